@@ -1,0 +1,323 @@
+"""`RunConfig`: the one description of a run; frozen, nested and strict."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from lamo_core.errors import UsageError
+
+Adapter = Literal["lora", "frozen", "full"]
+ContextMode = Literal["sliding", "chunked"]
+
+
+@dataclass(frozen=True)
+class TaskConfig:
+    """The environment, as it is trained for and evaluated on."""
+
+    name: str = "atari-breakout"
+    """A task of `lamo_core.tasks`."""
+    sticky_actions: float = 0.25
+    """Probability that the emulator repeats the previous action (Machado et al. 2018)."""
+    noop_max: int = 7
+    """Most no-op decisions at an episode's start (7 decisions of 4 frames are about the usual 30 frames)."""
+    max_steps: int = 27_000
+    """Decisions after which an episode is cut (27,000 decisions are 108,000 Atari frames, 30 minutes)."""
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which episodes are trained on."""
+
+    source: Literal["bundled", "dqn-replay"] = "bundled"
+    set: str = "breakout-medium"
+    ratio: float = 1.0
+    """Share of whole episodes that is used, in (0, 1]; subsets are nested for one seed."""
+    subset: Literal["uniform", "length-weighted"] = "uniform"
+    """`length-weighted` prefers long episodes, as the official Atari code does."""
+    rewards: Literal["raw", "clipped"] = "raw"
+    """`clipped` is the sign of each reward, which is all that DQN-Replay holds."""
+    frame_shift: int = 0
+    """Random shift in pixels of all frames of a window together (DrQ, Kostrikov et al. 2020); 0 is off."""
+    memory_gb: float = 8.0
+    """Frames stay unpacked in memory up to this many gigabytes; beyond it, blocks are unpacked on demand."""
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The policy: which language model is its trunk and what is trained."""
+
+    backbone: str = "mini"
+    """`mini`, `smollm2-135m`, `gpt2`, …, a folder, or `random:<name>` for the same shape with random weights."""
+    adapter: Adapter = "lora"
+    """What of the trunk learns: low-rank adapters, nothing, or everything."""
+    lora_rank: int = 32
+    lora_alpha: int = 32
+    lora_dropout: float = 0.0
+    embedding: Literal["mlp", "linear"] = "mlp"
+    """`mlp` is the paper's residual non-linear embedding (§4.2), `linear` that of Decision Transformer."""
+    context: int = 30
+    """K, the number of steps that the policy sees."""
+    dropout: float = 0.1
+    """Dropout on embeddings and residual branches of the trunk; attention keeps its fast path."""
+    attention_dropout: float = 0.0
+    timestep: Literal["after-norm", "before-norm", "none"] = "after-norm"
+    """Where the timestep embedding joins: after the norm (the paper's MuJoCo code), before it (its Atari code)."""
+    trunk_positions: bool = True
+    """Whether the language model's own position embeddings are added to trajectory tokens (official Atari: yes)."""
+    logits: Literal["plain", "tanh"] = "plain"
+    """`tanh` squashes action logits into [-1, 1] as the official Atari code does (loss floor 0.341 for 4 actions)."""
+    return_to_go: Literal["inclusive", "exclusive"] = "inclusive"
+    """Whether step t's return-to-go counts step t's own reward; the official Atari data leave it out."""
+    return_scale: float = 0.0
+    """Returns are divided by this; 0 takes the largest absolute return of the data."""
+
+
+@dataclass(frozen=True)
+class LanguageConfig:
+    """The auxiliary next-token loss (paper eq. 5)."""
+
+    weight: float = 0.0
+    """lambda; nothing of the language pass is computed at 0."""
+    source: str = "self"
+    """`self` (samples drawn from the backbone before training), `wikitext-103`, or the path of a text file."""
+    batch_size: int = 2
+    block_size: int = 256
+    blocks: int = 64
+    """How many blocks `self` draws."""
+
+
+@dataclass(frozen=True)
+class OptimConfig:
+    """Optimisation: AdamW, learning rates per group, a schedule that is a pure function of the step."""
+
+    steps: int = 2_000
+    batch_size: int = 32
+    micro_batch_size: int = 32
+    """Windows per forward pass; gradients of micro-batches add up to exactly one batch."""
+    learning_rate: float = 5e-4
+    """For embeddings and heads."""
+    adapter_learning_rate: float = 5e-4
+    """For what is trained inside the trunk."""
+    weight_decay: float = 1e-2
+    warmup_steps: int = 100
+    schedule: Literal["constant", "cosine", "official-atari"] = "cosine"
+    """`official-atari` counts tokens twice, so the rate oscillates: the published code's behaviour."""
+    final_rate: float = 0.1
+    """Share of the learning rate that the cosine ends on."""
+    clip: float = 1.0
+    """Largest gradient norm."""
+    dropout_stops_at_first_eval: bool = False
+    """The official Atari code never switches dropout back on after its first evaluation."""
+
+
+@dataclass(frozen=True)
+class EvalConfig:
+    """Roll-outs in the environment."""
+
+    every: int = 500
+    """Steps between evaluations; 0 evaluates only at the end."""
+    episodes: int = 10
+    """Episodes per target during training."""
+    final_episodes: int = 20
+    """Episodes per target after the last step."""
+    targets: tuple[float, ...] = ()
+    """Return targets; empty takes them from the data."""
+    target_quantiles: tuple[float, ...] = (0.95,)
+    """Quantiles of the data's episode returns that serve as targets when `targets` is empty."""
+    context: ContextMode = "chunked"
+    """`sliding` re-encodes exactly K steps at each decision; `chunked` keeps a key-value cache."""
+    action: Literal["sample", "greedy"] = "sample"
+    seed: int = 100_000
+    """First environment seed of evaluations, apart from every training stream."""
+
+
+@dataclass(frozen=True)
+class CheckpointConfig:
+    """What is kept on disk."""
+
+    every: int = 500
+    keep: int = 2
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """One run, complete: everything that decides its numbers."""
+
+    name: str = "run"
+    method: Literal["lamo", "dt", "wiki-rl"] = "lamo"
+    """A label for tables; what is trained is said by `model`."""
+    seed: int = 0
+    device: str = "auto"
+    """`auto`, `cpu`, `cuda`, `cuda:N` or `mps`."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    task: TaskConfig = field(default_factory=TaskConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    language: LanguageConfig = field(default_factory=LanguageConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    eval: EvalConfig = field(default_factory=EvalConfig)
+    checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the config as nested plain dictionaries and lists."""
+        return _plain(dataclasses.asdict(self))  # type: ignore[no-any-return]
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> RunConfig:
+        """Build a config from nested dictionaries; raises `UsageError` at unknown keys and wrong types."""
+        config: RunConfig = _build(cls, values, "")
+        _check_values(config)
+        return config
+
+
+def field_names(prefix: str = "") -> list[str]:
+    """Return the dotted names of all leaf settings, such as `optim.batch_size`."""
+    return _leaf_names(RunConfig, prefix)
+
+
+def parse_setting(name: str, text: str) -> Any:
+    """Turn the text of `--set name=text` into a value of the setting's type; raises `UsageError`."""
+    hint = _hint_of(name)
+    return _parse_text(hint, text, name)
+
+
+def unknown_key(name: str, known: list[str], what: str = "setting") -> UsageError:
+    """Return the error for a misspelt name, with the nearest known one."""
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known[:12])}"
+    return UsageError(f"there is no {what} {name!r}{hint}")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _leaf_names(cls: type, prefix: str) -> list[str]:
+    names: list[str] = []
+    for name, hint in get_type_hints(cls).items():
+        if dataclasses.is_dataclass(hint):
+            names += _leaf_names(hint, f"{prefix}{name}.")  # type: ignore[arg-type]
+        else:
+            names.append(prefix + name)
+    return names
+
+
+def _hint_of(name: str) -> Any:
+    hint: Any = RunConfig
+    for part in name.split("."):
+        hints = get_type_hints(hint) if dataclasses.is_dataclass(hint) else {}
+        if part not in hints:
+            raise unknown_key(name, field_names())
+        hint = hints[part]
+    if dataclasses.is_dataclass(hint):
+        raise UsageError(f"{name!r} is a group of settings; set one of {', '.join(get_type_hints(hint))}")
+    return hint
+
+
+def _parse_text(hint: Any, text: str, name: str) -> Any:
+    origin = get_origin(hint)
+    try:
+        if hint is bool:
+            return {"true": True, "false": False, "1": True, "0": False}[text.lower()]
+        if hint in (int, float):
+            return hint(text.replace("_", ""))
+        if origin is tuple:
+            return [float(part) for part in text.strip("[]()").split(",") if part.strip()]
+    except (KeyError, ValueError) as error:
+        raise UsageError(f"{name} wants {_type_name(hint)}, not {text!r}") from error
+    return text
+
+
+def _build(cls: Any, values: Mapping[str, Any], prefix: str) -> Any:
+    hints = get_type_hints(cls)
+    arguments: dict[str, Any] = {}
+    for key, value in values.items():
+        if key not in hints:
+            raise unknown_key(f"{prefix}{key}", _leaf_names(cls, prefix) + [f"{prefix}{name}" for name in hints])
+        hint = hints[key]
+        if dataclasses.is_dataclass(hint):
+            if not isinstance(value, Mapping):
+                raise UsageError(f"{prefix}{key} is a group of settings, not {value!r}")
+            arguments[key] = _build(hint, value, f"{prefix}{key}.")
+        else:
+            arguments[key] = _checked(hint, value, f"{prefix}{key}")
+    return cls(**arguments)
+
+
+def _checked(hint: Any, value: Any, name: str) -> Any:
+    origin = get_origin(hint)
+    if origin is Literal:
+        options = get_args(hint)
+        if value not in options:
+            raise unknown_key(str(value), [str(option) for option in options], f"value of {name}")
+        return value
+    if origin is tuple and isinstance(value, list | tuple):
+        return tuple(_checked(get_args(hint)[0], item, name) for item in value)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if origin in (Union, types.UnionType):
+        return value
+    if isinstance(hint, type) and isinstance(value, hint) and (hint is bool or not isinstance(value, bool)):
+        return value
+    raise UsageError(f"{name} wants {_type_name(hint)}, not {value!r}")
+
+
+def _type_name(hint: Any) -> str:
+    names = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+    return names.get(hint, "a list of numbers")
+
+
+_RANGES: dict[str, tuple[float, float]] = {
+    "task.sticky_actions": (0, 1),
+    "task.noop_max": (0, 1000),
+    "task.max_steps": (1, 10**9),
+    "data.frame_shift": (0, 20),
+    "data.memory_gb": (0, 1e6),
+    "model.lora_rank": (1, 4096),
+    "model.context": (1, 1024),
+    "model.dropout": (0, 0.99),
+    "model.attention_dropout": (0, 0.99),
+    "model.lora_dropout": (0, 0.99),
+    "model.return_scale": (0, 1e12),
+    "language.weight": (0, 1e6),
+    "language.batch_size": (1, 4096),
+    "language.block_size": (8, 8192),
+    "language.blocks": (1, 1_000_000),
+    "optim.steps": (1, 10**9),
+    "optim.batch_size": (1, 65_536),
+    "optim.micro_batch_size": (1, 65_536),
+    "optim.learning_rate": (0, 10),
+    "optim.adapter_learning_rate": (0, 10),
+    "optim.weight_decay": (0, 10),
+    "optim.warmup_steps": (0, 10**9),
+    "optim.final_rate": (0, 1),
+    "optim.clip": (0, 1e9),
+    "eval.every": (0, 10**9),
+    "eval.episodes": (1, 10_000),
+    "eval.final_episodes": (0, 10_000),
+    "eval.seed": (0, 2**31 - 1),
+    "checkpoint.every": (1, 10**9),
+    "checkpoint.keep": (1, 10_000),
+    "seed": (0, 2**31 - 1),
+}
+
+
+def _check_values(config: RunConfig) -> None:
+    values = config.to_dict()
+    for name, (low, high) in _RANGES.items():
+        value: Any = values
+        for part in name.split("."):
+            value = value[part]
+        if not low <= value <= high:
+            raise UsageError(f"{name} must lie between {low:g} and {high:g}, not {value!r}")
+    if not 0 < config.data.ratio <= 1:
+        raise UsageError(f"data.ratio must be above 0 and at most 1, not {config.data.ratio:g} (1 % is 0.01)")
+    if any(not 0 <= quantile <= 1 for quantile in config.eval.target_quantiles):
+        raise UsageError("eval.target_quantiles must lie between 0 and 1")

@@ -1,0 +1,1 @@
+"""Offline data: episodes, ratios, windows and their sources."""

@@ -1,0 +1,1 @@
+"""Where offline data comes from."""

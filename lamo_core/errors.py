@@ -1,0 +1,49 @@
+"""Errors that a user can cause: one clear sentence that says what to do next, and a documented exit code."""
+
+from __future__ import annotations
+
+
+class LamoError(Exception):
+    """The run failed; the message is one sentence for the user (exit code 1)."""
+
+    exit_code = 1
+
+
+class UsageError(LamoError):
+    """A wrong argument, preset, key or value (exit code 2)."""
+
+    exit_code = 2
+
+
+class MissingError(LamoError):
+    """Data or a model that is not on this machine; the message names the command that gets it (exit code 3)."""
+
+    exit_code = 3
+
+
+class DeviceError(LamoError):
+    """A device that is absent or out of memory (exit code 4)."""
+
+    exit_code = 4
+
+
+class CheckpointError(LamoError):
+    """A checkpoint that is cut, foreign or does not fit its backbone (exit code 5)."""
+
+    exit_code = 5
+
+
+class DataError(LamoError):
+    """Data on disk that is damaged or not what its hash says (exit code 6)."""
+
+    exit_code = 6
+
+
+class StorageError(LamoError):
+    """A file that could not be written: full disk or no permission (exit code 7)."""
+
+    exit_code = 7
+
+
+STOPPED_RESUMABLE = 75
+"""Exit code of a run that was asked to stop, saved a checkpoint and can be resumed (sysexits' EX_TEMPFAIL)."""

@@ -1,0 +1,1 @@
+"""Roll-outs, return targets, scores and statistics."""

@@ -1,0 +1,1 @@
+"""Corpora, tokenizers and pre-training of small language models."""

@@ -1,0 +1,1 @@
+"""The policy: embeddings, a language-model trunk and action heads."""

@@ -1,0 +1,1 @@
+"""Tasks: one record per environment that the paper trains on."""

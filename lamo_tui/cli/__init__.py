@@ -1,0 +1,1 @@
+"""Typer commands; nothing heavy is imported before a command runs."""
