@@ -68,8 +68,8 @@ def stratified_interval(
 ) -> tuple[float, float]:
     """Return the stratified bootstrap interval (low, high) of a statistic over all runs of all games.
 
-    `scores` is (R, G): one row per seed, one column per game. Runs are drawn with replacement within each game,
-    so every game keeps its weight; the statistic sees all R x G scores at once (rliable's stratified bootstrap).
+    `scores` is (R, G): one row per seed, one column per game. Runs are drawn with replacement within each
+    game, so every game keeps its weight; the statistic sees all R x G scores at once (as rliable does).
     """
     scores_rg = np.asarray(scores, dtype=np.float64)
     if scores_rg.ndim != 2 or scores_rg.size == 0:
