@@ -104,6 +104,8 @@ class OptimConfig:
     adapter_learning_rate: float = 5e-4
     """For what is trained inside the trunk."""
     weight_decay: float = 1e-2
+    decay_all: bool = False
+    """Whether biases, norms and embedding tables decay too, as in the official code."""
     warmup_steps: int = 100
     schedule: Literal["constant", "cosine", "official-atari"] = "cosine"
     """`official-atari` counts tokens twice, so the rate oscillates: the published code's behaviour."""

@@ -1,0 +1,205 @@
+"""Checkpoints: only what was trained, plain data, written atomically, loaded with `weights_only=True`."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lamo_core.config import RunConfig
+from lamo_core.errors import CheckpointError, LamoError, StorageError, UsageError
+from lamo_core.model.backbone import adapt, load_backbone
+from lamo_core.model.policy import Policy, PolicyStatistics
+from lamo_core.tasks.registry import get_task
+
+FORMAT = "lamo-checkpoint"
+VERSION = 1
+_MAX_TIMESTEPS = 10_000_000
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a checkpoint file holds, checked but not yet built."""
+
+    config: RunConfig
+    step: int
+    backbone_name: str
+    backbone_hash: str
+    statistics: PolicyStatistics
+    data: dict[str, Any]
+    """Facts about the data: set, episodes, transitions, mean return, targets."""
+    weights: dict[str, Tensor]
+    """Trained tensors and buffers by their name in the policy."""
+    training: dict[str, Any] | None
+    """Optimiser, sampler and generator states; None in a checkpoint that is only for acting."""
+
+
+def trained_weights(policy: Policy) -> dict[str, Tensor]:
+    """Return the tensors that training changes, plus the policy's own buffers, on the CPU."""
+    weights = {name: p.detach().cpu() for name, p in policy.named_parameters() if p.requires_grad}
+    buffers = {name: b.cpu() for name, b in policy.named_buffers() if not name.startswith("trunk.")}
+    return weights | buffers
+
+
+def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint so that `path` is either the old file or the whole new one; raises `StorageError`."""
+    payload = {
+        "format": FORMAT,
+        "version": VERSION,
+        "config": checkpoint.config.to_dict(),
+        "step": checkpoint.step,
+        "backbone": {"name": checkpoint.backbone_name, "hash": checkpoint.backbone_hash},
+        "statistics": asdict(checkpoint.statistics),
+        "data": checkpoint.data,
+        "weights": checkpoint.weights,
+        "digest": _digest(checkpoint.weights),
+        "training": checkpoint.training,
+    }
+    temporary: str | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
+            temporary = file.name
+            torch.save(payload, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except (OSError, RuntimeError) as error:  # torch reports a short write as RuntimeError
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+        reason = error.strerror if isinstance(error, OSError) else "the disk is full or the write failed"
+        raise StorageError(f"could not write {path}: {reason}; free space or choose another LAMO_RUNS") from error
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Read and check a checkpoint; raises `UsageError` (no such file) or `CheckpointError` (anything wrong with it)."""
+    payload = _load_payload(path)
+    if not isinstance(payload, dict) or payload.get("format") != FORMAT:
+        raise CheckpointError(f"{path} is not a lamo checkpoint; `lamo train` writes them below checkpoints/")
+    if payload.get("version") != VERSION:
+        raise CheckpointError(
+            f"{path} has format version {payload.get('version')!r}, this lamo reads {VERSION}; update lamo"
+        )
+    try:
+        checkpoint = _parse(payload)
+        intact = payload["digest"] == _digest(checkpoint.weights)
+    except (KeyError, TypeError, ValueError, AttributeError, LamoError) as error:
+        raise CheckpointError(f"{path} is damaged: {_one_line(error)}; use another checkpoint") from error
+    if not intact:
+        raise CheckpointError(f"{path} is damaged: its weights do not match their checksum; use another checkpoint")
+    return checkpoint
+
+
+def _load_payload(path: Path) -> Any:
+    if not path.is_file():
+        raise UsageError(f"there is no checkpoint {path}; `lamo runs` lists what has been trained")
+    if not zipfile.is_zipfile(path):
+        raise CheckpointError(
+            f"{path} is cut short or is no checkpoint; use another one, `lamo train` keeps several in a run"
+        )
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise UsageError(f"could not read {path}: {error.strerror}") from error
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(
+            f"{path} holds more than plain tensors, so it was not opened; only lamo's own checkpoints are"
+        ) from error
+    except Exception as error:  # a damaged archive surfaces as many kinds of errors
+        raise CheckpointError(f"{path} is damaged: {_one_line(error)}; use another checkpoint") from error
+
+
+def _parse(payload: Mapping[str, Any]) -> Checkpoint:
+    weights = payload["weights"]
+    if not all(isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in weights.items()):
+        raise TypeError("weights are not named tensors")
+    statistics = payload["statistics"]
+    if not 0 <= int(statistics["max_timestep"]) <= _MAX_TIMESTEPS:
+        raise ValueError("its timestep table has an absurd size")
+    return Checkpoint(
+        config=RunConfig.from_dict(payload["config"]),
+        step=int(payload["step"]),
+        backbone_name=str(payload["backbone"]["name"]),
+        backbone_hash=str(payload["backbone"]["hash"]),
+        statistics=PolicyStatistics(
+            return_scale=float(statistics["return_scale"]),
+            max_timestep=int(statistics["max_timestep"]),
+            state_mean=tuple(map(float, statistics["state_mean"])),
+            state_std=tuple(map(float, statistics["state_std"])),
+        ),
+        data=dict(payload["data"]),
+        weights=dict(weights),
+        training=payload["training"],
+    )
+
+
+def build_policy(checkpoint: Checkpoint, device: torch.device) -> tuple[Policy, list[str]]:
+    """Build a checkpoint's policy; returns it and the names of the trunk's trained tensors.
+
+    Raises `MissingError` when its backbone is not on this machine, `CheckpointError` when that backbone has other
+    weights than the one it was trained on or when tensors do not fit.
+    """
+    config = checkpoint.config
+    backbone = load_backbone(
+        checkpoint.backbone_name,
+        dropout=config.model.dropout,
+        attention_dropout=config.model.attention_dropout,
+        seed=config.seed,
+    )
+    if backbone.content_hash != checkpoint.backbone_hash:
+        raise CheckpointError(
+            f"this checkpoint was trained on {checkpoint.backbone_name} with hash {checkpoint.backbone_hash[:12]}, "
+            f"but the one here has {backbone.content_hash[:12]}; use the same version of that model"
+        )
+    adapted = adapt(
+        backbone,
+        config.model.adapter,
+        rank=config.model.lora_rank,
+        alpha=config.model.lora_alpha,
+        dropout=config.model.lora_dropout,
+    )
+    policy = Policy(get_task(config.task.name), backbone, config.model, checkpoint.statistics)
+    load_weights(policy, checkpoint.weights)
+    return policy.to(device), [f"trunk.{name}" for name in adapted]
+
+
+def load_weights(policy: Policy, weights: Mapping[str, Tensor]) -> None:
+    """Copy trained tensors into a policy; raises `CheckpointError` unless names and shapes are exactly its own."""
+    expected = trained_weights(policy)
+    if expected.keys() != weights.keys():
+        odd = sorted(expected.keys() ^ weights.keys())[0]
+        raise CheckpointError(f"this checkpoint does not fit the model of its config: {odd} is on one side only")
+    for name, tensor in weights.items():
+        if tensor.shape != expected[name].shape:
+            raise CheckpointError(f"this checkpoint does not fit the model of its config: {name} has another shape")
+    policy.load_state_dict(dict(weights), strict=False)
+
+
+def load_policy(path: Path, device: torch.device) -> tuple[Policy, RunConfig, dict[str, Any]]:
+    """Load a checkpoint for acting: the policy in evaluation mode, its config, and facts about its data."""
+    checkpoint = read_checkpoint(path)
+    policy, _ = build_policy(checkpoint, device)
+    policy.eval()
+    return policy, checkpoint.config, checkpoint.data | {"step": checkpoint.step}
+
+
+def _digest(weights: Mapping[str, Tensor]) -> str:
+    sha = hashlib.sha256()
+    for name in sorted(weights):
+        sha.update(name.encode())
+        sha.update(weights[name].contiguous().reshape(-1).view(torch.uint8).numpy())
+    return sha.hexdigest()
+
+
+def _one_line(error: Exception) -> str:
+    text = str(error).strip().splitlines()
+    return text[0][:200] if text else type(error).__name__

@@ -1,0 +1,238 @@
+"""The training loop: a generator of typed events, in the order of the paper."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+
+import torch
+
+from lamo_core.data.windows import WindowBatch
+from lamo_core.errors import LamoError
+from lamo_core.evaluation.scores import TargetScore
+from lamo_core.model.backbone import next_token_loss
+from lamo_core.model.losses import decision_loss
+from lamo_core.training.events import CheckpointSaved, EvalDone, Event, Note, Started, StepDone, Stopped
+from lamo_core.training.optimiser import rate_multiplier, set_rates
+from lamo_core.training.session import Session
+
+Evaluate = Callable[[Session, int], list[TargetScore]]
+"""Roll out the session's policy for a number of episodes per target."""
+Save = Callable[[Session, bool], str]
+"""Write a checkpoint (second argument: it is the best so far) and return its path."""
+
+
+class EvaluationStopped(LamoError):
+    """An evaluation was left because the run was asked to stop."""
+
+
+class NonFiniteLoss(LamoError):
+    """The loss or its gradient is not a number; raised before the update, so the weights are still sound."""
+
+
+@dataclass
+class Requests:
+    """What somebody outside asked of the loop; read between two steps."""
+
+    stop: str | None = None
+    """Why to stop, such as `SIGINT` or `control`."""
+    checkpoint: bool = False
+    evaluate: bool = False
+    notes: list[str] = field(default_factory=list)
+
+
+def training_loop(session: Session, requests: Requests, evaluate: Evaluate, save: Save) -> Iterator[Event]:
+    """Advance a session to its last step and yield what happens.
+
+    A stop request ends the loop after the step under way with a checkpoint. A loss that is not finite ends it before
+    the update: the last checkpoint stays the newest good state.
+    """
+    quiet = session.config.optim.dropout_stops_at_first_eval and session.evaluated_step >= 0
+    session.policy.train(not quiet)
+    yield _started(session)
+    total = session.config.optim.steps
+    if 0 < session.step < total and _is_due(session, session.config.eval.every):
+        yield from _evaluation(session, requests, evaluate, save)
+    while session.step < total and not requests.stop:
+        try:
+            yield _train_step(session)
+        except NonFiniteLoss as error:
+            yield Stopped(session.step, time.time(), reason="non-finite loss", message=str(error))
+            return
+        yield from _between_steps(session, requests, evaluate, save)
+    if not requests.stop:
+        yield from _evaluation(session, requests, evaluate, save, final=True)
+    yield _saved(session, save)
+    if requests.stop:
+        yield Stopped(session.step, time.time(), reason="stop", message=f"asked to stop by {requests.stop}")
+    else:
+        yield Stopped(session.step, time.time(), reason="finished", message="")
+
+
+def _between_steps(
+    session: Session, requests: Requests, evaluate: Evaluate, save: Save
+) -> Iterator[Event]:
+    config, last = session.config, session.step >= session.config.optim.steps
+    while requests.notes:
+        yield Note(session.step, time.time(), text=requests.notes.pop(0))
+    if requests.stop or last:
+        return
+    if requests.evaluate or _is_due(session, config.eval.every):
+        requests.evaluate = False
+        yield from _evaluation(session, requests, evaluate, save)
+    if requests.checkpoint or session.step % config.checkpoint.every == 0:
+        requests.checkpoint = False
+        yield _saved(session, save)
+
+
+def _is_due(session: Session, every: int) -> bool:
+    return every > 0 and session.step % every == 0 and session.evaluated_step != session.step
+
+
+def _started(session: Session) -> Started:
+    trainable, frozen = session.trainable()
+    return Started(
+        session.step,
+        time.time(),
+        total=session.config.optim.steps,
+        trainable=trainable,
+        frozen=frozen,
+        device=str(session.device),
+        precision=str(session.dtype).removeprefix("torch."),
+        backbone=session.policy.backbone.name,
+        episodes=session.data["episodes"],
+        transitions=session.data["transitions"],
+        data_return_mean=session.data["return_mean"],
+        targets=session.targets,
+    )
+
+
+def _evaluation(
+    session: Session, requests: Requests, evaluate: Evaluate, save: Save, final: bool = False
+) -> Iterator[Event]:
+    episodes = session.config.eval.final_episodes if final else session.config.eval.episodes
+    if not episodes:
+        return
+    start = time.perf_counter()
+    session.policy.eval()
+    try:
+        scores = evaluate(session, episodes)
+    except EvaluationStopped:
+        return
+    finally:
+        if not session.config.optim.dropout_stops_at_first_eval:
+            session.policy.train()
+    session.evaluated_step = session.step
+    yield EvalDone(
+        session.step, time.time(), scores=tuple(scores), seconds=time.perf_counter() - start, final=final
+    )
+    best = max(score.mean for score in scores)
+    if best > session.best_return:
+        session.best_return = best
+        yield _saved(session, save, best=True)
+
+
+def _saved(session: Session, save: Save, best: bool = False) -> CheckpointSaved:
+    return CheckpointSaved(session.step, time.time(), path=save(session, best), best=best)
+
+
+def _train_step(session: Session) -> StepDone:
+    """Take one optimiser step: batch, decision loss, language loss if it has a weight, clip, step."""
+    optim, clock = session.config.optim, _Clock(session.device)
+    rate = set_rates(session.optimiser, rate_multiplier(session.step, optim, _tokens_per_step(session)))
+    batch = session.sampler.sample(optim.batch_size)
+    clock.lap("data")
+    decision = _backward_decision(session, batch)
+    language = _backward_language(session)
+    clock.lap("model")
+    parameters = [p for group in session.optimiser.param_groups for p in group["params"]]
+    norm = float(torch.nn.utils.clip_grad_norm_(parameters, optim.clip if optim.clip else float("inf")))
+    loss = decision + session.config.language.weight * (language or 0.0)
+    if not (_finite(loss) and _finite(norm)):
+        raise NonFiniteLoss(
+            f"the loss or its gradient is not finite at step {session.step + 1}; lower optim.learning_rate or set "
+            "precision = fp32, then resume from the last checkpoint"
+        )
+    session.optimiser.step()
+    session.optimiser.zero_grad(set_to_none=True)
+    session.step += 1
+    clock.lap("optimiser")
+    return StepDone(
+        session.step,
+        time.time(),
+        loss=loss,
+        decision_loss=decision,
+        language_loss=language,
+        grad_norm=norm,
+        learning_rate=rate,
+        samples=session.step * optim.batch_size,
+        seconds=clock.seconds,
+    )
+
+
+def _backward_decision(session: Session, batch: WindowBatch) -> float:
+    """Accumulate the gradient of the mean loss over all real steps of the batch, micro-batch by micro-batch."""
+    count, size, total = int(batch.mask.sum()), session.config.optim.micro_batch_size, 0.0
+    for start in range(0, len(batch.mask), size):
+        micro = _part(batch, slice(start, start + size), session.device)
+        with _precision(session):
+            sums = decision_loss(session.policy(micro), micro.actions, micro.mask)
+        mean = sums.total / count
+        mean.backward()  # type: ignore[no-untyped-call]
+        total += float(mean.detach())
+    return total
+
+
+def _backward_language(session: Session) -> float | None:
+    if session.blocks is None:
+        return None
+    ids_BT = session.blocks.sample().to(session.device)
+    with _precision(session):
+        loss = next_token_loss(session.policy.backbone, ids_BT)
+    (session.config.language.weight * loss).backward()
+    return float(loss.detach())
+
+
+def _precision(session: Session) -> torch.autocast | nullcontext[None]:
+    if session.dtype == torch.float32:
+        return nullcontext()
+    return torch.autocast(session.device.type, dtype=session.dtype)
+
+
+def _part(batch: WindowBatch, rows: slice, device: torch.device) -> WindowBatch:
+    return replace(
+        batch,
+        observations=batch.observations[rows].to(device, non_blocking=True),
+        actions=batch.actions[rows].to(device, non_blocking=True),
+        returns_to_go=batch.returns_to_go[rows].to(device, non_blocking=True),
+        timesteps=batch.timesteps[rows].to(device, non_blocking=True),
+        mask=batch.mask[rows].to(device, non_blocking=True),
+    )
+
+
+def _tokens_per_step(session: Session) -> float:
+    """Return the expected number of actions above 0 in a batch, which is what the official Atari code counts."""
+    share = 1 - 1 / session.task.actions
+    return session.config.optim.batch_size * session.config.model.context * share
+
+
+def _finite(value: float) -> bool:
+    return value == value and abs(value) != float("inf")
+
+
+class _Clock:
+    """Seconds per phase of a step."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.seconds: dict[str, float] = {}
+        self._device = device
+        self._last = time.perf_counter()
+
+    def lap(self, phase: str) -> None:
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+        now = time.perf_counter()
+        self.seconds[phase] = now - self._last
+        self._last = now

@@ -1,0 +1,88 @@
+"""AdamW in named groups, and the learning rate as a pure function of the step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lamo_core.config import OptimConfig
+from lamo_core.errors import UsageError
+
+# published configuration of the Atari code: tokens of warm-up and of the whole cosine
+_OFFICIAL_WARMUP_TOKENS = 375e6
+_OFFICIAL_FINAL_TOKENS = 260e9
+
+
+def rate_multiplier(step: int, optim: OptimConfig, tokens_per_step: float = 0.0) -> float:
+    """Return the factor on all learning rates at a step (0 is the first).
+
+    `official-atari` needs `tokens_per_step`, the non-padding actions above 0 in a batch: the published code hands its
+    running token total to a scheduler that adds it up again, so progress grows with the square of the step and the
+    cosine, which is not cut off at its end, swings back up again and again.
+    """
+    if optim.schedule == "official-atari":
+        return _official_atari(step, tokens_per_step)
+    warmup = min(1.0, (step + 1) / optim.warmup_steps) if optim.warmup_steps else 1.0
+    if optim.schedule == "constant":
+        return warmup
+    progress = min(1.0, max(0.0, step - optim.warmup_steps) / max(1, optim.steps - optim.warmup_steps))
+    cosine = 0.5 * (1 + math.cos(math.pi * progress))
+    return warmup * (optim.final_rate + (1 - optim.final_rate) * cosine)
+
+
+def _official_atari(step: int, tokens_per_step: float) -> float:
+    tokens = tokens_per_step * step * (step + 1) / 2
+    if tokens < _OFFICIAL_WARMUP_TOKENS:
+        return tokens / _OFFICIAL_WARMUP_TOKENS
+    progress = (tokens - _OFFICIAL_WARMUP_TOKENS) / (_OFFICIAL_FINAL_TOKENS - _OFFICIAL_WARMUP_TOKENS)
+    return max(0.1, 0.5 * (1 + math.cos(math.pi * progress)))
+
+
+def build_optimiser(model: nn.Module, adapter_names: Iterable[str], optim: OptimConfig) -> torch.optim.AdamW:
+    """Make AdamW with four groups: trunk and rest, each with and without weight decay.
+
+    `adapter_names` are the trainable parameters inside the trunk. Only matrices and convolutions decay, unless
+    `optim.decay_all`. Every group of the result holds parameters, and every trainable parameter is in one group.
+    """
+    inside = set(adapter_names)
+    groups: dict[tuple[bool, bool], list[Tensor]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            decays = optim.decay_all or (parameter.ndim >= 2 and not _is_table(model, name))
+            groups.setdefault((name in inside, decays), []).append(parameter)
+    if not groups:
+        raise UsageError("nothing is trainable with these settings; set model.adapter to lora or full")
+    return torch.optim.AdamW(
+        [_group(key, parameters, optim) for key, parameters in sorted(groups.items())],
+        lr=optim.learning_rate,
+        betas=(0.9, 0.999),
+        fused=True,
+    )
+
+
+def _is_table(model: nn.Module, name: str) -> bool:
+    owner = model.get_submodule(name.rpartition(".")[0])
+    return isinstance(owner, nn.Embedding)
+
+
+def _group(key: tuple[bool, bool], parameters: list[Tensor], optim: OptimConfig) -> dict[str, Any]:
+    inside, decays = key
+    rate = optim.adapter_learning_rate if inside else optim.learning_rate
+    return {
+        "params": parameters,
+        "name": ("trunk" if inside else "embeddings") + ("" if decays else "-no-decay"),
+        "lr": rate,
+        "base_rate": rate,
+        "weight_decay": optim.weight_decay if decays else 0.0,
+    }
+
+
+def set_rates(optimiser: torch.optim.Optimizer, multiplier: float) -> float:
+    """Set every group's rate to its base times `multiplier`; returns the rate of the embeddings group."""
+    for group in optimiser.param_groups:
+        group["lr"] = group["base_rate"] * multiplier
+    return float(optimiser.param_groups[0]["lr"])

@@ -1,0 +1,218 @@
+"""A training session: everything that a run needs in memory, built from its config or from a checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from lamo_core.config import RunConfig
+from lamo_core.data.episodes import EpisodeStore
+from lamo_core.data.sources import open_data
+from lamo_core.data.windows import WindowSampler
+from lamo_core.errors import CheckpointError, UsageError
+from lamo_core.evaluation.targets import choose_targets
+from lamo_core.language.blocks import TokenBlocks, open_blocks
+from lamo_core.model.backbone import adapt, load_backbone
+from lamo_core.model.policy import Policy, PolicyStatistics
+from lamo_core.tasks.registry import Task, get_task
+from lamo_core.training.checkpoint import (
+    Checkpoint,
+    build_policy,
+    read_checkpoint,
+    trained_weights,
+    write_checkpoint,
+)
+from lamo_core.training.device import resolve_device, resolve_precision
+from lamo_core.training.optimiser import build_optimiser
+from lamo_core.training.streams import dump_generator, load_generator, numpy_stream, stream_seed
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass
+class Session:
+    """A run in memory; `training.loop` advances it step by step."""
+
+    config: RunConfig
+    task: Task
+    policy: Policy
+    adapter_names: list[str]
+    optimiser: torch.optim.AdamW
+    sampler: WindowSampler
+    blocks: TokenBlocks | None
+    device: torch.device
+    dtype: torch.dtype
+    data: dict[str, Any]
+    """Facts about the data that go into the checkpoint: set, episodes, transitions, mean return, targets."""
+    targets: tuple[float, ...]
+    step: int = 0
+    evaluated_step: int = -1
+    """Last step whose evaluation is done, so that a resumed run neither repeats nor skips one."""
+    best_return: float = -np.inf
+
+    def trainable(self) -> tuple[int, int]:
+        """Return the numbers of trained parameters and of frozen ones."""
+        counts = [0, 0]
+        for parameter in self.policy.parameters():
+            counts[not parameter.requires_grad] += parameter.numel()
+        return counts[0], counts[1]
+
+    def checkpoint(self, *, training: bool = True) -> Checkpoint:
+        """Return the session's state; without `training` only what acting needs."""
+        return Checkpoint(
+            config=self.config,
+            step=self.step,
+            backbone_name=self.policy.backbone.name,
+            backbone_hash=self.policy.backbone.content_hash,
+            statistics=self.policy.statistics,
+            data=self.data,
+            weights=trained_weights(self.policy),
+            training=self._training_state() if training else None,
+        )
+
+    def save(self, path: Path, *, training: bool = True) -> None:
+        """Write a checkpoint; raises `StorageError`."""
+        write_checkpoint(path, self.checkpoint(training=training))
+
+    def _training_state(self) -> dict[str, Any]:
+        cuda = self.device.type == "cuda"
+        return {
+            "optimiser": self.optimiser.state_dict(),
+            "sampler": dump_generator(self.sampler.generator),
+            "blocks": self.blocks.state_dict() if self.blocks else None,
+            "torch": torch.get_rng_state(),
+            "cuda": torch.cuda.get_rng_state(self.device) if cuda else None,
+            "evaluated_step": self.evaluated_step,
+            "best_return": float(self.best_return),
+        }
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        try:
+            self.optimiser.load_state_dict(state["optimiser"])
+            load_generator(self.sampler.generator, state["sampler"])
+            if self.blocks and state["blocks"] is not None:
+                self.blocks.load_state_dict(state["blocks"])
+            torch.set_rng_state(state["torch"])
+            if self.device.type == "cuda" and state["cuda"] is not None:
+                torch.cuda.set_rng_state(state["cuda"], self.device)
+            self.evaluated_step = int(state["evaluated_step"])
+            self.best_return = float(state["best_return"])
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise CheckpointError(f"the training state of this checkpoint is damaged: {error}") from error
+
+
+def new_session(config: RunConfig, progress: Progress | None = None) -> Session:
+    """Build a session from a config; opens (and at first use prepares) data and backbone."""
+    device = resolve_device(config.device)
+    task, store = _open(config, progress)
+    torch.manual_seed(stream_seed(config.seed, "initialisation"))
+    backbone = load_backbone(
+        config.model.backbone,
+        dropout=config.model.dropout,
+        attention_dropout=config.model.attention_dropout,
+        seed=config.seed,
+    )
+    # blocks first: rehearsal samples come from the backbone as it was before any training
+    blocks = open_blocks(config.language, backbone, seed=config.seed) if config.language.weight > 0 else None
+    adapted = adapt(
+        backbone,
+        config.model.adapter,
+        rank=config.model.lora_rank,
+        alpha=config.model.lora_alpha,
+        dropout=config.model.lora_dropout,
+    )
+    policy = Policy(task, backbone, config.model, _statistics(config, task, store)).to(device)
+    session = _assemble(config, task, store, policy, [f"trunk.{name}" for name in adapted], blocks, device)
+    torch.manual_seed(stream_seed(config.seed, "dropout"))
+    return session
+
+
+def resume_session(path: Path, config: RunConfig | None = None, progress: Progress | None = None) -> Session:
+    """Build the session that wrote a checkpoint, to continue exactly where it stopped.
+
+    `config` may replace settings that do not change the model (steps, evaluation, …); raises `CheckpointError` when
+    the checkpoint was saved for acting only.
+    """
+    checkpoint = read_checkpoint(path)
+    if checkpoint.training is None:
+        raise CheckpointError(f"{path} was saved for acting only; resume from last.pt of the same run")
+    config = config or checkpoint.config
+    if config.model != checkpoint.config.model or config.task.name != checkpoint.config.task.name:
+        raise UsageError("a resumed run keeps its task and model; start a new run to change them")
+    device = resolve_device(config.device)
+    task, store = _open(config, progress)
+    blocks = None
+    if config.language.weight > 0:
+        fresh = load_backbone(checkpoint.backbone_name, dropout=0.0, attention_dropout=0.0, seed=config.seed)
+        blocks = open_blocks(config.language, fresh, seed=config.seed)
+    policy, adapted = build_policy(checkpoint, device)
+    session = _assemble(config, task, store, policy, adapted, blocks, device)
+    session.step = checkpoint.step
+    session._restore(checkpoint.training)
+    return session
+
+
+def _open(config: RunConfig, progress: Progress | None) -> tuple[Task, EpisodeStore]:
+    task = get_task(config.task.name)
+    return task, open_data(config.data, config.task, config.seed, progress)
+
+
+def _assemble(
+    config: RunConfig,
+    task: Task,
+    store: EpisodeStore,
+    policy: Policy,
+    adapted: list[str],
+    blocks: TokenBlocks | None,
+    device: torch.device,
+) -> Session:
+    returns = store.returns(config.data.rewards)
+    targets = choose_targets(config.eval, returns)
+    sampler = WindowSampler(
+        store,
+        context=config.model.context,
+        return_to_go=config.model.return_to_go,
+        rewards=config.data.rewards,
+        return_scale=policy.return_scale,
+        frame_shift=config.data.frame_shift,
+        generator=numpy_stream(config.seed, "windows"),
+    )
+    return Session(
+        config=config,
+        task=task,
+        policy=policy,
+        adapter_names=adapted,
+        optimiser=build_optimiser(policy, adapted, config.optim),
+        sampler=sampler,
+        blocks=blocks,
+        device=device,
+        dtype=resolve_precision(config.precision, device),
+        data={
+            "set": store.name,
+            "source": config.data.source,
+            "ratio": config.data.ratio,
+            "episodes": len(store.lengths),
+            "transitions": int(store.transitions),
+            "return_mean": float(np.mean(returns)),
+            "return_min": float(np.min(returns)),
+            "return_max": float(np.max(returns)),
+            "targets": list(targets),
+        },
+        targets=targets,
+    )
+
+
+def _statistics(config: RunConfig, task: Task, store: EpisodeStore) -> PolicyStatistics:
+    largest = float(np.abs(store.returns(config.data.rewards)).max())
+    scale = config.model.return_scale or max(largest, 1.0)
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    if task.observation == "vector":
+        rows = np.asarray(store.observations)
+        mean, std = tuple(map(float, rows.mean(0))), tuple(map(float, rows.std(0) + 1e-6))
+    return PolicyStatistics(scale, int(store.lengths.max()), mean, std)

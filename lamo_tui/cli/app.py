@@ -1,0 +1,91 @@
+"""The `lamo` command: registers every command, turns errors into one sentence and an exit code."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from lamo_core import __version__
+from lamo_core.errors import LamoError
+
+EXIT_CODES = """\
+Exit codes: 0 done · 1 the run failed · 2 wrong argument or setting · 3 data or model missing · 4 device missing or out
+of memory · 5 checkpoint unusable · 6 data damaged · 7 could not write · 75 stopped, checkpoint saved, resumable ·
+130 interrupted
+"""
+
+app = typer.Typer(
+    name="lamo",
+    help="Few-shot offline reinforcement learning with pre-trained language models, in the terminal.",
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+_COMMANDS = {
+    "train": ("lamo_tui.cli.train", "Train"),
+    "eval": ("lamo_tui.cli.eval", "Train"),
+    "presets": ("lamo_tui.cli.presets", "Train"),
+    "runs": ("lamo_tui.cli.runs", "Runs"),
+    "stop": ("lamo_tui.cli.runs", "Runs"),
+    "pause": ("lamo_tui.cli.runs", "Runs"),
+    "resume": ("lamo_tui.cli.runs", "Runs"),
+    "report": ("lamo_tui.cli.runs", "Runs"),
+    "data": ("lamo_tui.cli.data", "Parts"),
+    "lm": ("lamo_tui.cli.lm", "Parts"),
+    "pretrain": ("lamo_tui.cli.pretrain", "Parts"),
+    "benchmark": ("lamo_tui.cli.benchmark", "Parts"),
+}
+"""Command, module, help panel. A module's `app` is a group of commands; otherwise a function bears the name."""
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"lamo {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def _register() -> None:
+    for name, (module_name, panel) in _COMMANDS.items():
+        module = importlib.import_module(module_name)
+        group = getattr(module, "app", None)
+        if group is not None and not hasattr(module, name):
+            app.add_typer(group, name=name, rich_help_panel=panel)
+        else:
+            app.command(name, rich_help_panel=panel)(getattr(module, name))
+
+
+def main() -> None:
+    """Run the command line; every error that a user can cause ends in one sentence and its exit code."""
+    _register()
+    try:
+        app()
+    except LamoError as error:
+        print(f"lamo: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # the reader of our output went away, as `head` does; do not complain about it at exit either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except KeyboardInterrupt:
+        print("lamo: interrupted", file=sys.stderr)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""`lamo presets`: list presets and show what they resolve to, with the origin of each value."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    help="List presets and show what they resolve to.",
+    invoke_without_command=True,
+    rich_markup_mode=None,
+    epilog="Examples:  lamo presets   ·   lamo presets show atari-breakout-1pct --ablation frozen",
+)
+
+
+@app.callback()
+def list_presets(
+    context: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")] = False,
+) -> None:
+    """List every preset and every ablation overlay."""
+    if context.invoked_subcommand is not None:
+        return
+    from lamo_core.presets import load_preset, preset_names
+
+    rows = {
+        kind: [{"name": name, "description": load_preset(name, folder).description} for name in preset_names(folder)]
+        for kind, folder in (("presets", ""), ("ablations", "ablations"))
+    }
+    if as_json:
+        typer.echo(json.dumps(rows))
+        return
+    width = max(len(row["name"]) for row in rows["presets"] + rows["ablations"]) + 2
+    for kind in ("presets", "ablations"):
+        typer.echo(kind)
+        for row in rows[kind]:
+            typer.echo(f"  {row['name']:<{width}}{row['description']}")
+
+
+@app.command("show", epilog="Examples:  lamo presets show atari-pong-10pct   ·   lamo presets show paper-atari-breakout")
+def show(
+    name: Annotated[str, typer.Argument(help="A preset of `lamo presets`.")],
+    ablation: Annotated[list[str] | None, typer.Option(help="Overlay an ablation; may be repeated.")] = None,
+    setting: Annotated[list[str] | None, typer.Option("--set", help="Override a value: optim.steps=100.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")] = False,
+) -> None:
+    """Print the merged config of a preset with the origin of each value."""
+    from lamo_core.config import field_names
+    from lamo_core.presets import resolve
+
+    resolved = resolve(name, ablation or [], None, setting or [])
+    values = resolved.config.to_dict()
+    if as_json:
+        typer.echo(json.dumps({"config": values, "origins": dict(resolved.origins)}))
+        return
+    for key in field_names():
+        value: object = values
+        for part in key.split("."):
+            value = value[part]  # type: ignore[index]
+        typer.echo(f"{key:<38} {json.dumps(value):<24} {resolved.origins[key]}")
