@@ -1,0 +1,99 @@
+"""RunConfig is strict, and presets merge in the documented order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lamo_core.config import RunConfig, field_names, parse_setting
+from lamo_core.errors import UsageError
+from lamo_core.presets import preset_names, resolve
+
+
+def test_a_config_survives_its_dictionary() -> None:
+    config = RunConfig()
+    assert RunConfig.from_dict(config.to_dict()) == config
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"optim": {"bach_size": 3}}, "did you mean 'optim.batch_size'"),
+        ({"model": {"adapter": "lorra"}}, "did you mean 'lora'"),
+        ({"seed": "one"}, "seed wants a whole number"),
+        ({"seed": True}, "seed wants a whole number"),
+        ({"optim": 3}, "optim is a group"),
+        ({"data": {"ratio": 0.0}}, "data.ratio must be above 0"),
+        ({"data": {"ratio": 1.5}}, "data.ratio must be above 0"),
+        ({"optim": {"learning_rate": float("nan")}}, "optim.learning_rate must lie"),
+        ({"eval": {"targets": ["high"]}}, "eval.targets wants a number"),
+    ],
+)
+def test_wrong_values_are_refused_in_one_sentence(values: dict[str, object], says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        RunConfig.from_dict(values)
+
+
+def test_settings_take_the_type_of_their_field() -> None:
+    assert parse_setting("optim.steps", "1_000") == 1000
+    assert parse_setting("optim.learning_rate", "1e-4") == 1e-4
+    assert parse_setting("eval.targets", "90,120") == [90.0, 120.0]
+    assert parse_setting("model.trunk_positions", "false") is False
+    with pytest.raises(UsageError, match=r"optim\.steps wants a whole number, not 'many'"):
+        parse_setting("optim.steps", "many")
+    with pytest.raises(UsageError, match="is a group of settings"):
+        parse_setting("optim", "3")
+
+
+def test_every_shipped_preset_resolves_with_every_ablation() -> None:
+    presets, ablations = preset_names(), preset_names("ablations")
+    for game in ("breakout", "qbert", "pong"):
+        for ratio in ("0.1pct", "1pct", "10pct", "100pct"):
+            assert f"atari-{game}-{ratio}" in presets
+        assert f"paper-atari-{game}" in presets
+    for preset in presets:
+        for ablation in ablations:
+            resolve(preset, [ablation])
+
+
+def test_later_layers_win_and_say_so(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text("[optim]\nsteps = 3\nbatch_size = 5\n[model]\nlora_rank = 2\n")
+    resolved = resolve("atari-pong-1pct", ["frozen"], file, ["optim.batch_size=7"], {"seed": 9})
+    config, origins = resolved.config, resolved.origins
+    assert (config.data.ratio, origins["data.ratio"]) == (0.01, "preset atari-pong-1pct")
+    assert (config.task.name, origins["task.name"]) == ("atari-pong", "preset atari-pong")
+    assert (config.model.adapter, origins["model.adapter"]) == ("frozen", "ablation frozen")
+    assert (config.optim.steps, origins["optim.steps"]) == (3, f"file {file}")
+    assert (config.optim.batch_size, origins["optim.batch_size"]) == (7, "--set")
+    assert (config.seed, origins["seed"]) == (9, "command line")
+    assert origins["optim.clip"] == "default"
+    assert config.name == "atari-pong-1pct+frozen"
+    assert set(origins) == set(field_names())
+
+
+def test_the_star_of_an_overlay_is_the_backbone_named_before() -> None:
+    assert resolve("paper-atari-qbert", ["no-pretraining"]).config.model.backbone == "random:gpt2"
+    assert resolve("atari-qbert-1pct", ["no-pretraining"]).config.model.backbone == "random:mini"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("atari-breakot-1pct",), "did you mean 'atari-breakout-1pct'"),
+        (("atari-pong-1pct", ["frosen"]), "no ablation 'frosen'; did you mean 'frozen'"),
+        (("atari-pong-1pct", [], None, ["optim.step=3"]), "did you mean 'optim.steps'"),
+        (("atari-pong-1pct", [], None, ["optim.steps"]), "--set wants name=value"),
+    ],
+)
+def test_misspelt_names_get_a_suggestion(arguments: tuple[object, ...], says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        resolve(*arguments)  # type: ignore[arg-type]
+
+
+def test_a_broken_user_file_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "broken.toml"
+    file.write_text("steps = = 3")
+    with pytest.raises(UsageError, match=r"broken\.toml is not valid TOML"):
+        resolve("atari-pong-1pct", [], file)

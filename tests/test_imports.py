@@ -1,0 +1,57 @@
+"""The direction of imports, and what must not be loaded."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+FORBIDDEN = {
+    "lamo_core": ["lamo_tui", "textual", "typer", "rich"],
+    "lamo_core/tasks": ["lamo_core.training", "lamo_core.evaluation", "lamo_core.runs"],
+    "lamo_core/data": ["lamo_core.training", "lamo_core.evaluation", "lamo_core.runs", "lamo_core.model"],
+    "lamo_core/language": ["lamo_core.training", "lamo_core.evaluation", "lamo_core.runs"],
+    "lamo_core/model": ["lamo_core.training", "lamo_core.evaluation", "lamo_core.runs"],
+    "lamo_core/training": ["lamo_core.runs"],
+    "lamo_core/evaluation": ["lamo_core.runs"],
+    "lamo_core/runs": ["torch", "transformers", "lamo_core.model", "lamo_core.data"],
+}
+
+
+def imported_modules(path: Path) -> set[str]:
+    modules: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            modules |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            modules |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return modules
+
+
+@pytest.mark.parametrize("folder", sorted(FORBIDDEN))
+def test_no_room_imports_what_it_must_not_know(folder: str) -> None:
+    paths = list((ROOT / folder).rglob("*.py"))
+    assert paths
+    for path in paths:
+        for module in imported_modules(path):
+            for forbidden in FORBIDDEN[folder]:
+                assert module != forbidden and not module.startswith(forbidden + "."), f"{path} imports {module}"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import lamo_tui.cli.app as a; a._register()",
+        "import lamo_core.config, lamo_core.presets, lamo_core.runs",
+    ],
+)
+def test_light_imports_stay_light(code: str) -> None:
+    heavy = "torch transformers peft textual gymnasium ale_py numpy"
+    check = f"import sys; bad=[m for m in {heavy.split()!r} if m in sys.modules]; print(bad); sys.exit(bool(bad))"
+    done = subprocess.run([sys.executable, "-c", f"{code}; {check}"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
