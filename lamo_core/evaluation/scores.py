@@ -49,7 +49,7 @@ class TargetScore:
 
 
 def normalised_score(task: Task, ret: float) -> float:
-    """Return a raw return on the task's scale, 0 for random play and 100 for the reference (paper Table 5)."""
+    """Return a raw return on the task's scale: 0 is random play, 100 the reference (paper Table 5)."""
     return 100.0 * (ret - task.random_score) / (task.expert_score - task.random_score)
 
 

@@ -1,4 +1,4 @@
-"""Return targets from the data alone: asking the test environment which target works best would be cheating."""
+"""Return targets from the data alone: picking them by what the test environment pays would be cheating."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ class ReturnTarget:
 def targets_from_returns(returns: ArrayLike, quantiles: tuple[float, ...]) -> tuple[ReturnTarget, ...]:
     """Return one target per quantile of the data's episode returns (E,), highest first, equal ones once.
 
-    A target is rounded to three digits, to a whole number where all returns are whole, and never leaves the range of
-    the data: nothing is asked for that no episode reached. Raises `UsageError` without episodes or quantiles.
+    A target is rounded to three digits, to a whole number where all returns are whole, and never leaves the
+    range of the data: nothing is asked for that no episode reached. Raises `UsageError` without episodes or
+    quantiles.
     """
     returns_e = np.asarray(returns, dtype=np.float64)
     if not returns_e.size or not quantiles:

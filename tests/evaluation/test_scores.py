@@ -38,5 +38,6 @@ def test_target_score_summarises_its_episodes() -> None:
 
 
 def test_scores_import_no_torch() -> None:
-    code = "import sys, lamo_core.evaluation.scores, lamo_core.evaluation.targets; sys.exit('torch' in sys.modules)"
+    modules = "lamo_core.evaluation.scores, lamo_core.evaluation.targets"
+    code = f"import sys, {modules}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

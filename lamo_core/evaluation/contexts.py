@@ -1,0 +1,125 @@
+"""What the policy sees when it decides: the last K steps, re-encoded or kept in a key-value cache.
+
+Both contexts hold N episodes in step with each other, embed every observation once, and can drop finished
+episodes. Embeddings do not depend on a token's place in the window, so a window is a row of kept tokens.
+
+Shape suffixes: N episodes, L tokens, D width, A actions.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import torch
+from torch import Tensor
+
+from lamo_core.config import ContextMode
+
+if TYPE_CHECKING:
+    from lamo_core.model.policy import Policy
+
+TOKENS_PER_STEP = 3
+
+
+class Context(Protocol):
+    """The history of N episodes, from which the next actions are decided."""
+
+    def decide(self, observations: Tensor, returns_N: Tensor, previous_actions: Tensor | None) -> Tensor:
+        """Add a step and return its logits or action means, float32 (N, A).
+
+        `observations` is (N, 4, 84, 84) uint8 or (N, features) float32, `returns_N` the scaled return-to-go,
+        and `previous_actions` what was done since the last call ((N,) int64 or (N, A) float32; None at the
+        first).
+        """
+
+    def keep(self, rows: Tensor) -> None:
+        """Go on with these of the N episodes only: int64 indices, in the order wanted."""
+
+
+class _TokenWindow:
+    """The embedded tokens of the newest steps, at most `steps` of them; the last one is a state token."""
+
+    def __init__(self, policy: Policy, steps: int) -> None:
+        self.policy = policy
+        self.steps = steps
+        self.tokens_NLD: Tensor | None = None
+        self.length = 0
+        """Steps seen in all, which is also the next timestep."""
+
+    def append(self, observations: Tensor, returns_N: Tensor, previous_actions: Tensor | None) -> Tensor:
+        """Embed one step and return its new tokens: [previous action,] return, state."""
+        states_N1D = self.policy.encode_observations(observations).unsqueeze(1)
+        times_N = torch.full_like(returns_N, self.length, dtype=torch.int64)
+        new_NLD = self.policy.tokens(returns_N.unsqueeze(1), states_N1D, None, times_N.unsqueeze(1))
+        if previous_actions is not None:
+            action_N1D = self.policy.action_tokens(previous_actions, times_N - 1)
+            new_NLD = torch.cat([action_N1D, new_NLD], dim=1)
+        kept_NLD = new_NLD if self.tokens_NLD is None else torch.cat([self.tokens_NLD, new_NLD], dim=1)
+        self.tokens_NLD = kept_NLD[:, -(TOKENS_PER_STEP * self.steps - 1) :]
+        self.length += 1
+        return new_NLD
+
+    def newest(self) -> Tensor:
+        """Return the tokens of the newest steps, beginning with a return token."""
+        assert self.tokens_NLD is not None
+        return self.tokens_NLD
+
+    def keep(self, rows: Tensor) -> None:
+        if self.tokens_NLD is not None:
+            self.tokens_NLD = self.tokens_NLD[rows]
+
+
+class SlidingContext:
+    """Exactly the last K steps, re-encoded from scratch at every decision, as published."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        self.window = _TokenWindow(policy, policy.context)
+
+    def decide(self, observations: Tensor, returns_N: Tensor, previous_actions: Tensor | None) -> Tensor:
+        self.window.append(observations, returns_N, previous_actions)
+        hidden_NLD, _ = self.policy.run_trunk(self.window.newest())
+        return self.policy.act_head(hidden_NLD[:, -1]).float()
+
+    def keep(self, rows: Tensor) -> None:
+        self.window.keep(rows)
+
+
+class ChunkedContext:
+    """Between K/2 and K steps through a key-value cache: a decision costs three tokens instead of 3K.
+
+    While an episode is shorter than K steps this equals `SlidingContext`. When the cache holds K steps, the
+    next decision starts it again from the newest K/2 steps (its own included); positions start at 0 again.
+    Sliding the cache itself would not do: keys of deeper layers remember steps that have left the window.
+    """
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        self.held = 0
+        """Steps that the newest decision was made from."""
+        self._window = _TokenWindow(policy, max(1, policy.context // 2))
+        self._cache: Any = None
+        self._cached_tokens = 0
+
+    def decide(self, observations: Tensor, returns_N: Tensor, previous_actions: Tensor | None) -> Tensor:
+        new_NLD = self._window.append(observations, returns_N, previous_actions)
+        if self.held == self.policy.context:
+            new_NLD = self._window.newest()
+            self._cache, self._cached_tokens, self.held = None, 0, self._window.steps
+        else:
+            self.held += 1
+        hidden_NLD, self._cache = self.policy.run_trunk(
+            new_NLD, position=self._cached_tokens, cache=self._cache, use_cache=True
+        )
+        self._cached_tokens += new_NLD.shape[1]
+        return self.policy.act_head(hidden_NLD[:, -1]).float()
+
+    def keep(self, rows: Tensor) -> None:
+        self._window.keep(rows)
+        if self._cache is not None:
+            self._cache.batch_select_indices(rows)
+
+
+def make_context(mode: ContextMode, policy: Policy) -> Context:
+    """Return a fresh context of the named mode."""
+    return SlidingContext(policy) if mode == "sliding" else ChunkedContext(policy)

@@ -1,0 +1,147 @@
+"""Episodes as they are played side by side: what was asked, done and earned. NumPy only.
+
+Shape suffixes: N episodes side by side, M of them still running, T decisions, A actions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lamo_core.config import ContextMode
+from lamo_core.evaluation.scores import ActionMode
+
+
+@dataclass(frozen=True)
+class EpisodeResult:
+    """One episode; task config, seed, no-ops and actions bring it back exactly."""
+
+    target: float
+    seed: int
+    noops: int
+    """No-op decisions before the first action."""
+    actions: NDArray[Any]
+    """(T,) uint8 or (T, A) float32 as the environment got them."""
+    rewards: NDArray[np.float64]
+    """(T,) raw."""
+    ret: float
+    """Sum of the raw rewards."""
+    terminated: bool
+    truncated: bool
+    returns_to_go: NDArray[np.float32]
+    """(T,) what was still asked for at each decision, not scaled."""
+    probabilities: NDArray[np.float16] | None
+    """(T, A) of discrete actions, if they were asked for."""
+
+    @property
+    def length(self) -> int:
+        """How many decisions the policy made."""
+        return len(self.rewards)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """How episodes are played; the same values and weights give the same episodes on a CPU."""
+
+    targets: tuple[float, ...]
+    episodes: int
+    """Per target; episode i of every target has the environment seed `seed + i`."""
+    context: ContextMode
+    action: ActionMode
+    seed: int
+    rewards: Literal["raw", "clipped"] = "raw"
+    """What is subtracted from the target; clipped is the sign of each reward, as in clipped data."""
+    record: bool = False
+    """Whether to keep action probabilities."""
+
+
+class Wave:
+    """What episodes played side by side have asked, done and earned so far."""
+
+    def __init__(self, asked: Asked, jobs: Sequence[tuple[float, int]]) -> None:
+        self.asked = asked
+        self.targets_N = np.array([target for target, _ in jobs], dtype=np.float64)
+        self.seeds_N = np.array([seed for _, seed in jobs], dtype=np.int64)
+        # One stream for each episode, so that its draws do not depend on how many others are played.
+        self._streams = [np.random.default_rng([seed, 1]) for _, seed in jobs]
+        self.noops_N = np.zeros(len(jobs), dtype=np.int64)
+        self.lengths_N = np.zeros(len(jobs), dtype=np.int64)
+        self.terminated_N = np.zeros(len(jobs), dtype=bool)
+        self.truncated_N = np.zeros(len(jobs), dtype=bool)
+        self._earned_N = np.zeros(len(jobs), dtype=np.float64)
+        self._asked: list[NDArray[np.float32]] = []
+        self._actions: list[NDArray[Any]] = []
+        self._rewards: list[NDArray[np.float64]] = []
+        self._probabilities: list[NDArray[np.float16]] = []
+
+    def returns_to_go(self, running_M: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return what is still asked of the running episodes, (M,)."""
+        left_N = self.targets_N - self._earned_N
+        self._asked.append(left_N.astype(np.float32))
+        return np.asarray(left_N[running_M])
+
+    def choose(
+        self, out_MA: NDArray[np.float32], running_M: NDArray[np.int64], *, discrete: bool
+    ) -> NDArray[Any]:
+        """Turn logits or means into actions: (M,) int64 or (M, A) float32."""
+        if not discrete:
+            return np.clip(out_MA, -1.0, 1.0)
+        weights_MA = np.exp((out_MA - out_MA.max(axis=1, keepdims=True)).astype(np.float64))
+        chances_MA = weights_MA / weights_MA.sum(axis=1, keepdims=True)
+        if self.asked.record:
+            kept_NA = np.zeros((len(self.seeds_N), out_MA.shape[1]), np.float16)
+            kept_NA[running_M] = chances_MA
+            self._probabilities.append(kept_NA)
+        if self.asked.action == "greedy":
+            return np.asarray(out_MA.argmax(axis=1))
+        drawn_M1 = np.array([[self._streams[row].random()] for row in running_M])
+        actions_M = (np.cumsum(chances_MA, axis=1) <= drawn_M1).sum(axis=1)
+        return np.minimum(actions_M, out_MA.shape[1] - 1)
+
+    def add(
+        self,
+        running_M: NDArray[np.int64],
+        actions_N: NDArray[Any],
+        rewards_N: NDArray[np.float64],
+        terminated_N: NDArray[np.bool_],
+        truncated_N: NDArray[np.bool_],
+    ) -> NDArray[np.bool_]:
+        """Note one decision of the running episodes and return which of all episodes are over, (N,)."""
+        paid_N = np.zeros_like(self._earned_N)
+        paid_N[running_M] = rewards_N[running_M]
+        self._actions.append(actions_N)
+        self._rewards.append(paid_N)
+        self._earned_N += np.sign(paid_N) if self.asked.rewards == "clipped" else paid_N
+        self.lengths_N[running_M] += 1
+        self.terminated_N[running_M] |= terminated_N[running_M]
+        self.truncated_N[running_M] |= truncated_N[running_M]
+        return self.terminated_N | self.truncated_N
+
+    def results(self) -> list[EpisodeResult]:
+        """Cut the columns into episodes."""
+        actions_TN, rewards_TN = np.stack(self._actions), np.stack(self._rewards)
+        asked_TN = np.stack(self._asked)
+        chances_TNA = np.stack(self._probabilities) if self._probabilities else None
+        dtype = np.uint8 if actions_TN.ndim == 2 else np.float32
+        results = []
+        for row, length in enumerate(self.lengths_N):
+            rewards = rewards_TN[:length, row].copy()
+            results.append(
+                EpisodeResult(
+                    target=float(self.targets_N[row]),
+                    seed=int(self.seeds_N[row]),
+                    noops=int(self.noops_N[row]),
+                    actions=actions_TN[:length, row].astype(dtype),
+                    rewards=rewards,
+                    ret=float(rewards.sum()),
+                    terminated=bool(self.terminated_N[row]),
+                    truncated=bool(self.truncated_N[row]),
+                    returns_to_go=asked_TN[:length, row].copy(),
+                    probabilities=None if chances_TNA is None else chances_TNA[:length, row].copy(),
+                )
+            )
+        return results

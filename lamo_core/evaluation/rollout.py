@@ -1,0 +1,115 @@
+"""Episodes in the environment: all episodes of all targets side by side, finished ones taken out.
+
+Shape suffixes: N episodes side by side, M of them still running, A actions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lamo_core.config import ContextMode, TaskConfig
+from lamo_core.evaluation.agreement import ContextComparison
+from lamo_core.evaluation.contexts import Context, make_context
+from lamo_core.evaluation.episodes import Asked, EpisodeResult, Wave
+from lamo_core.evaluation.scores import ActionMode
+from lamo_core.tasks.registry import EnvBatch, make_batch
+
+if TYPE_CHECKING:
+    from lamo_core.model.policy import Policy
+
+Progress = Callable[[int, int, int], None]
+"""Called after every decision with episodes done, episodes in all and decisions made so far."""
+
+WAVE = 64
+"""Most episodes side by side; more are played one wave after another to bound memory."""
+
+
+def rollout(
+    policy: Policy,
+    task_config: TaskConfig,
+    *,
+    targets: Sequence[float],
+    episodes: int,
+    context_mode: ContextMode,
+    action: ActionMode,
+    seed: int,
+    rewards: Literal["raw", "clipped"] = "raw",
+    record: bool = False,
+    progress: Progress | None = None,
+    comparison: ContextComparison | None = None,
+    environments: Callable[[TaskConfig, int], EnvBatch] = make_batch,
+) -> list[EpisodeResult]:
+    """Play `episodes` episodes for every target and return them target by target.
+
+    Actions are drawn from the policy's distribution (`sample`) or are its most likely ones (`greedy`);
+    continuous actions are always the policy's means, clipped to [-1, 1]. The policy is left in the mode it
+    was in. Whatever `progress` raises ends the roll-out cleanly, which is how a caller stops it. `comparison`
+    watches the decisions of a second context mode along the way.
+    """
+    asked = Asked(tuple(targets), episodes, context_mode, action, seed, rewards, record)
+    jobs = [(target, seed + index) for target in asked.targets for index in range(episodes)]
+    results: list[EpisodeResult] = []
+    steps = 0
+    with _acting(policy):
+        for start in range(0, len(jobs), WAVE):
+            wave = Wave(asked, jobs[start : start + WAVE])
+            batch = environments(task_config, len(wave.seeds_N))
+            try:
+                for done in _play(policy, batch, wave, comparison):
+                    if progress:
+                        progress(len(results) + done, len(jobs), steps + int(wave.lengths_N.sum()))
+            finally:
+                batch.close()
+            steps += int(wave.lengths_N.sum())
+            results += wave.results()
+    return results
+
+
+@contextmanager
+def _acting(policy: Policy) -> Iterator[None]:
+    training = policy.training
+    policy.eval()
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        policy.train(training)
+
+
+def _play(policy: Policy, batch: EnvBatch, wave: Wave, comparison: ContextComparison | None) -> Iterator[int]:
+    """Play a wave to its end; yields the number of finished episodes after every decision."""
+    device = next(policy.parameters()).device
+    context: Context = make_context(wave.asked.context, policy)
+    if comparison is not None:
+        context = comparison.beside(context, policy)
+    observations_N = batch.reset(wave.seeds_N)
+    wave.noops_N = np.asarray(batch.noops(), dtype=np.int64).copy()
+    running_M = np.arange(len(wave.seeds_N))
+    previous: Tensor | None = None
+    while running_M.size:
+        asked_M = wave.returns_to_go(running_M)
+        out_MA = context.decide(
+            torch.from_numpy(np.ascontiguousarray(observations_N[running_M])).to(device),
+            torch.from_numpy(asked_M / policy.return_scale).float().to(device),
+            previous,
+        )
+        actions_M = wave.choose(
+            out_MA.cpu().numpy(), running_M, discrete=policy.task.action_kind == "discrete"
+        )
+        actions_N = np.zeros((len(wave.seeds_N), *actions_M.shape[1:]), actions_M.dtype)
+        actions_N[running_M] = actions_M
+        observations_N, rewards_N, terminated_N, truncated_N = batch.step(actions_N)
+        over_N = wave.add(running_M, actions_N, rewards_N, terminated_N, truncated_N)
+        rows = np.flatnonzero(~over_N[running_M])
+        if rows.size < running_M.size:
+            running_M, actions_M = running_M[rows], actions_M[rows]
+            if rows.size:
+                context.keep(torch.from_numpy(rows).to(device))
+        previous = torch.from_numpy(actions_M).to(device)
+        yield len(over_N) - running_M.size

@@ -1,0 +1,169 @@
+"""Roll-outs in an environment whose every number is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from evaluation_doubles import ACTIONS, CounterBatch, TinyPolicy
+
+from lamo_core.config import TaskConfig
+from lamo_core.evaluation.episodes import EpisodeResult
+from lamo_core.evaluation.evaluate import evaluate
+from lamo_core.evaluation.rollout import rollout
+
+TASK = TaskConfig()
+
+
+def play(policy: TinyPolicy, **changes: object) -> list[EpisodeResult]:
+    settings = {
+        "targets": (30.0, 60.0),
+        "episodes": 6,
+        "context_mode": "chunked",
+        "action": "sample",
+        "seed": 40,
+        "environments": CounterBatch,
+    }
+    return rollout(policy, TASK, **(settings | changes))  # type: ignore[arg-type]
+
+
+def test_episodes_come_target_by_target_with_the_environments_lengths_and_ends() -> None:
+    episodes = play(TinyPolicy())
+    assert [episode.target for episode in episodes] == [30.0] * 6 + [60.0] * 6
+    assert [episode.seed for episode in episodes] == [40, 41, 42, 43, 44, 45] * 2
+    for episode in episodes:
+        assert episode.length == len(episode.actions) == 3 + episode.seed % 17
+        assert episode.noops == episode.seed % 3
+        assert episode.terminated is (episode.seed % 2 == 0)
+        assert episode.truncated is (episode.seed % 2 == 1)
+        assert episode.actions.dtype == np.uint8
+        np.testing.assert_array_equal(episode.rewards, episode.actions + 1.0)
+        assert episode.ret == episode.rewards.sum()
+
+
+def test_return_to_go_is_the_target_minus_what_was_earned() -> None:
+    for kind in ("raw", "clipped"):
+        for episode in play(TinyPolicy(), rewards=kind):
+            paid = np.sign(episode.rewards) if kind == "clipped" else episode.rewards
+            earned_before = np.concatenate([[0.0], np.cumsum(paid)[:-1]])
+            np.testing.assert_allclose(episode.returns_to_go, episode.target - earned_before)
+
+
+def test_the_policy_gets_scaled_returns_and_the_running_rows_only() -> None:
+    policy = TinyPolicy() seen: list[torch.Tensor] = [] tokens = policy.tokens policy.tokens = lambda returns,
+    *rest: (seen.append(returns), tokens(returns, *rest))[1]  # type: ignore[method-assign] episodes =
+    play(policy) assert policy.encoded == sum(episode.length for episode in episodes)
+    np.testing.assert_allclose(seen[0][:, 0], np.repeat([30.0, 60.0], 6) / policy.return_scale)
+
+
+def test_equal_seeds_give_equal_episodes_and_others_do_not() -> None:
+    first, second, other = play(TinyPolicy()), play(TinyPolicy()), play(TinyPolicy(), seed=57)
+    for one, two in zip(first, second, strict=True):
+        np.testing.assert_array_equal(one.actions, two.actions)
+    # 57 = 40 + 17 gives episodes of the same lengths, so only the draws can differ
+    assert any((one.actions != two.actions).any() for one, two in zip(first, other, strict=True))
+
+
+def test_an_episode_does_not_depend_on_how_many_others_are_played(monkeypatch: pytest.MonkeyPatch) -> None:
+    many = play(TinyPolicy(), context_mode="sliding")
+    few = play(TinyPolicy(), targets=(60.0,), episodes=2, context_mode="sliding")
+    monkeypatch.setattr("lamo_core.evaluation.rollout.WAVE", 5)
+    waves = play(TinyPolicy(), context_mode="sliding")
+    for one, two in zip([*many, *many[6:8]], [*waves, *few], strict=True):
+        np.testing.assert_array_equal(one.actions, two.actions)
+
+
+def test_sampling_follows_the_distribution_and_greedy_takes_its_peak() -> None:
+    policy = TinyPolicy()
+    with torch.no_grad():
+        policy.head.weight.zero_()
+        policy.head.bias.copy_(torch.log(torch.tensor([0.1, 0.2, 0.3, 0.4])) / 4.0)
+    sampled = np.concatenate([episode.actions for episode in play(policy, episodes=60, record=True)])
+    shares = np.bincount(sampled, minlength=ACTIONS) / len(sampled)
+    np.testing.assert_allclose(shares, [0.1, 0.2, 0.3, 0.4], atol=0.05)
+    assert all((episode.actions == 3).all() for episode in play(policy, action="greedy"))
+    recorded = play(policy, record=True)[0]
+    assert recorded.probabilities is not None
+    assert recorded.probabilities.dtype == np.float16
+    np.testing.assert_allclose(recorded.probabilities, [[0.1, 0.2, 0.3, 0.4]] * recorded.length, atol=1e-3)
+    assert play(policy)[0].probabilities is None
+
+
+def test_continuous_actions_are_clipped_means() -> None:
+    policy = TinyPolicy(action_kind="continuous")
+    batches: list[CounterBatch] = []
+
+    def make(config: TaskConfig, size: int) -> CounterBatch:
+        batches.append(CounterBatch(config, size))
+        return batches[0]
+
+    episodes = play(policy, environments=make)
+    assert episodes[0].actions.shape == (episodes[0].length, ACTIONS)
+    assert episodes[0].actions.dtype == np.float32
+    received = np.stack(batches[0].received)
+    assert np.abs(received).max() == 1.0
+    assert batches[0].closed
+
+
+def test_policy_keeps_its_mode_and_the_global_random_state() -> None:
+    policy = TinyPolicy().train()
+    before = torch.get_rng_state()
+    play(policy)
+    assert policy.training
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_progress_counts_and_can_end_the_rollout() -> None:
+    calls: list[tuple[int, int, int]] = []
+    episodes = play(TinyPolicy(), progress=lambda *numbers: calls.append(numbers))
+    assert calls[-1] == (12, 12, sum(episode.length for episode in episodes))
+    assert [call[2] for call in calls] == sorted(call[2] for call in calls)
+
+    class Enough(Exception):
+        pass
+
+    batches: list[CounterBatch] = []
+
+    def make(config: TaskConfig, size: int) -> CounterBatch:
+        batches.append(CounterBatch(config, size))
+        return batches[0]
+
+    def stop(done: int, total: int, steps: int) -> None:
+        raise Enough
+
+    policy = TinyPolicy().train()
+    with pytest.raises(Enough):
+        play(policy, progress=stop, environments=make)
+    assert policy.training
+    assert batches[0].closed
+
+
+def test_evaluation_scores_each_target_and_compares_modes_on_one_history() -> None:
+    settings = { "targets": (30.0, 60.0), "episodes": 6, "action": "sample", "seed": 40, "environments":
+    CounterBatch, } alone = evaluate(TinyPolicy(), TASK, context_mode="sliding", **settings)  # type:
+    ignore[arg-type] both = evaluate(TinyPolicy(), TASK, context_mode="sliding", compare_with="chunked",
+    **settings)  # type: ignore[arg-type] same = evaluate(TinyPolicy(), TASK, context_mode="sliding",
+    compare_with="sliding", **settings)  # type: ignore[arg-type] assert [score.returns for score in
+    both.scores] == [score.returns for score in alone.scores] assert [score.target for score in alone.scores]
+    == [30.0, 60.0] assert alone.agreement is None assert both.agreement is not None assert same.agreement is
+    not None assert both.agreement.decisions == sum(episode.length for episode in both.episodes) assert
+    (same.agreement.same_action, same.agreement.distance) == (1.0, 0.0) assert 0.3 <
+    both.agreement.same_action < 1.0  # type: ignore[operator] assert 0.0 < both.agreement.distance < 0.7
+
+
+def test_modes_agree_fully_while_episodes_are_shorter_than_the_context() -> None:
+    policy = TinyPolicy(context=20)
+    result = evaluate(
+        policy,
+        TASK,
+        targets=(30.0,),
+        episodes=12,
+        context_mode="chunked",
+        action="greedy",
+        seed=0,
+        compare_with="sliding",
+        environments=CounterBatch,
+    )
+    assert result.agreement is not None
+    assert result.agreement.same_action == 1.0
+    assert result.agreement.distance < 1e-5
