@@ -1,94 +1,128 @@
-"""What happens in a run, as typed events; console, files, dashboard and tests listen. Imports no torch."""
+"""What happens during training, as typed values; consoles, files and tests are listeners. Imports no torch.
+
+Every event carries `step`, the number of optimiser steps done so far, and `time`, seconds since 1970.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
-from lamo_core.evaluation.scores import TargetScore
+if TYPE_CHECKING:
+    from lamo_core.evaluation.scores import TargetScore
+
+StopReason = Literal["finished", "stop", "signal", "non-finite loss", "error"]
+"""Why a run ended; `stop` and `signal` leave a checkpoint from which it can be resumed."""
 
 
 @dataclass(frozen=True)
-class Event:
-    """Something that happened after `step` optimiser steps, at `time` (seconds since the epoch)."""
+class Started:
+    """Training begins or goes on; `step` is above 0 after a resume."""
 
     step: int
     time: float
-
-
-@dataclass(frozen=True)
-class Started(Event):
-    """The loop begins, anew or after a resume."""
-
     total: int
+    """Optimiser steps of the whole run."""
     trainable: int
-    """Parameters that are trained."""
     frozen: int
+    """Numbers of parameters."""
     device: str
     precision: str
     backbone: str
     episodes: int
     transitions: int
     data_return_mean: float
+    """Mean raw or clipped episode return of the data that is trained on."""
     targets: tuple[float, ...]
 
 
 @dataclass(frozen=True)
-class StepDone(Event):
+class StepDone:
     """One optimiser step."""
 
+    step: int
+    time: float
     loss: float
+    """Decision loss plus weighted language loss."""
     decision_loss: float
     language_loss: float | None
+    """Unweighted; None when no language pass is computed."""
     grad_norm: float
+    """Before clipping."""
     learning_rate: float
     samples: int
-    """Windows drawn since the start of the run."""
-    seconds: Mapping[str, float] = field(default_factory=dict)
-    """Seconds per phase: data, model, optimiser."""
+    """Windows seen since the run began."""
+    seconds: Mapping[str, float]
+    """Wall time per phase of this step, such as `data`, `model`, `optimiser`."""
 
 
 @dataclass(frozen=True)
-class EvalDone(Event):
-    """Roll-outs are finished; one score per return target."""
+class EvalDone:
+    """An evaluation in the environment, one score per return target."""
 
+    step: int
+    time: float
     scores: tuple[TargetScore, ...]
+    """With the return of every episode, so that later reports need no new roll-out."""
     seconds: float
     final: bool = False
+    """The evaluation after the last step, which tables report."""
 
 
 @dataclass(frozen=True)
-class CheckpointSaved(Event):
-    """A checkpoint is on disk."""
+class CheckpointSaved:
+    """A checkpoint is complete on disk."""
 
+    step: int
+    time: float
     path: str
-    best: bool = False
+    best: bool
 
 
 @dataclass(frozen=True)
-class Paused(Event):
-    """The loop waits between two steps."""
+class Paused:
+    """Training waits for a `resume`."""
+
+    step: int
+    time: float
 
 
 @dataclass(frozen=True)
-class Resumed(Event):
-    """A paused loop goes on."""
+class Resumed:
+    """Training goes on after a pause."""
+
+    step: int
+    time: float
 
 
 @dataclass(frozen=True)
-class Note(Event):
-    """Something worth a line in the log, such as a changed setting."""
+class Changed:
+    """A setting was changed while training, by a `set` command."""
 
+    step: int
+    time: float
+    name: str
+    value: float
+
+
+@dataclass(frozen=True)
+class Note:
+    """A sentence for the person who watches."""
+
+    step: int
+    time: float
     text: str
 
 
-StopReason = Literal["finished", "stop", "non-finite loss", "error"]
-
-
 @dataclass(frozen=True)
-class Stopped(Event):
-    """The loop has ended; `stop` means that it was asked to and can be resumed."""
+class Stopped:
+    """The last event of a run, or of one stretch of it."""
 
+    step: int
+    time: float
     reason: StopReason
     message: str
+
+
+Event = Started | StepDone | EvalDone | CheckpointSaved | Paused | Resumed | Changed | Note | Stopped
