@@ -9,7 +9,7 @@ from evaluation_doubles import ACTIONS, CounterBatch, TinyPolicy
 
 from lamo_core.config import TaskConfig
 from lamo_core.evaluation.episodes import EpisodeResult
-from lamo_core.evaluation.evaluate import evaluate
+from lamo_core.evaluation.evaluate import Evaluation, evaluate
 from lamo_core.evaluation.rollout import rollout
 
 TASK = TaskConfig()
@@ -49,10 +49,18 @@ def test_return_to_go_is_the_target_minus_what_was_earned() -> None:
             np.testing.assert_allclose(episode.returns_to_go, episode.target - earned_before)
 
 
-def test_the_policy_gets_scaled_returns_and_the_running_rows_only() -> None:
-    policy = TinyPolicy() seen: list[torch.Tensor] = [] tokens = policy.tokens policy.tokens = lambda returns,
-    *rest: (seen.append(returns), tokens(returns, *rest))[1]  # type: ignore[method-assign] episodes =
-    play(policy) assert policy.encoded == sum(episode.length for episode in episodes)
+def test_the_policy_gets_scaled_returns_and_the_running_rows_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    policy = TinyPolicy()
+    seen: list[torch.Tensor] = []
+    tokens = policy.tokens
+
+    def watched(returns: torch.Tensor, *rest: torch.Tensor) -> torch.Tensor:
+        seen.append(returns)
+        return tokens(returns, *rest)
+
+    monkeypatch.setattr(policy, "tokens", watched)
+    episodes = play(policy)
+    assert policy.encoded == sum(episode.length for episode in episodes)
     np.testing.assert_allclose(seen[0][:, 0], np.repeat([30.0, 60.0], 6) / policy.return_scale)
 
 
@@ -138,31 +146,38 @@ def test_progress_counts_and_can_end_the_rollout() -> None:
     assert batches[0].closed
 
 
+def score(**changes: object) -> Evaluation:
+    settings = {
+        "targets": (30.0, 60.0),
+        "episodes": 6,
+        "context_mode": "sliding",
+        "action": "sample",
+        "seed": 40,
+        "environments": CounterBatch,
+    }
+    return evaluate(changes.pop("policy", TinyPolicy()), TASK, **(settings | changes))  # type: ignore[arg-type]
+
+
 def test_evaluation_scores_each_target_and_compares_modes_on_one_history() -> None:
-    settings = { "targets": (30.0, 60.0), "episodes": 6, "action": "sample", "seed": 40, "environments":
-    CounterBatch, } alone = evaluate(TinyPolicy(), TASK, context_mode="sliding", **settings)  # type:
-    ignore[arg-type] both = evaluate(TinyPolicy(), TASK, context_mode="sliding", compare_with="chunked",
-    **settings)  # type: ignore[arg-type] same = evaluate(TinyPolicy(), TASK, context_mode="sliding",
-    compare_with="sliding", **settings)  # type: ignore[arg-type] assert [score.returns for score in
-    both.scores] == [score.returns for score in alone.scores] assert [score.target for score in alone.scores]
-    == [30.0, 60.0] assert alone.agreement is None assert both.agreement is not None assert same.agreement is
-    not None assert both.agreement.decisions == sum(episode.length for episode in both.episodes) assert
-    (same.agreement.same_action, same.agreement.distance) == (1.0, 0.0) assert 0.3 <
-    both.agreement.same_action < 1.0  # type: ignore[operator] assert 0.0 < both.agreement.distance < 0.7
+    alone, both, same = score(), score(compare_with="chunked"), score(compare_with="sliding")
+    assert [score.returns for score in both.scores] == [score.returns for score in alone.scores]
+    assert [score.target for score in alone.scores] == [30.0, 60.0]
+    assert alone.agreement is None
+    assert both.agreement is not None
+    assert same.agreement is not None
+    assert both.agreement.decisions == sum(episode.length for episode in both.episodes)
+    assert (same.agreement.same_action, same.agreement.distance) == (1.0, 0.0)
+    assert 0.3 < both.agreement.same_action < 1.0  # type: ignore[operator]
+    assert 0.0 < both.agreement.distance < 0.7
 
 
 def test_modes_agree_fully_while_episodes_are_shorter_than_the_context() -> None:
-    policy = TinyPolicy(context=20)
-    result = evaluate(
-        policy,
-        TASK,
-        targets=(30.0,),
+    result = score(
+        policy=TinyPolicy(context=20),
         episodes=12,
         context_mode="chunked",
         action="greedy",
-        seed=0,
         compare_with="sliding",
-        environments=CounterBatch,
     )
     assert result.agreement is not None
     assert result.agreement.same_action == 1.0
