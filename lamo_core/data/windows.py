@@ -1,0 +1,130 @@
+"""Random windows of K steps from an `EpisodeStore`: one gather per batch, no loop over its samples.
+
+Legend: B windows, K steps, L = K + 3 frames, N steps of the store.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lamo_core.data.episodes import EpisodeStore, Frames, RewardKind
+
+STACK = 4
+"""Frames that the policy sees at once."""
+
+
+@dataclass(frozen=True)
+class WindowBatch:
+    """B windows of K steps, on the CPU. Real steps come first, padding after them."""
+
+    observations: Tensor
+    """Frames: uint8 (B, K + 3, 84, 84), so step k sees frames k … k + 3; empty before an episode's start and in the
+    padding. Vectors: float32 (B, K, O)."""
+    actions: Tensor
+    """int64 (B, K), or float32 (B, K, A)."""
+    returns_to_go: Tensor
+    """float32 (B, K), divided by the return scale."""
+    timesteps: Tensor
+    """int64 (B, K): 0 is the policy's first decision of the episode."""
+    mask: Tensor
+    """bool (B, K): True for real steps."""
+
+
+def returns_to_go(store: EpisodeStore, kind: Literal["inclusive", "exclusive"], rewards: RewardKind) -> Any:
+    """Return float32 (N,): the sum of an episode's rewards from a step on, with or without the step's own."""
+    values = store.rewards_of(rewards).astype(np.float64)
+    totals = np.concatenate([[0.0], np.cumsum(values)])
+    ends = np.repeat(totals[store.offsets[1:]], store.lengths)
+    before = totals[:-1] if kind == "inclusive" else totals[1:]
+    return (ends - before).astype(np.float32)
+
+
+class WindowSampler:
+    """Draws windows uniformly from all (episode, start) pairs with start in 0 … max(0, T - K).
+
+    A window that starts at T - K ends with the episode's last step; episodes shorter than K give one padded window.
+    `frame_shift` moves all frames of a window by the same random offset of up to that many pixels (DrQ, Kostrikov
+    et al. 2020), repeating the edge.
+    """
+
+    def __init__(
+        self,
+        store: EpisodeStore,
+        *,
+        context: int,
+        return_to_go: Literal["inclusive", "exclusive"],
+        rewards: RewardKind,
+        return_scale: float,
+        frame_shift: int,
+        generator: np.random.Generator,
+    ) -> None:
+        self._store = store
+        self._context = context
+        self._frame_shift = frame_shift
+        self._generator = generator
+        self._returns_to_go = returns_to_go(store, return_to_go, rewards) / np.float32(return_scale)
+        self._starts = np.cumsum(np.maximum(store.lengths - context, 0) + 1)
+        self._has_frames = not isinstance(store.observations, np.ndarray)
+
+    def sample(self, batch_size: int) -> WindowBatch:
+        """Return the next `batch_size` windows."""
+        draws = self._generator.integers(0, self._starts[-1], batch_size)
+        episodes = np.searchsorted(self._starts, draws, side="right")
+        firsts = draws - np.concatenate([[0], self._starts])[episodes]
+        times_BK = firsts[:, None] + np.arange(self._context)
+        mask_BK = times_BK < self._store.lengths[episodes][:, None]
+        times_BK[~mask_BK] = 0
+        steps_BK = self._store.offsets[episodes][:, None] + times_BK
+        actions = self._store.actions[steps_BK]
+        actions[~mask_BK] = 0
+        returns_BK = np.where(mask_BK, self._returns_to_go[steps_BK], np.float32(0))
+        discrete = actions.ndim == 2
+        return WindowBatch(
+            observations=torch.from_numpy(self._observations(episodes, firsts, mask_BK)),
+            actions=torch.from_numpy(actions.astype(np.int64 if discrete else np.float32, copy=False)),
+            returns_to_go=torch.from_numpy(returns_BK),
+            timesteps=torch.from_numpy(times_BK),
+            mask=torch.from_numpy(mask_BK),
+        )
+
+    def state_dict(self) -> dict[str, str]:
+        """Return the state of the random numbers as text, so that a resumed run draws the same windows."""
+        return {"generator": json.dumps(self._generator.bit_generator.state)}
+
+    def load_state_dict(self, state: dict[str, str]) -> None:
+        """Go on from a `state_dict`."""
+        self._generator.bit_generator.state = json.loads(state["generator"])
+
+    def _observations(
+        self, episodes: NDArray[np.int64], firsts: NDArray[np.int64], mask_BK: NDArray[np.bool_]
+    ) -> NDArray[Any]:
+        rows_B = self._store.offsets[episodes] + episodes
+        if not self._has_frames:
+            rows_BK = rows_B[:, None] + np.where(mask_BK, firsts[:, None] + np.arange(self._context), 0)
+            values: NDArray[np.float32] = self._store.observations[rows_BK]
+            values[~mask_BK] = 0
+            return values
+        times_BL = firsts[:, None] + np.arange(1 - STACK, self._context)
+        real_BL = (times_BL >= 0) & (times_BL < self._store.lengths[episodes][:, None])
+        frames: Frames = self._store.observations.gather(np.where(real_BL, rows_B[:, None] + times_BL, -1))
+        return self._shifted(frames) if self._frame_shift else frames
+
+    def _shifted(self, frames: Frames) -> Frames:
+        # Vertically one gather of picture rows; horizontally one slice per offset, of which there are few.
+        batch, length, height, width = frames.shape
+        reach = self._frame_shift
+        down, right = self._generator.integers(-reach, reach + 1, (2, batch))
+        rows = np.clip(np.arange(height) + down[:, None], 0, height - 1)
+        frames = np.take_along_axis(frames, rows[:, None, :, None], axis=2)
+        padded = np.pad(frames, ((0, 0), (0, 0), (0, 0), (reach, reach)), mode="edge")
+        for offset in np.unique(right):
+            chosen = right == offset
+            frames[chosen] = padded[chosen, :, :, reach + offset : reach + offset + width]
+        return frames

@@ -1,0 +1,93 @@
+"""The tasks that a policy can learn, and the batches of environments that it is evaluated on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lamo_core.config import TaskConfig, unknown_key
+from lamo_core.errors import UsageError
+
+IntArray = NDArray[np.int64]
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a policy must know about a task."""
+
+    name: str
+    title: str
+    observation: Literal["frames", "vector"]
+    observation_shape: tuple[int, ...]
+    """One observation; for frames one (84, 84) picture, of which the policy sees the newest four."""
+    action_kind: Literal["discrete", "continuous"]
+    actions: int
+    """Number of discrete actions, or of action dimensions."""
+    action_names: tuple[str, ...]
+    random_score: float
+    """Raw return that counts as 0 (random play)."""
+    expert_score: float
+    """Raw return that counts as 100 (a human professional)."""
+    default_set: str
+    """The bundled data set of this task."""
+
+    def normalised(self, raw_return: float) -> float:
+        """Return the score on the scale where random play is 0 and a human professional 100."""
+        return 100 * (raw_return - self.random_score) / (self.expert_score - self.random_score)
+
+
+class EnvBatch(Protocol):
+    """Several environments of one task, stepped together; finished ones wait, they do not start again."""
+
+    size: int
+
+    def reset(self, seeds: IntArray) -> Array:
+        """Start one episode per seed, no-op start included, and return the first observations.
+
+        Observations are (N, 4, 84, 84) uint8 for frames, (N, O) float32 for vectors.
+        """
+
+    def step(self, actions: Array) -> tuple[Array, Array, Array, Array]:
+        """Take one decision each; return observations, rewards (N,) float64, terminated (N,), truncated (N,).
+
+        A finished environment keeps its last observation and its end flags and gives reward 0.
+        """
+
+    def noops(self) -> IntArray:
+        """Return the no-op decisions made at reset: (seed, no-ops, actions) replays the episode."""
+
+    def close(self) -> None:
+        """Free the environments."""
+
+
+def task_names() -> list[str]:
+    """Return the names of all tasks."""
+    return sorted(_tasks())
+
+
+def get_task(name: str) -> Task:
+    """Return the task `name`; raises `UsageError` with the nearest known name."""
+    tasks = _tasks()
+    if name not in tasks:
+        raise unknown_key(name, sorted(tasks), "task")
+    return tasks[name]
+
+
+def make_batch(config: TaskConfig, size: int) -> EnvBatch:
+    """Return `size` environments of the configured task; loads the environment library only now."""
+    if size < 1:
+        raise UsageError(f"a batch needs at least one environment, not {size}")
+    get_task(config.name)
+    from lamo_core.tasks.atari_batch import AtariBatch
+
+    return AtariBatch(config, size)
+
+
+def _tasks() -> dict[str, Task]:
+    from lamo_core.tasks.atari import ATARI_TASKS
+
+    return ATARI_TASKS
