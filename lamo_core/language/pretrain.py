@@ -28,6 +28,7 @@ from lamo_core.language.corpora import (
     split_documents,
 )
 from lamo_core.language.export import export_model, language_model
+from lamo_core.language.muon import Muon
 from lamo_core.language.tokenizer import load_tokenizer, train_tokenizer
 
 if TYPE_CHECKING:
@@ -50,8 +51,12 @@ class PretrainConfig:
     steps: int = 3_000
     batch_size: int = 8
     sequence: int = 256
-    learning_rate: float = 2e-3
-    weight_decay: float = 0.1
+    matrix_rate: float = 0.02
+    """Learning rate of Muon, for the weight matrices."""
+    learning_rate: float = 3e-3
+    """Learning rate of AdamW, for tables, norms and biases."""
+    weight_decay: float = 0.01
+    """On the weight matrices alone."""
     warmup: float = 0.03
     """Share of the training in which the learning rate rises."""
     clip: float = 1.0
@@ -99,7 +104,7 @@ PretrainEvent = PretrainStep | PretrainSaved | PretrainStopped
 @dataclass
 class _State:
     model: Any
-    optimiser: torch.optim.Optimizer
+    optimisers: tuple[torch.optim.Optimizer, ...]
     tokenizer: Tokenizer
     tokens: SplitTokens
     text_hash: str
@@ -131,20 +136,23 @@ def pretrain(
     yield PretrainStopped(state.step, "finished")
 
 
-def learning_rate(progress: float, config: PretrainConfig) -> float:
-    """Return the rate at a share of the training: linear warm-up, then linearly down to zero."""
-    if progress < config.warmup:
-        return config.learning_rate * max(progress, 1e-3) / config.warmup
-    return config.learning_rate * (1.0 - progress) / (1.0 - config.warmup)
+def rate_share(progress: float, warmup: float) -> float:
+    """Return the share of the learning rates at a share of the training: up linearly, then down to zero."""
+    if progress < warmup:
+        return max(progress, 1e-3) / warmup
+    return (1.0 - progress) / (1.0 - warmup)
 
 
-def parameter_groups(model: torch.nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Return AdamW groups: matrices decay, biases, norms and embedding tables do not."""
+def make_optimisers(model: torch.nn.Module, config: PretrainConfig) -> tuple[torch.optim.Optimizer, ...]:
+    """Return Muon for the weight matrices and AdamW for embedding tables, norms and biases."""
     tables = {"transformer.wte.weight", "transformer.wpe.weight"}
     named = list(model.named_parameters())
-    decayed = [value for name, value in named if value.ndim > 1 and name not in tables]
-    plain = [value for name, value in named if value.ndim <= 1 or name in tables]
-    return [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]
+    matrices = [value for name, value in named if value.ndim == 2 and name not in tables]
+    rest = [value for name, value in named if value.ndim != 2 or name in tables]
+    return (
+        Muon(matrices, lr=config.matrix_rate, weight_decay=config.weight_decay),
+        torch.optim.AdamW(rest, lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=0.0, fused=True),
+    )
 
 
 def training_rows(tokens: TokenArray, config: PretrainConfig, step: int) -> TokenArray:
@@ -162,7 +170,8 @@ def training_rows(tokens: TokenArray, config: PretrainConfig, step: int) -> Toke
         order = generator.permutation(windows)
         rows.append(order[numbers[numbers // windows == epoch] % windows] * span + offset)
     starts = np.minimum(np.concatenate(rows), len(tokens) - span - 1)
-    return tokens[starts[:, None] + np.arange(span + 1)]
+    picked: TokenArray = tokens[starts[:, None] + np.arange(span + 1)]
+    return picked
 
 
 def _check(config: PretrainConfig) -> None:
@@ -175,8 +184,9 @@ def _check(config: PretrainConfig) -> None:
     for name in ("layers", "width", "heads", "steps", "batch_size", "sequence", "save_every"):
         if getattr(config, name) < 1:
             raise UsageError(f"{name} must be at least 1, not {getattr(config, name)}")
-    if not 0 < config.learning_rate < 1:
-        raise UsageError(f"the learning rate must lie between 0 and 1, not {config.learning_rate}")
+    for rate in (config.learning_rate, config.matrix_rate):
+        if not 0 < rate < 1:
+            raise UsageError(f"a learning rate must lie between 0 and 1, not {rate}")
 
 
 def _prepare(text: Path, folder: Path, config: PretrainConfig) -> _State:
@@ -200,13 +210,11 @@ def _prepare(text: Path, folder: Path, config: PretrainConfig) -> _State:
         )
     torch.manual_seed(config.seed)
     model = language_model(_shape(config, tokenizer)).to(config.device)
-    optimiser = torch.optim.AdamW(
-        parameter_groups(model, config.weight_decay), lr=config.learning_rate, betas=(0.9, 0.98), fused=True
-    )
-    state = _State(model, optimiser, tokenizer, tokens, text_hash)
+    state = _State(model, make_optimisers(model, config), tokenizer, tokens, text_hash)
     if saved is not None:
         model.load_state_dict(saved["model"])
-        optimiser.load_state_dict(saved["optimiser"])
+        for optimiser, values in zip(state.optimisers, saved["optimisers"], strict=True):
+            optimiser.load_state_dict(values)
         state.step, state.elapsed = saved["step"], saved["elapsed"]
     return state
 
@@ -229,18 +237,21 @@ def _progress(state: _State, config: PretrainConfig) -> float:
 
 def _train_step(state: _State, config: PretrainConfig, progress: float) -> PretrainStep:
     started = time.perf_counter()
-    rate = learning_rate(progress, config)
-    for group in state.optimiser.param_groups:
-        group["lr"] = rate
+    share = rate_share(progress, config.warmup)
+    for optimiser, rate in zip(state.optimisers, (config.matrix_rate, config.learning_rate), strict=True):
+        optimiser.param_groups[0]["lr"] = rate * share
     rows = training_rows(state.tokens.train, config, state.step)
     loss = window_loss(state.model, torch.from_numpy(rows.astype(np.int64)).to(config.device))
     value = loss.item()
     if not math.isfinite(value):
-        raise LamoError(f"the loss is {value} at step {state.step}; train again with a smaller --lr")
+        raise LamoError(
+            f"the loss is {value} at step {state.step}; train again with a smaller --matrix-lr or --lr"
+        )
     loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(state.model.parameters(), config.clip)
-    state.optimiser.step()
-    state.optimiser.zero_grad(set_to_none=True)
+    for optimiser in state.optimisers:
+        optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
     seconds = time.perf_counter() - started
     state.step += 1
     state.elapsed += seconds
@@ -250,7 +261,7 @@ def _train_step(state: _State, config: PretrainConfig, progress: float) -> Pretr
         steps=config.steps,
         progress=_progress(state, config),
         loss=value,
-        learning_rate=rate,
+        learning_rate=config.learning_rate * share,
         tokens=state.step * tokens,
         tokens_per_second=tokens / seconds,
         elapsed=state.elapsed,
@@ -290,7 +301,7 @@ def _save(state: _State, config: PretrainConfig, folder: Path) -> PretrainSaved:
         "step": state.step,
         "elapsed": state.elapsed,
         "model": state.model.state_dict(),
-        "optimiser": state.optimiser.state_dict(),
+        "optimisers": [optimiser.state_dict() for optimiser in state.optimisers],
     }
     write_atomically(folder / "checkpoint.pt", lambda file: torch.save(payload, file), "--out FOLDER")
     export_model(state.model, folder)

@@ -137,7 +137,7 @@ def load_backbone(
 def adapt(
     backbone: Backbone, adapter: Adapter, *, rank: int = 32, alpha: float = 32, dropout: float = 0.0
 ) -> list[str]:
-    """Choose what of the trunk learns; returns the names of its trainable tensors, relative to `backbone.model`.
+    """Choose what of the trunk learns; returns the names of its trainable tensors in `backbone.model`.
 
     `lora` adds low-rank matrices to the query, key and value projections (Hu et al. 2021) and freezes the
     rest; one pair serves the fused projection of GPT-2. The second matrix starts at zero, so nothing
@@ -158,7 +158,7 @@ def token_embeddings(backbone: Backbone, ids_BT: Tensor) -> Tensor:
 
 
 def next_token_loss(backbone: Backbone, ids_BT: Tensor) -> Tensor:
-    """Return the mean next-token cross-entropy (nats) of word ids (B, T) through the trunk as it is now adapted."""
+    """Return the mean next-token cross-entropy (nats) of word ids (B, T) through the trunk as adapted."""
     hidden_BTD = backbone.hidden(ids_BT[:, :-1])
     logits_BTV = backbone.logits(hidden_BTD)
     return F.cross_entropy(logits_BTV.flatten(0, 1).float(), ids_BT[:, 1:].flatten())
@@ -210,22 +210,28 @@ def _causal_model(config: Any) -> Any:
 
 
 def _load(found: Located, config: Any) -> Any:
+    from safetensors import SafetensorError
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    level = logging.get_verbosity()
+    logging.set_verbosity_error()  # no report of old buffers in the file that the model does not use
     try:
-        model = _causal_class(config).from_pretrained(
+        model, report = _causal_class(config).from_pretrained(
             str(found.folder),
             config=config,
             dtype=torch.float32,
             use_safetensors=True,
             local_files_only=True,
+            output_loading_info=True,
         )
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         raise DataError(f"{found.name} could not be loaded ({_one_line(error)}); get it again") from error
-    except Exception as error:
-        if type(error).__name__ != "SafetensorError":
-            raise
-        raise DataError(
-            f"the weights of {found.name} are damaged ({_one_line(error)}); get it again"
-        ) from error
+    finally:
+        logging.set_verbosity(level)
+    missing = sorted(report["missing_keys"])
+    if missing:
+        raise DataError(f"{found.name} lacks {len(missing)} tensors such as {missing[0]}; get it again")
     return model
 
 
@@ -259,7 +265,7 @@ def _inject_lora(backbone: Backbone, rank: int, alpha: float, dropout: float) ->
         )
     config = LoraConfig(
         r=rank,
-        lora_alpha=alpha,  # type: ignore[arg-type]
+        lora_alpha=alpha,
         lora_dropout=dropout,
         target_modules=list(targets),
         fan_in_fan_out=targets == ("c_attn",),  # GPT-2 keeps these matrices transposed
