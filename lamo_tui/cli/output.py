@@ -1,0 +1,75 @@
+"""What every command prints with: results go to stdout, narration to stderr, JSON alone when asked for."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+Report = Callable[[str, int, int], None]
+"""Takes the name of a stage, how much of it is done, and how much there is in all."""
+
+_PIPE_WIDTH = 200
+"""Columns of a table that goes into a file or a pipe, so that nothing is cut."""
+
+
+def console() -> Console:
+    """Return the console for narration: stderr; colours only in a terminal and without NO_COLOR."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def emit_json(value: Any) -> None:
+    """Print one JSON object on stdout; NaN and infinities become "NaN", "Infinity" and "-Infinity"."""
+    from lamo_core.runs.records import encode
+
+    print(encode(value), flush=True)
+
+
+def emit_table(columns: Sequence[str], rows: Sequence[Sequence[object]], right: Sequence[str] = ()) -> None:
+    """Print a table on stdout; columns named in `right` are aligned to the right, None shows as a dash."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, justify="right" if column in right else "left", no_wrap=True)
+    for row in rows:
+        cells = ("-" if cell is None else cell for cell in row)
+        table.add_row(*(cell if isinstance(cell, Text) else Text(str(cell)) for cell in cells))
+    width = None if sys.stdout.isatty() else _PIPE_WIDTH
+    Console(width=width, highlight=False).print(table)
+
+
+@contextmanager
+def progress() -> Iterator[Report]:
+    """Show stages of long work on stderr: a bar in a terminal, else a line now and then."""
+    from lamo_tui.cli.progress import ProgressLine
+
+    with ProgressLine() as line:
+        yield line.stage
+
+
+def duration(seconds: float | None) -> str:
+    """Return seconds for people: `48s`, `3m 12s`, `2h 05m`, `3d 04h`; a dash for None."""
+    if seconds is None or seconds != seconds or seconds in (float("inf"), float("-inf")):
+        return "-"
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m {whole % 60:02d}s"
+    if whole < 86_400:
+        return f"{whole // 3600}h {whole % 3600 // 60:02d}m"
+    return f"{whole // 86_400}d {whole % 86_400 // 3600:02d}h"
+
+
+def rate(per_second: float | None) -> str:
+    """Return a rate for people: three digits, a dash for None."""
+    return "-" if per_second is None else f"{per_second:,.0f}" if per_second >= 100 else f"{per_second:.3g}"
