@@ -48,11 +48,6 @@ class TargetScore:
         return f"{self.mean:.1f} [{self.low:.1f}, {self.high:.1f}] for target {self.target:g}"
 
 
-def normalised_score(task: Task, ret: float) -> float:
-    """Return a raw return on the task's scale: 0 is random play, 100 the reference (paper Table 5)."""
-    return 100.0 * (ret - task.random_score) / (task.expert_score - task.random_score)
-
-
 def target_score(
     task: Task,
     target: float,
@@ -74,7 +69,7 @@ def target_score(
         mean=mean,
         low=low,
         high=high,
-        normalised=normalised_score(task, mean),
+        normalised=task.normalised(mean),
         length_mean=math.fsum(lengths) / len(lengths),
         steps_per_second=steps_per_second,
         context=context,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
-from lamo_core.tasks.registry import Task
 from torch import Tensor, nn
 
-from lamo_core.config import TaskConfig
+from lamo_core.config import ModelConfig, TaskConfig
+from lamo_core.model.backbone import Backbone
+from lamo_core.model.policy import Policy, PolicyStatistics
+from lamo_core.tasks.registry import Task
 
 FEATURES = 3
 ACTIONS = 4
@@ -30,65 +30,36 @@ def counter_task(action_kind: str = "discrete") -> Task:
     )
 
 
-class TinyPolicy(nn.Module):
-    """The primitives of a policy over a random two-layer GPT-2 of width 16."""
+def tiny_backbone(tokens: int) -> Backbone:
+    """Return a random two-layer GPT-2 of width 16 that takes exactly `tokens` tokens."""
+    from transformers import GPT2Config, GPT2Model
+
+    config = GPT2Config(vocab_size=8, n_positions=tokens, n_embd=16, n_layer=2, n_head=2)
+    trunk = GPT2Model(config)
+    for parameter in trunk.parameters():
+        nn.init.normal_(parameter, std=0.3)  # far from the small default, so that attention matters
+    return Backbone("tiny", "", trunk, "gpt2", width=16, layers=2, positions=tokens)
+
+
+class TinyPolicy(Policy):
+    """A policy over `tiny_backbone` that counts the observations it encodes."""
 
     def __init__(
         self, *, context: int = 6, trunk_positions: bool = True, action_kind: str = "discrete"
     ) -> None:
-        super().__init__()
-        from transformers import GPT2Config, GPT2Model
-
         torch.manual_seed(0)
-        self.task = counter_task(action_kind)
-        self.context, self.width, self.return_scale = context, 16, 5.0
-        config = GPT2Config(vocab_size=8, n_positions=3 * context, n_embd=16, n_layer=2, n_head=2)
-        self.trunk = GPT2Model(config)
-        for parameter in self.trunk.parameters():
-            nn.init.normal_(parameter, std=0.3)  # far from the small default, so that attention matters
-        self.trunk_positions = trunk_positions
-        self.state, self.return_ = nn.Linear(FEATURES, 16), nn.Linear(1, 16)
-        discrete = action_kind == "discrete"
-        self.action: nn.Module = nn.Embedding(ACTIONS, 16) if discrete else nn.Linear(ACTIONS, 16)
-        self.time = nn.Embedding(50, 16)
-        self.head = nn.Linear(16, ACTIONS)
+        config = ModelConfig(context=context, trunk_positions=trunk_positions)
+        statistics = PolicyStatistics(return_scale=5.0, max_timestep=12)
+        super().__init__(counter_task(action_kind), tiny_backbone(3 * context), config, statistics)
+        last = self.head.layers[-1]
+        assert isinstance(last, nn.Linear)
+        nn.init.normal_(last.weight, std=1.0)
+        self.last_layer = last
         self.encoded = 0
 
     def encode_observations(self, observations: Tensor) -> Tensor:
         self.encoded += len(observations)
-        return self.state(observations)
-
-    def tokens(
-        self, returns_NT: Tensor, states_NTD: Tensor, actions: Tensor | None, timesteps_NT: Tensor
-    ) -> Tensor:
-        time_NTD = self.time(timesteps_NT.clamp(max=49))
-        known = 0 if actions is None else actions.shape[1]
-        tokens = [
-            self.return_(returns_NT[..., None]) + time_NTD,
-            states_NTD + time_NTD,
-            torch.zeros_like(states_NTD),
-        ]
-        if actions is not None and known:
-            tokens[2][:, :known] = self.action(actions) + time_NTD[:, :known]
-        tokens_NLD = torch.stack(tokens, dim=2).flatten(1, 2)
-        return tokens_NLD if known == returns_NT.shape[1] else tokens_NLD[:, :-1]
-
-    def action_tokens(self, actions_N: Tensor, timesteps_N: Tensor) -> Tensor:
-        return (self.action(actions_N) + self.time(timesteps_N.clamp(max=49))).unsqueeze(1)
-
-    def run_trunk(
-        self, tokens_NLD: Tensor, position: int = 0, cache: Any = None, use_cache: bool = False
-    ) -> tuple[Tensor, Any]:
-        positions_1L = torch.arange(position, position + tokens_NLD.shape[1])[None]
-        if not self.trunk_positions:
-            tokens_NLD = tokens_NLD - self.trunk.wpe(positions_1L)
-        out = self.trunk(
-            inputs_embeds=tokens_NLD, position_ids=positions_1L, past_key_values=cache, use_cache=use_cache
-        )
-        return out.last_hidden_state, out.past_key_values
-
-    def act_head(self, hidden_ND: Tensor) -> Tensor:
-        return 4.0 * self.head(hidden_ND)
+        return super().encode_observations(observations)
 
 
 class CounterBatch:

@@ -84,8 +84,8 @@ def test_an_episode_does_not_depend_on_how_many_others_are_played(monkeypatch: p
 def test_sampling_follows_the_distribution_and_greedy_takes_its_peak() -> None:
     policy = TinyPolicy()
     with torch.no_grad():
-        policy.head.weight.zero_()
-        policy.head.bias.copy_(torch.log(torch.tensor([0.1, 0.2, 0.3, 0.4])) / 4.0)
+        policy.last_layer.weight.zero_()
+        policy.last_layer.bias.copy_(torch.log(torch.tensor([0.1, 0.2, 0.3, 0.4])))
     sampled = np.concatenate([episode.actions for episode in play(policy, episodes=60, record=True)])
     shares = np.bincount(sampled, minlength=ACTIONS) / len(sampled)
     np.testing.assert_allclose(shares, [0.1, 0.2, 0.3, 0.4], atol=0.05)

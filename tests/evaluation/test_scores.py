@@ -5,24 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import pytest
 
-from lamo_core.evaluation.scores import normalised_score, target_score
-
-BREAKOUT = SimpleNamespace(random_score=1.7, expert_score=31.8)
-
-
-def test_normalised_score_has_random_at_0_and_the_reference_at_100() -> None:
-    assert normalised_score(BREAKOUT, 1.7) == 0.0
-    assert normalised_score(BREAKOUT, 31.8) == pytest.approx(100.0)
-    assert normalised_score(BREAKOUT, 61.9) == pytest.approx(200.0)
+from lamo_core.evaluation.scores import target_score
+from lamo_core.tasks.registry import get_task
 
 
 def test_target_score_summarises_its_episodes() -> None:
     score = target_score(
-        BREAKOUT,
+        get_task("atari-breakout"),
         90.0,
         [10.0, 20.0, 30.0],
         [100, 200, 600],
