@@ -1,8 +1,8 @@
 """Policies that played the bundled Atari data; their weights are read from a folder and never ship.
 
 Three kinds, each with its own view of the game, batched over the episodes that one process plays at once:
-`ScreenPolicy` is a feed-forward actor on four pooled luminance pictures, `RecurrentPolicy` a convolutional GRU on
-the contrast-stretched play field, `MemoryPolicy` an MLP on the bits of the console's memory.
+`ScreenPolicy` is a feed-forward actor on four pooled luminance pictures, `RecurrentPolicy` a convolutional
+GRU on the contrast-stretched play field, `MemoryPolicy` an MLP on the bits of the console's memory.
 
 Legend: N episodes, A actions.
 """
@@ -24,7 +24,8 @@ from lamo_core.tasks.atari_emulator import AtariEmulator
 
 Floats = NDArray[np.float32]
 LUMINANCE = (0.7152, 0.0722, 0.2126)
-"""Channel weights (R, G, B) that the feed-forward actor plays well with; its source orders channels otherwise."""
+"""Channel weights (R, G, B) that the feed-forward actor plays well with; its source orders channels
+otherwise."""
 
 
 class Weights:
@@ -34,9 +35,13 @@ class Weights:
         try:
             with np.load(path, allow_pickle=False) as archive:
                 names = [name for name in archive.files if name.startswith(prefix)]
-                self._arrays = {name[len(prefix) :]: torch.from_numpy(archive[name]).float() for name in names}
+                self._arrays = {
+                    name[len(prefix) :]: torch.from_numpy(archive[name]).float() for name in names
+                }
         except FileNotFoundError as error:
-            raise MissingError(f"no weights at {path}; give the folder of the policies with --policies") from error
+            raise MissingError(
+                f"no weights at {path}; give the folder of the policies with --policies"
+            ) from error
         except (ValueError, OSError) as error:
             raise DataError(f"{path} is not a readable .npz file of arrays; fetch it again") from error
 
@@ -156,7 +161,8 @@ class ScreenPolicy:
 
 
 class RecurrentPolicy:
-    """Convolutional GRU actor: the play field at 80x80, stretched to full contrast, one picture per decision."""
+    """Convolutional GRU actor: the play field at 80x80, stretched to full contrast, one picture per
+    decision."""
 
     def __init__(self, weights: Weights, slots: int) -> None:
         self._weights = weights
@@ -197,7 +203,8 @@ class RecurrentPolicy:
 
 
 def _halve(picture: Floats) -> Floats:
-    # A triangle filter two source rows wide on either side: 1, 3, 3, 1 eighths; rows beyond the edge are left out.
+    # A triangle filter two source rows wide on either side: 1, 3, 3, 1 eighths; rows beyond the edge are
+    # left out.
     pairs = 3 * (picture[0::2] + picture[1::2])
     weights = np.full((len(pairs), 1), 8.0, np.float32)
     weights[[0, -1]] = 7.0

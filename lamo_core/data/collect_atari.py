@@ -1,7 +1,7 @@
 """Plays behaviour policies and keeps every episode as (seed, no-ops, actions) with a hash of its frames.
 
-One process plays several games at once, so that the networks run in batches. Finished episodes are saved one by
-one; a killed collection goes on where it stopped, and several processes share a set by `shard`.
+One process plays several games at once, so that the networks run in batches. Finished episodes are saved one
+by one; a killed collection goes on where it stopped, and several processes share a set by `shard`.
 """
 
 from __future__ import annotations
@@ -61,7 +61,13 @@ class Collector:
     """Plays one shard `(i, n)` of a mixture into `folder`: episodes i, i + n, i + 2n, …"""
 
     def __init__(
-        self, mixture: Mixture, policies: Path, folder: Path, *, shard: tuple[int, int] = (0, 1), slots: int = 16
+        self,
+        mixture: Mixture,
+        policies: Path,
+        folder: Path,
+        *,
+        shard: tuple[int, int] = (0, 1),
+        slots: int = 16,
     ) -> None:
         self.mixture = mixture
         self.folder = folder
@@ -79,7 +85,8 @@ class Collector:
         return [loaded[share.file, share.prefix] for share in self.mixture.shares]
 
     def collect(self, transitions: int) -> Iterator[RecordedEpisode]:
-        """Yield finished episodes until the shard holds at least `transitions`, saved ones of before included.
+        """Yield finished episodes until the shard holds at least `transitions`, saved ones of before
+        included.
 
         Every episode that was started is finished and kept, so that short ones are not preferred.
         """
@@ -131,4 +138,6 @@ class Collector:
         if self.mixture.shares[plan.share].greedy:
             return int(logits.argmax())
         chances = np.cumsum(np.exp(logits.astype(np.float64) - logits.max()))
-        return int(np.searchsorted(chances, plan.rng.random() * chances[-1], side="right").clip(0, len(logits) - 1))
+        return int(
+            np.searchsorted(chances, plan.rng.random() * chances[-1], side="right").clip(0, len(logits) - 1)
+        )

@@ -27,7 +27,8 @@ class FrameColumn(Protocol):
 
 
 class FrameArray:
-    """Frames unpacked in memory: one array of R + 1 frames whose last is empty, so that index -1 is empty too."""
+    """Frames unpacked in memory: one array of R + 1 frames whose last is empty, so that index -1 is empty
+    too."""
 
     def __init__(self, frames: Frames) -> None:
         if frames[-1].any():
@@ -86,4 +87,5 @@ class EpisodeStore:
     def returns(self, kind: RewardKind = "raw") -> NDArray[np.float64]:
         """Return the undiscounted return of each episode (E,)."""
         totals = np.concatenate([[0.0], np.cumsum(self.rewards_of(kind), dtype=np.float64)])
-        return totals[self.offsets[1:]] - totals[self.offsets[:-1]]
+        returns: NDArray[np.float64] = totals[self.offsets[1:]] - totals[self.offsets[:-1]]
+        return returns

@@ -1,4 +1,5 @@
-"""Small shares of a data set: whole episodes, the same ones for the same seed, each share inside every larger one."""
+"""Small shares of a data set: whole episodes, the same ones for the same seed, each share inside every
+larger one."""
 
 from __future__ import annotations
 
@@ -18,9 +19,10 @@ def select_episodes(
 ) -> NDArray[np.int64]:
     """Return the sorted indices of a share `ratio` of the E episodes, at least one.
 
-    The episodes are put in a random order that follows from `seed`, and the first ones are taken: that makes shares
-    nested. `length-weighted` orders by Efraimidis and Spirakis' keys, so long episodes come first more often, as
-    drawing with chances proportional to length (the official Atari code) does. Raises `UsageError`.
+    The episodes are put in a random order that follows from `seed`, and the first ones are taken: that makes
+    shares nested. `length-weighted` orders by Efraimidis and Spirakis' keys, so long episodes come first
+    more often, as drawing with chances proportional to length (the official Atari code) does. Raises
+    `UsageError`.
     """
     if not 0 < ratio <= 1:
         raise UsageError(f"the data ratio must be above 0 and at most 1, not {ratio:g} (1 % is 0.01)")

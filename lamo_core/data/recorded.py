@@ -1,4 +1,5 @@
-"""A recorded episode as the collector saves it: one small `.npz` file each, until a set is packed into a log."""
+"""A recorded episode as the collector saves it: one small `.npz` file each, until a set is packed into a
+log."""
 
 from __future__ import annotations
 
@@ -10,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lamo_core.files import write_bytes
 from lamo_core.errors import DataError
+from lamo_core.files import write_bytes
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,8 @@ def save_recorded(folder: Path, episode: RecordedEpisode) -> None:
 
 
 def load_recorded(folder: Path, seed: int) -> RecordedEpisode | None:
-    """Return the saved episode of `seed`, or None when there is none yet; raises `DataError` at a damaged file."""
+    """Return the saved episode of `seed`, or None when there is none yet; raises `DataError` at a damaged
+    file."""
     path = folder / f"{seed}.npz"
     if not path.exists():
         return None

@@ -25,8 +25,8 @@ class WindowBatch:
     """B windows of K steps, on the CPU. Real steps come first, padding after them."""
 
     observations: Tensor
-    """Frames: uint8 (B, K + 3, 84, 84), so step k sees frames k … k + 3; empty before an episode's start and in the
-    padding. Vectors: float32 (B, K, O)."""
+    """Frames: uint8 (B, K + 3, 84, 84), so step k sees frames k … k + 3; empty before an episode's start and
+    in the padding. Vectors: float32 (B, K, O)."""
     actions: Tensor
     """int64 (B, K), or float32 (B, K, A)."""
     returns_to_go: Tensor
@@ -49,9 +49,9 @@ def returns_to_go(store: EpisodeStore, kind: Literal["inclusive", "exclusive"], 
 class WindowSampler:
     """Draws windows uniformly from all (episode, start) pairs with start in 0 … max(0, T - K).
 
-    A window that starts at T - K ends with the episode's last step; episodes shorter than K give one padded window.
-    `frame_shift` moves all frames of a window by the same random offset of up to that many pixels (DrQ, Kostrikov
-    et al. 2020), repeating the edge.
+    A window that starts at T - K ends with the episode's last step; episodes shorter than K give one padded
+    window. `frame_shift` moves all frames of a window by the same random offset of up to that many pixels
+    (DrQ, Kostrikov et al. 2020), repeating the edge.
     """
 
     def __init__(
@@ -117,14 +117,21 @@ class WindowSampler:
         return self._shifted(frames) if self._frame_shift else frames
 
     def _shifted(self, frames: Frames) -> Frames:
-        # Vertically one gather of picture rows; horizontally one slice per offset, of which there are few.
+        # Vertically one gather of whole picture rows; horizontally one slice per offset, of which there are
+        # few.
         batch, length, height, width = frames.shape
         reach = self._frame_shift
         down, right = self._generator.integers(-reach, reach + 1, (2, batch))
-        rows = np.clip(np.arange(height) + down[:, None], 0, height - 1)
-        frames = np.take_along_axis(frames, rows[:, None, :, None], axis=2)
-        padded = np.pad(frames, ((0, 0), (0, 0), (0, 0), (reach, reach)), mode="edge")
+        pictures = np.arange(batch * length).reshape(batch, length, 1) * height
+        rows = np.clip(np.arange(height) + down[:, None], 0, height - 1)[:, None]
+        moved = frames.reshape(-1, width)[pictures + rows]
         for offset in np.unique(right):
+            first, last = max(0, offset), width + min(0, offset)
             chosen = right == offset
-            frames[chosen] = padded[chosen, :, :, reach + offset : reach + offset + width]
+            part = moved[chosen]
+            shifted = np.empty_like(part)
+            shifted[..., first - offset : last - offset] = part[..., first:last]
+            shifted[..., : first - offset] = part[..., :1]
+            shifted[..., last - offset :] = part[..., -1:]
+            frames[chosen] = shifted
         return frames

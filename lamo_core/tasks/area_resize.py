@@ -1,9 +1,9 @@
 """Shrinks 210x160 Atari screens to 84x84 by area averaging, bit for bit as ale-py's vector environment does.
 
 The average is a separable sum in single precision: each output column takes two or three source columns, each
-output row three source rows. A quarter of all sums are exact ties of rounding, so the order of the additions and
-the rounded weights matter: columns first, left to right, then rows, top to bottom, then half to even. This is what
-the `INTER_AREA` of the image library inside ale-py computes.
+output row three source rows. A quarter of all sums are exact ties of rounding, so the order of the additions
+and the rounded weights matter: columns first, left to right, then rows, top to bottom, then half to even.
+This is what the `INTER_AREA` of the image library inside ale-py computes.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def area_resize(screen: Pixels) -> Pixels:
 def _weighted(
     values: NDArray[np.float32], indices: NDArray[np.intp], weights: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    total = values[indices[0]] * weights[0][:, None]
+    total: NDArray[np.float32] = values[indices[0]] * weights[0][:, None]
     for index, weight in zip(indices[1:], weights[1:], strict=True):
         term = values[index]
         term *= weight[:, None]

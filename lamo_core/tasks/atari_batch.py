@@ -1,9 +1,10 @@
 """A batch of Atari episodes on ale-py's C++ environments: 84x84 grey frames, four stacked, no tricks.
 
-Each episode has a vector environment of size one with its own C++ thread. All decisions are sent before any result
-is fetched, so the games run in parallel, and a finished episode costs nothing more (a vector environment of size N
-would start it again and go on). No reward clipping, no life-loss ends, no fire at the start; the no-op start is made
-of ordinary decisions, so that seed, no-ops and actions replay an episode in `AtariEmulator`.
+Each episode has a vector environment of size one with its own C++ thread. All decisions are sent before any
+result is fetched, so the games run in parallel, and a finished episode costs nothing more (a vector
+environment of size N would start it again and go on). No reward clipping, no life-loss ends, no fire at the
+start; the no-op start is made of ordinary decisions, so that seed, no-ops and actions replay an episode in
+`AtariEmulator`.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ class AtariBatch:
     def reset(self, seeds: IntArray) -> Array:
         """Start the episodes of `seeds` (N,) and return (N, 4, 84, 84) uint8.
 
-        Frames before the first decision are empty, as in the data: the no-op start is not part of the episode.
+        Frames before the first decision are empty, as in the data: the no-op start is not part of the
+        episode.
         """
         if len(seeds) != self.size:
             raise UsageError(f"{self.size} environments need {self.size} seeds, not {len(seeds)}")
@@ -62,7 +64,7 @@ class AtariBatch:
         return self._observations.copy()
 
     def step(self, actions: Array) -> tuple[Array, Array, Array, Array]:
-        """Take one decision in every unfinished episode; `actions` (N,) are indices of the minimal action set."""
+        """Take one decision in every unfinished episode; `actions` (N,) index the minimal action set."""
         rewards = np.zeros(self.size, np.float64)
         live = np.flatnonzero(~(self._terminated | self._truncated))
         chosen = np.asarray(actions, np.int64)

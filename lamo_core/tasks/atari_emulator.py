@@ -1,7 +1,8 @@
-"""One Atari game whose frames, rewards and sticky actions equal those of ale-py's vector environment, bit for bit.
+"""One Atari game whose frames, rewards and sticky actions equal those of ale-py's vector environment, bit
+for bit.
 
-A seed and a list of actions bring back a whole episode, which is how the bundled data are stored. Imports only
-NumPy and ale-py, so that worker processes start fast.
+A seed and a list of actions bring back a whole episode, which is how the bundled data are stored. Imports
+only NumPy and ale-py, so that worker processes start fast.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ class EmulatorState:
 def new_console(game: str, sticky_actions: float) -> ALEInterface:
     """Return an ALE of `game`, not yet loaded; raises `MissingError` when ale-py has no such game."""
     if roms.get_rom_path(game) is None:
-        raise MissingError(f"ale-py has no game {game!r}; install ale-py 0.11 or newer, which carries the games")
+        raise MissingError(
+            f"ale-py has no game {game!r}; install ale-py 0.11 or newer, which carries the games"
+        )
     ALEInterface.setLoggerMode(LoggerMode.Error)
     console = ALEInterface()
     console.setFloat("repeat_action_probability", sticky_actions)
@@ -41,8 +44,8 @@ def new_console(game: str, sticky_actions: float) -> ALEInterface:
 class AtariEmulator:
     """An episode of one game, in decisions of `frame_skip` frames.
 
-    `game` is ale-py's name (`breakout`), `sticky_actions` the chance per frame that the previous action is repeated
-    (Machado et al. 2018). Actions are indices of the game's minimal action set; rewards are raw.
+    `game` is ale-py's name (`breakout`), `sticky_actions` the chance per frame that the previous action is
+    repeated (Machado et al. 2018). Actions are indices of the game's minimal action set; rewards are raw.
     """
 
     def __init__(self, game: str, sticky_actions: float = 0.25, frame_skip: int = FRAME_SKIP) -> None:
@@ -74,8 +77,8 @@ class AtariEmulator:
                 break
             if frame >= self.frame_skip - 2:
                 self._capture(newest=frame == self.frame_skip - 1)
-        # Pooled in place: when the game ends inside a decision, the vector environment shows the old pool under
-        # whatever was drawn before the end, and so do we.
+        # Pooled in place: when the game ends inside a decision, the vector environment shows the old pool
+        # under whatever was drawn before the end, and so do we.
         np.maximum(self._pooled, self._before_last, out=self._pooled)
         return reward
 

@@ -1,0 +1,163 @@
+"""The data sets that ship with lamo: action logs, unpacked into a cache of frames when they are used."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lamo_core.config import DataConfig, unknown_key
+from lamo_core.data.episodes import EpisodeStore, FrameArray, FrameColumn
+from lamo_core.data.frame_blocks import FrameBlocks
+from lamo_core.data.ratio import select_episodes
+from lamo_core.data.sources.action_log import ActionLog, read_log
+from lamo_core.data.sources.frame_file import FRAME_BYTES, FrameFile, read_frame_file
+from lamo_core.data.sources.replay import Progress, replay_episodes
+from lamo_core.errors import DataError
+from lamo_core.places import assets_dir, data_dir
+
+UNPACKING = "unpacking the frames"
+
+
+def set_names() -> list[str]:
+    """Return the names of the bundled sets."""
+    return sorted(path.stem for path in _folder().glob("*.lamolog"))
+
+
+def log_path(name: str) -> Path:
+    """Return where the action log of set `name` lies; raises `UsageError` with the nearest known name."""
+    path = _folder() / f"{name}.lamolog"
+    # The name may come from the command line: only names of files that are listed become paths.
+    if name not in set_names():
+        raise unknown_key(name, set_names(), "data set")
+    return path
+
+
+def read_card(name: str) -> dict[str, Any]:
+    """Return the data card of set `name`; raises `DataError` when it is damaged."""
+    try:
+        card: dict[str, Any] = json.loads(log_path(name).with_suffix(".json").read_text())
+    except (OSError, ValueError) as error:
+        raise DataError(f"the card of {name} cannot be read ({error}); install lamo again") from error
+    return card
+
+
+def open_log(name: str) -> ActionLog:
+    """Return the checked action log of set `name`."""
+    return read_log(log_path(name))
+
+
+def cache_folder(log: ActionLog) -> Path:
+    """Return where the frames of a log are kept; another log of the same name has another folder."""
+    return data_dir() / "atari" / f"{log.header.name}-{log.sha256[:12]}"
+
+
+def frame_path(log: ActionLog, episode: int) -> Path:
+    """Return the cache file of one episode."""
+    return cache_folder(log) / f"{int(log.table['seed'][episode])}.frames"
+
+
+def cached_file(log: ActionLog, episode: int) -> FrameFile | None:
+    """Return the episode's cached frames, packed, or None when they must be made (again)."""
+    digest = log.table["frames_sha256"][episode].tobytes()
+    return read_frame_file(frame_path(log, episode), int(log.lengths[episode]) + 1, digest)
+
+
+def choose_episodes(log: ActionLog, config: DataConfig, seed: int) -> NDArray[np.int64]:
+    """Return the indices of the episodes that the ratio selects."""
+    return select_episodes(log.lengths, config.ratio, seed, config.subset)
+
+
+def fetch_episodes(
+    log: ActionLog, episodes: NDArray[np.int64], progress: Progress | None = None
+) -> list[FrameFile]:
+    """Return the packed frames of `episodes`, replaying what the cache lacks.
+
+    Raises `DataError` naming an episode that does not come back, `StorageError` when the cache cannot be
+    written.
+    """
+    files = {int(episode): cached_file(log, int(episode)) for episode in episodes}
+    missing = [episode for episode, file in files.items() if file is None]
+    if missing:
+        replay_episodes(log, missing, lambda episode: frame_path(log, episode), progress)
+        files.update({episode: cached_file(log, episode) for episode in missing})
+    found = [file for file in files.values() if file is not None]
+    if len(found) != len(files):
+        raise DataError(f"frames under {cache_folder(log)} vanished while they were read; run again")
+    return found
+
+
+def open_bundled(config: DataConfig, seed: int, progress: Progress | None = None) -> EpisodeStore:
+    """Return the episodes of a bundled set that the ratio selects, with their frames in memory or as
+    blocks."""
+    log = open_log(config.set)
+    episodes = choose_episodes(log, config, seed)
+    files = fetch_episodes(log, episodes, progress)
+    unpacked = sum(file.frames for file in files) * FRAME_BYTES
+    rewards = [
+        _mended(log, int(episode), file, FrameFile.rewards)
+        for episode, file in zip(episodes, files, strict=True)
+    ]
+    observations: FrameColumn
+    if unpacked <= config.memory_gb * 1e9:
+        observations = FrameArray(_unpack(log, episodes, files, progress))
+    else:
+        observations = FrameBlocks(files, int(config.memory_gb * 1e9))
+    terminated = log.table["terminated"][episodes].astype(np.bool_)
+    return EpisodeStore(
+        name=config.set,
+        observations=observations,
+        actions=np.concatenate([log.episode_actions(int(episode)) for episode in episodes]),
+        rewards=np.concatenate(rewards).astype(np.float32),
+        lengths=log.lengths[episodes],
+        terminated=terminated,
+        truncated=~terminated,
+        card=read_card(config.set),
+    )
+
+
+def _unpack(
+    log: ActionLog, episodes: NDArray[np.int64], files: list[FrameFile], progress: Progress | None
+) -> NDArray[np.uint8]:
+    starts = np.concatenate([[0], np.cumsum([file.frames for file in files])])
+    total = int(starts[-1])
+    frames = np.empty((total + 1, 84, 84), np.uint8)
+    frames[-1] = 0
+
+    def unpack(row: int) -> int:
+        frames[starts[row] : starts[row + 1]] = _mended(log, int(episodes[row]), files[row], _all_frames)
+        return files[row].frames
+
+    done = 0
+    # zstd unpacks outside the interpreter's lock.
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        for count in pool.map(unpack, range(len(files))):
+            done += count
+            if progress is not None:
+                progress(UNPACKING, done, total)
+    return frames
+
+
+def _all_frames(file: FrameFile) -> NDArray[np.uint8]:
+    return np.concatenate([file.block(index) for index in range(file.blocks)])
+
+
+def _mended(
+    log: ActionLog, episode: int, file: FrameFile, read: Callable[[FrameFile], NDArray[Any]]
+) -> NDArray[Any]:
+    # A damaged cache file is made again, once: it is only a copy of what the log says.
+    try:
+        return read(file)
+    except DataError:
+        replay_episodes(log, [episode], lambda index: frame_path(log, index))
+        return read(fetch_episodes(log, np.array([episode]))[0])
+
+
+def _folder() -> Path:
+    return assets_dir() / "atari"
