@@ -1,0 +1,193 @@
+"""`lamo data`: the bundled data sets: list, describe, unpack, check, delete, and collect anew."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(
+    help="List, describe, unpack, check and collect data sets.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    epilog="Examples:  lamo data list   ·   lamo data show breakout-medium",
+)
+
+_Name = Annotated[str, typer.Argument(help="A set of `lamo data list`.", metavar="SET")]
+_Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+
+
+@app.command("list", epilog="Examples:  lamo data list   ·   lamo data list --json")
+def list_sets(as_json: _Json = False) -> None:
+    """List the data sets, their size, and how much of them is unpacked."""
+    from lamo_core.data.sources.bundled import set_names
+    from lamo_core.data.sources.upkeep import set_status
+    from lamo_tui.cli.output import emit_json, emit_table
+
+    rows = [set_status(name) for name in set_names()]
+    if as_json:
+        emit_json({"sets": [asdict(row) for row in rows]})
+        return
+    columns = ("set", "task", "episodes", "transitions", "mean return", "log", "unpacked")
+    cells = [
+        (
+            row.name,
+            row.task,
+            f"{row.episodes:,}",
+            f"{row.transitions:,}",
+            f"{row.mean_return:.1f}",
+            _size(row.log_bytes),
+            f"{row.cached_episodes:,} episodes, {_size(row.cached_bytes)}",
+        )
+        for row in rows
+    ]
+    emit_table(columns, cells, right=columns[2:6])
+
+
+@app.command(
+    "show", epilog="Examples:  lamo data show breakout-medium   ·   lamo data show pong-medium --json"
+)
+def show(name: _Name, as_json: _Json = False) -> None:
+    """Print the card of a set: how it was collected, by what, its returns and lengths, its licence."""
+    from lamo_core.data.sources.bundled import read_card
+    from lamo_tui.cli.output import emit_json
+
+    card = read_card(name)
+    if as_json:
+        emit_json(card)
+        return
+    from lamo_tui.cli.data_card import card_lines
+
+    for line in card_lines(card):
+        typer.echo(line)
+
+
+@app.command(
+    "get", epilog="Examples:  lamo data get breakout-medium --ratio 0.01   ·   lamo data get qbert-medium"
+)
+def get(
+    name: _Name,
+    ratio: Annotated[float, typer.Option(help="Share of the episodes, above 0 and at most 1.")] = 1.0,
+    seed: Annotated[
+        int, typer.Option(help="Decides which episodes; the seed of the runs that use them.")
+    ] = 0,
+    as_json: _Json = False,
+) -> None:
+    """Unpack the episodes that a ratio selects into the cache; goes on where it was stopped."""
+    from lamo_core.config import DataConfig
+    from lamo_core.data.sources.bundled import choose_episodes, fetch_episodes, open_log
+    from lamo_tui.cli.output import emit_json, progress
+
+    log = open_log(name)
+    episodes = choose_episodes(log, DataConfig(set=name, ratio=ratio), seed)
+    with progress() as report:
+        files = fetch_episodes(log, episodes, report)
+    transitions = int(log.lengths[episodes].sum())
+    packed = sum(len(file.content) for file in files)
+    if as_json:
+        emit_json({"set": name, "episodes": len(files), "transitions": transitions, "bytes": packed})
+    else:
+        typer.echo(
+            f"{name}: {len(files):,} episodes with {transitions:,} transitions are ready ({_size(packed)})"
+        )
+
+
+@app.command(
+    "verify",
+    epilog="Examples:  lamo data verify breakout-medium   ·   lamo data verify pong-medium --replay 5",
+)
+def verify(
+    name: _Name,
+    replay: Annotated[
+        int, typer.Option(min=0, help="Also replay that many episodes and compare frames.")
+    ] = 0,
+    as_json: _Json = False,
+) -> None:
+    """Check a set's log and its unpacked frames; damaged frames are deleted and made again when needed."""
+    from lamo_core.data.sources.upkeep import verify_set
+    from lamo_tui.cli.output import emit_json, progress
+
+    with progress() as report:
+        result = verify_set(name, replay, report)
+    if as_json:
+        emit_json(asdict(result))
+        return
+    typer.echo(f"{name}: the log is whole (SHA-256 {result.log_sha256})")
+    typer.echo(
+        f"unpacked episodes checked: {result.cached_checked}, damaged and deleted: {len(result.removed)}"
+    )
+    if result.replayed:
+        typer.echo(f"episodes replayed, all frames and rewards equal: {result.replayed}")
+
+
+@app.command("rm", epilog="Examples:  lamo data rm breakout-medium   ·   lamo data rm qbert-medium --json")
+def remove(name: _Name, as_json: _Json = False) -> None:
+    """Delete the unpacked frames of a set; its action log stays, so they can be made again."""
+    from lamo_core.data.sources.bundled import log_path
+    from lamo_core.data.sources.upkeep import remove_cache
+    from lamo_tui.cli.output import emit_json
+
+    log_path(name)
+    freed = remove_cache(name)
+    if as_json:
+        emit_json({"set": name, "freed_bytes": freed})
+    else:
+        typer.echo(f"{name}: {_size(freed)} freed")
+
+
+@app.command(
+    "collect",
+    epilog="Examples:  lamo data collect breakout-medium --policies weights --out collected   ·   "
+    "lamo data collect pong-medium --policies weights --out collected --shard 0/2 --transitions 500000",
+)
+def collect(
+    name: Annotated[str, typer.Argument(help="A set with a recipe, such as breakout-medium.", metavar="SET")],
+    policies: Annotated[Path, typer.Option(help="Folder of the behaviour policies' .npz files.")],
+    out: Annotated[Path, typer.Option(help="Folder for the episodes, and for the log at the end.")],
+    transitions: Annotated[
+        int, typer.Option(min=1, help="Play whole episodes until there are as many.")
+    ] = 1_000_000,
+    shard: Annotated[str, typer.Option(help="I/N: this process plays every N-th episode from I on.")] = "0/1",
+    games: Annotated[int, typer.Option(min=1, help="Games that one process plays at once.")] = 32,
+    pack: Annotated[bool, typer.Option(help="Write the action log and its card at the end.")] = True,
+    as_json: _Json = False,
+) -> None:
+    """Play a set's behaviour policies and record their episodes; goes on where it was stopped.
+
+    With several shards, --transitions counts for each; give --no-pack to all but the last that runs.
+    """
+    from lamo_core.data.collect_atari import Collector
+    from lamo_core.data.mixtures import get_mixture
+    from lamo_core.data.sources.pack import pack_set
+    from lamo_tui.cli.output import emit_json, progress
+
+    mixture = get_mixture(name)
+    collector = Collector(mixture, policies, out / "episodes", shard=_parse_shard(shard), slots=games)
+    total, episodes = 0, 0
+    with progress() as report:
+        for episode in collector.collect(transitions):
+            total, episodes = total + len(episode.actions), episodes + 1
+            report("collecting", min(total, transitions), transitions)
+    result: dict[str, Any] = {"set": name, "new_episodes": episodes, "new_transitions": total}
+    if pack:
+        card = pack_set(mixture, out / "episodes", out, transitions)
+        result.update({key: card[key] for key in ("episodes", "transitions", "log_bytes", "log_sha256")})
+    if as_json:
+        emit_json(result)
+    else:
+        typer.echo(" · ".join(f"{key.replace('_', ' ')}: {value}" for key, value in result.items()))
+
+
+def _parse_shard(text: str) -> tuple[int, int]:
+    from lamo_core.errors import UsageError
+
+    index, _, count = text.partition("/")
+    if not (index.isdigit() and count.isdigit() and int(index) < int(count)):
+        raise UsageError(f"--shard wants I/N with I from 0 to N - 1, such as 0/2, not {text!r}")
+    return int(index), int(count)
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:,.1f} MB" if count >= 100_000 else f"{count / 1e3:,.1f} kB"

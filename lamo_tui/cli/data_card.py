@@ -1,0 +1,55 @@
+"""A data card as text, with a histogram of returns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+_WIDTH = 44
+
+
+def card_lines(card: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the lines of a data card."""
+    collection = card["collection"]
+    yield f"{card['name']} · {card['task']}"
+    counts = f"{card['episodes']:,} episodes, {card['transitions']:,} transitions"
+    yield f"{counts}, {card['time_outs']} cut by the time limit"
+    yield ""
+    yield from _histogram(card["histogram"])
+    yield ""
+    yield "played by"
+    for policy in card["policies"]:
+        low, high = policy["random_actions"]
+        noise = f", {low:.0%} to {high:.0%} random actions" if high else ""
+        mean = policy["returns"].get("mean", float("nan"))
+        yield (
+            f"  {policy['name']:<16}{policy['episodes']:>5} episodes, mean return {mean:,.1f}"
+            f" ({policy['actions']} action{noise})"
+        )
+    yield ""
+    yield (
+        f"emulator  {collection['emulator']}, sticky actions {collection['sticky_actions']}, frame skip "
+        f"{collection['frame_skip']}, 0 to {collection['noop_max']} no-op decisions at the start"
+    )
+    yield f"frames    {collection['frames']}"
+    yield f"limit     {collection['max_steps']:,} decisions per episode; one seed per episode"
+    yield f"made by   {collection['command']}"
+    for source in card["behaviour_sources"]:
+        yield f"policies  {source}"
+    yield f"licence   {card['licence']}"
+    yield f"log       {card['log_bytes']:,} bytes, SHA-256 {card['log_sha256']}"
+
+
+def _figures(summary: Mapping[str, float]) -> str:
+    named = ", ".join(
+        f"{key} {summary[key]:,.5g}" for key in ("min", "q05", "q25", "q50", "q75", "q95", "max")
+    )
+    return f"mean {summary['mean']:,.5g} ± {summary['sd']:,.5g} sd · {named}"
+
+
+def _histogram(histogram: Mapping[str, list[float]]) -> Iterator[str]:
+    counts, edges = histogram["counts"], histogram["edges"]
+    largest = max(counts) or 1
+    for count, low, high in zip(counts, edges[:-1], edges[1:], strict=True):
+        bar = "█" * round(_WIDTH * count / largest) or ("▏" if count else "")
+        yield f"{low:>9,.4g} to {high:>8,.5g} │{bar} {count:g}"
