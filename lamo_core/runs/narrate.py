@@ -41,8 +41,9 @@ def _started(event: Started) -> str:
     where = f"{event.device}, {event.precision}"
     what = f"{event.trainable:,} parameters trained, {event.frozen:,} frozen ({event.backbone})"
     size = f"{event.episodes:,} episodes, {event.transitions:,} transitions"
+    mean = f"mean return {event.data_return_mean:.4g}"
     begin = f"resumed at step {event.step:,}" if event.step else "started"
-    return f"{begin}: {event.total:,} steps on {where}; {what}; data: {size}, mean return {event.data_return_mean:.4g}"
+    return f"{begin}: {event.total:,} steps on {where}; {what}; data: {size}, {mean}"
 
 
 def _evaluated(event: EvalDone) -> str:

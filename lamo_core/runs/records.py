@@ -1,7 +1,7 @@
 """Strict JSON, one record per line: how a run's files and the commands' `--json` spell values.
 
 JSON has no NaN and no infinities; they are written as the strings "NaN", "Infinity" and "-Infinity", which
-`number` turns back. So a diverged loss differs from one that was never measured, and every JSON parser reads it.
+`number` turns back. So a diverged loss differs from one never measured, and every JSON parser reads it.
 """
 
 from __future__ import annotations

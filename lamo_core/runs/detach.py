@@ -1,0 +1,66 @@
+"""Runs that outlive the terminal: the parent makes the folder and starts a process, which then takes it over."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from lamo_core.errors import UsageError
+from lamo_core.files import write_bytes
+from lamo_core.runs.directory import ELSEWHERE, RunDirectory, storage_error
+from lamo_core.runs.records import encode
+from lamo_core.runs.status import process_start, read_state, this_host, write_status
+
+
+def launch(run: RunDirectory, command: Sequence[str]) -> int:
+    """Start `command` as a process of its own session for a queued run, and return its id at once.
+
+    Its output goes to the run's log.txt; closing the terminal does not reach it. `command` must take the run
+    over with `adopt`. Raises `StorageError` when the log cannot be written.
+    """
+    try:
+        with run.log_file.open("ab") as log:
+            process = subprocess.Popen(
+                list(command),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                cwd=os.getcwd(),
+            )
+    except OSError as error:
+        raise storage_error(run.log_file, error) from error
+    # the status file belongs to the new process from now on, so its id is noted in a file apart
+    note = {"pid": process.pid, "pid_started": process_start(process.pid), "host": this_host()}
+    write_bytes(run.launch_file, (encode(note) + "\n").encode(), ELSEWHERE)
+    # it is nobody's business here how it ends; without this the interpreter would warn at exit
+    process.returncode = 0
+    return process.pid
+
+
+def adopt(path: str | Path) -> RunDirectory:
+    """Return the queued run in this folder for the calling process to work on; raises `UsageError` if it is not so."""
+    run = RunDirectory(Path(os.path.abspath(path)))
+    run.read_info()
+    status, derived = read_state(run)
+    if status.state != "queued":
+        hint = f"resume it with: lamo train --resume {run.id}"
+        raise UsageError(f"run {run.id} has begun already ({derived.state}); {hint}")
+    return run
+
+
+def queue_again(run: RunDirectory) -> None:
+    """Make a run that no process works on `queued` once more, so that `launch` and `adopt` can continue it.
+
+    Raises `UsageError` when a process works on it, `StorageError` when the status cannot be written.
+    """
+    status, derived = read_state(run)
+    if derived.active:
+        raise UsageError(f"run {run.id} is {derived.state}; stop it first with: lamo stop {run.id}")
+    run.launch_file.unlink(missing_ok=True)
+    again = replace(status, state="queued", heartbeat=time.time(), phase="", reason="", message="")
+    write_status(run, again)

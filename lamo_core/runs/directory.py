@@ -1,0 +1,148 @@
+"""The run directory: its files, and how one is found."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lamo_core.config import RunConfig
+from lamo_core.errors import StorageError, UsageError
+from lamo_core.places import runs_dir
+from lamo_core.runs.records import decode
+
+SCHEMA = 1
+"""Version of the layout; readers tolerate unknown keys, so it rises only when old keys change."""
+
+ELSEWHERE = "LAMO_RUNS=FOLDER"
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """The paths of one run."""
+
+    path: Path
+
+    @property
+    def id(self) -> str:
+        """The folder's name, which is unique and sorts by creation time."""
+        return self.path.name
+
+    @property
+    def run_file(self) -> Path:
+        """What the run is; never changes."""
+        return self.path / "run.json"
+
+    @property
+    def status_file(self) -> Path:
+        """How the run is doing; replaced as a whole."""
+        return self.path / "status.json"
+
+    @property
+    def launch_file(self) -> Path:
+        """The detached process that was started for this run, written before it takes over."""
+        return self.path / "launch.json"
+
+    @property
+    def metrics_file(self) -> Path:
+        """One record per step and per evaluation."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def events_file(self) -> Path:
+        """Everything else that happened."""
+        return self.path / "events.jsonl"
+
+    @property
+    def log_file(self) -> Path:
+        """Plain text for people."""
+        return self.path / "log.txt"
+
+    @property
+    def control(self) -> Path:
+        """Commands to the run, one file each."""
+        return self.path / "control"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Saved policies."""
+        return self.path / "checkpoints"
+
+    @property
+    def last_checkpoint(self) -> Path:
+        """The newest state, from which the run is resumed."""
+        return self.checkpoints / "last.pt"
+
+    @property
+    def best_checkpoint(self) -> Path:
+        """The policy with the best evaluation so far."""
+        return self.checkpoints / "best.pt"
+
+    @property
+    def replays(self) -> Path:
+        """Recorded episodes."""
+        return self.path / "replays"
+
+    def read_info(self) -> dict[str, Any]:
+        """Return the content of run.json; raises `UsageError` when it is missing or damaged."""
+        try:
+            info = decode(self.run_file.read_bytes())
+        except OSError as error:
+            raise UsageError(f"{self.path} is no run: could not read run.json ({error.strerror})") from error
+        if info is None or not isinstance(info.get("config"), dict):
+            raise UsageError(f"{self.run_file} is damaged: it holds no config")
+        return info
+
+    def read_config(self) -> RunConfig:
+        """Return the run's config as it was created; raises `UsageError`."""
+        return RunConfig.from_dict(self.read_info()["config"])
+
+
+def find_run(text: str | Path, root: Path | None = None) -> RunDirectory:
+    """Return the run that `text` means: `last`, a path, an id, the beginning of an id or a part of only one.
+
+    Raises `UsageError` with the nearest id, or with the candidates when several fit.
+    """
+    path, name = Path(text), str(text)
+    if (path / "run.json").is_file():
+        return RunDirectory(Path(os.path.abspath(path)))
+    ids = run_ids(root)
+    if not ids:
+        raise UsageError(
+            f"there are no runs in {root or runs_dir()}; start one with: lamo train --preset NAME"
+        )
+    if name == "last":
+        return _in(root, ids[-1])
+    for fitting in ([i for i in ids if i.startswith(name)], [i for i in ids if name and name in i]):
+        if len(fitting) == 1:
+            return _in(root, fitting[0])
+        if len(fitting) > 1:
+            shown = ", ".join(fitting[-5:])
+            raise UsageError(f"{len(fitting)} runs fit {name!r}: {shown}; write more of the id")
+    near = difflib.get_close_matches(name, ids, n=1, cutoff=0.3)
+    hint = f"did you mean {near[0]!r}?" if near else "list them with: lamo runs"
+    raise UsageError(f"there is no run {name!r} in {root or runs_dir()}; {hint}")
+
+
+def run_ids(root: Path | None = None) -> list[str]:
+    """Return the ids of all runs below `root`, oldest first; a folder that does not exist holds none."""
+    try:
+        with os.scandir(root or runs_dir()) as entries:
+            names = [entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir()]
+    except OSError:
+        return []
+    return sorted(name for name in names if os.path.isfile((root or runs_dir()) / name / "run.json"))
+
+
+def storage_error(path: Path, error: OSError) -> StorageError:
+    """Return the error for a file of a run that could not be written."""
+    reason = error.strerror or str(error)
+    return StorageError(
+        f"could not write {path}: {reason}; free space or choose another folder with {ELSEWHERE}"
+    )
+
+
+def _in(root: Path | None, name: str) -> RunDirectory:
+    return RunDirectory(Path(os.path.abspath((root or runs_dir()) / name)))

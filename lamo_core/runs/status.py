@@ -1,0 +1,236 @@
+"""How a run is doing: what it says itself in status.json, and what is true of it.
+
+A process that dies cannot say so. A state is therefore derived: a run is `running` when its status says so
+and that very process lives; else it is `lost`. A process id alone proves nothing, because ids are used again,
+so the start time of the process is kept beside it.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import socket
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
+
+from lamo_core.runs.directory import SCHEMA, RunDirectory, storage_error
+from lamo_core.runs.records import decode, encode, number
+
+State = Literal["queued", "running", "stalled", "paused", "finished", "stopped", "failed", "lost"]
+STATES: tuple[State, ...] = (
+    "queued",
+    "running",
+    "stalled",
+    "paused",
+    "finished",
+    "stopped",
+    "failed",
+    "lost",
+)
+ACTIVE: frozenset[str] = frozenset({"queued", "running", "stalled", "paused"})
+"""States in which a process works on the run, or soon will."""
+RESUMABLE: frozenset[str] = frozenset({"stopped", "failed", "lost"})
+
+STALLED_AFTER = 30.0
+"""Seconds without a heartbeat after which a living run counts as stalled."""
+FOREIGN_LOST_AFTER = 600.0
+"""The same for a run of another machine, whose processes cannot be seen: after this it is lost."""
+LAUNCH_SECONDS = 30.0
+"""Seconds that a queued run has for its process to be noted down."""
+_SAME_START = 2.0
+"""Seconds within which two start times are the same: they are derived from a clock that is adjusted."""
+
+
+@dataclass(frozen=True)
+class EvalPoint:
+    """The best target's score of one evaluation, for sparklines."""
+
+    step: int
+    mean: float
+    normalised: float
+
+
+@dataclass(frozen=True)
+class Status:
+    """The content of status.json: what the run's own process said last."""
+
+    state: str = "queued"
+    pid: int | None = None
+    pid_started: float | None = None
+    host: str = ""
+    step: int = 0
+    total: int = 0
+    phase: str = ""
+    """What it is at, such as `training`, `evaluation` or a stage of data preparation."""
+    phase_done: int = 0
+    phase_total: int = 0
+    rate: float | None = None
+    """Optimiser steps per second; evaluations do not count."""
+    eta: float | None = None
+    """Seconds left."""
+    loss: float | None = None
+    language_loss: float | None = None
+    evaluations: tuple[EvalPoint, ...] = field(default=())
+    """The newest ones, oldest first."""
+    device: str = ""
+    heartbeat: float = 0.0
+    """When the process last said anything, seconds since 1970."""
+    started: float | None = None
+    """When the run first began."""
+    seconds: float = 0.0
+    """Wall time worked in all stretches, pauses left out."""
+    reason: str = ""
+    message: str = ""
+    """The last error, or why it stopped."""
+
+    @property
+    def last_return(self) -> float | None:
+        """Mean return of the newest evaluation."""
+        return self.evaluations[-1].mean if self.evaluations else None
+
+
+@dataclass(frozen=True)
+class Derived:
+    """What is true of a run now."""
+
+    state: State
+    stalled_seconds: float = 0.0
+    """Seconds since the last heartbeat of a stalled run, else 0."""
+
+    @property
+    def active(self) -> bool:
+        """Whether a process works on the run, or soon will."""
+        return self.state in ACTIVE
+
+
+IsAlive = Callable[[int, float | None], bool]
+"""Says whether the process with this id and start time lives."""
+
+
+def process_start(pid: int) -> float | None:
+    """Return when a process started, seconds since 1970; None when there is none, or only its remains."""
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return None
+        return float(process.create_time())
+    except (psutil.Error, OSError):
+        return None
+
+
+def is_alive(pid: int, started: float | None) -> bool:
+    """Return whether the very process that had this id and start time still lives."""
+    now = process_start(pid)
+    return now is not None and started is not None and abs(now - started) <= _SAME_START
+
+
+def own_process() -> tuple[int, float | None]:
+    """Return this process's id and start time."""
+    return os.getpid(), process_start(os.getpid())
+
+
+@functools.cache
+def this_host() -> str:
+    """Return the name of this machine."""
+    return socket.gethostname()
+
+
+def derive(
+    status: Status,
+    *,
+    now: float | None = None,
+    alive: IsAlive = is_alive,
+    launch: Mapping[str, Any] | None = None,
+) -> Derived:
+    """Return what is true of a run that says `status` of itself; `launch` is the content of launch.json."""
+    now = time.time() if now is None else now
+    silent = max(0.0, now - status.heartbeat)
+    if status.state == "queued":
+        return Derived("queued" if _will_start(launch, silent, alive) else "lost")
+    if status.state in ("finished", "stopped", "failed"):
+        return Derived(status.state)  # type: ignore[arg-type]
+    if status.state not in ("running", "paused"):
+        return Derived("lost")
+    if status.host and status.host != this_host():
+        lives = silent < FOREIGN_LOST_AFTER
+    else:
+        lives = status.pid is not None and alive(status.pid, status.pid_started)
+    if not lives:
+        return Derived("lost")
+    if status.state == "running" and silent > STALLED_AFTER:
+        return Derived("stalled", silent)
+    return Derived("running" if status.state == "running" else "paused")
+
+
+def _will_start(launch: Mapping[str, Any] | None, silent: float, alive: IsAlive) -> bool:
+    if launch is None:
+        return silent < LAUNCH_SECONDS
+    pid, host = launch.get("pid"), launch.get("host")
+    if host != this_host() or not isinstance(pid, int):
+        return silent < FOREIGN_LOST_AFTER
+    return alive(pid, number(launch.get("pid_started")))
+
+
+def read_status(run: RunDirectory) -> Status:
+    """Return a run's status; what is missing or damaged takes its default."""
+    try:
+        return parse_status(decode(run.status_file.read_bytes()) or {})
+    except OSError:
+        return Status(state="")
+
+
+def read_state(run: RunDirectory) -> tuple[Status, Derived]:
+    """Return what a run says and what is true of it."""
+    status = read_status(run)
+    return status, derive(status, launch=read_launch(run) if status.state == "queued" else None)
+
+
+def read_launch(run: RunDirectory) -> dict[str, Any] | None:
+    """Return which detached process was started for the run, if one was."""
+    try:
+        return decode(run.launch_file.read_bytes())
+    except OSError:
+        return None
+
+
+def parse_status(values: Mapping[str, Any]) -> Status:
+    """Turn the content of a status file into a `Status`; unknown keys and wrong types are passed over."""
+    kept: dict[str, Any] = {"state": ""}
+    for item in fields(Status):
+        value = values.get(item.name)
+        if item.name == "evaluations":
+            kept[item.name] = _points(value)
+        elif isinstance(item.default, str):
+            kept |= {item.name: value} if isinstance(value, str) else {}
+        elif number(value) is not None:
+            whole = isinstance(item.default, int) or item.name == "pid"
+            kept |= {item.name: value} if isinstance(value, int) or not whole else {}
+    return Status(**kept)
+
+
+def write_status(run: RunDirectory, status: Status) -> None:
+    """Replace the status file as a whole; raises `StorageError`.
+
+    It is not flushed to the disk: it changes every second, and after a power cut the run is lost anyway.
+    """
+    temporary = run.path / f".status-{os.getpid()}.part"
+    values = {"schema": SCHEMA} | {item.name: getattr(status, item.name) for item in fields(Status)}
+    try:
+        temporary.write_text(encode(values) + "\n", encoding="utf-8")
+        os.replace(temporary, run.status_file)
+    except OSError as error:
+        raise storage_error(run.status_file, error) from error
+
+
+def _points(value: Any) -> tuple[EvalPoint, ...]:
+    points = []
+    for item in value if isinstance(value, list) else []:
+        row = item if isinstance(item, Mapping) else {}
+        mean, normalised = number(row.get("mean")), number(row.get("normalised"))
+        if isinstance(row.get("step"), int) and mean is not None and normalised is not None:
+            points.append(EvalPoint(row["step"], mean, normalised))
+    return tuple(points)
