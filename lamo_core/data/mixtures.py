@@ -90,10 +90,10 @@ MIXTURES = {
         "pong",
         3_000_000,
         (
-            Share("gru80", 0.4, "recurrent", _ACTORS, "pong_gru80/", noise=(0.0, 0.1)),
-            Share("gru40", 0.3, "recurrent", _ACTORS, "pong_gru40/", noise=(0.0, 0.1)),
-            Share("gru80-noisy", 0.15, "recurrent", _ACTORS, "pong_gru80/", noise=(0.1, 0.5)),
-            Share("gru40-noisy", 0.15, "recurrent", _ACTORS, "pong_gru40/", noise=(0.1, 0.5)),
+            Share("gru80", 0.45, "recurrent", _ACTORS, "pong_gru80/", noise=(0.0, 0.1)),
+            Share("gru40", 0.35, "recurrent", _ACTORS, "pong_gru40/", noise=(0.0, 0.1)),
+            Share("gru80-noisy", 0.1, "recurrent", _ACTORS, "pong_gru80/", noise=(0.1, 0.4)),
+            Share("gru40-noisy", 0.1, "recurrent", _ACTORS, "pong_gru40/", noise=(0.1, 0.4)),
         ),
     ),
 }

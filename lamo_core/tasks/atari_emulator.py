@@ -31,7 +31,7 @@ class EmulatorState:
 
 def new_console(game: str, sticky_actions: float) -> ALEInterface:
     """Return an ALE of `game`, not yet loaded; raises `MissingError` when ale-py has no such game."""
-    if roms.get_rom_path(game) is None:
+    if game not in roms.get_all_rom_ids():
         raise MissingError(
             f"ale-py has no game {game!r}; install ale-py 0.11 or newer, which carries the games"
         )

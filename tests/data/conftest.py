@@ -1,0 +1,58 @@
+"""A tiny bundled set: Qbert played by random actors through the real collector."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lamo_core.data import mixtures
+from lamo_core.data.collect_atari import Collector
+from lamo_core.data.mixtures import Mixture
+from lamo_core.data.sources import bundled
+from lamo_core.data.sources.pack import pack_set
+
+SET = "qbert-medium"
+
+
+def write_weights(folder: Path, mixture: Mixture) -> None:
+    """Write small random weights for an actor on the console's memory."""
+    rng = np.random.default_rng(0)
+    arrays = {
+        "net.0.weight": rng.normal(0, 0.05, (16, 2048)),
+        "net.0.bias": np.zeros(16),
+        "net.2.weight": rng.normal(0, 0.3, (16, 16)),
+        "net.2.bias": np.zeros(16),
+        "pi.weight": rng.normal(0, 0.3, (6, 16)),
+        "pi.bias": np.zeros(6),
+    }
+    for share in mixture.shares:
+        np.savez(folder / share.file, **{name: value.astype(np.float16) for name, value in arrays.items()})
+
+
+@pytest.fixture(scope="session")
+def tiny_mixture() -> Mixture:
+    """The recipe of Qbert with episodes of at most 70 decisions."""
+    return replace(mixtures.MIXTURES[SET], max_steps=70)
+
+
+@pytest.fixture(scope="session")
+def tiny_assets(tmp_path_factory: pytest.TempPathFactory, tiny_mixture: Mixture) -> Path:
+    """A folder of assets with one set of at least 300 transitions, collected and packed."""
+    folder = tmp_path_factory.mktemp("assets")
+    write_weights(folder, tiny_mixture)
+    collector = Collector(tiny_mixture, folder, folder / "episodes", slots=3)
+    assert sum(len(episode.actions) for episode in collector.collect(300)) >= 300
+    pack_set(tiny_mixture, folder / "episodes", folder / "atari", 300)
+    return folder
+
+
+@pytest.fixture
+def tiny_set(tiny_assets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of the tiny set, with an empty cache."""
+    monkeypatch.setattr(bundled, "assets_dir", lambda: tiny_assets)
+    monkeypatch.setenv("LAMO_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("LAMO_DATA", raising=False)
+    return SET

@@ -1,0 +1,58 @@
+"""Shares of a data set."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lamo_core.data.ratio import select_episodes
+from lamo_core.errors import UsageError
+
+KINDS: tuple[Literal["uniform", "length-weighted"], ...] = ("uniform", "length-weighted")
+
+
+@given(
+    lengths=st.lists(st.integers(1, 5000), min_size=1, max_size=60),
+    ratios=st.tuples(st.floats(1e-6, 1), st.floats(1e-6, 1)),
+    seed=st.integers(0, 2**31 - 1),
+    kind=st.sampled_from(KINDS),
+)
+def test_nested_seeded_sorted_never_empty(
+    lengths: list[int], ratios: tuple[float, float], seed: int, kind: Literal["uniform", "length-weighted"]
+) -> None:
+    array = np.array(lengths)
+    small, large = (select_episodes(array, ratio, seed, kind) for ratio in sorted(ratios))
+    assert len(small) == max(1, round(len(lengths) * min(ratios)))
+    assert set(small) <= set(large)
+    assert (np.diff(large) > 0).all()
+    np.testing.assert_array_equal(small, select_episodes(array, min(ratios), seed, kind))
+
+
+def test_everything_and_other_seeds() -> None:
+    lengths = np.full(1000, 10)
+    assert select_episodes(lengths, 1.0, 0).tolist() == list(range(1000))
+    first, second = (set(select_episodes(lengths, 0.1, seed).tolist()) for seed in (0, 1))
+    assert len(first & second) < 30
+
+
+def test_length_weighted_prefers_long_episodes() -> None:
+    lengths = np.array([10, 1000] * 500)
+    plain = select_episodes(lengths, 0.2, 0)
+    weighted = select_episodes(lengths, 0.2, 0, "length-weighted")
+    assert 0.4 < (plain % 2).mean() < 0.6
+    assert (weighted % 2).mean() > 0.95
+
+
+@pytest.mark.parametrize("ratio", [0.0, -0.1, 1.5, float("nan")])
+def test_ratio_out_of_range(ratio: float) -> None:
+    with pytest.raises(UsageError, match="above 0 and at most 1"):
+        select_episodes(np.array([3, 4]), ratio, 0)
+
+
+def test_no_episodes() -> None:
+    with pytest.raises(UsageError, match="no episodes"):
+        select_episodes(np.array([], np.int64), 0.5, 0)
