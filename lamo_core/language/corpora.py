@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,12 +21,15 @@ LINES_PER_DOCUMENT = 16
 HELD_OUT_EVERY = 100
 """Each document whose number is a multiple of this is kept for measuring and never trained on."""
 
-TokenArray = NDArray[np.uint16]
+TokenArray = NDArray[np.uint16] | NDArray[np.uint32]
+"""Token ids, 16 bits each where the vocabulary allows it."""
+
+_TEXTS_AT_ONCE = 1_000
 
 
 @dataclass(frozen=True)
 class SplitTokens:
-    """A corpus as two streams of token ids, (N,) uint16 each; documents end with the end-of-text token."""
+    """A corpus as two streams of token ids, (N,) each; documents end with the end-of-text token."""
 
     train: TokenArray
     held_out: TokenArray
@@ -55,14 +58,14 @@ def documents(text: str) -> list[str]:
 
 
 def encode_documents(tokenizer: Tokenizer, texts: list[str]) -> TokenArray:
-    """Encode documents into one stream (N,) uint16, each followed by the end-of-text token."""
-    if tokenizer.get_vocab_size() > 2**16:
-        raise DataError(
-            "a vocabulary above 65,536 entries does not fit the 16-bit token stream; use a smaller one"
-        )
+    """Encode documents into one stream (N,) of uint16 or uint32, each followed by the end-of-text token."""
     end = end_of_text_id(tokenizer)
-    encoded = tokenizer.encode_batch_fast(texts, add_special_tokens=False)
-    return np.concatenate([np.array([*item.ids, end], dtype=np.uint16) for item in encoded])
+    dtype = np.uint16 if tokenizer.get_vocab_size() <= 2**16 else np.uint32
+    parts: list[NDArray[Any]] = []
+    for start in range(0, len(texts), _TEXTS_AT_ONCE):
+        encoded = tokenizer.encode_batch_fast(texts[start : start + _TEXTS_AT_ONCE], add_special_tokens=False)
+        parts += [np.array([*item.ids, end], dtype=dtype) for item in encoded]
+    return np.concatenate(parts)
 
 
 def split_documents(texts: list[str]) -> tuple[list[str], list[str]]:

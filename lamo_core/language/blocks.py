@@ -1,0 +1,178 @@
+"""Blocks of words for the language loss: from the model itself, a text file or WikiText-103.
+
+Shape suffixes: B rows of a batch, S rows that are drawn, T words of a block, N words of a corpus, V
+vocabulary.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from lamo_core.config import LanguageConfig
+from lamo_core.errors import MissingError, UsageError
+from lamo_core.files import write_bytes
+from lamo_core.language.corpora import TokenArray, documents, encode_documents, read_text
+from lamo_core.language.tokenizer import end_of_text_id
+from lamo_core.places import cache_dir
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+WIKITEXT = "wikitext-103"
+_WIKITEXT_AT = ("Salesforce/wikitext", "wikitext-103-raw-v1")
+_ROWS_AT_ONCE = 64
+
+
+class LanguageModel(Protocol):
+    """What drawing words needs of a backbone."""
+
+    name: str
+    content_hash: str
+    positions: int
+    tokenizer: Tokenizer | None
+    model: torch.nn.Module
+
+    def logits(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Read words from hidden vectors."""
+
+
+class TokenBlocks:
+    """A seeded stream of blocks (B, T) of word ids, drawn with replacement from a stream of words."""
+
+    def __init__(self, words_N: TokenArray, stride: int, config: LanguageConfig, seed: int) -> None:
+        """Blocks begin at every `stride`-th word; raises `UsageError` when not one of them fits."""
+        self._words_N, self._stride = words_N, stride
+        self._batch_size, self._block_size = config.batch_size, config.block_size
+        self._starts = (len(words_N) - config.block_size) // stride + 1
+        if self._starts < 1:
+            raise UsageError(f"{config.source} gives {len(words_N)} tokens; lower language.block_size to fit")
+        self._generator = np.random.default_rng([seed, 0x6C616E67])
+
+    def sample(self) -> torch.Tensor:
+        """Draw the next batch: (B, T) int64."""
+        starts_B = self._generator.integers(self._starts, size=self._batch_size) * self._stride
+        ids_BT = self._words_N[starts_B[:, None] + np.arange(self._block_size)]
+        return torch.from_numpy(ids_BT.astype(np.int64))
+
+    def state_dict(self) -> dict[str, str]:
+        """Return the generator's state as JSON text."""
+        return {"generator": json.dumps(self._generator.bit_generator.state)}
+
+    def load_state_dict(self, state: dict[str, str]) -> None:
+        """Go on from a saved state; raises `ValueError` when it is none."""
+        self._generator.bit_generator.state = json.loads(state["generator"])
+
+
+def open_blocks(config: LanguageConfig, backbone: LanguageModel, *, seed: int) -> TokenBlocks:
+    """Return the blocks that a configuration names; what took long to make is kept in the cache.
+
+    For `self` the backbone must still be as it was loaded: before adapters, in memory of the CPU or a GPU.
+    Raises `UsageError` for blocks longer than the backbone takes, `MissingError` without the text, the
+    corpus or a tokenizer.
+    """
+    size = config.block_size
+    if size > backbone.positions:
+        raise UsageError(f"{backbone.name} takes {backbone.positions} tokens; set language.block_size to fit")
+    if config.source == "self":
+        words_N = _own_words(config, backbone, seed)
+        return TokenBlocks(words_N, size, config, seed)
+    if config.source == WIKITEXT:
+        words_N = _corpus_words("wikitext-103-raw-v1 train", backbone, _wikitext)
+    else:
+        text = read_text(Path(config.source).expanduser())
+        key = hashlib.sha256(text.encode()).hexdigest()
+        words_N = _corpus_words(key, backbone, lambda: documents(text))
+    return TokenBlocks(words_N, 1, config, seed)
+
+
+@torch.no_grad()
+def draw_words(backbone: LanguageModel, rows: int, length: int, seed: int) -> NDArray[np.int64]:
+    """Draw texts (S, T) from a language model at temperature 1, each from the end-of-text token on.
+
+    Seeded; the model's training mode is restored and its keys and values are cached, so a word costs one
+    pass of one token. Raises `MissingError` when the model has no tokenizer to name the first token.
+    """
+    start = end_of_text_id(_tokenizer(backbone))
+    was_training = backbone.model.training
+    backbone.model.eval()
+    generator = torch.Generator().manual_seed(seed)
+    device = next(backbone.model.parameters()).device
+    ids_ST = torch.full((rows, length), start, dtype=torch.int64)
+    cache: Any = None
+    for position in range(1, length):
+        output = backbone.model(
+            input_ids=ids_ST[:, position - 1 : position].to(device), past_key_values=cache, use_cache=True
+        )
+        cache = output.past_key_values
+        logits_SV = backbone.logits(output.last_hidden_state[:, -1]).float().cpu()
+        ids_ST[:, position] = torch.multinomial(logits_SV.softmax(-1), 1, generator=generator)[:, 0]
+    backbone.model.train(was_training)
+    return ids_ST.numpy()
+
+
+def _own_words(config: LanguageConfig, backbone: LanguageModel, seed: int) -> TokenArray:
+    key = f"{backbone.content_hash} self {config.blocks} {config.block_size} {seed}"
+
+    def draw() -> NDArray[np.uint32]:
+        parts = []
+        for done in range(0, config.blocks, _ROWS_AT_ONCE):
+            rows = min(_ROWS_AT_ONCE, config.blocks - done)
+            parts.append(draw_words(backbone, rows, config.block_size, seed + done))
+        return np.concatenate(parts).reshape(-1).astype(np.uint32)
+
+    return _cached(key, draw)
+
+
+def _corpus_words(source: str, backbone: LanguageModel, texts: Callable[[], list[str]]) -> TokenArray:
+    tokenizer = _tokenizer(backbone)
+    vocabulary = hashlib.sha256(tokenizer.to_str().encode()).hexdigest()
+    return _cached(f"{source} {vocabulary}", lambda: encode_documents(tokenizer, texts()))
+
+
+def _cached(key: str, make: Callable[[], TokenArray]) -> TokenArray:
+    path = cache_dir() / "words" / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.npy"
+    try:
+        words: TokenArray = np.load(path, mmap_mode="r", allow_pickle=False)
+        return words
+    except (OSError, ValueError, EOFError):
+        pass  # not there, or cut off by a full disk: make it anew
+    words = make()
+    file = io.BytesIO()
+    np.save(file, words, allow_pickle=False)
+    write_bytes(path, file.getvalue(), "LAMO_CACHE")
+    return words
+
+
+def _tokenizer(backbone: LanguageModel) -> Tokenizer:
+    if backbone.tokenizer is None:
+        raise MissingError(
+            f"{backbone.name} has no tokenizer.json beside its weights, so it cannot read text; "
+            "set language.weight = 0"
+        )
+    return backbone.tokenizer
+
+
+def _wikitext() -> list[str]:
+    try:
+        from datasets import load_dataset
+    except ImportError as error:
+        raise MissingError(
+            "WikiText-103 needs the extra hub; get it with: pip install 'lamo[hub]'"
+        ) from error
+    try:
+        rows: Iterable[str] = load_dataset(*_WIKITEXT_AT, split="train")["text"]
+    except Exception as error:  # offline, no such repository, a broken download: many libraries' errors
+        raise MissingError(
+            "WikiText-103 is not on this machine; get it online with: "
+            "hf download --repo-type dataset Salesforce/wikitext (or set language.source = self)"
+        ) from error
+    return documents("\n".join(rows))
