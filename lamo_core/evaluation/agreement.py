@@ -77,9 +77,7 @@ class ContextComparison:
 class _Pair:
     """Two contexts over one history; the first one's decisions count."""
 
-    def __init__(
-        self, leading: Context, second: Context, comparison: ContextComparison, discrete: bool
-    ) -> None:
+    def __init__(self, leading: Context, second: Context, comparison: ContextComparison, discrete: bool) -> None:
         self.leading, self.second, self.comparison, self.discrete = leading, second, comparison, discrete
 
     def decide(self, observations: Tensor, returns_N: Tensor, previous_actions: Tensor | None) -> Tensor:

@@ -84,9 +84,7 @@ class Wave:
         self._asked.append(left_N.astype(np.float32))
         return np.asarray(left_N[running_M])
 
-    def choose(
-        self, out_MA: NDArray[np.float32], running_M: NDArray[np.int64], *, discrete: bool
-    ) -> NDArray[Any]:
+    def choose(self, out_MA: NDArray[np.float32], running_M: NDArray[np.int64], *, discrete: bool) -> NDArray[Any]:
         """Turn logits or means into actions: (M,) int64 or (M, A) float32."""
         if not discrete:
             return np.clip(out_MA, -1.0, 1.0)
@@ -100,7 +98,7 @@ class Wave:
             return np.asarray(out_MA.argmax(axis=1))
         drawn_M1 = np.array([[self._streams[row].random()] for row in running_M])
         actions_M = (np.cumsum(chances_MA, axis=1) <= drawn_M1).sum(axis=1)
-        return np.minimum(actions_M, out_MA.shape[1] - 1)
+        return np.asarray(np.minimum(actions_M, out_MA.shape[1] - 1))
 
     def add(
         self,

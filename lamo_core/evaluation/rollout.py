@@ -99,9 +99,7 @@ def _play(policy: Policy, batch: EnvBatch, wave: Wave, comparison: ContextCompar
             torch.from_numpy(asked_M / policy.return_scale).float().to(device),
             previous,
         )
-        actions_M = wave.choose(
-            out_MA.cpu().numpy(), running_M, discrete=policy.task.action_kind == "discrete"
-        )
+        actions_M = wave.choose(out_MA.cpu().numpy(), running_M, discrete=policy.task.action_kind == "discrete")
         actions_N = np.zeros((len(wave.seeds_N), *actions_M.shape[1:]), actions_M.dtype)
         actions_N[running_M] = actions_M
         observations_N, rewards_N, terminated_N, truncated_N = batch.step(actions_N)

@@ -44,9 +44,7 @@ def tiny_backbone(tokens: int) -> Backbone:
 class TinyPolicy(Policy):
     """A policy over `tiny_backbone` that counts the observations it encodes."""
 
-    def __init__(
-        self, *, context: int = 6, trunk_positions: bool = True, action_kind: str = "discrete"
-    ) -> None:
+    def __init__(self, *, context: int = 6, trunk_positions: bool = True, action_kind: str = "discrete") -> None:
         torch.manual_seed(0)
         config = ModelConfig(context=context, trunk_positions=trunk_positions)
         statistics = PolicyStatistics(return_scale=5.0, max_timestep=12)

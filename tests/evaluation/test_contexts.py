@@ -31,9 +31,7 @@ class History:
         """Decide at `step` from the `held` newest steps, as in training: one window, positions from 0."""
         window = slice(step + 1 - held, step + 1)
         observations = self.observations[rows, window]
-        states = self.policy.encode_observations(observations.flatten(0, 1)).unflatten(
-            0, observations.shape[:2]
-        )
+        states = self.policy.encode_observations(observations.flatten(0, 1)).unflatten(0, observations.shape[:2])
         times = torch.arange(STEPS)[window].expand(len(rows), -1)
         known = self.actions[rows, window][:, :-1]
         tokens = self.policy.tokens(self.returns[rows, window], states, known, times)
@@ -70,9 +68,7 @@ def test_sliding_sees_exactly_the_last_k_steps(size: int) -> None:
         play(policy.eval(), SlidingContext(policy), [min(step + 1, size) for step in range(STEPS)])
 
 
-@pytest.mark.parametrize(
-    ("size", "cycle"), [(6, [3, 4, 5, 6]), (5, [2, 3, 4, 5]), (2, [1, 2]), (1, [1])], ids=str
-)
+@pytest.mark.parametrize(("size", "cycle"), [(6, [3, 4, 5, 6]), (5, [2, 3, 4, 5]), (2, [1, 2]), (1, [1])], ids=str)
 def test_chunked_sees_between_half_of_k_and_k_steps(size: int, cycle: list[int]) -> None:
     held = [*range(1, size + 1), *(cycle * STEPS)][:STEPS]
     for policy in policies(size):
