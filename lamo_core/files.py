@@ -28,8 +28,6 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object], elsewhere
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
     except (OSError, RuntimeError) as error:  # torch reports a short write as RuntimeError
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
         reason = (
             (error.strerror or str(error))
             if isinstance(error, OSError)
@@ -38,6 +36,10 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object], elsewhere
         raise StorageError(
             f"could not write {path}: {reason}; free space or choose another place with {elsewhere}"
         ) from error
+    finally:
+        # gone after the rename; still there when `write` broke off, for whatever reason
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
 
 
 def write_bytes(path: Path, data: bytes, elsewhere: str) -> None:
