@@ -151,3 +151,16 @@ def _merge(layers: list[tuple[str, dict[str, Any]]]) -> Resolved:
                 value = value.replace("*", group.get(leaf, RunConfig().model.backbone))
             group[leaf] = value
     return Resolved(RunConfig.from_dict(nested), origins)
+
+
+_RESUME_MAY_CHANGE = ("optim.steps", "eval.", "checkpoint.", "device", "precision")
+
+
+def override(config: RunConfig, settings: Iterable[str], flags: Mapping[str, Any]) -> RunConfig:
+    """Change settings of a run that is resumed; raises `UsageError` for those that would make it another run."""
+    changes = dict(map(_parse_assignment, settings)) | dict(flags)
+    for name in changes:
+        if not name.startswith(_RESUME_MAY_CHANGE):
+            raise UsageError(f"a resumed run keeps its {name}; start a new run to change it")
+    layers = [("checkpoint", _flat(config.to_dict())), ("command line", changes)]
+    return _merge(layers).config

@@ -14,7 +14,7 @@ from lamo_core.config import RunConfig
 from lamo_core.data.episodes import EpisodeStore
 from lamo_core.data.sources import open_data
 from lamo_core.data.windows import WindowSampler
-from lamo_core.errors import CheckpointError, UsageError
+from lamo_core.errors import CheckpointError
 from lamo_core.evaluation.targets import choose_targets
 from lamo_core.language.blocks import TokenBlocks, open_blocks
 from lamo_core.model.backbone import adapt, load_backbone
@@ -29,7 +29,7 @@ from lamo_core.training.checkpoint import (
 )
 from lamo_core.training.device import resolve_device, resolve_precision
 from lamo_core.training.optimiser import build_optimiser
-from lamo_core.training.streams import dump_generator, load_generator, numpy_stream, stream_seed
+from lamo_core.training.streams import numpy_stream, stream_seed
 
 Progress = Callable[[str, int, int], None]
 
@@ -83,7 +83,7 @@ class Session:
         cuda = self.device.type == "cuda"
         return {
             "optimiser": self.optimiser.state_dict(),
-            "sampler": dump_generator(self.sampler.generator),
+            "sampler": self.sampler.state_dict(),
             "blocks": self.blocks.state_dict() if self.blocks else None,
             "torch": torch.get_rng_state(),
             "cuda": torch.cuda.get_rng_state(self.device) if cuda else None,
@@ -94,7 +94,7 @@ class Session:
     def _restore(self, state: dict[str, Any]) -> None:
         try:
             self.optimiser.load_state_dict(state["optimiser"])
-            load_generator(self.sampler.generator, state["sampler"])
+            self.sampler.load_state_dict(state["sampler"])
             if self.blocks and state["blocks"] is not None:
                 self.blocks.load_state_dict(state["blocks"])
             torch.set_rng_state(state["torch"])
@@ -135,15 +135,13 @@ def new_session(config: RunConfig, progress: Progress | None = None) -> Session:
 def resume_session(path: Path, config: RunConfig | None = None, progress: Progress | None = None) -> Session:
     """Build the session that wrote a checkpoint, to continue exactly where it stopped.
 
-    `config` may replace settings that do not change the model (steps, evaluation, …); raises `CheckpointError` when
-    the checkpoint was saved for acting only.
+    `config` may replace the stored one with other steps, evaluations or device (`presets.override` makes it). Raises
+    `CheckpointError` when the checkpoint was saved for acting only.
     """
     checkpoint = read_checkpoint(path)
     if checkpoint.training is None:
         raise CheckpointError(f"{path} was saved for acting only; resume from last.pt of the same run")
     config = config or checkpoint.config
-    if config.model != checkpoint.config.model or config.task.name != checkpoint.config.task.name:
-        raise UsageError("a resumed run keeps its task and model; start a new run to change them")
     device = resolve_device(config.device)
     task, store = _open(config, progress)
     blocks = None

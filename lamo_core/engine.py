@@ -1,0 +1,133 @@
+"""Run a training session with its run directory: listeners, commands from outside, and how it ends."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from lamo_core.errors import STOPPED_RESUMABLE, LamoError, StorageError
+from lamo_core.evaluation.evaluate import evaluate
+from lamo_core.evaluation.scores import TargetScore
+from lamo_core.training.events import Event, Paused, Resumed, Stopped
+from lamo_core.training.loop import EvaluationStopped, Requests, training_loop
+from lamo_core.training.session import Session
+
+Listener = Callable[[Event], None]
+
+
+class Controls(Protocol):
+    """Where commands come from: the control folder, signals, or a test."""
+
+    paused: bool
+
+    def poll(self, requests: Requests, session: Session) -> None:
+        """Put new commands into `requests`, change settings of `session`, set `paused`."""
+
+
+def run_session(
+    session: Session,
+    checkpoints: Path,
+    listeners: Sequence[Listener],
+    controls: Controls,
+    stage: Callable[[str, int, int], None],
+) -> int:
+    """Train to the end, or until asked to stop; returns the exit code.
+
+    Every event goes to every listener before the next step starts. An error is reported as a `Stopped` event and
+    raised again; `stage` shows the progress of evaluations.
+    """
+    requests = Requests()
+
+    def tell(event: Event) -> None:
+        for listener in listeners:
+            listener(event)
+
+    def roll_out(session: Session, episodes: int) -> list[TargetScore]:
+        config = session.config
+
+        def progress(done: int, total: int, steps: int) -> None:
+            controls.poll(requests, session)
+            stage("evaluating", done, total)
+            if requests.stop:
+                raise EvaluationStopped("the evaluation was left")
+
+        result = evaluate(
+            session.policy,
+            config.task,
+            targets=session.targets,
+            episodes=episodes,
+            context_mode=config.eval.context,
+            action=config.eval.action,
+            seed=config.eval.seed,
+            rewards=config.data.rewards,
+            progress=progress,
+        )
+        return list(result.scores)
+
+    def save(session: Session, best: bool) -> str:
+        return save_checkpoint(session, checkpoints, best)
+
+    last: Event | None = None
+    try:
+        for event in training_loop(session, requests, roll_out, save):
+            last = event
+            tell(event)
+            controls.poll(requests, session)
+            if controls.paused and not requests.stop:
+                _wait(session, requests, controls, tell)
+    except (LamoError, RuntimeError, OSError, MemoryError) as error:
+        _report(error, session, tell)
+        raise
+    return _exit_code(last)
+
+
+def save_checkpoint(session: Session, folder: Path, best: bool) -> str:
+    """Write `best.pt` (for acting only), or a numbered checkpoint and `last.pt`; drops the oldest numbered ones."""
+    if best:
+        path = folder / "best.pt"
+        session.save(path, training=False)
+        return str(path)
+    path = folder / f"{session.step:06d}.pt"
+    session.save(path)
+    _point_last_at(path)
+    numbered = sorted(folder.glob("[0-9]*.pt"))
+    for old in numbered[: -session.config.checkpoint.keep]:
+        old.unlink(missing_ok=True)
+    return str(path)
+
+
+def _point_last_at(path: Path) -> None:
+    """Make `last.pt` a second name of the same file, replaced in one move."""
+    link = path.with_name("last.pt.part")
+    link.unlink(missing_ok=True)
+    try:
+        link.hardlink_to(path)
+    except OSError:
+        # file systems without hard links keep a copy
+        link.write_bytes(path.read_bytes())
+    link.replace(path.with_name("last.pt"))
+
+
+def _wait(session: Session, requests: Requests, controls: Controls, tell: Listener) -> None:
+    tell(Paused(session.step, time.time()))
+    while controls.paused and not requests.stop:
+        time.sleep(0.2)
+        controls.poll(requests, session)
+    tell(Resumed(session.step, time.time()))
+
+
+def _report(error: BaseException, session: Session, tell: Listener) -> None:
+    """Say in the run directory why it failed, unless the directory itself cannot be written."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    try:
+        tell(Stopped(session.step, time.time(), reason="error", message=lines[0]))
+    except StorageError:
+        return
+
+
+def _exit_code(last: Event | None) -> int:
+    if not isinstance(last, Stopped):
+        return 1
+    return {"finished": 0, "stop": STOPPED_RESUMABLE, "signal": STOPPED_RESUMABLE}.get(last.reason, 1)

@@ -1,0 +1,216 @@
+"""`lamo train`: start a run, detach it, resume it."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from lamo_core.config import RunConfig
+    from lamo_core.evaluation.scores import TargetScore
+    from lamo_core.runs.directory import RunDirectory
+    from lamo_core.training.session import Session
+
+TRAIN_EPILOG = (
+    "Examples:  lamo train --preset atari-breakout-1pct   ·   "
+    "lamo train --preset atari-pong-10pct --ablation frozen --seed 1 --detach"
+)
+
+
+def train(
+    preset: Annotated[str | None, typer.Option("--preset", "-p", help="What to train; see `lamo presets`.")] = None,
+    ablation: Annotated[
+        list[str] | None, typer.Option("--ablation", "-a", help="Overlay an ablation; may be repeated.")
+    ] = None,
+    config: Annotated[Path | None, typer.Option("--config", help="A TOML file over the preset.")] = None,
+    setting: Annotated[
+        list[str] | None, typer.Option("--set", help="Override one value, such as optim.steps=100.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Drives data subset, weights and windows.")] = None,
+    ratio: Annotated[float | None, typer.Option(help="Share of the data's episodes, such as 0.01.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = None,
+    precision: Annotated[str | None, typer.Option(help="auto, fp32 or bf16.")] = None,
+    resume: Annotated[
+        str | None, typer.Option(help="Continue a run exactly: an id, its beginning, `last`, or a .pt file.")
+    ] = None,
+    detach: Annotated[bool, typer.Option("--detach", help="Train in the background and print the run's id.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON on stdout.")] = False,
+    adopt: Annotated[str | None, typer.Option(hidden=True)] = None,
+    background: Annotated[bool, typer.Option("--background", hidden=True)] = False,
+) -> None:
+    """Train a policy; the first Ctrl-C saves a checkpoint and stops, the second leaves at once."""
+    from lamo_core.errors import UsageError
+
+    flags = {"seed": seed, "data.ratio": ratio, "device": device, "precision": precision}
+    given = {name: value for name, value in flags.items() if value is not None}
+    checkpoint: Path | None = None
+    if adopt is not None:
+        from lamo_core.runs.detach import adopt as take_over
+
+        run = take_over(adopt)
+        resolved = run.read_config()
+    elif resume is not None:
+        if preset or ablation or config:
+            raise UsageError("a resumed run keeps its preset; change single values with --set or flags")
+        run, checkpoint, resolved = _resumed(resume, setting or [], given)
+    else:
+        if preset is None and config is None:
+            raise UsageError("say what to train: lamo train --preset NAME (`lamo presets` lists the names)")
+        run, resolved = _created(preset, ablation or [], config, setting or [], given)
+    if detach:
+        _launch(run, checkpoint, setting or [], given, as_json)
+    else:
+        raise typer.Exit(_train(run, resolved, checkpoint, as_json=as_json, background=background))
+
+
+def _created(
+    preset: str | None, ablations: list[str], file: Path | None, settings: list[str], flags: dict[str, Any]
+) -> tuple[RunDirectory, RunConfig]:
+    from lamo_core.presets import resolve
+    from lamo_core.runs.create import create_run
+    from lamo_core.tasks.registry import get_task
+
+    resolved = resolve(preset, ablations, file, settings, flags)
+    get_task(resolved.config.task.name)  # refused before a run directory is made
+    if resolved.config.device.startswith("cuda"):
+        from lamo_core.training.device import resolve_device
+
+        resolve_device(resolved.config.device)
+    return create_run(None, resolved.config, resolved.origins, sys.argv), resolved.config
+
+
+def _resumed(text: str, settings: list[str], flags: dict[str, Any]) -> tuple[RunDirectory, Path, RunConfig]:
+    from lamo_core.errors import UsageError
+    from lamo_core.presets import override
+    from lamo_core.runs.directory import RunDirectory, find_run
+    from lamo_core.runs.status import ACTIVE, read_state
+    from lamo_core.training.checkpoint import read_checkpoint
+
+    path = Path(text)
+    if path.suffix == ".pt" and path.is_file() and (path.resolve().parents[1] / "run.json").is_file():
+        run, checkpoint = RunDirectory(path.resolve().parents[1]), path
+    else:
+        run = find_run(text)
+        checkpoint = run.last_checkpoint
+    _, derived = read_state(run)
+    if derived.state in ACTIVE:
+        raise UsageError(f"run {run.id} is {derived.state}; stop it first with: lamo stop {run.id}")
+    if not checkpoint.is_file():
+        raise UsageError(f"run {run.id} has saved no checkpoint yet; start it again with: lamo train --preset NAME")
+    return run, checkpoint, override(read_checkpoint(checkpoint).config, settings, flags)
+
+
+def _launch(
+    run: RunDirectory, checkpoint: Path | None, settings: list[str], flags: dict[str, Any], as_json: bool
+) -> None:
+    from lamo_core.runs.detach import launch
+    from lamo_tui.cli.output import emit_json
+
+    command = [sys.executable, "-m", "lamo_tui.cli.app", "train", "--background"]
+    if checkpoint is None:
+        command += ["--adopt", str(run.path)]
+    else:
+        command += ["--resume", str(checkpoint)]
+        for setting in settings:
+            command += ["--set", setting]
+        for name, value in flags.items():
+            command += ["--set", f"{name}={value}"]
+    process = launch(run, command)
+    if as_json:
+        emit_json({"run": run.id, "path": run.path, "pid": process})
+    else:
+        typer.echo(run.id)
+
+
+def _train(
+    run: RunDirectory, config: RunConfig, checkpoint: Path | None, *, as_json: bool, background: bool
+) -> int:
+    from lamo_core.runs.control import ControlInbox, Interrupts, RunControls
+    from lamo_core.runs.signals import catch_signals
+    from lamo_core.runs.writer import RunWriter
+    from lamo_core.training.events import EvalDone, Event
+    from lamo_tui.cli.output import console
+    from lamo_tui.cli.progress import ProgressLine
+
+    outcome: list[EvalDone] = []
+    interrupts = Interrupts()
+    narration = console()
+    with RunWriter(run, config.eval) as writer, ProgressLine(config.eval, stderr=narration) as line:
+        narration.print(f"run {run.id}", markup=False)
+
+        def announce(signal_name: str) -> None:
+            narration.print(f"{signal_name}: saving a checkpoint after this step; once more leaves at once")
+
+        def stage(name: str, done: int, total: int) -> None:
+            writer.stage(name, done, total)
+            line.stage(name, done, total)
+
+        def prepare(name: str, done: int, total: int) -> None:
+            stage(name, done, total)
+            if interrupts.stop:  # nothing is trained yet, so there is nothing to save
+                raise KeyboardInterrupt
+
+        def tell(event: Event) -> None:
+            writer.write(event)
+            line.write(event)
+            if isinstance(event, EvalDone):
+                outcome[:] = [event]
+
+        with catch_signals(interrupts, announce=announce, leave=line.close, detached=background):
+            inbox = ControlInbox(run.control)
+            inbox.discard()
+            prepare("loading PyTorch and transformers", 0, 0)
+            session = _session(config, checkpoint, prepare)
+            controls = RunControls(inbox, interrupts, tell, heartbeat=writer.heartbeat)
+            code = _run(session, run, tell, controls, stage)
+    _conclude(run, code, outcome[0].scores if outcome else (), as_json)
+    return code
+
+
+def _session(config: RunConfig, checkpoint: Path | None, prepare: Any) -> Session:
+    # imported here, after the first line is on the screen: these take seconds
+    warnings.filterwarnings("ignore", category=FutureWarning)
+    from lamo_core.training.session import new_session, resume_session
+
+    if checkpoint is not None:
+        return resume_session(checkpoint, config, prepare)
+    return new_session(config, prepare)
+
+
+def _run(session: Session, run: RunDirectory, tell: Any, controls: Any, stage: Any) -> int:
+    import torch
+
+    from lamo_core.engine import run_session
+    from lamo_core.errors import DeviceError
+
+    try:
+        return run_session(session, run.checkpoints, [tell], controls, stage)
+    except torch.OutOfMemoryError as error:
+        raise DeviceError(
+            f"{session.device} is out of memory; lower optim.micro_batch_size or model.context, or choose a smaller "
+            "model.backbone, with --set"
+        ) from error
+
+
+def _conclude(run: RunDirectory, code: int, scores: tuple[TargetScore, ...], as_json: bool) -> None:
+    from lamo_core.errors import STOPPED_RESUMABLE
+    from lamo_tui.cli.output import console, emit_json
+
+    if as_json:
+        emit_json(
+            {
+                "run": run.id,
+                "path": run.path,
+                "exit_code": code,
+                "checkpoint": run.last_checkpoint,
+                "scores": [score.to_dict() for score in scores],
+            }
+        )
+    elif code == 0:
+        typer.echo(str(run.last_checkpoint))
+    if code == STOPPED_RESUMABLE:
+        console().print(f"resume with: lamo train --resume {run.id}", markup=False)

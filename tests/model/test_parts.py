@@ -1,0 +1,72 @@
+"""Embeddings, heads and losses, each against a plain computation."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+
+from lamo_core.model.embeddings import ActionHead, FrameEmbedding, ResidualMlp, stack_frames
+from lamo_core.model.losses import decision_loss
+
+
+def test_residual_mlp_keeps_the_input_beside_its_non_linear_branch() -> None:
+    torch.manual_seed(0)
+    mlp = ResidualMlp(5)
+    u_ND = torch.randn(3, 5)
+    plain = u_ND + torch.nn.functional.gelu(u_ND) @ mlp.project.weight.T + mlp.project.bias
+    torch.testing.assert_close(mlp(u_ND), plain)
+
+
+def test_frame_stacks_are_the_last_four_frames_oldest_first() -> None:
+    frames_BTHW = torch.arange(2 * 7).view(2, 7, 1, 1).expand(2, 7, 84, 84)
+    stacks = stack_frames(frames_BTHW)
+    assert stacks.shape == (2, 4, 4, 84, 84)
+    assert stacks[1, 2, :, 0, 0].tolist() == [9, 10, 11, 12]
+
+
+def test_frame_embedding_equals_the_plain_convolutions_on_a_scaled_image() -> None:
+    torch.manual_seed(0)
+    embedding = FrameEmbedding(16, mlp=False)
+    frames = torch.randint(0, 256, (3, 4, 84, 84), dtype=torch.uint8)
+    x = frames.float() / 255
+    layers = [layer for layer in embedding.convolutions if isinstance(layer, nn.Conv2d)]
+    for layer, stride in zip(layers, (4, 2, 1), strict=True):
+        x = torch.relu(torch.nn.functional.conv2d(x, layer.weight.contiguous(), layer.bias, stride=stride))
+    plain = x.flatten(1) @ embedding.linear.weight.T + embedding.linear.bias
+    torch.testing.assert_close(embedding(frames), plain, atol=1e-5, rtol=1e-4)
+
+
+def test_tanh_heads_have_the_loss_floor_that_the_published_code_has() -> None:
+    head = ActionHead(8, 4, mlp=False, tanh=True)
+    out = head(1e6 * torch.randn(64, 8))
+    assert out.abs().max() <= 1
+    best = torch.tensor([[1.0, -1.0, -1.0, -1.0]])
+    floor = torch.nn.functional.cross_entropy(best, torch.tensor([0]))
+    assert math.isclose(float(floor), 0.341, abs_tol=1e-3)
+
+
+def test_padding_never_changes_a_loss() -> None:
+    torch.manual_seed(0)
+    mask = torch.tensor([[True, True, False], [True, False, False]])
+    for actions in (torch.randint(0, 4, (2, 3)), torch.randn(2, 3, 4)):
+        predicted = torch.randn(2, 3, 4)
+        clean = decision_loss(predicted, actions, mask)
+        spoiled_predicted, spoiled_actions = predicted.clone(), actions.clone()
+        spoiled_predicted[~mask] = float("nan")
+        spoiled_actions[~mask] = 3
+        spoiled = decision_loss(spoiled_predicted, spoiled_actions, mask)
+        assert int(clean.count) == 3
+        assert torch.equal(clean.total, spoiled.total)
+
+
+def test_losses_are_the_textbook_ones() -> None:
+    torch.manual_seed(0)
+    mask = torch.ones(1, 2, dtype=torch.bool)
+    logits, chosen = torch.randn(1, 2, 4), torch.tensor([[2, 0]])
+    plain = -sum(float(torch.log_softmax(logits[0, t], -1)[chosen[0, t]]) for t in range(2))
+    assert math.isclose(float(decision_loss(logits, chosen, mask).total), plain, rel_tol=1e-5)
+    means, wanted = torch.randn(1, 2, 4), torch.randn(1, 2, 4)
+    plain = sum(float(((means[0, t] - wanted[0, t]) ** 2).mean()) for t in range(2))
+    assert math.isclose(float(decision_loss(means, wanted, mask).total), plain, rel_tol=1e-5)

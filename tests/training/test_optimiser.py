@@ -1,0 +1,73 @@
+"""Learning rates are pure functions of the step, and every parameter is in one group."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from lamo_core.config import OptimConfig
+from lamo_core.errors import UsageError
+from lamo_core.training.optimiser import build_optimiser, rate_multiplier, set_rates
+
+OPTIM = OptimConfig(steps=100, warmup_steps=10, final_rate=0.1, learning_rate=1e-3, adapter_learning_rate=1e-4)
+
+
+def test_warm_up_then_cosine_then_floor() -> None:
+    rates = [rate_multiplier(step, OPTIM) for step in range(150)]
+    assert rates[0] == pytest.approx(0.1)
+    assert rates[9] == rates[10] == 1.0
+    assert rates[55] == pytest.approx(0.55)
+    assert rates[100] == rates[149] == pytest.approx(0.1)
+    assert all(a >= b for a, b in itertools.pairwise(rates))
+
+
+def test_the_published_schedule_swings_back_up() -> None:
+    optim = replace(OPTIM, schedule="official-atari")
+    tokens = 128 * 30 * 0.75
+    rates = [rate_multiplier(step, optim, tokens) for step in range(100_000)]
+    assert rates[0] == 0.0
+    warmed = next(step for step, rate in enumerate(rates) if rate >= 1 - 1e-2)
+    assert 450 < warmed < 560
+    peaks = sum(
+        1 for a, b, c in zip(rates[1_000:], rates[1_001:], rates[1_002:], strict=False) if a < b >= c and b > 0.99
+    )
+    assert 20 < peaks < 40
+
+
+def test_groups_hold_every_trainable_parameter_once_and_none_is_empty() -> None:
+    model = nn.ModuleDict(
+        {"trunk": nn.Linear(4, 4), "table": nn.Embedding(3, 4), "norm": nn.LayerNorm(4), "frozen": nn.Linear(4, 4)}
+    )
+    model["frozen"].requires_grad_(False)
+    optimiser = build_optimiser(model, ["trunk.weight", "trunk.bias"], OPTIM)
+    groups = {group["name"]: group for group in optimiser.param_groups}
+    assert {name: len(group["params"]) for name, group in groups.items()} == {
+        "trunk": 1,
+        "trunk-no-decay": 1,
+        "embeddings-no-decay": 3,
+    }
+    assert groups["trunk"]["lr"] == 1e-4
+    assert groups["trunk"]["weight_decay"] == OPTIM.weight_decay
+    assert groups["embeddings-no-decay"]["weight_decay"] == 0
+    set_rates(optimiser, 0.5)
+    assert math.isclose(groups["trunk"]["lr"], 5e-5)
+    assert math.isclose(groups["embeddings-no-decay"]["lr"], 5e-4)
+
+
+def test_nothing_trainable_is_an_error() -> None:
+    with pytest.raises(UsageError, match="nothing is trainable"):
+        build_optimiser(nn.Linear(2, 2).requires_grad_(False), [], OPTIM)
+
+
+def test_fused_adamw_takes_a_step() -> None:
+    layer = nn.Linear(2, 2)
+    before = layer.weight.detach().clone()
+    optimiser = build_optimiser(layer, [], OPTIM)
+    layer(torch.ones(1, 2)).sum().backward()
+    optimiser.step()
+    assert not torch.equal(before, layer.weight)
