@@ -206,9 +206,10 @@ def parse_status(values: Mapping[str, Any]) -> Status:
             kept[item.name] = _points(value)
         elif isinstance(item.default, str):
             kept |= {item.name: value} if isinstance(value, str) else {}
+        elif isinstance(item.default, int) or item.name == "pid":
+            kept |= {item.name: value} if isinstance(value, int) else {}
         elif number(value) is not None:
-            whole = isinstance(item.default, int) or item.name == "pid"
-            kept |= {item.name: value} if isinstance(value, int) or not whole else {}
+            kept[item.name] = number(value)
     return Status(**kept)
 
 
@@ -218,7 +219,10 @@ def write_status(run: RunDirectory, status: Status) -> None:
     It is not flushed to the disk: it changes every second, and after a power cut the run is lost anyway.
     """
     temporary = run.path / f".status-{os.getpid()}.part"
-    values = {"schema": SCHEMA} | {item.name: getattr(status, item.name) for item in fields(Status)}
+    values: dict[str, Any] = {"schema": SCHEMA} | {
+        item.name: getattr(status, item.name) for item in fields(Status)
+    }
+    values["evaluations"] = [(point.step, point.mean, point.normalised) for point in status.evaluations]
     try:
         temporary.write_text(encode(values) + "\n", encoding="utf-8")
         os.replace(temporary, run.status_file)
@@ -227,10 +231,11 @@ def write_status(run: RunDirectory, status: Status) -> None:
 
 
 def _points(value: Any) -> tuple[EvalPoint, ...]:
+    """Return the evaluations of a status file, where each is a list of step, mean and normalised score."""
     points = []
-    for item in value if isinstance(value, list) else []:
-        row = item if isinstance(item, Mapping) else {}
-        mean, normalised = number(row.get("mean")), number(row.get("normalised"))
-        if isinstance(row.get("step"), int) and mean is not None and normalised is not None:
-            points.append(EvalPoint(row["step"], mean, normalised))
+    for row in value if isinstance(value, list) else ():
+        if isinstance(row, list) and len(row) == 3 and isinstance(row[0], int):
+            mean, normalised = number(row[1]), number(row[2])
+            if mean is not None and normalised is not None:
+                points.append(EvalPoint(row[0], mean, normalised))
     return tuple(points)

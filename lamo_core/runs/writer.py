@@ -21,7 +21,7 @@ from lamo_core.training.events import EvalDone, Event, Paused, Resumed, Started,
 
 _STATUS_SECONDS = 1.0
 """A status file is replaced at most this often, unless the state changes."""
-_EVALUATIONS_KEPT = 64
+_EVALUATIONS_KEPT = 32
 _ENDINGS = {"finished": "finished", "stop": "stopped", "signal": "stopped"}
 
 
@@ -122,7 +122,7 @@ class RunWriter:
 
     def end(self, state: str, message: str) -> None:
         """Put down how the run ended, as well as that is possible: a full disk does not raise here."""
-        self.status = replace(self.status, state=state, reason=state, message=message, eta=None)
+        self.status = replace(self.status, state=state, reason=state, message=message, phase="", eta=None)
         for attempt in (self._publish, lambda: self.log(f"{state}: {message}")):
             try:
                 attempt()
