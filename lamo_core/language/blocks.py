@@ -155,8 +155,7 @@ def _cached(key: str, make: Callable[[], TokenArray]) -> TokenArray:
 def _tokenizer(backbone: LanguageModel) -> Tokenizer:
     if backbone.tokenizer is None:
         raise MissingError(
-            f"{backbone.name} has no tokenizer.json beside its weights, so it cannot read text; "
-            "set language.weight = 0"
+            f"{backbone.name} has no tokenizer.json beside its weights, so it cannot read text; set language.weight = 0"
         )
     return backbone.tokenizer
 
@@ -165,9 +164,7 @@ def _wikitext() -> list[str]:
     try:
         from datasets import load_dataset
     except ImportError as error:
-        raise MissingError(
-            "WikiText-103 needs the extra hub; get it with: pip install 'lamo[hub]'"
-        ) from error
+        raise MissingError("WikiText-103 needs the extra hub; get it with: pip install 'lamo[hub]'") from error
     try:
         rows: Iterable[str] = load_dataset(*_WIKITEXT_AT, split="train")["text"]
     except Exception as error:  # offline, no such repository, a broken download: many libraries' errors

@@ -39,9 +39,7 @@ def export_model(model: Any, folder: Path) -> None:
     from safetensors.torch import save
 
     config = model.config
-    shape = {
-        name: getattr(config, name) for name in ("vocab_size", "n_positions", "n_embd", "n_layer", "n_head")
-    }
+    shape = {name: getattr(config, name) for name in ("vocab_size", "n_positions", "n_embd", "n_layer", "n_head")}
     description = {
         "model_type": "gpt2",
         "architectures": ["GPT2LMHeadModel"],

@@ -68,9 +68,7 @@ class _Level:
         once, twice = int((counts == 1).sum()), int((counts == 2).sum())
         self._discount = once / (once + 2.0 * twice) if once and twice else 0.5
         self._keys, self._counts, self._vocabulary = keys, counts, vocabulary
-        self._contexts, first, self._kinds = np.unique(
-            keys // vocabulary, return_index=True, return_counts=True
-        )
+        self._contexts, first, self._kinds = np.unique(keys // vocabulary, return_index=True, return_counts=True)
         self._totals = np.add.reduceat(counts, first)
 
     def mix(self, keys: Ids, lower: Probabilities) -> Probabilities:

@@ -52,9 +52,7 @@ def measure(backbone: Backbone, text: Path, trained_on: Path | None = None) -> d
     tokenizer.
     """
     if backbone.tokenizer is None:
-        raise MissingError(
-            f"{backbone.name} has no tokenizer.json beside its weights, so it cannot read text"
-        )
+        raise MissingError(f"{backbone.name} has no tokenizer.json beside its weights, so it cannot read text")
     content = read_text(text)
     words = len(content.split()) + content.count("\n")
     encoded = backbone.tokenizer.encode(content, add_special_tokens=False)

@@ -6,6 +6,7 @@ Shape suffixes: B rows of a batch, T tokens of a row, V entries of the vocabular
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 FORMAT = "lamo-pretraining"
+TRAINING_FILE = "training.json"
 EVALUATION_WINDOWS = 64
 """Windows of held-out text that one measurement reads."""
 
@@ -200,9 +202,7 @@ def _prepare(text: Path, folder: Path, config: PretrainConfig) -> _State:
         write_bytes(folder / "tokenizer.json", tokenizer.to_str().encode(), "--out FOLDER")
     else:
         tokenizer = load_tokenizer(folder / "tokenizer.json")
-    tokens = SplitTokens(
-        encode_documents(tokenizer, train_texts), encode_documents(tokenizer, held_out_texts)
-    )
+    tokens = SplitTokens(encode_documents(tokenizer, train_texts), encode_documents(tokenizer, held_out_texts))
     if min(len(tokens.train), len(tokens.held_out)) < config.sequence + 2:
         raise UsageError(
             f"{text} gives {len(tokens.train)} training and {len(tokens.held_out)} held-out tokens, "
@@ -244,9 +244,7 @@ def _train_step(state: _State, config: PretrainConfig, progress: float) -> Pretr
     loss = window_loss(state.model, torch.from_numpy(rows.astype(np.int64)).to(config.device))
     value = loss.item()
     if not math.isfinite(value):
-        raise LamoError(
-            f"the loss is {value} at step {state.step}; train again with a smaller --matrix-lr or --lr"
-        )
+        raise LamoError(f"the loss is {value} at step {state.step}; train again with a smaller --matrix-lr or --lr")
     loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(state.model.parameters(), config.clip)
     for optimiser in state.optimisers:
@@ -283,9 +281,7 @@ def _held_out_loss(state: _State, config: PretrainConfig) -> float:
     losses = [
         window_loss(
             state.model,
-            torch.from_numpy(training_rows(state.tokens.held_out, reading, step).astype(np.int64)).to(
-                config.device
-            ),
+            torch.from_numpy(training_rows(state.tokens.held_out, reading, step).astype(np.int64)).to(config.device),
         ).item()
         for step in range(max(1, count // 8))
     ]
@@ -305,7 +301,18 @@ def _save(state: _State, config: PretrainConfig, folder: Path) -> PretrainSaved:
     }
     write_atomically(folder / "checkpoint.pt", lambda file: torch.save(payload, file), "--out FOLDER")
     export_model(state.model, folder)
-    return PretrainSaved(state.step, _held_out_loss(state, config), folder)
+    held_out = _held_out_loss(state, config)
+    facts = {
+        "settings": asdict(config),
+        "text_sha256": state.text_hash,
+        "corpus_tokens": len(state.tokens.train),
+        "steps": state.step,
+        "tokens": state.step * config.batch_size * config.sequence,
+        "minutes": round(state.elapsed / 60, 1),
+        "held_out_loss": round(held_out, 4),
+    }
+    write_bytes(folder / TRAINING_FILE, (json.dumps(facts, indent=2) + "\n").encode(), "--out FOLDER")
+    return PretrainSaved(state.step, held_out, folder)
 
 
 def _load_checkpoint(path: Path, config: PretrainConfig, text_hash: str) -> dict[str, Any]:
@@ -323,7 +330,5 @@ def _load_checkpoint(path: Path, config: PretrainConfig, text_hash: str) -> dict
     for name, value in asdict(config).items():
         if name not in may_differ and saved["config"].get(name) != value:
             there = saved["config"].get(name)
-            raise UsageError(
-                f"{path.parent} holds a training with {name} {there}, not {value}; choose another --out"
-            )
+            raise UsageError(f"{path.parent} holds a training with {name} {there}, not {value}; choose another --out")
     return saved

@@ -37,6 +37,7 @@ _SHAPES: dict[str, dict[str, Any]] = {
 """The published shapes (Radford et al. 2019; Sanh et al. 2019), so that `random:gpt2` needs no download."""
 
 _WEIGHTS = ("*.safetensors",)
+_WANTED = ("config.json", "tokenizer.json", "*.safetensors", "*.safetensors.index.json")
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
 
@@ -84,9 +85,7 @@ def locate(name: str) -> Located:
     weights = tuple(sorted(folder.glob(_WEIGHTS[0])))
     if not weights:
         if any(next(folder.glob(pattern), None) for pattern in _PICKLES):
-            raise DataError(
-                f"{name} has only pickled weights, which can run code; save it as safetensors first"
-            )
+            raise DataError(f"{name} has only pickled weights, which can run code; save it as safetensors first")
         raise MissingError(f"{folder} holds no model.safetensors; {_how_to_get(name)}")
     return Located(name, folder, config, weights)
 
@@ -108,9 +107,7 @@ def read_config(name: str, folder: Path) -> dict[str, Any]:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise MissingError(
-            f"{folder} holds no config.json, so it is no language model; {_how_to_get(name)}"
-        ) from error
+        raise MissingError(f"{folder} holds no config.json, so it is no language model; {_how_to_get(name)}") from error
     except ValueError as error:
         raise DataError(f"{path} is damaged ({error}); get the model again") from error
     if not isinstance(config, dict) or not isinstance(config.get("model_type"), str):
@@ -119,6 +116,32 @@ def read_config(name: str, folder: Path) -> dict[str, Any]:
         # its classes are Python files of the folder, which are never run
         config.pop("auto_map")
     return config
+
+
+def read_card(folder: Path) -> dict[str, Any] | None:
+    """Return the card.json of a model's folder, or None without a readable one."""
+    try:
+        card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return card if isinstance(card, dict) else None
+
+
+def download(name: str) -> Path:
+    """Fetch a model's config, safetensors and tokenizer from the hub into its cache; returns the folder.
+
+    Raises `MissingError` when the hub cannot be reached, is switched off or has no such model.
+    """
+    import huggingface_hub
+
+    try:
+        huggingface_hub.snapshot_download(name, allow_patterns=list(_WANTED), ignore_patterns=["*/*"])
+    except Exception as error:  # the hub's client raises errors of several libraries
+        reason = str(error).strip().splitlines()[0][:160] if str(error).strip() else type(error).__name__
+        raise MissingError(
+            f"{name} could not be fetched ({reason}); check the name and the network, then run the command again"
+        ) from error
+    return locate(name).folder
 
 
 def available_backbones() -> list[BackboneRow]:

@@ -1,0 +1,84 @@
+"""The card of a pre-trained model: what it is, what it read, how well it foretells text."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from lamo_core.errors import MissingError
+from lamo_core.files import write_bytes
+from lamo_core.language.perplexity import METHOD, Perplexity, measure
+from lamo_core.language.pretrain import TRAINING_FILE
+from lamo_core.model.backbone import load_backbone
+from lamo_core.model.hub import read_config
+
+CARD_FILE = "card.json"
+
+
+def write_card(folder: Path, trained_on: Path, tests: list[Path], corpus: Path | None) -> dict[str, Any]:
+    """Measure a folder of `lamo pretrain` on test texts and write its card.json; returns the card.
+
+    `corpus` is a text file that says what was read: its first line a description, each further line a title. Raises
+    `MissingError` for a folder without training facts.
+    """
+    backbone = load_backbone(str(folder))
+    facts = _training_facts(folder)
+    config = read_config(str(folder), folder)
+    lines = corpus.read_text(encoding="utf-8").splitlines() if corpus else [""]
+    card = {
+        "name": folder.resolve().name,
+        "licence": "MIT",
+        "architecture": {
+            "family": backbone.family,
+            "layers": backbone.layers,
+            "width": backbone.width,
+            "heads": config["n_head"],
+            "positions": backbone.positions,
+            "vocabulary": config["vocab_size"],
+            "parameters": sum(parameter.numel() for parameter in backbone.model.parameters()),
+            "weights": "float16",
+            "sha256": backbone.content_hash,
+        },
+        "corpus": {
+            "description": lines[0],
+            "titles": [line for line in lines[1:] if line.strip()],
+            "sha256": facts["text_sha256"],
+            "tokens": facts["corpus_tokens"],
+        },
+        "training": {key: facts[key] for key in ("steps", "tokens", "minutes", "held_out_loss", "settings")},
+        "perplexity": {
+            "method": METHOD,
+            "texts": [_measured(folder, test, trained_on) for test in tests],
+        },
+    }
+    write_bytes(folder / CARD_FILE, (json.dumps(card, indent=2) + "\n").encode(), "--out FOLDER")
+    return card
+
+
+def rounded(results: dict[str, Perplexity]) -> dict[str, dict[str, float]]:
+    """Return perplexities for people and for JSON: by model, per token and per word."""
+    return {
+        name: {"per_token": round(result.per_token, 2), "per_word": round(result.per_word, 1)}
+        for name, result in results.items()
+    }
+
+
+def _measured(folder: Path, test: Path, trained_on: Path) -> dict[str, Any]:
+    backbone = load_backbone(str(folder))
+    backbone.name = folder.resolve().name
+    results = measure(backbone, test, trained_on)
+    one = next(iter(results.values()))
+    digest = hashlib.sha256(test.read_bytes()).hexdigest()
+    return {"text": test.name, "sha256": digest, "tokens": one.tokens, "words": one.words, "models": rounded(results)}
+
+
+def _training_facts(folder: Path) -> dict[str, Any]:
+    try:
+        facts: dict[str, Any] = json.loads((folder / TRAINING_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise MissingError(
+            f"{folder} has no readable {TRAINING_FILE}; only folders of `lamo pretrain` get a card"
+        ) from error
+    return facts

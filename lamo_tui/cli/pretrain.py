@@ -1,0 +1,116 @@
+"""`lamo pretrain`: train a small language model from a text file."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from lamo_core.language.pretrain import PretrainConfig, PretrainSaved, PretrainStep
+
+PRETRAIN_EPILOG = (
+    "Examples:  lamo pretrain books.txt --out models/books   ·   "
+    "lamo pretrain books.txt --out models/tiny --layers 2 --width 128 --steps 500"
+)
+_SECONDS_BETWEEN_LINES = 10.0
+
+
+def pretrain(
+    text: Annotated[Path, typer.Argument(help="A UTF-8 text file, one paragraph a line.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder of the model; goes on if it holds a part.")],
+    layers: Annotated[int, typer.Option(help="Transformer blocks.")] = 4,
+    width: Annotated[int, typer.Option(help="Width of the residual stream.")] = 256,
+    heads: Annotated[int, typer.Option(help="Attention heads.")] = 8,
+    positions: Annotated[int, typer.Option(help="Longest sequence the model can take.")] = 512,
+    vocab: Annotated[int, typer.Option(help="Entries of the byte-level BPE vocabulary.")] = 4096,
+    steps: Annotated[int, typer.Option(help="Optimiser steps.")] = 3_000,
+    batch: Annotated[int, typer.Option(help="Rows of a batch.")] = 8,
+    sequence: Annotated[int, typer.Option(help="Tokens of a row.")] = 256,
+    matrix_lr: Annotated[float, typer.Option(help="Learning rate of matrices (Muon).")] = 0.02,
+    lr: Annotated[float, typer.Option(help="Learning rate of tables and norms (AdamW).")] = 3e-3,
+    seed: Annotated[int, typer.Option(help="Drives first weights and the order of the text.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    time_limit: Annotated[float, typer.Option(help="Minutes it may take; 0 is no limit.")] = 0.0,
+    save_every: Annotated[int, typer.Option(help="Steps between checkpoints.")] = 250,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
+) -> None:
+    """Train a GPT-2-shaped language model with its own tokenizer; Ctrl-C saves, the same command goes on."""
+    from lamo_core.language.pretrain import PretrainConfig
+    from lamo_core.training.device import resolve_device
+
+    config = PretrainConfig(
+        layers=layers,
+        width=width,
+        heads=heads,
+        positions=positions,
+        vocabulary=vocab,
+        steps=steps,
+        batch_size=batch,
+        sequence=sequence,
+        matrix_rate=matrix_lr,
+        learning_rate=lr,
+        seed=seed,
+        device=str(resolve_device(device)),
+        time_limit=time_limit,
+        save_every=save_every,
+    )
+    raise typer.Exit(_run(text, out, config, as_json))
+
+
+def _run(text: Path, out: Path, config: PretrainConfig, as_json: bool) -> int:
+    """Show the events of a training; returns the exit code."""
+    from lamo_core.errors import STOPPED_RESUMABLE
+    from lamo_core.language.pretrain import PretrainSaved, PretrainStep, PretrainStopped
+    from lamo_core.language.pretrain import pretrain as train
+    from lamo_core.runs.control import Interrupts
+    from lamo_core.runs.signals import catch_signals
+    from lamo_tui.cli.output import console, emit_json
+
+    narrator, shown, step, saved, reason = console(), 0.0, None, None, ""
+
+    def announce(signal: str) -> None:
+        narrator.print(f"{signal}: finishing this step and saving; once more leaves at once")
+
+    with catch_signals(Interrupts(), announce=announce, leave=lambda: None) as interrupts:
+        for event in train(text, out, config, stop=lambda: interrupts.stop is not None):
+            if isinstance(event, PretrainStep):
+                step = event
+                if time.monotonic() - shown > _SECONDS_BETWEEN_LINES:
+                    shown = time.monotonic()
+                    narrator.print(_line(event))
+            elif isinstance(event, PretrainSaved):
+                saved = event
+                narrator.print(f"step {event.step}: saved, held-out loss {event.held_out_loss:.3f}")
+            elif isinstance(event, PretrainStopped):
+                reason = event.reason
+    if as_json:
+        emit_json(_outcome(reason, step, saved))
+    if reason == "stop":
+        narrator.print("stopped; the same command goes on from here")
+        return STOPPED_RESUMABLE
+    if not as_json:
+        typer.echo(f"{out} is ready; use it with --set model.backbone={out}")
+    return 0
+
+
+def _line(step: PretrainStep) -> str:
+    from lamo_tui.cli.output import duration
+
+    left = step.elapsed * (1 - step.progress) / max(step.progress, 1e-9)
+    return (
+        f"step {step.step}/{step.steps}  {step.progress:.0%}  loss {step.loss:.3f}  "
+        f"{step.tokens / step.elapsed:,.0f} tokens/s  {duration(left)} left"
+    )
+
+
+def _outcome(reason: str, step: PretrainStep | None, saved: PretrainSaved | None) -> dict[str, object]:
+    return {
+        "reason": reason,
+        "step": saved.step if saved else 0,
+        "folder": str(saved.folder) if saved else None,
+        "held_out_loss": saved.held_out_loss if saved else None,
+        "tokens_per_second": step.tokens / step.elapsed if step else None,
+    }
