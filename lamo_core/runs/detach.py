@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import os
 import subprocess
-import time
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from lamo_core.errors import UsageError
 from lamo_core.files import write_bytes
 from lamo_core.runs.directory import ELSEWHERE, RunDirectory, storage_error
 from lamo_core.runs.records import encode
-from lamo_core.runs.status import process_start, read_state, this_host, write_status
+from lamo_core.runs.status import process_start, read_state, this_host
 
 
 def launch(run: RunDirectory, command: Sequence[str]) -> int:
@@ -51,16 +49,3 @@ def adopt(path: str | Path) -> RunDirectory:
         hint = f"resume it with: lamo train --resume {run.id}"
         raise UsageError(f"run {run.id} has begun already ({derived.state}); {hint}")
     return run
-
-
-def queue_again(run: RunDirectory) -> None:
-    """Make a run that no process works on `queued` once more, so that `launch` and `adopt` can continue it.
-
-    Raises `UsageError` when a process works on it, `StorageError` when the status cannot be written.
-    """
-    status, derived = read_state(run)
-    if derived.active:
-        raise UsageError(f"run {run.id} is {derived.state}; stop it first with: lamo stop {run.id}")
-    run.launch_file.unlink(missing_ok=True)
-    again = replace(status, state="queued", heartbeat=time.time(), phase="", reason="", message="")
-    write_status(run, again)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
+from typing import Any
 
 from lamo_core.config import EvalConfig
-from lamo_core.training.events import EvalDone, Event, Started, StepDone
+from lamo_core.training.events import Changed, EvalDone, Event, Started, StepDone
 
 _WINDOW = 100
 """Newest steps that the rate is taken from."""
@@ -43,10 +45,8 @@ class RateMeter:
         elif isinstance(event, EvalDone) and event.scores:
             self._seconds_per_episode = event.seconds / max(1, event.scores[0].episodes)
             self._evaluated = event.final
-
-    def change(self, evaluation: EvalConfig) -> None:
-        """Reckon with other evaluations from now on."""
-        self._evaluation = evaluation
+        elif isinstance(event, Changed):
+            self._change(event)
 
     @property
     def rate(self) -> float | None:
@@ -62,6 +62,12 @@ class RateMeter:
             return None
         evaluations = self._episodes_left() * (self._seconds_per_episode or 0.0)
         return max(0, self.total - self.step) / rate + evaluations
+
+    def _change(self, event: Changed) -> None:
+        group, _, name = event.name.partition(".")
+        if group == "eval" and name in ("every", "episodes", "final_episodes"):
+            changes: dict[str, Any] = {name: int(event.value)}
+            self._evaluation = replace(self._evaluation, **changes)
 
     def _episodes_left(self) -> int:
         if self._evaluated:

@@ -116,10 +116,6 @@ class RunWriter:
         except OSError as error:
             raise storage_error(self.run.log_file, error) from error
 
-    def change(self, evaluation: EvalConfig) -> None:
-        """Reckon the time left with other evaluations from now on."""
-        self._meter.change(evaluation)
-
     def end(self, state: str, message: str) -> None:
         """Put down how the run ended, as well as that is possible: a full disk does not raise here."""
         self.status = replace(self.status, state=state, reason=state, message=message, phase="", eta=None)

@@ -31,20 +31,39 @@ def emit_json(value: Any) -> None:
     print(encode(value), flush=True)
 
 
-def emit_table(columns: Sequence[str], rows: Sequence[Sequence[object]], right: Sequence[str] = ()) -> None:
-    """Print a table on stdout; columns named in `right` are aligned to the right, None shows as a dash."""
+def emit_table(
+    columns: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    *,
+    right: Sequence[str] = (),
+    optional: Sequence[str] = (),
+) -> None:
+    """Print a table on stdout; None shows as a dash.
+
+    Columns named in `right` are aligned to the right. Where a terminal is too narrow, those in `optional` are left
+    out, the first one first.
+    """
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, justify="right" if column in right else "left", no_wrap=True)
-    for row in rows:
-        cells = ("-" if cell is None else cell for cell in row)
-        table.add_row(*(cell if isinstance(cell, Text) else Text(str(cell)) for cell in cells))
-    width = None if sys.stdout.isatty() else _PIPE_WIDTH
-    Console(width=width, highlight=False).print(table)
+    out = Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH, highlight=False)
+    texts = [
+        [cell if isinstance(cell, Text) else Text("-" if cell is None else str(cell)) for cell in row]
+        for row in rows
+    ]
+    widths = {name: max([len(name), *(row[i].cell_len for row in texts)]) for i, name in enumerate(columns)}
+    dropped: set[str] = set()
+    for name in optional:
+        if sum(width + 2 for key, width in widths.items() if key not in dropped) - 2 > out.width:
+            dropped.add(name)
+    shown = [i for i, name in enumerate(columns) if name not in dropped]
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for i in shown:
+        table.add_column(columns[i], justify="right" if columns[i] in right else "left", no_wrap=True)
+    for row in texts:
+        table.add_row(*(row[i] for i in shown))
+    out.print(table)
 
 
 @contextmanager

@@ -1,0 +1,56 @@
+"""What is done to a run from outside, beyond commands: kill its process, remove it, wait for it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import time
+
+from lamo_core.errors import LamoError, UsageError
+from lamo_core.runs.directory import RunDirectory, storage_error
+from lamo_core.runs.status import Derived, is_alive, read_state, this_host
+
+
+def kill_run(run: RunDirectory) -> int:
+    """End a run's process at once, without a checkpoint, and return its id; the run is then `lost`.
+
+    Raises `UsageError` when no process of this machine works on it, `LamoError` when it may not be killed.
+    """
+    status, derived = read_state(run)
+    if not derived.active or status.pid is None:
+        raise UsageError(f"run {run.id} is {derived.state}: no process works on it")
+    if status.host != this_host():
+        raise UsageError(f"run {run.id} works on {status.host}; kill process {status.pid} there")
+    if not is_alive(status.pid, status.pid_started):
+        raise UsageError(f"run {run.id} is lost: its process {status.pid} has ended")
+    try:
+        os.kill(status.pid, signal.SIGKILL)
+    except OSError as error:
+        raise LamoError(f"could not kill process {status.pid} of run {run.id}: {error.strerror}") from error
+    return status.pid
+
+
+def remove_run(run: RunDirectory) -> None:
+    """Delete a run's folder; raises `UsageError` while a process works on it, `StorageError` if it cannot."""
+    run.read_info()
+    _, derived = read_state(run)
+    if derived.active:
+        raise UsageError(f"run {run.id} is {derived.state}; stop it first with: lamo stop {run.id}")
+    # out of sight in one move: a reader never meets half a run
+    grave = run.path.with_name(f".removed-{run.id}")
+    try:
+        os.replace(run.path, grave)
+        shutil.rmtree(grave)
+    except OSError as error:
+        raise storage_error(run.path, error) from error
+
+
+def wait_until_idle(run: RunDirectory, seconds: float) -> Derived:
+    """Wait until no process works on the run, `seconds` at most, and return its state then."""
+    end = time.monotonic() + seconds
+    while True:
+        _, derived = read_state(run)
+        if not derived.active or time.monotonic() >= end:
+            return derived
+        time.sleep(0.2)

@@ -1,0 +1,346 @@
+"""`lamo runs`, `stop`, `pause`, `resume`: what is running, and how to steer it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from typer.core import TyperGroup
+
+from lamo_tui.cli.report import report as report  # registered beside its neighbours
+
+if TYPE_CHECKING:
+    from lamo_core.runs.control import CommandName
+    from lamo_core.runs.directory import RunDirectory
+    from lamo_core.runs.index import RunSummary
+
+RunArgument = Annotated[
+    str, typer.Argument(metavar="RUN", help="An id, its beginning, a part of it, a path, or `last`.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else there.")]
+
+_SPARKS = "▁▂▃▄▅▆▇█"
+_COLOURS = {"running": "green", "finished": "cyan", "paused": "yellow", "stalled": "yellow", "failed": "red"}
+_COLOURS |= {"lost": "red"}
+
+
+class _ListByDefault(TyperGroup):
+    """A group whose words, when they name no command, are filters of `list`."""
+
+    def parse_args(self, ctx, args):  # type: ignore[no-untyped-def]
+        if not args or (args[0] not in self.commands and args[0] not in ("-h", "--help")):
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    cls=_ListByDefault,
+    help="List runs and what is known of them; without a command, `list`.",
+    rich_markup_mode=None,
+    epilog="Examples:  lamo runs --state running   ·   lamo runs breakout 'ratio<0.1' -seed=0",
+)
+
+
+@app.command(
+    "list",
+    context_settings={"ignore_unknown_options": True},
+    epilog="Examples:  lamo runs list pong   ·   lamo runs list 'return>10' --json",
+)
+def list_command(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="FILTER", help="Words of the id, key:text, key=value, key<number; - negates."
+        ),
+    ] = None,
+    state: Annotated[
+        list[str] | None, typer.Option("--state", help="Only runs in this state; may be repeated.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List runs, newest first."""
+    from lamo_core.places import runs_dir
+    from lamo_core.runs.index import list_runs
+    from lamo_core.runs.query import parse_query
+    from lamo_tui.cli.output import console, emit_json, emit_table
+
+    wanted, fits = _states(state or []), parse_query(words or [])
+    everything = list_runs()
+    summaries = [run for run in everything if fits(run) and (not wanted or run.state in wanted)]
+    if as_json:
+        emit_json({"folder": runs_dir().absolute(), "runs": [summary.to_dict() for summary in summaries]})
+        return
+    if not summaries:
+        found = f"none of {len(everything)} runs fits" if everything else "there are no runs"
+        console().print(f"{found} in {runs_dir()}; start one with: lamo train --preset NAME", markup=False)
+        return
+    columns = ["run", "state", "step", "steps/s", "left", "return", "trend", "age"]
+    emit_table(
+        columns,
+        [_row(summary) for summary in summaries],
+        right=["step", "steps/s", "left", "return", "age"],
+        optional=["trend", "steps/s", "age", "left"],
+    )
+
+
+@app.command("show", epilog="Examples:  lamo runs show last   ·   lamo runs show 20261121-0144 --json")
+def show(run: RunArgument, as_json: JsonOption = False) -> None:
+    """Show one run: state, scores, settings that differ from the defaults, and its last events."""
+    from lamo_core.config import RunConfig
+    from lamo_core.runs.compare import config_difference
+    from lamo_core.runs.directory import find_run
+    from lamo_core.runs.index import summarise
+    from lamo_core.runs.reader import read_events
+    from lamo_tui.cli.output import emit_json
+
+    found = find_run(run)
+    summary, info, events = summarise(found), found.read_info(), read_events(found.events_file)
+    if as_json:
+        emit_json(summary.to_dict() | {"info": info, "events": events})
+        return
+    for name, value in _facts(summary):
+        typer.echo(f"{name:<12}{value}")
+    typer.echo("settings")
+    origins = info.get("origins") or {}
+    for name, (value, _) in config_difference([info["config"], RunConfig().to_dict()]).items():
+        typer.echo(f"  {name:<34} {value!s:<26} {origins.get(name, '')}")
+    typer.echo("log")
+    for line in _last_lines(found.log_file, 10):
+        typer.echo(f"  {line}")
+
+
+@app.command(
+    "diff", epilog="Examples:  lamo runs diff last 20261121-0144   ·   lamo runs diff k3f9 x2ab --json"
+)
+def diff(left: RunArgument, right: RunArgument, as_json: JsonOption = False) -> None:
+    """Show the settings that differ between two runs."""
+    from lamo_core.runs.compare import config_difference
+    from lamo_core.runs.directory import find_run
+    from lamo_tui.cli.output import console, emit_json, emit_table
+
+    runs = [find_run(left), find_run(right)]
+    difference = config_difference([run.read_info()["config"] for run in runs])
+    if as_json:
+        emit_json({"runs": [run.id for run in runs], "difference": difference})
+    elif difference:
+        emit_table(["setting", *(run.id for run in runs)], [[name, *row] for name, row in difference.items()])
+    else:
+        console().print("the settings are equal")
+
+
+@app.command("rm", epilog="Examples:  lamo runs rm last   ·   lamo runs rm 20261121-0144 k3f9 --yes")
+def remove(
+    runs: Annotated[
+        list[str], typer.Argument(metavar="RUN", help="Ids, beginnings of ids, paths, or `last`.")
+    ],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Delete runs with their checkpoints; refuses runs that a process works on."""
+    from lamo_core.errors import UsageError
+    from lamo_core.runs.directory import find_run
+    from lamo_core.runs.manage import remove_run
+    from lamo_tui.cli.output import console, emit_json
+
+    found = list({run.id: run for run in map(find_run, runs)}.values())
+    if not yes:
+        if as_json or not sys.stdin.isatty():
+            raise UsageError("deleting asks for confirmation; add --yes where nobody can answer")
+        for run in found:
+            console().print(f"  {run.path}", markup=False)
+        typer.confirm(f"delete {len(found)} run{'s' * (len(found) > 1)} for good?", abort=True, err=True)
+    for run in found:
+        remove_run(run)
+    if as_json:
+        emit_json({"removed": [run.id for run in found]})
+
+
+@app.command(
+    "set", epilog="Examples:  lamo runs set last eval.every=200   ·   lamo runs set k3f9 checkpoint.keep=5"
+)
+def set_command(
+    run: RunArgument,
+    assignments: Annotated[list[str], typer.Argument(metavar="NAME=VALUE", help="Settings to change.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Change a setting of a running run; only those that do not make it another run."""
+    from lamo_core.errors import UsageError
+
+    found = _steerable(run)
+    for assignment in assignments:
+        name, separator, value = assignment.partition("=")
+        if not separator:
+            raise UsageError(f"say NAME=VALUE, such as eval.every=200, not {assignment!r}")
+        _send(found, "set", as_json, name.strip(), value.strip())
+
+
+@app.command("save", epilog="Examples:  lamo runs save last   ·   lamo runs save k3f9 --json")
+def save(run: RunArgument, as_json: JsonOption = False) -> None:
+    """Ask a run for a checkpoint after the step under way."""
+    _send(_steerable(run), "checkpoint", as_json)
+
+
+@app.command("eval", epilog="Examples:  lamo runs eval last   ·   lamo runs eval k3f9 --json")
+def evaluate(run: RunArgument, as_json: JsonOption = False) -> None:
+    """Ask a run for an evaluation after the step under way."""
+    _send(_steerable(run), "eval", as_json)
+
+
+def stop(
+    run: RunArgument,
+    wait: Annotated[float, typer.Option("--wait", min=0, help="Wait this many seconds for its end.")] = 0,
+    kill: Annotated[
+        bool, typer.Option("--kill", help="End the process at once, without a checkpoint.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Stop a run after the step under way; it saves a checkpoint and can be continued exactly.
+
+    Examples:  lamo stop last   ·   lamo stop 20261121-0144 --wait 60
+    """
+    from lamo_core.runs.directory import find_run
+    from lamo_core.runs.manage import kill_run, wait_until_idle
+    from lamo_core.runs.status import read_state
+    from lamo_tui.cli.output import console, emit_json
+
+    found = find_run(run)
+    _, derived = read_state(found)
+    if kill:
+        kill_run(found)
+        derived = wait_until_idle(found, 10)
+    elif derived.active:
+        _send(found, "stop", False, quiet=True)
+        derived = wait_until_idle(found, wait) if wait else derived
+    if as_json:
+        emit_json({"run": found.id, "command": "kill" if kill else "stop", "state": derived.state})
+    elif derived.active:
+        console().print(f"{found.id} stops after the step under way and saves a checkpoint", markup=False)
+    else:
+        hint = "" if derived.state == "finished" else f"; continue it with: lamo train --resume {found.id}"
+        console().print(f"{found.id} is {derived.state}{hint}", markup=False)
+
+
+def pause(run: RunArgument, as_json: JsonOption = False) -> None:
+    """Pause a run after the step under way; `lamo resume` lets it go on.
+
+    Examples:  lamo pause last   ·   lamo pause 20261121-0144 --json
+    """
+    _send(_steerable(run), "pause", as_json)
+
+
+def resume(run: RunArgument, as_json: JsonOption = False) -> None:
+    """Let a paused run go on. A run that was stopped continues with `lamo train --resume RUN`.
+
+    Examples:  lamo resume last   ·   lamo resume 20261121-0144 --json
+    """
+    _send(_steerable(run), "resume", as_json)
+
+
+def _steerable(text: str) -> RunDirectory:
+    """Return the run; raises `UsageError` when no process works on it."""
+    from lamo_core.errors import UsageError
+    from lamo_core.runs.directory import find_run
+    from lamo_core.runs.status import RESUMABLE, read_state
+
+    run = find_run(text)
+    _, derived = read_state(run)
+    if derived.state in RESUMABLE:
+        raise UsageError(
+            f"run {run.id} is {derived.state}: no process works on it; continue it with: lamo train --resume {run.id}"
+        )
+    if not derived.active:
+        raise UsageError(f"run {run.id} is {derived.state}: no process works on it")
+    return run
+
+
+def _send(
+    run: RunDirectory,
+    name: CommandName,
+    as_json: bool,
+    setting: str = "",
+    value: str = "",
+    *,
+    quiet: bool = False,
+) -> None:
+    from lamo_core.runs.control import send
+    from lamo_tui.cli.output import console, emit_json
+
+    command = send(run, name, setting, value)
+    what = f"{name} {setting}={value}" if setting else name
+    if as_json:
+        emit_json({"run": run.id, "command": command})
+    elif not quiet:
+        console().print(f"asked {run.id}: {what}", markup=False)
+
+
+def _states(names: list[str]) -> set[str]:
+    from lamo_core.config import unknown_key
+    from lamo_core.runs.status import STATES
+
+    for name in names:
+        if name not in STATES:
+            raise unknown_key(name, list(STATES), "state")
+    # a run that does not answer is still a running one
+    return {*names, *(["stalled"] if "running" in names else [])}
+
+
+def _row(summary: RunSummary) -> list[object]:
+    import time
+
+    from rich.text import Text
+
+    from lamo_tui.cli.output import duration, rate
+
+    status, derived = summary.status, summary.derived
+    state = f"stalled {duration(derived.stalled_seconds)}" if derived.state == "stalled" else derived.state
+    running = derived.state == "running"
+    return [
+        summary.id,
+        Text(state, style=_COLOURS.get(derived.state, "")),
+        f"{status.step:,}/{status.total:,}",
+        rate(status.rate) if running else None,
+        duration(status.eta) if running else None,
+        None if status.last_return is None else f"{status.last_return:.4g}",
+        sparkline([point.mean for point in status.evaluations[-12:]]),
+        duration(time.time() - summary.created),
+    ]
+
+
+def sparkline(values: list[float]) -> str:
+    """Return values as a row of little bars; empty for fewer than two."""
+    finite = [value for value in values if abs(value) < float("inf")]
+    if len(finite) < 2:
+        return ""
+    low, span = min(finite), (max(finite) - min(finite)) or 1.0
+    return "".join(_SPARKS[round((value - low) / span * (len(_SPARKS) - 1))] for value in finite)
+
+
+def _facts(summary: RunSummary) -> list[tuple[str, str]]:
+    from lamo_tui.cli.output import duration, rate
+
+    status = summary.status
+    facts = [
+        ("run", summary.id),
+        ("folder", str(summary.run.path)),
+        ("state", summary.state + (f" ({status.message})" if status.message else "")),
+        (
+            "step",
+            f"{status.step:,} of {status.total:,}, {rate(status.rate)} steps/s on {status.device or '-'}",
+        ),
+        ("worked", duration(status.seconds) + (f", {duration(status.eta)} left" if status.eta else "")),
+    ]
+    if status.evaluations:
+        newest = status.evaluations[-1]
+        trend = sparkline([point.mean for point in status.evaluations])
+        text = f"{newest.mean:.4g} at step {newest.step:,}, normalised {newest.normalised:.4g}  {trend}"
+        facts.append(("return", text))
+    return facts
+
+
+def _last_lines(path: Path, count: int) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").splitlines()[-count:]
+    except OSError:
+        return []
