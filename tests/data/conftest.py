@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,19 +35,32 @@ def write_weights(folder: Path, mixture: Mixture) -> None:
 
 @pytest.fixture(scope="session")
 def tiny_mixture() -> Mixture:
-    """The recipe of Qbert with episodes of at most 70 decisions."""
-    return replace(mixtures.MIXTURES[SET], max_steps=70)
+    """The recipe of Qbert with episodes of at most 40 decisions."""
+    return replace(mixtures.MIXTURES[SET], max_steps=40)
 
 
 @pytest.fixture(scope="session")
 def tiny_assets(tmp_path_factory: pytest.TempPathFactory, tiny_mixture: Mixture) -> Path:
-    """A folder of assets with one set of at least 300 transitions, collected and packed."""
+    """A folder of assets with one set of at least 200 transitions, collected and packed."""
     folder = tmp_path_factory.mktemp("assets")
     write_weights(folder, tiny_mixture)
     collector = Collector(tiny_mixture, folder, folder / "episodes", slots=3)
-    assert sum(len(episode.actions) for episode in collector.collect(300)) >= 300
-    pack_set(tiny_mixture, folder / "episodes", folder / "atari", 300)
+    assert sum(len(episode.actions) for episode in collector.collect(200)) >= 200
+    pack_set(tiny_mixture, folder / "episodes", folder / "atari", 200)
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_cache(tiny_assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The cache folder of the tiny set after all its episodes were replayed; tests work on copies."""
+    folder = tmp_path_factory.mktemp("replayed")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bundled, "assets_dir", lambda: tiny_assets)
+        patch.setenv("LAMO_CACHE", str(folder / "cache"))
+        patch.delenv("LAMO_DATA", raising=False)
+        log = bundled.open_log(SET)
+        bundled.fetch_episodes(log, np.arange(len(log.table)))
+    return folder / "cache"
 
 
 @pytest.fixture
@@ -56,3 +70,10 @@ def tiny_set(tiny_assets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("LAMO_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("LAMO_DATA", raising=False)
     return SET
+
+
+@pytest.fixture
+def cached_set(tiny_set: str, tiny_cache: Path, tmp_path: Path) -> str:
+    """The name of the tiny set, all of it in the cache."""
+    shutil.copytree(tiny_cache, tmp_path / "cache")
+    return tiny_set

@@ -37,10 +37,10 @@ def test_seeds_of_sets_do_not_meet() -> None:
 
 def test_stopped_collection_goes_on_alike(tiny_assets: Path, tiny_mixture: Mixture, tmp_path: Path) -> None:
     stopped = Collector(tiny_mixture, tiny_assets, tmp_path, slots=2)
-    next(iter(stopped.collect(200)))
+    next(iter(stopped.collect(110)))
     assert len(list(tmp_path.glob("*.npz"))) == 1
     again = Collector(tiny_mixture, tiny_assets, tmp_path, slots=3)
-    for _ in again.collect(200):
+    for _ in again.collect(110):
         pass
     seeds = sorted(int(path.stem) for path in tmp_path.glob("*.npz"))
     assert seeds == list(range(tiny_mixture.first_seed, tiny_mixture.first_seed + len(seeds)))
@@ -54,7 +54,7 @@ def test_stopped_collection_goes_on_alike(tiny_assets: Path, tiny_mixture: Mixtu
 
 def test_shards_share_the_episodes(tiny_assets: Path, tiny_mixture: Mixture, tmp_path: Path) -> None:
     collector = Collector(tiny_mixture, tiny_assets, tmp_path, shard=(1, 3), slots=1)
-    seeds = [episode.seed - tiny_mixture.first_seed for episode in collector.collect(80)]
+    seeds = [episode.seed - tiny_mixture.first_seed for episode in collector.collect(50)]
     assert seeds == [1, 4]
 
 

@@ -96,12 +96,12 @@ def test_windows_are_what_plain_cutting_gives(lengths: list[int], inclusive: boo
 def test_every_start_is_drawn_alike_and_the_last_step_too() -> None:
     lengths = [1, 3, 5, 7, 9]
     store = _store(lengths)
-    batch = _sampler(store).sample(6_000)
-    drawn = Counter(_check(store, batch, row, True, False, 2.0) for row in range(0, 6_000))
+    batch = _sampler(store).sample(1_500)
+    drawn = Counter(_check(store, batch, row, True, False, 2.0) for row in range(1_500))
     expected = {(e, s) for e, length in enumerate(lengths) for s in range(max(0, length - K) + 1)}
     assert set(drawn) == expected
     assert (4, 4) in drawn, "this window ends with the last step of its episode"
-    assert max(drawn.values()) < 1.3 * min(drawn.values())
+    assert max(drawn.values()) < 1.6 * min(drawn.values())
 
 
 def test_vectors_and_continuous_actions() -> None:
