@@ -35,13 +35,9 @@ class Weights:
         try:
             with np.load(path, allow_pickle=False) as archive:
                 names = [name for name in archive.files if name.startswith(prefix)]
-                self._arrays = {
-                    name[len(prefix) :]: torch.from_numpy(archive[name]).float() for name in names
-                }
+                self._arrays = {name[len(prefix) :]: torch.from_numpy(archive[name]).float() for name in names}
         except FileNotFoundError as error:
-            raise MissingError(
-                f"no weights at {path}; give the folder of the policies with --policies"
-            ) from error
+            raise MissingError(f"no weights at {path}; give the folder of the policies with --policies") from error
         except (ValueError, OSError) as error:
             raise DataError(f"{path} is not a readable .npz file of arrays; fetch it again") from error
 

@@ -138,6 +138,4 @@ class Collector:
         if self.mixture.shares[plan.share].greedy:
             return int(logits.argmax())
         chances = np.cumsum(np.exp(logits.astype(np.float64) - logits.max()))
-        return int(
-            np.searchsorted(chances, plan.rng.random() * chances[-1], side="right").clip(0, len(logits) - 1)
-        )
+        return int(np.searchsorted(chances, plan.rng.random() * chances[-1], side="right").clip(0, len(logits) - 1))

@@ -109,7 +109,7 @@ def test_frames_without_a_size_are_refused(content: bytes) -> None:
     ("column", "value", "what"),
     [
         ("length", 30_000, "add up"),
-        ("length", 0, "add up"),
+        ("length", 0, "add up|length 0"),
         ("noops", 8, "noops 8"),
         ("terminated", 2, "terminated 2"),
         ("policy", 2, "policy 2"),
@@ -125,10 +125,19 @@ def test_fields_out_of_range(tmp_path: Path, column: str, value: int, what: str)
         read_log(tmp_path / "log")
 
 
-def test_unknown_actions(tmp_path: Path) -> None:
-    write_log(tmp_path / "log", HEADER, _table(), np.full(sum(LENGTHS), 6, np.uint8))
+def test_unknown_actions(content: bytes) -> None:
+    parts = _parts(content)
+    parts[2] = zstandard.ZstdCompressor().compress(bytes([216, 0, 0, 0, 0]))
     with pytest.raises(DataError, match="action above 5"):
-        read_log(tmp_path / "log")
+        parse_log(_sealed(*parts))
+
+
+@pytest.mark.parametrize("actions", [1, 2, 3, 4, 6, 9, 16, 17, 18])
+def test_any_number_of_actions(tmp_path: Path, actions: int) -> None:
+    header = LogHeader("any", "pong", actions, ("one", "two"))
+    played = np.random.default_rng(actions).integers(0, actions, sum(LENGTHS)).astype(np.uint8)
+    write_log(tmp_path / "log", header, _table(), played)
+    np.testing.assert_array_equal(read_log(tmp_path / "log").actions, played)
 
 
 @pytest.mark.parametrize(

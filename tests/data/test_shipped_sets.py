@@ -14,7 +14,7 @@ from lamo_core.data.sources.upkeep import verify_set
 
 def test_together_they_are_small() -> None:
     assert set_names()
-    assert sum(log_path(name).stat().st_size for name in set_names()) < 1_050_000
+    assert sum(log_path(name).stat().st_size for name in set_names()) < 1_000_000
 
 
 @pytest.mark.parametrize("name", set_names())

@@ -30,7 +30,5 @@ def open_data(
 
     of_set = f"atari-{open_log(config.set).header.game}"
     if of_set != task.name:
-        raise UsageError(
-            f"the set {config.set} is for the task {of_set}, not for {task.name}; choose another one"
-        )
+        raise UsageError(f"the set {config.set} is for the task {of_set}, not for {task.name}; choose another one")
     return open_bundled(config, seed, progress)

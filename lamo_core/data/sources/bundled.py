@@ -74,9 +74,7 @@ def choose_episodes(log: ActionLog, config: DataConfig, seed: int) -> NDArray[np
     return select_episodes(log.lengths, config.ratio, seed, config.subset)
 
 
-def fetch_episodes(
-    log: ActionLog, episodes: NDArray[np.int64], progress: Progress | None = None
-) -> list[FrameFile]:
+def fetch_episodes(log: ActionLog, episodes: NDArray[np.int64], progress: Progress | None = None) -> list[FrameFile]:
     """Return the packed frames of `episodes`, replaying what the cache lacks.
 
     Raises `DataError` naming an episode that does not come back, `StorageError` when the cache cannot be
@@ -101,8 +99,7 @@ def open_bundled(config: DataConfig, seed: int, progress: Progress | None = None
     files = fetch_episodes(log, episodes, progress)
     unpacked = sum(file.frames for file in files) * FRAME_BYTES
     rewards = [
-        _mended(log, int(episode), file, FrameFile.rewards)
-        for episode, file in zip(episodes, files, strict=True)
+        _mended(log, int(episode), file, FrameFile.rewards) for episode, file in zip(episodes, files, strict=True)
     ]
     observations: FrameColumn
     if unpacked <= config.memory_gb * 1e9:
@@ -148,9 +145,7 @@ def _all_frames(file: FrameFile) -> NDArray[np.uint8]:
     return np.concatenate([file.block(index) for index in range(file.blocks)])
 
 
-def _mended(
-    log: ActionLog, episode: int, file: FrameFile, read: Callable[[FrameFile], NDArray[Any]]
-) -> NDArray[Any]:
+def _mended(log: ActionLog, episode: int, file: FrameFile, read: Callable[[FrameFile], NDArray[Any]]) -> NDArray[Any]:
     # A damaged cache file is made again, once: it is only a copy of what the log says.
     try:
         return read(file)

@@ -25,14 +25,10 @@ FRAME_BYTES = 84 * 84
 _START = len(MAGIC) + 8
 
 
-def write_frame_file(
-    path: Path, frames: NDArray[np.uint8], rewards: NDArray[np.int32], frames_sha256: bytes
-) -> None:
+def write_frame_file(path: Path, frames: NDArray[np.uint8], rewards: NDArray[np.int32], frames_sha256: bytes) -> None:
     """Write the T + 1 frames and T rewards of an episode; raises `StorageError`."""
     packer = zstandard.ZstdCompressor(level=3, write_checksum=True)
-    parts = [
-        packer.compress(frames[first : first + BLOCK].tobytes()) for first in range(0, len(frames), BLOCK)
-    ]
+    parts = [packer.compress(frames[first : first + BLOCK].tobytes()) for first in range(0, len(frames), BLOCK)]
     parts.append(packer.compress(rewards.astype("<i4").tobytes()))
     head = MAGIC + struct.pack("<2I", len(frames), len(parts) - 1)
     head += struct.pack(f"<{len(parts)}I", *map(len, parts))
@@ -71,9 +67,7 @@ class FrameFile:
                 raise zstandard.ZstdError("another size")
             return zstandard.ZstdDecompressor().decompress(packed, max_output_size=size)
         except zstandard.ZstdError as error:
-            raise DataError(
-                f"the cached frames at {self.path} are damaged; delete the file and run again"
-            ) from error
+            raise DataError(f"the cached frames at {self.path} are damaged; delete the file and run again") from error
 
 
 def read_frame_file(path: Path, frames: int, frames_sha256: bytes) -> FrameFile | None:

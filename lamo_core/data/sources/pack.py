@@ -60,15 +60,12 @@ def _load_all(mixture: Mixture, folder: Path, transitions: int) -> list[Recorded
     total = sum(len(episode.actions) for episode in episodes)
     if not episodes or total < transitions:
         raise MissingError(
-            f"{folder} holds {total} of {transitions} transitions; "
-            f"go on with `lamo data collect {mixture.name}`"
+            f"{folder} holds {total} of {transitions} transitions; go on with `lamo data collect {mixture.name}`"
         )
     for episode in episodes:
         plan = plan_episode(mixture, episode.seed - mixture.first_seed)
         if (episode.noops, episode.policy) != (plan.noops, mixture.shares[plan.share].name):
-            raise DataError(
-                f"{folder}/{episode.seed}.npz does not follow the recipe; collect into an empty folder"
-            )
+            raise DataError(f"{folder}/{episode.seed}.npz does not follow the recipe; collect into an empty folder")
     return episodes
 
 
@@ -86,9 +83,7 @@ def _record(episode: RecordedEpisode, policies: tuple[str, ...]) -> tuple[Any, .
     )
 
 
-def _card(
-    mixture: Mixture, table: NDArray[Any], actions: NDArray[np.uint8], digest: str, size: int
-) -> dict[str, Any]:
+def _card(mixture: Mixture, table: NDArray[Any], actions: NDArray[np.uint8], digest: str, size: int) -> dict[str, Any]:
     returns, lengths = table["return"].astype(float), table["length"]
     used = {share.file.split(".")[0] + share.prefix for share in mixture.shares}
     return {
@@ -134,9 +129,7 @@ def _summary(values: NDArray[np.float64]) -> dict[str, float]:
         return {}
     quantiles = {f"q{int(100 * q):02d}": float(np.quantile(values, q)) for q in (0.05, 0.25, 0.5, 0.75, 0.95)}
     figures = {"mean": float(values.mean()), "sd": float(values.std()), "min": float(values.min())}
-    return {
-        key: round(value, 2) for key, value in {**figures, **quantiles, "max": float(values.max())}.items()
-    }
+    return {key: round(value, 2) for key, value in {**figures, **quantiles, "max": float(values.max())}.items()}
 
 
 def _histogram(returns: NDArray[np.float64]) -> dict[str, list[float]]:

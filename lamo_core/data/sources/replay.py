@@ -22,9 +22,7 @@ Progress = Callable[[str, int, int], None]
 """Called with a stage, how much of it is done, and how much there is."""
 
 STAGE = "replaying the episodes"
-_ERRORS: dict[str, type[LamoError]] = {
-    kind.__name__: kind for kind in (DataError, MissingError, StorageError)
-}
+_ERRORS: dict[str, type[LamoError]] = {kind.__name__: kind for kind in (DataError, MissingError, StorageError)}
 
 
 def replay_episodes(
@@ -138,10 +136,7 @@ def _pipes(process: subprocess.Popen[str]) -> tuple[IO[str], IO[str]]:
 
 
 def _died(job: ReplayJob) -> str:
-    return (
-        f"the process that replayed episode {job.episode} of {job.set_name} ended; "
-        "run again to go on from there"
-    )
+    return f"the process that replayed episode {job.episode} of {job.set_name} ended; run again to go on from there"
 
 
 def _job(log: ActionLog, episode: int, path: Path) -> ReplayJob:

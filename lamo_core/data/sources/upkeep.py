@@ -96,9 +96,7 @@ def remove_cache(name: str) -> int:
         try:
             shutil.rmtree(folder)
         except OSError as error:
-            raise StorageError(
-                f"could not delete {folder}: {error.strerror or error}; delete it yourself"
-            ) from error
+            raise StorageError(f"could not delete {folder}: {error.strerror or error}; delete it yourself") from error
     return freed
 
 
