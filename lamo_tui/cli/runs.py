@@ -1,4 +1,4 @@
-"""`lamo runs`, `stop`, `pause`, `resume`: what is running, and how to steer it."""
+"""`lamo runs`: what is running, what was, and what differs. Commands that steer runs are in `steering`."""
 
 from __future__ import annotations
 
@@ -9,17 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer.core import TyperGroup
 
-from lamo_tui.cli.report import report as report  # registered beside its neighbours
+from lamo_tui.cli import steering
+from lamo_tui.cli.report import report
+from lamo_tui.cli.steering import JsonOption, RunArgument, pause, resume, stop
 
 if TYPE_CHECKING:
-    from lamo_core.runs.control import CommandName
-    from lamo_core.runs.directory import RunDirectory
     from lamo_core.runs.index import RunSummary
 
-RunArgument = Annotated[
-    str, typer.Argument(metavar="RUN", help="An id, its beginning, a part of it, a path, or `last`.")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else there.")]
+__all__ = ["app", "pause", "report", "resume", "stop"]
 
 _SPARKS = "▁▂▃▄▅▆▇█"
 _COLOURS = {"running": "green", "finished": "cyan", "paused": "yellow", "stalled": "yellow", "failed": "red"}
@@ -51,9 +48,7 @@ app = typer.Typer(
 def list_command(
     words: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="FILTER", help="Words of the id, key:text, key=value, key<number; - negates."
-        ),
+        typer.Argument(metavar="FILTER", help="Words of the id, key:text, key=value, key<number; - negates."),
     ] = None,
     state: Annotated[
         list[str] | None, typer.Option("--state", help="Only runs in this state; may be repeated.")
@@ -157,122 +152,13 @@ def remove(
         emit_json({"removed": [run.id for run in found]})
 
 
-@app.command(
+app.command(
     "set", epilog="Examples:  lamo runs set last eval.every=200   ·   lamo runs set k3f9 checkpoint.keep=5"
+)(steering.change_setting)
+app.command("save", epilog="Examples:  lamo runs save last   ·   lamo runs save k3f9 --json")(steering.save)
+app.command("eval", epilog="Examples:  lamo runs eval last   ·   lamo runs eval k3f9 --json")(
+    steering.evaluate
 )
-def set_command(
-    run: RunArgument,
-    assignments: Annotated[list[str], typer.Argument(metavar="NAME=VALUE", help="Settings to change.")],
-    as_json: JsonOption = False,
-) -> None:
-    """Change a setting of a running run; only those that do not make it another run."""
-    from lamo_core.errors import UsageError
-
-    found = _steerable(run)
-    for assignment in assignments:
-        name, separator, value = assignment.partition("=")
-        if not separator:
-            raise UsageError(f"say NAME=VALUE, such as eval.every=200, not {assignment!r}")
-        _send(found, "set", as_json, name.strip(), value.strip())
-
-
-@app.command("save", epilog="Examples:  lamo runs save last   ·   lamo runs save k3f9 --json")
-def save(run: RunArgument, as_json: JsonOption = False) -> None:
-    """Ask a run for a checkpoint after the step under way."""
-    _send(_steerable(run), "checkpoint", as_json)
-
-
-@app.command("eval", epilog="Examples:  lamo runs eval last   ·   lamo runs eval k3f9 --json")
-def evaluate(run: RunArgument, as_json: JsonOption = False) -> None:
-    """Ask a run for an evaluation after the step under way."""
-    _send(_steerable(run), "eval", as_json)
-
-
-def stop(
-    run: RunArgument,
-    wait: Annotated[float, typer.Option("--wait", min=0, help="Wait this many seconds for its end.")] = 0,
-    kill: Annotated[
-        bool, typer.Option("--kill", help="End the process at once, without a checkpoint.")
-    ] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Stop a run after the step under way; it saves a checkpoint and can be continued exactly.
-
-    Examples:  lamo stop last   ·   lamo stop 20261121-0144 --wait 60
-    """
-    from lamo_core.runs.directory import find_run
-    from lamo_core.runs.manage import kill_run, wait_until_idle
-    from lamo_core.runs.status import read_state
-    from lamo_tui.cli.output import console, emit_json
-
-    found = find_run(run)
-    _, derived = read_state(found)
-    if kill:
-        kill_run(found)
-        derived = wait_until_idle(found, 10)
-    elif derived.active:
-        _send(found, "stop", False, quiet=True)
-        derived = wait_until_idle(found, wait) if wait else derived
-    if as_json:
-        emit_json({"run": found.id, "command": "kill" if kill else "stop", "state": derived.state})
-    elif derived.active:
-        console().print(f"{found.id} stops after the step under way and saves a checkpoint", markup=False)
-    else:
-        hint = "" if derived.state == "finished" else f"; continue it with: lamo train --resume {found.id}"
-        console().print(f"{found.id} is {derived.state}{hint}", markup=False)
-
-
-def pause(run: RunArgument, as_json: JsonOption = False) -> None:
-    """Pause a run after the step under way; `lamo resume` lets it go on.
-
-    Examples:  lamo pause last   ·   lamo pause 20261121-0144 --json
-    """
-    _send(_steerable(run), "pause", as_json)
-
-
-def resume(run: RunArgument, as_json: JsonOption = False) -> None:
-    """Let a paused run go on. A run that was stopped continues with `lamo train --resume RUN`.
-
-    Examples:  lamo resume last   ·   lamo resume 20261121-0144 --json
-    """
-    _send(_steerable(run), "resume", as_json)
-
-
-def _steerable(text: str) -> RunDirectory:
-    """Return the run; raises `UsageError` when no process works on it."""
-    from lamo_core.errors import UsageError
-    from lamo_core.runs.directory import find_run
-    from lamo_core.runs.status import RESUMABLE, read_state
-
-    run = find_run(text)
-    _, derived = read_state(run)
-    if derived.state in RESUMABLE:
-        raise UsageError(
-            f"run {run.id} is {derived.state}: no process works on it; continue it with: lamo train --resume {run.id}"
-        )
-    if not derived.active:
-        raise UsageError(f"run {run.id} is {derived.state}: no process works on it")
-    return run
-
-
-def _send(
-    run: RunDirectory,
-    name: CommandName,
-    as_json: bool,
-    setting: str = "",
-    value: str = "",
-    *,
-    quiet: bool = False,
-) -> None:
-    from lamo_core.runs.control import send
-    from lamo_tui.cli.output import console, emit_json
-
-    command = send(run, name, setting, value)
-    what = f"{name} {setting}={value}" if setting else name
-    if as_json:
-        emit_json({"run": run.id, "command": command})
-    elif not quiet:
-        console().print(f"asked {run.id}: {what}", markup=False)
 
 
 def _states(names: list[str]) -> set[str]:
