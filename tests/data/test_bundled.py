@@ -254,3 +254,8 @@ def test_wrong_names(tiny_set: str) -> None:
         open_data(DataConfig(source="dqn-replay"), TASK, 0)
     with pytest.raises(UsageError, match="above 0"):
         open_data(DataConfig(set=tiny_set, ratio=0.0), TASK, 0)
+
+
+def test_workers_load_no_torch() -> None:
+    code = "import sys, lamo_core.data.sources.replay_worker; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
