@@ -18,6 +18,7 @@ from lamo_core.errors import CheckpointError
 from lamo_core.evaluation.targets import choose_targets
 from lamo_core.language.blocks import TokenBlocks, open_blocks
 from lamo_core.model.backbone import adapt, load_backbone
+from lamo_core.model.embeddings import FrameEmbedding
 from lamo_core.model.policy import Policy, PolicyStatistics
 from lamo_core.tasks.registry import Task, get_task
 from lamo_core.training.checkpoint import (
@@ -32,6 +33,8 @@ from lamo_core.training.optimiser import build_optimiser
 from lamo_core.training.streams import numpy_stream, stream_seed
 
 Progress = Callable[[str, int, int], None]
+
+_FRAMES_FOR_STATISTICS = 2_000
 
 
 @dataclass
@@ -126,7 +129,10 @@ def new_session(config: RunConfig, progress: Progress | None = None) -> Session:
         alpha=config.model.lora_alpha,
         dropout=config.model.lora_dropout,
     )
-    policy = Policy(task, backbone, config.model, _statistics(config, task, store)).to(device)
+    policy = Policy(task, backbone, config.model, _statistics(config, task, store))
+    if isinstance(policy.embed_state, FrameEmbedding) and config.model.frames == "centred":
+        _centre_frames(policy.embed_state, store)
+    policy.to(device)
     session = _assemble(config, task, store, policy, [f"trunk.{name}" for name in adapted], blocks, device)
     torch.manual_seed(stream_seed(config.seed, "dropout"))
     return session
@@ -203,6 +209,14 @@ def _assemble(
         },
         targets=targets,
     )
+
+
+def _centre_frames(embedding: FrameEmbedding, store: EpisodeStore) -> None:
+    """Set mean and spread of the pixels from at most `_FRAMES_FOR_STATISTICS` frames, evenly spread over the data."""
+    rows = np.unique(np.linspace(0, len(store.observations) - 1, _FRAMES_FOR_STATISTICS).astype(np.int64))
+    frames = torch.from_numpy(store.observations.gather(rows)).float()
+    spread = float(frames.var(0, correction=0).mean().sqrt())
+    embedding.centre(frames.mean(0), max(spread, 1.0))
 
 
 def _statistics(config: RunConfig, task: Task, store: EpisodeStore) -> PolicyStatistics:

@@ -70,3 +70,21 @@ def test_losses_are_the_textbook_ones() -> None:
     means, wanted = torch.randn(1, 2, 4), torch.randn(1, 2, 4)
     plain = sum(float(((means[0, t] - wanted[0, t]) ** 2).mean()) for t in range(2))
     assert math.isclose(float(decision_loss(means, wanted, mask).total), plain, rel_tol=1e-5)
+
+
+def test_centred_frames_let_states_differ() -> None:
+    torch.manual_seed(0)
+    # a bright still picture with one small thing that moves, as in most games
+    frames = torch.full((32, 4, 84, 84), 90, dtype=torch.uint8)
+    for i in range(32):
+        frames[i, :, 40:44, i * 2 : i * 2 + 4] = 250
+
+    def share(embedding: FrameEmbedding) -> float:
+        u_ND = embedding(frames).detach()
+        return float((u_ND - u_ND.mean(0)).square().sum() / u_ND.square().sum())
+
+    plain, centred = FrameEmbedding(64, mlp=True), FrameEmbedding(64, mlp=True)
+    pixels = frames.float().flatten(0, 1)
+    centred.centre(pixels.mean(0), float(pixels.var(0).mean().sqrt()))
+    assert share(plain) < 0.01
+    assert share(centred) > 0.2

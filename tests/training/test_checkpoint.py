@@ -1,0 +1,140 @@
+"""Checkpoints: small, exact, and one sentence for everything that can be wrong with one."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from lamo_core.errors import CheckpointError, LamoError, MissingError, StorageError, UsageError
+from lamo_core.training import checkpoint as module
+from lamo_core.training.checkpoint import load_policy, read_checkpoint, write_checkpoint
+from lamo_core.training.session import Session, new_session, resume_session
+from tests.training.conftest import MakeConfig
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def session(make_config: MakeConfig) -> Session:
+    return new_session(make_config())
+
+
+@pytest.fixture
+def path(session: Session, tmp_path: Path) -> Path:
+    session.save(tmp_path / "checkpoint.pt")
+    return tmp_path / "checkpoint.pt"
+
+
+def test_a_loaded_policy_acts_as_the_saved_one(session: Session, path: Path) -> None:
+    policy, config, data = load_policy(path, CPU)
+    assert config == session.config
+    assert data["episodes"] == 3
+    batch = session.sampler.sample(3)
+    with torch.no_grad():
+        assert torch.equal(policy(batch), session.policy.eval()(batch))
+
+
+def test_a_checkpoint_holds_only_what_was_trained(session: Session, tmp_path: Path) -> None:
+    session.save(tmp_path / "acting.pt", training=False)
+    trained = sum(p.numel() for p in session.policy.parameters() if p.requires_grad)
+    size = (tmp_path / "acting.pt").stat().st_size
+    assert size < 4 * trained + 200_000
+    names = read_checkpoint(tmp_path / "acting.pt").weights
+    assert not any(name.startswith("trunk.") and "lora_" not in name for name in names)
+
+
+def test_acting_checkpoints_do_not_resume(session: Session, tmp_path: Path) -> None:
+    session.save(tmp_path / "acting.pt", training=False)
+    with pytest.raises(CheckpointError, match="acting only"):
+        resume_session(tmp_path / "acting.pt")
+
+
+def test_every_cut_and_every_flipped_byte_is_an_error_in_one_line(path: Path, tmp_path: Path) -> None:
+    content = path.read_bytes()
+    step = len(content) // 12
+    broken = [content[:cut] for cut in range(0, len(content), step)]
+    for place in range(100, len(content), step):
+        flipped = bytearray(content)
+        flipped[place] ^= 0xFF
+        broken.append(bytes(flipped))
+    target = tmp_path / "broken.pt"
+    noticed = 0
+    for wrong in broken:
+        target.write_bytes(wrong)
+        try:
+            checkpoint = read_checkpoint(target)
+        except LamoError as error:
+            assert "\n" not in str(error)
+            noticed += 1
+        else:  # a byte of padding or of the optimiser's state
+            assert checkpoint.step == 0
+    assert noticed >= len(broken) // 2 + 3
+
+
+def test_a_changed_weight_does_not_match_the_checksum(path: Path) -> None:
+    payload = torch.load(path, weights_only=True)
+    payload["weights"]["embed_norm.bias"][0] += 1
+    torch.save(payload, path)
+    with pytest.raises(CheckpointError, match="checksum"):
+        read_checkpoint(path)
+
+
+class Evil:
+    def __reduce__(self) -> tuple[Callable[[str], Any], tuple[str]]:
+        return (print, ("this ran",))
+
+
+def test_foreign_files_are_refused_and_never_executed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    foreign = tmp_path / "foreign.pt"
+    torch.save({"model": torch.zeros(2)}, foreign)
+    with pytest.raises(CheckpointError, match="not a lamo checkpoint"):
+        read_checkpoint(foreign)
+    torch.save({"format": Evil()}, foreign)
+    with pytest.raises(CheckpointError, match="more than plain tensors"):
+        read_checkpoint(foreign)
+    foreign.write_bytes(pickle.dumps(Evil()))
+    with pytest.raises(CheckpointError, match="no checkpoint"):
+        read_checkpoint(foreign)
+    assert "this ran" not in capsys.readouterr().out
+    with pytest.raises(UsageError, match="there is no checkpoint"):
+        read_checkpoint(tmp_path / "absent.pt")
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "says"),
+    [
+        ({"version": 99}, CheckpointError, "format version 99"),
+        ({"backbone": {"name": "random:mini", "hash": "0" * 64}}, CheckpointError, "with hash 000000000000"),
+        ({"backbone": {"name": "nobody/nothing", "hash": ""}}, MissingError, "nobody/nothing"),
+        ({"statistics": {"return_scale": 1.0, "max_timestep": 10**12, "state_mean": [], "state_std": []}},
+         CheckpointError, "absurd"),
+        ({"config": {"optim": {"stepz": 3}}}, CheckpointError, "stepz"),
+        ({"weights": {}, "digest": module._digest({})}, CheckpointError, "does not fit"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_says_so(
+    path: Path, changes: dict[str, Any], error: type[LamoError], says: str
+) -> None:
+    payload = torch.load(path, weights_only=True) | changes
+    torch.save(payload, path)
+    with pytest.raises(error, match=says):
+        load_policy(path, CPU)
+
+
+def test_a_full_disk_keeps_the_old_checkpoint(session: Session, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = path.read_bytes()
+
+    def full(*arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module.os, "fsync", full)
+    with pytest.raises(StorageError, match="No space left on device"):
+        write_checkpoint(path, replace(session.checkpoint(), step=5))
+    assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
