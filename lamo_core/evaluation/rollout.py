@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from lamo_core.config import ContextMode, TaskConfig
+from lamo_core.errors import LamoError
 from lamo_core.evaluation.agreement import ContextComparison
 from lamo_core.evaluation.contexts import Context, make_context
 from lamo_core.evaluation.episodes import Asked, EpisodeResult, Wave
@@ -99,7 +100,10 @@ def _play(policy: Policy, batch: EnvBatch, wave: Wave, comparison: ContextCompar
             torch.from_numpy(asked_M / policy.return_scale).float().to(device),
             previous,
         )
-        actions_M = wave.choose(out_MA.cpu().numpy(), running_M, discrete=policy.task.action_kind == "discrete")
+        outputs_MA = out_MA.cpu().numpy()
+        if not np.isfinite(outputs_MA).all():
+            raise LamoError("the policy's outputs are not finite numbers; use an earlier checkpoint of its run")
+        actions_M = wave.choose(outputs_MA, running_M, discrete=policy.task.action_kind == "discrete")
         actions_N = np.zeros((len(wave.seeds_N), *actions_M.shape[1:]), actions_M.dtype)
         actions_N[running_M] = actions_M
         observations_N, rewards_N, terminated_N, truncated_N = batch.step(actions_N)

@@ -1,0 +1,258 @@
+"""`lamo eval`: score a checkpoint in the environment."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lamo_core.errors import DeviceError, UsageError
+
+if TYPE_CHECKING:
+    from lamo_core.config import ContextMode, RunConfig
+    from lamo_core.evaluation.evaluate import Evaluation
+    from lamo_core.evaluation.scores import ActionMode
+    from lamo_core.model.policy import Policy
+    from lamo_core.tasks.registry import Task
+
+
+class ContextChoice(StrEnum):
+    """What the policy sees when it decides."""
+
+    sliding = "sliding"
+    chunked = "chunked"
+    both = "both"
+
+
+class ActionChoice(StrEnum):
+    """How an action is taken from the policy's distribution."""
+
+    sample = "sample"
+    greedy = "greedy"
+
+
+def eval(  # the name of the command
+    checkpoint: Annotated[
+        str, typer.Argument(metavar="CKPT", help="A checkpoint file, a run of `lamo runs`, or `last`.")
+    ],
+    episodes: Annotated[int, typer.Option(min=1, max=100_000, help="Episodes per target.")] = 20,
+    target: Annotated[
+        str | None, typer.Option(metavar="X,Y", help="Returns to ask for [default: from the data].")
+    ] = None,
+    context: Annotated[
+        ContextChoice | None,
+        typer.Option(
+            help="The last K steps re-encoded (sliding, exact), kept in a cache (chunked, fast), or both "
+            "and how far they agree [default: as in training]."
+        ),
+    ] = None,
+    action: Annotated[
+        ActionChoice | None, typer.Option(help="Draw actions or take the likeliest [default: as in training].")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=2**31 - 1, help="Seed of the first episode [default: as in training].")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    video: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Film the median episode of the first target (.gif, .mp4).")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
+) -> None:
+    """Play a checkpoint in its environment and score it, with a 95 % interval, beside random play and the data.
+
+    \b
+    Examples:
+      lamo eval last
+      lamo eval ckpt.pt --episodes 50 --target 60,120 --context both --video median.gif
+    """
+    asked = _parse_targets(target) if target is not None else None
+    path = find_checkpoint(checkpoint)
+    if video is not None:
+        _check_ending(video)
+
+    from lamo_core.training.checkpoint import load_policy
+    from lamo_core.training.device import resolve_device
+
+    policy, config, facts = load_policy(path, resolve_device(device))
+    if video is not None:
+        from lamo_core.evaluation.recorder import check_video
+
+        check_video(video, config.task)
+    evaluations = _play(
+        policy,
+        config,
+        modes=_modes(context, config),
+        targets=asked or tuple(facts["targets"]),
+        episodes=episodes,
+        action=action.value if action else config.eval.action,
+        seed=config.eval.seed if seed is None else seed,
+    )
+    if video is not None:
+        _film(video, evaluations[0], config, episodes)
+    report = _report(path, policy.task, config, facts, evaluations, video)
+    if as_json:
+        from lamo_tui.cli.output import emit_json
+
+        emit_json(report)
+    else:
+        _print_table(report, policy.task)
+
+
+def find_checkpoint(text: str) -> Path:
+    """Return the file that CKPT means: a file, or the newest checkpoint of a run; raises `UsageError`."""
+    path = Path(text)
+    if path.is_file() or path.suffix == ".pt":
+        return path  # a missing file gets its sentence from the reader
+    from lamo_core.runs.directory import find_run
+
+    run = find_run(text)
+    if not run.last_checkpoint.is_file():
+        raise UsageError(f"run {run.id} has no checkpoint yet; wait for its first, or take another run")
+    return run.last_checkpoint
+
+
+def _parse_targets(text: str) -> tuple[float, ...]:
+    try:
+        targets = tuple(float(part) for part in text.split(","))
+    except ValueError as error:
+        raise UsageError(f"--target wants numbers such as 60 or 60,120, not {text!r}") from error
+    if not all(math.isfinite(value) for value in targets):
+        raise UsageError(f"--target wants finite numbers, not {text!r}")
+    return targets
+
+
+def _check_ending(video: Path) -> None:
+    """Refuse an unknown kind of film at once, before anything is loaded."""
+    if video.suffix.lower() not in (".gif", ".mp4"):
+        raise UsageError(f"a video is a .gif or .mp4 file, not {video.name!r}")
+
+
+def _modes(choice: ContextChoice | None, config: RunConfig) -> tuple[ContextMode, ...]:
+    if choice is None:
+        return (config.eval.context,)
+    return ("sliding", "chunked") if choice is ContextChoice.both else (choice.value,)
+
+
+def _play(
+    policy: Policy,
+    config: RunConfig,
+    *,
+    modes: Sequence[ContextMode],
+    targets: tuple[float, ...],
+    episodes: int,
+    action: ActionMode,
+    seed: int,
+) -> list[Evaluation]:
+    """Evaluate in every mode on the same seeds; the second of two modes also decides beside the first."""
+    import torch
+
+    from lamo_core.evaluation.evaluate import evaluate
+    from lamo_tui.cli.output import progress
+
+    results = []
+    with progress() as report:
+        for mode in modes:
+            stage = f"playing ({mode})"
+            beside = modes[1] if mode == modes[0] and len(modes) == 2 else None
+            try:
+                result = evaluate(
+                    policy,
+                    config.task,
+                    targets=targets,
+                    episodes=episodes,
+                    context_mode=mode,
+                    action=action,
+                    seed=seed,
+                    rewards=config.data.rewards,
+                    compare_with=beside,
+                    progress=lambda done, total, steps, stage=stage: report(stage, done, total),
+                )
+            except torch.OutOfMemoryError as error:
+                raise DeviceError("the device is out of memory; use fewer --episodes or --device cpu") from error
+            results.append(result)
+    return results
+
+
+def _film(video: Path, evaluation: Evaluation, config: RunConfig, episodes: int) -> None:
+    from lamo_core.evaluation.recorder import write_video
+    from lamo_tui.cli.output import console
+
+    of_first_target = sorted(evaluation.episodes[:episodes], key=lambda episode: episode.ret)
+    median = of_first_target[len(of_first_target) // 2]
+    write_video(video, median, config.task)
+    console().print(f"filmed the median episode (return {median.ret:g}) of target {median.target:g}: {video}")
+
+
+def _report(
+    path: Path,
+    task: Task,
+    config: RunConfig,
+    facts: dict[str, Any],
+    evaluations: Sequence[Evaluation],
+    video: Path | None,
+) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    agreement = evaluations[0].agreement
+    return {
+        "checkpoint": str(path),
+        "step": facts["step"],
+        "task": asdict(config.task),
+        "backbone": config.model.backbone,
+        "scores": [score.to_dict() for evaluation in evaluations for score in evaluation.scores],
+        "agreement": asdict(agreement) if agreement else None,
+        "random_score": task.random_score,
+        "expert_score": task.expert_score,
+        "data": {key: value for key, value in facts.items() if key != "step"} | {"rewards": config.data.rewards},
+        "seconds": sum(evaluation.seconds for evaluation in evaluations),
+        "video": str(video) if video else None,
+    }
+
+
+def _print_table(report: dict[str, Any], task: Task) -> None:
+    from lamo_tui.cli.output import emit_table, rate
+
+    columns = ["", "target", "episodes", "return", "95 % interval", "score", "length", "steps/s", "context"]
+    rows: list[list[object]] = [
+        [
+            "policy",
+            f"{score['target']:g}",
+            score["episodes"],
+            f"{score['mean']:.1f}",
+            f"{score['low']:.1f} to {score['high']:.1f}",
+            f"{score['normalised']:.1f}",
+            f"{score['length_mean']:.0f}",
+            rate(score["steps_per_second"]),
+            score["context"],
+        ]
+        for score in report["scores"]
+    ]
+    rows.append(_reference_row("random play", task.random_score, 0.0))
+    data = report["data"]
+    if data["rewards"] == "raw":
+        mean = data["return_mean"]
+        name = f"data ({data['set']}, {100 * data['ratio']:g} %)"
+        rows.append(_reference_row(name, mean, task.normalised(mean), episodes=data["episodes"]))
+    emit_table(columns, rows, right=columns[1:8])
+    typer.echo(f"score: 0 is random play ({task.random_score:g}), 100 a human professional ({task.expert_score:g})")
+    if report["agreement"]:
+        typer.echo(_agreement_text(report["agreement"]))
+
+
+def _reference_row(name: str, mean: float, score: float, episodes: int | None = None) -> list[object]:
+    return [name, None, episodes, f"{mean:.1f}", None, f"{score:.1f}", None, None, None]
+
+
+def _agreement_text(agreement: dict[str, Any]) -> str:
+    leading, beside = agreement["leading"], agreement["beside"]
+    over = f"over {agreement['decisions']:,} decisions of the {leading} episodes, {leading} and {beside}"
+    if agreement["same_action"] is None:
+        return f"{over} differ by {agreement['distance']:.3f} on average in every action dimension"
+    return (
+        f"{over} have the same likeliest action in {100 * agreement['same_action']:.1f} %; "
+        f"mean total variation distance {agreement['distance']:.3f}"
+    )
