@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 from numpy.typing import NDArray
 
 from lamo_core.config import DataConfig, unknown_key
@@ -98,14 +99,15 @@ def open_bundled(config: DataConfig, seed: int, progress: Progress | None = None
     episodes = choose_episodes(log, config, seed)
     files = fetch_episodes(log, episodes, progress)
     unpacked = sum(file.frames for file in files) * FRAME_BYTES
+    memory = _usable_memory(config.memory_gb)
     rewards = [
         _mended(log, int(episode), file, FrameFile.rewards) for episode, file in zip(episodes, files, strict=True)
     ]
     observations: FrameColumn
-    if unpacked <= config.memory_gb * 1e9:
+    if unpacked <= memory:
         observations = FrameArray(_unpack(log, episodes, files, progress))
     else:
-        observations = FrameBlocks(files, int(config.memory_gb * 1e9))
+        observations = FrameBlocks(files, memory)
     terminated = log.table["terminated"][episodes].astype(np.bool_)
     return EpisodeStore(
         name=config.set,
@@ -117,6 +119,11 @@ def open_bundled(config: DataConfig, seed: int, progress: Progress | None = None
         truncated=~terminated,
         card=read_card(config.set),
     )
+
+
+def _usable_memory(memory_gb: float) -> int:
+    # Frames come out the same either way; a machine with little memory only reads them more slowly.
+    return int(min(memory_gb * 1e9, 0.6 * psutil.virtual_memory().available))
 
 
 def _unpack(
