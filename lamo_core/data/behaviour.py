@@ -157,8 +157,7 @@ class ScreenPolicy:
 
 
 class RecurrentPolicy:
-    """Convolutional GRU actor: the play field at 80x80, stretched to full contrast, one picture per
-    decision."""
+    """Convolutional GRU actor: the play field at 80x80, stretched to full contrast, one picture per decision."""
 
     def __init__(self, weights: Weights, slots: int) -> None:
         self._weights = weights
@@ -199,8 +198,7 @@ class RecurrentPolicy:
 
 
 def _halve(picture: Floats) -> Floats:
-    # A triangle filter two source rows wide on either side: 1, 3, 3, 1 eighths; rows beyond the edge are
-    # left out.
+    # A triangle filter two source rows wide on either side: 1, 3, 3, 1 eighths; rows beyond the edge are left out.
     pairs = 3 * (picture[0::2] + picture[1::2])
     weights = np.full((len(pairs), 1), 8.0, np.float32)
     weights[[0, -1]] = 7.0

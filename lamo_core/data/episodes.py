@@ -27,8 +27,7 @@ class FrameColumn(Protocol):
 
 
 class FrameArray:
-    """Frames unpacked in memory: one array of R + 1 frames whose last is empty, so that index -1 is empty
-    too."""
+    """Frames unpacked in memory: one array of R + 1 frames whose last is empty, so that index -1 is empty too."""
 
     def __init__(self, frames: Frames) -> None:
         if frames[-1].any():

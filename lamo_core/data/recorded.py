@@ -51,8 +51,7 @@ def save_recorded(folder: Path, episode: RecordedEpisode) -> None:
 
 
 def load_recorded(folder: Path, seed: int) -> RecordedEpisode | None:
-    """Return the saved episode of `seed`, or None when there is none yet; raises `DataError` at a damaged
-    file."""
+    """Return the saved episode of `seed`, or None when there is none yet; raises `DataError` at a damaged file."""
     path = folder / f"{seed}.npz"
     if not path.exists():
         return None

@@ -117,8 +117,7 @@ class WindowSampler:
         return self._shifted(frames) if self._frame_shift else frames
 
     def _shifted(self, frames: Frames) -> Frames:
-        # Vertically one gather of whole picture rows; horizontally one slice per offset, of which there are
-        # few.
+        # Vertically one gather of whole picture rows; horizontally one slice per offset, of which there are few.
         batch, length, height, width = frames.shape
         reach = self._frame_shift
         down, right = self._generator.integers(-reach, reach + 1, (2, batch))

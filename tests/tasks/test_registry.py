@@ -6,8 +6,9 @@ import pytest
 
 from lamo_core.config import TaskConfig
 from lamo_core.errors import UsageError
+from lamo_core.tasks.atari import ATARI_TASKS
 from lamo_core.tasks.atari_emulator import AtariEmulator
-from lamo_core.tasks.registry import get_task, make_batch, task_names
+from lamo_core.tasks.registry import get_task, make_batch
 
 
 def test_unknown_task_names_the_nearest() -> None:
@@ -17,7 +18,7 @@ def test_unknown_task_names_the_nearest() -> None:
         make_batch(TaskConfig(name="chess"), 1)
 
 
-@pytest.mark.parametrize("name", task_names())
+@pytest.mark.parametrize("name", ATARI_TASKS)
 def test_records_fit_the_games(name: str) -> None:
     task = get_task(name)
     emulator = AtariEmulator(name.removeprefix("atari-"))

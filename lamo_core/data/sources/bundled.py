@@ -93,8 +93,7 @@ def fetch_episodes(log: ActionLog, episodes: NDArray[np.int64], progress: Progre
 
 
 def open_bundled(config: DataConfig, seed: int, progress: Progress | None = None) -> EpisodeStore:
-    """Return the episodes of a bundled set that the ratio selects, with their frames in memory or as
-    blocks."""
+    """Return the episodes of a bundled set that the ratio selects, with their frames in memory or as blocks."""
     log = open_log(config.set)
     episodes = choose_episodes(log, config, seed)
     files = fetch_episodes(log, episodes, progress)

@@ -55,8 +55,7 @@ class ReplayJob:
 
 
 def replay(job: ReplayJob, emulator: AtariEmulator, report: Callable[[int], None]) -> None:
-    """Play the episode, check it against its hashes and write its frame file; raises `DataError`,
-    `StorageError`."""
+    """Play the episode, check it against its hashes and write its frame file; raises `DataError`, `StorageError`."""
     actions = np.frombuffer(base64.b64decode(job.actions), np.uint8)
     frames = np.empty((len(actions) + 1, 84, 84), np.uint8)
     rewards = np.zeros(len(actions), np.int32)

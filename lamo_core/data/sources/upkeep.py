@@ -59,8 +59,7 @@ class Verification:
     log_sha256: str
     cached_checked: int
     removed: tuple[int, ...]
-    """Episodes whose cached frames were damaged; they were deleted and are made again when they are
-    needed."""
+    """Episodes whose cached frames were damaged; they were deleted and are made again when they are needed."""
     replayed: int
 
 
