@@ -85,8 +85,7 @@ class Collector:
         return [loaded[share.file, share.prefix] for share in self.mixture.shares]
 
     def collect(self, transitions: int) -> Iterator[RecordedEpisode]:
-        """Yield finished episodes until the shard holds at least `transitions`, saved ones of before
-        included.
+        """Yield finished episodes until the shard holds at least `transitions`, saved ones of before included.
 
         Every episode that was started is finished and kept, so that short ones are not preferred.
         """

@@ -32,9 +32,7 @@ class EmulatorState:
 def new_console(game: str, sticky_actions: float) -> ALEInterface:
     """Return an ALE of `game`, not yet loaded; raises `MissingError` when ale-py has no such game."""
     if game not in roms.get_all_rom_ids():
-        raise MissingError(
-            f"ale-py has no game {game!r}; install ale-py 0.11 or newer, which carries the games"
-        )
+        raise MissingError(f"ale-py has no game {game!r}; install ale-py 0.11 or newer, which carries the games")
     ALEInterface.setLoggerMode(LoggerMode.Error)
     console = ALEInterface()
     console.setFloat("repeat_action_probability", sticky_actions)

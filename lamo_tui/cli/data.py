@@ -46,9 +46,7 @@ def list_sets(as_json: _Json = False) -> None:
     emit_table(columns, cells, right=columns[2:6])
 
 
-@app.command(
-    "show", epilog="Examples:  lamo data show breakout-medium   ·   lamo data show pong-medium --json"
-)
+@app.command("show", epilog="Examples:  lamo data show breakout-medium   ·   lamo data show pong-medium --json")
 def show(name: _Name, as_json: _Json = False) -> None:
     """Print the card of a set: how it was collected, by what, its returns and lengths, its licence."""
     from lamo_core.data.sources.bundled import read_card
@@ -64,15 +62,11 @@ def show(name: _Name, as_json: _Json = False) -> None:
         typer.echo(line)
 
 
-@app.command(
-    "get", epilog="Examples:  lamo data get breakout-medium --ratio 0.01   ·   lamo data get qbert-medium"
-)
+@app.command("get", epilog="Examples:  lamo data get breakout-medium --ratio 0.01   ·   lamo data get qbert-medium")
 def get(
     name: _Name,
     ratio: Annotated[float, typer.Option(help="Share of the episodes, above 0 and at most 1.")] = 1.0,
-    seed: Annotated[
-        int, typer.Option(help="Decides which episodes; the seed of the runs that use them.")
-    ] = 0,
+    seed: Annotated[int, typer.Option(help="Decides which episodes; the seed of the runs that use them.")] = 0,
     as_json: _Json = False,
 ) -> None:
     """Unpack the episodes that a ratio selects into the cache; goes on where it was stopped."""
@@ -89,9 +83,7 @@ def get(
     if as_json:
         emit_json({"set": name, "episodes": len(files), "transitions": transitions, "bytes": packed})
     else:
-        typer.echo(
-            f"{name}: {len(files):,} episodes with {transitions:,} transitions are ready ({_size(packed)})"
-        )
+        typer.echo(f"{name}: {len(files):,} episodes with {transitions:,} transitions are ready ({_size(packed)})")
 
 
 @app.command(
@@ -100,9 +92,7 @@ def get(
 )
 def verify(
     name: _Name,
-    replay: Annotated[
-        int, typer.Option(min=0, help="Also replay that many episodes and compare frames.")
-    ] = 0,
+    replay: Annotated[int, typer.Option(min=0, help="Also replay that many episodes and compare frames.")] = 0,
     as_json: _Json = False,
 ) -> None:
     """Check a set's log and its unpacked frames; damaged frames are deleted and made again when needed."""
@@ -115,9 +105,7 @@ def verify(
         emit_json(asdict(result))
         return
     typer.echo(f"{name}: the log is whole (SHA-256 {result.log_sha256})")
-    typer.echo(
-        f"unpacked episodes checked: {result.cached_checked}, damaged and deleted: {len(result.removed)}"
-    )
+    typer.echo(f"unpacked episodes checked: {result.cached_checked}, damaged and deleted: {len(result.removed)}")
     if result.replayed:
         typer.echo(f"episodes replayed, all frames and rewards equal: {result.replayed}")
 
@@ -146,9 +134,7 @@ def collect(
     name: Annotated[str, typer.Argument(help="A set with a recipe, such as breakout-medium.", metavar="SET")],
     policies: Annotated[Path, typer.Option(help="Folder of the behaviour policies' .npz files.")],
     out: Annotated[Path, typer.Option(help="Folder for the episodes, and for the log at the end.")],
-    transitions: Annotated[
-        int, typer.Option(min=1, help="Play whole episodes until there are as many.")
-    ] = 1_000_000,
+    transitions: Annotated[int, typer.Option(min=1, help="Play whole episodes until there are as many.")] = 1_000_000,
     shard: Annotated[str, typer.Option(help="I/N: this process plays every N-th episode from I on.")] = "0/1",
     games: Annotated[int, typer.Option(min=1, help="Games that one process plays at once.")] = 32,
     pack: Annotated[bool, typer.Option(help="Write the action log and its card at the end.")] = True,

@@ -41,9 +41,7 @@ def card_lines(card: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _figures(summary: Mapping[str, float]) -> str:
-    named = ", ".join(
-        f"{key} {summary[key]:,.5g}" for key in ("min", "q05", "q25", "q50", "q75", "q95", "max")
-    )
+    named = ", ".join(f"{key} {summary[key]:,.5g}" for key in ("min", "q05", "q25", "q50", "q75", "q95", "max"))
     return f"mean {summary['mean']:,.5g} ± {summary['sd']:,.5g} sd · {named}"
 
 
