@@ -44,6 +44,9 @@ class LanguageModel(Protocol):
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
         """Read words from hidden vectors."""
 
+    def new_cache(self) -> Any:
+        """Return an empty key-value cache or None."""
+
 
 class TokenBlocks:
     """A seeded stream of blocks (B, T) of word ids, drawn with replacement from a stream of words."""
@@ -107,14 +110,16 @@ def draw_words(backbone: LanguageModel, rows: int, length: int, seed: int) -> ND
     generator = torch.Generator().manual_seed(seed)
     device = next(backbone.model.parameters()).device
     ids_ST = torch.full((rows, length), start, dtype=torch.int64)
-    cache: Any = None
+    cache = backbone.new_cache()
     for position in range(1, length):
         output = backbone.model(
             input_ids=ids_ST[:, position - 1 : position].to(device), past_key_values=cache, use_cache=True
         )
         cache = output.past_key_values
         logits_SV = backbone.logits(output.last_hidden_state[:, -1]).float().cpu()
-        ids_ST[:, position] = torch.multinomial(logits_SV.softmax(-1), 1, generator=generator)[:, 0]
+        cumulative_SV = logits_SV.softmax(-1).cumsum(-1)
+        levels_S1 = torch.rand(rows, 1, generator=generator) * cumulative_SV[:, -1:]
+        ids_ST[:, position] = torch.searchsorted(cumulative_SV, levels_S1).clamp(max=cumulative_SV.shape[1] - 1)[:, 0]
     backbone.model.train(was_training)
     return ids_ST.numpy()
 

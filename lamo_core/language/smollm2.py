@@ -5,9 +5,11 @@ The package is only a carrier: its code and its dependencies are not used, so `p
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.metadata
 import importlib.util
+import io
 import json
 import os
 import shutil
@@ -56,7 +58,10 @@ def import_smollm2() -> Path:
     except OSError as error:
         raise _unwritable(folder, error) from error
     try:
-        _convert(file, scratch, digest)
+        with contextlib.redirect_stderr(io.StringIO()):  # transformers draws its progress bar there, asked or not
+            _convert(file, scratch, digest)
+        for path in (scratch, *scratch.iterdir()):
+            path.chmod(0o755 if path.is_dir() else 0o644)  # temporary files are made for their owner alone
         os.replace(scratch, folder)
     except OSError as error:
         raise _unwritable(folder, error) from error

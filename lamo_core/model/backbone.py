@@ -84,6 +84,8 @@ class Backbone:
         table = getattr(self.model, "wpe", None)
         if not add_positions and table is not None:
             tokens_NLD = tokens_NLD - table(positions_1L)  # the trunk adds the same back
+        if use_cache and cache is None:
+            cache = self.new_cache()
         output = self.model(
             inputs_embeds=tokens_NLD,
             past_key_values=cache,
@@ -91,6 +93,15 @@ class Backbone:
             **self._position_ids(positions_1L),
         )
         return output.last_hidden_state, output.past_key_values if use_cache else None
+
+    def new_cache(self) -> Any:
+        """Return an empty key-value cache, or None where the trunk must make its own kind."""
+        config: Any = self.model.config
+        if getattr(config, "sliding_window", None) is not None or getattr(config, "layer_types", None):
+            return None
+        from lamo_core.model.cache import roomy_cache
+
+        return roomy_cache()
 
     def hidden(self, ids_BT: Tensor) -> Tensor:
         """Run words through the trunk with its own word and position embeddings: (B, T) to (B, T, D)."""
@@ -107,9 +118,7 @@ class Backbone:
         return {"position_ids": positions_1L} if "position_ids" in taken else {}
 
 
-def load_backbone(
-    name: str, *, dropout: float = 0.0, attention_dropout: float = 0.0, seed: int = 0
-) -> Backbone:
+def load_backbone(name: str, *, dropout: float = 0.0, attention_dropout: float = 0.0, seed: int = 0) -> Backbone:
     """Load a language model in float32, with SDPA attention and the tanh form of GELU in one kernel.
 
     `name` is `mini`, `smollm2-135m`, a hub id in the cache, a folder, or `random:<name>` for the same shape
@@ -180,9 +189,7 @@ def _config(described: dict[str, Any], name: str, dropout: float, attention_drop
         try:
             config = AutoConfig.for_model(family, **values)
         except (ValueError, KeyError) as error:
-            raise DataError(
-                f"{name} is of the family {family!r}, which transformers does not know"
-            ) from error
+            raise DataError(f"{name} is of the family {family!r}, which transformers does not know") from error
         if hasattr(config, "attention_dropout"):
             config.attention_dropout = attention_dropout
     config.use_cache = False
@@ -200,9 +207,7 @@ def _causal_class(config: Any) -> Any:
     try:
         return MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]
     except KeyError as error:
-        raise DataError(
-            f"the family {config.model_type!r} is not a causal language model; use one that is"
-        ) from error
+        raise DataError(f"the family {config.model_type!r} is not a causal language model; use one that is") from error
 
 
 def _causal_model(config: Any) -> Any:
