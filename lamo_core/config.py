@@ -27,6 +27,8 @@ class TaskConfig:
     """Most no-op decisions at an episode's start (7 decisions of 4 frames are about the usual 30 frames)."""
     max_steps: int = 27_000
     """Decisions after which an episode is cut (27,000 decisions are 108,000 Atari frames, 30 minutes)."""
+    version: Literal["v4", "v5"] = "v4"
+    """Gymnasium's version of Hopper, HalfCheetah and Walker2d; D4RL's reference scores hold for v4."""
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,8 @@ class Task:
     """Raw return that counts as 100 (a human professional)."""
     default_set: str
     """The bundled data set of this task."""
+    horizon: int = 0
+    """Decisions after which the task itself cuts an episode; 0 leaves that to the config alone."""
 
     def normalised(self, raw_return: float) -> float:
         """Return the score on the scale where random play is 0 and a human professional 100."""
@@ -81,7 +83,11 @@ def make_batch(config: TaskConfig, size: int) -> EnvBatch:
     """Return `size` environments of the configured task; loads the environment library only now."""
     if size < 1:
         raise UsageError(f"a batch needs at least one environment, not {size}")
-    get_task(config.name)
+    task = get_task(config.name)
+    if task.observation == "vector":
+        from lamo_core.tasks.vector_batch import VectorBatch
+
+        return VectorBatch(config, task, size)
     from lamo_core.tasks.atari_batch import AtariBatch
 
     return AtariBatch(config, size)
@@ -89,5 +95,8 @@ def make_batch(config: TaskConfig, size: int) -> EnvBatch:
 
 def _tasks() -> dict[str, Task]:
     from lamo_core.tasks.atari import ATARI_TASKS
+    from lamo_core.tasks.kitchen import KITCHEN_TASKS
+    from lamo_core.tasks.locomotion import LOCOMOTION_TASKS
+    from lamo_core.tasks.reacher2d import REACHER2D_TASKS
 
-    return ATARI_TASKS
+    return {**ATARI_TASKS, **LOCOMOTION_TASKS, **REACHER2D_TASKS, **KITCHEN_TASKS}

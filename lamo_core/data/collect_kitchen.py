@@ -1,0 +1,61 @@
+"""Kitchen episodes by the scripted controller: all four subtasks, or any of them in varied orders and manners."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lamo_core.data.kitchen_controller import Manner, Script
+from lamo_core.data.recorded_vectors import EpisodeBuilder, VectorEpisode
+from lamo_core.tasks.kitchen import HORIZON, SUBTASKS, make_kitchen
+
+COMPLETE_NOISE = 0.015
+PARTIAL_NOISE = 0.06
+JITTER = 0.008
+"""Largest standard deviation of the noise on waypoints, in metres, of the partial set."""
+_SUBTASK_COUNTS = (0.2, 0.25, 0.25, 0.3)
+"""Chances of 1, 2, 3 and 4 subtasks in an episode of the partial set."""
+_USUAL_ORDER = 0.5
+"""Chance that the subtasks of the partial set keep their usual order."""
+
+
+def draw_manner(kind: str, rng: np.random.Generator) -> Manner:
+    """Return what an episode of `complete` or `partial` data does and how clumsily."""
+    if kind == "complete":
+        return Manner(SUBTASKS, float(rng.uniform(0.0, COMPLETE_NOISE)), 0.0)
+    count = int(rng.choice(len(SUBTASKS), p=_SUBTASK_COUNTS)) + 1
+    chosen = rng.permutation(len(SUBTASKS))[:count]
+    if rng.random() < _USUAL_ORDER:
+        chosen = np.sort(chosen)
+    noise, jitter = rng.uniform(0.0, PARTIAL_NOISE), rng.uniform(0.0, JITTER)
+    return Manner(tuple(SUBTASKS[index] for index in chosen), float(noise), float(jitter))
+
+
+class KitchenPlayer:
+    """Plays one kitchen episode per seed."""
+
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
+        self._environment: Any = make_kitchen()
+
+    def play(self, seed: int) -> VectorEpisode:
+        """Return the episode of `seed`; it ends with the script, at four solved subtasks or at the time limit."""
+        rng = np.random.default_rng([seed, 1])
+        manner = draw_manner(self._kind, rng)
+        observation, info = self._environment.reset(seed=seed)
+        simulator = self._environment.unwrapped
+        script = Script(simulator.model, simulator.data, manner, rng)
+        builder = EpisodeBuilder(seed, "script: " + ", ".join(manner.subtasks), manner.noise, observation)
+        terminated = False
+        while not terminated and len(builder) < HORIZON:
+            action = script.next_action(info["episode_task_completions"])
+            if action is None:
+                break
+            observation, reward, terminated, _, info = self._environment.step(action.astype(np.float64))
+            builder.add(action, observation, float(reward))
+        return builder.finish(bool(terminated))
+
+    def keeps(self, episode: VectorEpisode) -> bool:
+        """Return whether the set takes the episode: the complete set only those that solve all four subtasks."""
+        return self._kind == "partial" or episode.ret == len(SUBTASKS)

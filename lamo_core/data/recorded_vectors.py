@@ -1,0 +1,107 @@
+"""A recorded episode of a task with vector observations: one small `.npz` file each, until a set is packed.
+
+Legend: T steps, O observation features, A action dimensions.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lamo_core.errors import DataError
+from lamo_core.files import write_bytes
+
+
+@dataclass(frozen=True)
+class VectorEpisode:
+    """One whole episode as it was played."""
+
+    seed: int
+    observations: NDArray[np.float32]
+    """(T + 1, O)."""
+    actions: NDArray[np.float32]
+    """(T, A) as the environment got them."""
+    rewards: NDArray[np.float32]
+    """(T,) raw."""
+    terminated: bool
+    """Whether the task itself ended the episode; otherwise the time limit or the end of the script cut it."""
+    policy: str
+    noise: float
+    """Of the behaviour policy, in the unit that its recipe says."""
+
+    @property
+    def ret(self) -> float:
+        """Sum of the rewards."""
+        return float(self.rewards.sum(dtype=np.float64))
+
+
+def save_vectors(folder: Path, episode: VectorEpisode) -> None:
+    """Write the episode to `folder`/<seed>.npz; raises `StorageError`."""
+    buffer = io.BytesIO()
+    np.savez(
+        buffer,
+        seed=episode.seed,
+        observations=episode.observations,
+        actions=episode.actions,
+        rewards=episode.rewards,
+        terminated=episode.terminated,
+        policy=episode.policy,
+        noise=episode.noise,
+    )
+    write_bytes(folder / f"{episode.seed}.npz", buffer.getvalue(), "--out FOLDER")
+
+
+def load_vectors(folder: Path, seed: int) -> VectorEpisode | None:
+    """Return the saved episode of `seed`, or None when there is none yet; raises `DataError` at a damaged file."""
+    path = folder / f"{seed}.npz"
+    if not path.exists():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as saved:
+            return VectorEpisode(
+                seed=int(saved["seed"]),
+                observations=saved["observations"],
+                actions=saved["actions"],
+                rewards=saved["rewards"],
+                terminated=bool(saved["terminated"]),
+                policy=str(saved["policy"]),
+                noise=float(saved["noise"]),
+            )
+    except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path} is damaged; delete it and collect again") from error
+
+
+class EpisodeBuilder:
+    """Gathers an episode step by step."""
+
+    def __init__(self, seed: int, policy: str, noise: float, first: NDArray[np.float64]) -> None:
+        self._seed, self._policy, self._noise = seed, policy, noise
+        self._observations = [np.asarray(first, np.float32)]
+        self._actions: list[NDArray[np.float32]] = []
+        self._rewards: list[float] = []
+
+    def __len__(self) -> int:
+        return len(self._rewards)
+
+    def add(self, action: NDArray[np.float32], observation: NDArray[np.float64], reward: float) -> None:
+        """Note one step: the action (A,), what it led to (O,) and what it paid."""
+        self._actions.append(np.asarray(action, np.float32))
+        self._observations.append(np.asarray(observation, np.float32))
+        self._rewards.append(reward)
+
+    def finish(self, terminated: bool) -> VectorEpisode:
+        """Return the episode; needs at least one step."""
+        return VectorEpisode(
+            seed=self._seed,
+            observations=np.stack(self._observations),
+            actions=np.stack(self._actions),
+            rewards=np.array(self._rewards, np.float32),
+            terminated=terminated,
+            policy=self._policy,
+            noise=self._noise,
+        )

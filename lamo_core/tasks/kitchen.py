@@ -1,0 +1,67 @@
+"""Franka Kitchen: a robot arm in a kitchen, paid 1 for each of four subtasks when it is first completed.
+
+The environment is gymnasium-robotics' FrankaKitchen-v1 (Gupta et al. 2019; D4RL, Fu et al. 2020) with its dictionary
+observation flattened to the 59 numbers that hold the state: robot joint positions (9) and velocities (9), object
+positions (21) and velocities (20), with the environment's own sensor noise. Goals are constant and left out. Complete
+and partial name two kinds of data for the same four subtasks.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lamo_core.errors import MissingError
+from lamo_core.tasks.registry import Task
+
+SUBTASKS = ("microwave", "kettle", "light switch", "slide cabinet")
+HORIZON = 280
+_JOINTS = tuple(f"joint {index}" for index in range(1, 8))
+
+
+def _kitchen_task(kind: str) -> Task:
+    return Task(
+        name=f"kitchen-{kind}",
+        title=f"Kitchen {kind}",
+        observation="vector",
+        observation_shape=(59,),
+        action_kind="continuous",
+        actions=9,
+        action_names=(*_JOINTS, "left finger", "right finger"),
+        random_score=0.0,
+        expert_score=4.0,
+        default_set=f"kitchen-{kind}",
+        horizon=HORIZON,
+    )
+
+
+KITCHEN_TASKS = {task.name: task for task in (_kitchen_task("complete"), _kitchen_task("partial"))}
+
+
+def make_kitchen() -> Any:
+    """Return the kitchen as a Gymnasium environment without a time limit, (59,) float64 observations.
+
+    Raises `MissingError` without MuJoCo and gymnasium-robotics.
+    """
+    import logging
+
+    try:
+        import gymnasium
+        import gymnasium_robotics
+        import mujoco
+    except ImportError as error:
+        raise MissingError("the kitchen needs MuJoCo; install it with pip install 'lamo[mujoco]'") from error
+    import numpy as np
+
+    # gymnasium-robotics asks `joint_type in (enum, enum)` of NumPy integers, which newer bindings answer with False.
+    if np.int32(2) not in (mujoco.mjtJoint.mjJNT_SLIDE,):
+        raise MissingError(
+            f"the kitchen does not work with MuJoCo {mujoco.__version__}; install an older one with "
+            "pip install 'mujoco<3.12'"
+        )
+    logging.getLogger("gymnasium").setLevel(logging.ERROR)
+    gymnasium.register_envs(gymnasium_robotics)
+    environment = gymnasium.make(
+        "FrankaKitchen-v1", tasks_to_complete=list(SUBTASKS), disable_env_checker=True, max_episode_steps=-1
+    )
+    state = gymnasium.wrappers.FilterObservation(environment, ["observation"])
+    return gymnasium.wrappers.FlattenObservation(state)

@@ -1,0 +1,65 @@
+"""Hopper, HalfCheetah and Walker2d on Gymnasium's MuJoCo environments, with the reference scores of D4RL.
+
+The v4 environments are the default: v5 changed the friction of Walker2d's right foot and the healthy reward of the
+last step, so D4RL's scores do not compare there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lamo_core.config import TaskConfig
+from lamo_core.errors import MissingError
+from lamo_core.tasks.registry import Task
+
+HORIZON = 1000
+
+_BODIES = {"hopper": "Hopper", "halfcheetah": "HalfCheetah", "walker2d": "Walker2d"}
+_OBSERVATIONS = {"hopper": 11, "halfcheetah": 17, "walker2d": 17}
+_LEG = ("thigh", "leg", "foot")
+_JOINTS = {
+    "hopper": _LEG,
+    "halfcheetah": tuple(f"{side} {part}" for side in ("back", "front") for part in ("thigh", "shin", "foot")),
+    "walker2d": tuple(f"{side} {part}" for side in ("right", "left") for part in _LEG),
+}
+_SCORES = {
+    "hopper": (-20.272305, 3234.3),
+    "halfcheetah": (-280.178953, 12135.0),
+    "walker2d": (1.629008, 4592.3),
+}
+"""Random play and a trained expert, from D4RL's table of reference scores."""
+
+
+def _locomotion_task(body: str) -> Task:
+    return Task(
+        name=f"mujoco-{body}",
+        title=_BODIES[body],
+        observation="vector",
+        observation_shape=(_OBSERVATIONS[body],),
+        action_kind="continuous",
+        actions=len(_JOINTS[body]),
+        action_names=_JOINTS[body],
+        random_score=_SCORES[body][0],
+        expert_score=_SCORES[body][1],
+        default_set=f"{body}-medium",
+        horizon=HORIZON,
+    )
+
+
+LOCOMOTION_TASKS = {task.name: task for task in map(_locomotion_task, _BODIES)}
+
+
+def make_locomotion(config: TaskConfig) -> Any:
+    """Return the configured body as a Gymnasium environment without a time limit; raises `MissingError`."""
+    try:
+        import gymnasium
+        import mujoco  # noqa: F401
+    except ImportError as error:
+        raise MissingError(f"{config.name} needs MuJoCo; install it with pip install 'lamo[mujoco]'") from error
+    import warnings
+
+    body = _BODIES[config.name.removeprefix("mujoco-")]
+    with warnings.catch_warnings():
+        # Gymnasium advises v5; why it is not the default is said above.
+        warnings.simplefilter("ignore")
+        return gymnasium.make(f"{body}-{config.version}", disable_env_checker=True, max_episode_steps=-1)

@@ -1,0 +1,80 @@
+"""A batch of Gymnasium environments with vector observations, stepped one after another in this process.
+
+Legend: N environments, O observation features, A action dimensions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lamo_core.config import TaskConfig
+from lamo_core.errors import UsageError
+from lamo_core.tasks.kitchen import KITCHEN_TASKS, make_kitchen
+from lamo_core.tasks.locomotion import LOCOMOTION_TASKS, make_locomotion
+from lamo_core.tasks.reacher2d import REACHER2D_TASKS, make_reacher2d
+from lamo_core.tasks.registry import Array, IntArray, Task
+
+
+def make_environment(config: TaskConfig) -> Any:
+    """Return one environment of a vector task, without a time limit; raises `MissingError` without MuJoCo."""
+    makers: dict[str, Callable[[], Any]] = {
+        **dict.fromkeys(LOCOMOTION_TASKS, lambda: make_locomotion(config)),
+        **dict.fromkeys(REACHER2D_TASKS, make_reacher2d),
+        **dict.fromkeys(KITCHEN_TASKS, make_kitchen),
+    }
+    return makers[config.name]()
+
+
+class VectorBatch:
+    """`size` episodes of one vector task; see `EnvBatch`. There are no no-op starts."""
+
+    def __init__(self, config: TaskConfig, task: Task, size: int) -> None:
+        self.size = size
+        self._limit = min(config.max_steps, task.horizon or config.max_steps)
+        self._actions = task.actions
+        self._environments = [make_environment(config) for _ in range(size)]
+        self._observations: NDArray[np.float32] = np.zeros((size, *task.observation_shape), np.float32)
+        self._decisions: IntArray = np.zeros(size, np.int64)
+        self._terminated = np.zeros(size, np.bool_)
+        self._truncated = np.zeros(size, np.bool_)
+
+    def reset(self, seeds: IntArray) -> Array:
+        """Start the episodes of `seeds` (N,) and return the first observations (N, O) float32."""
+        if len(seeds) != self.size:
+            raise UsageError(f"{self.size} environments need {self.size} seeds, not {len(seeds)}")
+        self._decisions[:] = 0
+        self._terminated[:] = False
+        self._truncated[:] = False
+        for row, (environment, seed) in enumerate(zip(self._environments, seeds, strict=True)):
+            self._observations[row] = environment.reset(seed=int(seed))[0]
+        return self._observations.copy()
+
+    def step(self, actions: Array) -> tuple[Array, Array, Array, Array]:
+        """Take one decision in every unfinished episode; `actions` (N, A) are clipped to [-1, 1]."""
+        rewards = np.zeros(self.size, np.float64)
+        chosen = np.clip(np.asarray(actions, np.float64), -1.0, 1.0)
+        if chosen.shape != (self.size, self._actions):
+            raise UsageError(f"{self.size} environments need actions of shape {(self.size, self._actions)}")
+        live = np.flatnonzero(~(self._terminated | self._truncated))
+        for row in live:
+            observation, reward, terminated, _, _ = self._environments[row].step(chosen[row])
+            self._observations[row] = observation
+            rewards[row] = reward
+            self._terminated[row] = terminated
+        self._decisions[live] += 1
+        self._truncated[live] = ~self._terminated[live] & (self._decisions[live] >= self._limit)
+        return self._observations.copy(), rewards, self._terminated.copy(), self._truncated.copy()
+
+    def noops(self) -> IntArray:
+        """Return zeros (N,): these tasks start without no-ops."""
+        return np.zeros(self.size, np.int64)
+
+    def close(self) -> None:
+        """Free the environments."""
+        for environment in self._environments:
+            environment.close()
+        self._environments.clear()
