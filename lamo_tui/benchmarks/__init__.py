@@ -1,0 +1,1 @@
+"""Measurements behind `lamo benchmark`."""
