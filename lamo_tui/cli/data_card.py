@@ -15,6 +15,9 @@ def card_lines(card: Mapping[str, Any]) -> Iterator[str]:
     counts = f"{card['episodes']:,} episodes, {card['transitions']:,} transitions"
     yield f"{counts}, {card['time_outs']} cut by the time limit"
     yield ""
+    yield f"returns   {_figures(card['returns'])}"
+    yield f"lengths   {_figures(card['lengths'])}"
+    yield ""
     yield from _histogram(card["histogram"])
     yield ""
     yield "played by"

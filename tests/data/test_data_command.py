@@ -38,6 +38,8 @@ def test_show(tiny_set: str) -> None:
     for word in ("█", "sticky actions 0.25", "licence", "MIT", card["log_sha256"], "ram-2.9M"):
         assert word in text
     assert f"{card['transitions']:,} transitions" in text
+    for name in ("returns", "lengths"):
+        assert f"{name}   mean {card[name]['mean']:,.5g} ± {card[name]['sd']:,.5g} sd" in text
 
 
 def test_get_and_verify(tiny_set: str) -> None:
