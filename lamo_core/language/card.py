@@ -9,9 +9,10 @@ from typing import Any
 
 from lamo_core.errors import MissingError
 from lamo_core.files import write_bytes
+from lamo_core.language.corpora import read_text
 from lamo_core.language.perplexity import METHOD, Perplexity, measure
 from lamo_core.language.pretrain import TRAINING_FILE
-from lamo_core.model.backbone import load_backbone
+from lamo_core.model.backbone import Backbone, load_backbone
 from lamo_core.model.hub import read_config
 
 CARD_FILE = "card.json"
@@ -23,12 +24,13 @@ def write_card(folder: Path, trained_on: Path, tests: list[Path], corpus: Path |
     `corpus` is a text file that says what was read: its first line a description, each further line a title. Raises
     `MissingError` for a folder without training facts.
     """
-    backbone = load_backbone(str(folder))
     facts = _training_facts(folder)
+    backbone = load_backbone(str(folder))
+    backbone.name = folder.resolve().name
     config = read_config(str(folder), folder)
-    lines = corpus.read_text(encoding="utf-8").splitlines() if corpus else [""]
+    lines = read_text(corpus).splitlines() if corpus else [""]
     card = {
-        "name": folder.resolve().name,
+        "name": backbone.name,
         "licence": "MIT",
         "architecture": {
             "family": backbone.family,
@@ -47,10 +49,10 @@ def write_card(folder: Path, trained_on: Path, tests: list[Path], corpus: Path |
             "sha256": facts["text_sha256"],
             "tokens": facts["corpus_tokens"],
         },
-        "training": {key: facts[key] for key in ("steps", "tokens", "minutes", "held_out_loss", "settings")},
+        "training": {key: facts[key] for key in ("steps", "tokens", "held_out_loss", "settings")},
         "perplexity": {
             "method": METHOD,
-            "texts": [_measured(folder, test, trained_on) for test in tests],
+            "texts": [_measured(backbone, test, trained_on) for test in tests],
         },
     }
     write_bytes(folder / CARD_FILE, (json.dumps(card, indent=2) + "\n").encode(), "--out FOLDER")
@@ -65,9 +67,7 @@ def rounded(results: dict[str, Perplexity]) -> dict[str, dict[str, float]]:
     }
 
 
-def _measured(folder: Path, test: Path, trained_on: Path) -> dict[str, Any]:
-    backbone = load_backbone(str(folder))
-    backbone.name = folder.resolve().name
+def _measured(backbone: Backbone, test: Path, trained_on: Path) -> dict[str, Any]:
     results = measure(backbone, test, trained_on)
     one = next(iter(results.values()))
     digest = hashlib.sha256(test.read_bytes()).hexdigest()

@@ -19,6 +19,9 @@ class RoomyLayer(DynamicLayer):  # type: ignore[misc]
     parent class; after choosing rows the next update makes new room. Gradients need the parent's copies.
     """
 
+    keys: Tensor
+    values: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self._key_room: Tensor | None = None
