@@ -2,36 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import ClassVar
 
-import numpy as np
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
-from textual.reactive import reactive
 
-from lamo_tui.widgets.cells import Cells
-from lamo_tui.widgets.drawn import Drawn
-from lamo_tui.widgets.plot import Plot, XKind, columns_of, draw_plot, lay_out
-from lamo_tui.widgets.raster import DOTS, MARKER_MODES, MarkerMode
-from lamo_tui.widgets.series import Curve, Reference, Series, make_curve
-from lamo_tui.widgets.viewport import Viewport, Window
+from lamo_tui.widgets.chart_picture import ChartPicture
+from lamo_tui.widgets.plot import lay_out
+from lamo_tui.widgets.raster import DOTS, MARKER_MODES
+from lamo_tui.widgets.viewport import Viewport
 
 ZOOM_STEP = 1.5
 """How much a key press or a notch of the wheel zooms."""
 
 
-class Chart(Drawn, can_focus=True):
-    """Curves over one x axis, with reference lines.
+class Chart(ChartPicture, can_focus=True):
+    """Curves over one x axis that keys and mouse zoom, pan and read out.
 
-    `set_series` may be called at every tick: nothing is drawn unless something changed. `cursor_x` is a place on
-    the x axis in data units; set it from outside to keep several charts together (only what the user does sends
-    `CursorMoved`).
-    """
-
-    DEFAULT_CSS = """
-    Chart { height: 1fr; min-height: 3; }
+    Set `cursor_x` and `view` from outside to keep several charts together: only what the user does sends
+    `CursorMoved` and `ViewChanged`.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -50,16 +40,6 @@ class Chart(Drawn, can_focus=True):
         Binding("X", "log('x')", "Log x", id="chart.log-x", show=False),
         Binding("m", "marker", "Marker: braille, block, ascii", id="chart.marker", show=False),
     ]
-
-    title: reactive[str] = reactive("")
-    log_x: reactive[bool] = reactive(False)
-    log_y: reactive[bool] = reactive(False)
-    follow: reactive[bool] = reactive(True)
-    marker_mode: reactive[MarkerMode] = reactive[MarkerMode]("braille")
-    cursor_x: reactive[float | None] = reactive[float | None](None)
-    x_name: reactive[str] = reactive("step")
-    x_kind: reactive[XKind] = reactive[XKind]("count")
-    """`seconds` writes the x axis as times."""
 
     class CursorMoved(Message):
         """The user moved the cursor to `x` (data units), or put it away (None)."""
@@ -85,166 +65,12 @@ class Chart(Drawn, can_focus=True):
             """The chart."""
             return self.chart
 
-    class ScaleRefused(Message):
-        """A log axis (`x` or `y`) is impossible, for the `reason` given as a sentence."""
-
-        def __init__(self, chart: Chart, axis: str, reason: str) -> None:
-            super().__init__()
-            self.chart, self.axis, self.reason = chart, axis, reason
-
-        @property
-        def control(self) -> Chart:
-            """The chart."""
-            return self.chart
-
     def __init__(
         self, title: str = "", *, name: str | None = None, id: str | None = None, classes: str | None = None
     ) -> None:
-        super().__init__(name=name, id=id, classes=classes)
-        self._series: list[Series] = []
-        self._references: list[Reference] = []
-        self._curves: list[Curve] = []
-        self._view = Viewport()
+        super().__init__(title, name=name, id=id, classes=classes)
         self._drag_from: tuple[int, Viewport] | None = None
         self._pinned = False
-        self.set_reactive(Chart.title, title)
-
-    # What is shown
-
-    @property
-    def series(self) -> list[Series]:
-        """The curves as they were set."""
-        return list(self._series)
-
-    @property
-    def references(self) -> list[Reference]:
-        """The reference lines as they were set."""
-        return list(self._references)
-
-    @property
-    def view(self) -> Viewport:
-        """The part of the x axis that is shown; setting it sends no message."""
-        return self._view
-
-    @view.setter
-    def view(self, view: Viewport) -> None:
-        if view != self._view:
-            self._view = view
-            self.follow = view.follow
-            self.redraw()
-
-    def set_series(self, series: Sequence[Series]) -> None:
-        """Show these curves, later ones on top; equal content changes nothing."""
-        old = self._series
-        if len(series) == len(old) and all(new.same_as(one) for new, one in zip(series, old, strict=True)):
-            return
-        ready = {id(curve.series): curve for curve in self._curves}
-        self._series = list(series)
-        for axis in ("x", "y"):
-            if (self.log_x if axis == "x" else self.log_y) and (reason := self._refusal(axis)):
-                self.set_reactive(Chart.log_x if axis == "x" else Chart.log_y, False)
-                self.post_message(self.ScaleRefused(self, axis, reason))
-                ready = {}
-        self._curves = [ready.get(id(one)) or make_curve(one, self.log_x, self.log_y) for one in self._series]
-        self.redraw()
-
-    def set_references(self, references: Sequence[Reference]) -> None:
-        """Show these horizontal lines."""
-        if list(references) != self._references:
-            self._references = list(references)
-            self.redraw()
-
-    def picture(self, width: int, height: int) -> Cells:
-        """Return the chart at a size."""
-        plot = Plot(
-            self.title,
-            self._curves,
-            self._references,
-            self.log_x,
-            self.log_y,
-            self.marker_mode,
-            self.x_kind,
-            self.x_name,
-            self.cursor_x,
-        )
-        return draw_plot(plot, self._window(columns_of(width, height, self.marker_mode)), width, height)
-
-    # Geometry
-
-    def _ends(self) -> tuple[float, float] | None:
-        filled = [curve.x for curve in self._curves if len(curve.x)]
-        if not filled:
-            return None
-        return float(min(x[0] for x in filled)), float(max(x[-1] for x in filled))
-
-    def _columns(self) -> int:
-        return columns_of(max(1, self.size.width), max(1, self.size.height), self.marker_mode)
-
-    def _window(self, columns: int) -> Window | None:
-        ends = self._ends()
-        return None if ends is None else self._view.window(*ends, columns)
-
-    def _place_at(self, x_cell: float) -> float | None:
-        """Return the axis value under a column of the widget."""
-        window = self._window(self._columns())
-        if window is None:
-            return None
-        layout = lay_out(max(1, self.size.width), max(1, self.size.height))
-        share = (x_cell - layout.column + 0.5) / layout.width
-        return window.start + min(1.0, max(0.0, share)) * (window.end - window.start)
-
-    def _in_data(self, place: float) -> float:
-        return 10.0 ** min(300.0, place) if self.log_x else place
-
-    def _on_axis(self, x: float) -> float:
-        return float(np.log10(max(x, 1e-300))) if self.log_x else x
-
-    # Scales
-
-    def _refusal(self, axis: str) -> str:
-        """Return why the axis cannot be logarithmic, or nothing; no data refuse nothing."""
-        values = [one.x if axis == "x" else one.y for one in self._series]
-        if not any(len(part) for part in values) or any(bool((part > 0).any()) for part in values):
-            return ""
-        return f"no log {axis}: {self.title or 'this chart'} has no value above 0"
-
-    def _validated(self, axis: str, wanted: bool) -> bool:
-        reason = self._refusal(axis) if wanted else ""
-        if reason:
-            self.post_message(self.ScaleRefused(self, axis, reason))
-        return wanted and not reason
-
-    def validate_log_y(self, wanted: bool) -> bool:
-        """Refuse a log axis without positive values."""
-        return self._validated("y", wanted)
-
-    def validate_log_x(self, wanted: bool) -> bool:
-        """Refuse a log axis without positive values."""
-        return self._validated("x", wanted)
-
-    def watch_log_y(self) -> None:
-        """Take logarithms."""
-        self._curves = [make_curve(one, self.log_x, self.log_y) for one in self._series]
-        self.redraw()
-
-    def watch_log_x(self) -> None:
-        """Take logarithms, and show everything: a zoomed part has no meaning on the other axis."""
-        self._view = Viewport(follow=self.follow)
-        self.watch_log_y()
-
-    def watch_follow(self, follow: bool) -> None:
-        """Let go of the newest point, or take hold of it again."""
-        ends = self._ends()
-        if ends is not None and follow != self._view.follow:
-            self._view = self._view.following(follow, *ends, self._columns())
-            self.redraw()
-
-    def _watch_looks(self) -> None:
-        self.redraw()
-
-    watch_title = watch_marker_mode = watch_cursor_x = watch_x_name = watch_x_kind = _watch_looks
-
-    # Steering
 
     def _change_view(self, view: Viewport) -> None:
         if view != self._view:
@@ -301,8 +127,10 @@ class Chart(Drawn, can_focus=True):
         self.move_cursor(None)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Leave `escape` to the screen when there is no cursor to put away."""
-        return self.cursor_x is not None if action == "cursor_off" else True
+        """Leave keys to the screen that would do nothing here: no cursor to put away, no zoom to undo."""
+        if action == "cursor_off":
+            return self.cursor_x is not None
+        return self.view.span is not None if action == "reset_view" else True
 
     def action_pan(self, share: float) -> None:
         """Pan by a share of the view."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from lamo_tui.widgets.cells import MUTED, STRONG, TEXT, Cells, Paint, shorten
+from lamo_tui.widgets.cells import MUTED, TEXT, Cells, Paint, shorten
 from lamo_tui.widgets.scales import format_count, format_duration, format_value
 from lamo_tui.widgets.series import Reference, Series
 
@@ -33,7 +33,13 @@ def format_x(x: float, x_kind: str) -> str:
 
 
 def draw_head(
-    cells: Cells, title: str, series: Sequence[Series], cursor: float | None, x_name: str, x_kind: str
+    cells: Cells,
+    title: str,
+    ink: Paint,
+    series: Sequence[Series],
+    cursor: float | None,
+    x_name: str,
+    x_kind: str,
 ) -> None:
     """Write the title, and at its right each series' letter, name and value, as far as there is room."""
     place = "" if cursor is None else f"{x_name} {format_x(cursor, x_kind)}"
@@ -42,7 +48,7 @@ def draw_head(
     if len(named) == 1 and named[0][1] in ("", title):
         named = [("", "", named[0][2])]
     full = _width(named) + len(place) + 2 * bool(place)
-    column = cells.write(0, 0, shorten(title, max(6, cells.width - full - 2)), STRONG)
+    column = cells.write(0, 0, shorten(title, max(6, cells.width - full - 2)), ink)
     room = cells.width - column - 2
     if _width(named) + len(place) + 2 > room:
         named = [(letter, "", value) for letter, _, value in named]

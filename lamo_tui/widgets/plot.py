@@ -9,11 +9,20 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from textual.color import Color
 
-from lamo_tui.widgets.cells import FAINT, GRID, MUTED, Cells, Paint
+from lamo_tui.widgets.cells import ACCENT, FAINT, GRID, MUTED, STRONG, Cells, Paint
 from lamo_tui.widgets.legend import draw_head, draw_letters, draw_reference_labels
 from lamo_tui.widgets.raster import DOTS, FloatArray, MarkerMode, envelope, fill, pack, thin
-from lamo_tui.widgets.scales import clock_ticks, format_duration, format_ticks, linear_ticks, log_ticks, nice_step
+from lamo_tui.widgets.scales import (
+    clock_ticks,
+    format_duration,
+    format_ticks,
+    format_value,
+    linear_ticks,
+    log_ticks,
+    nice_step,
+)
 from lamo_tui.widgets.series import Curve, Reference
 from lamo_tui.widgets.viewport import Window
 
@@ -36,6 +45,7 @@ class Plot:
     x_name: str = "step"
     cursor: float | None = None
     note: str = ""
+    focused: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,8 +92,7 @@ def draw_plot(plot: Plot, window: Window | None, width: int, height: int) -> Cel
     bottom, top = extent
     _draw_y_axis(cells, plot, layout, bottom, top)
     _draw_x_axis(cells, plot, layout, window)
-    for shape in shapes:
-        _draw_band(cells, plot, layout, shape, bottom, top)
+    _draw_bands(cells, plot, layout, shapes, bottom, top)
     _draw_references(cells, plot, layout, bottom, top)
     _draw_cursor(cells, plot, layout, window)
     for shape in shapes:
@@ -96,7 +105,7 @@ def draw_plot(plot: Plot, window: Window | None, width: int, height: int) -> Cel
     if len(shapes) > 1:
         draw_letters(cells, layout.row, layout.column, _line_ends(shapes, plot, layout, bottom, top))
     if layout.title_row >= 0:
-        draw_head(cells, plot.title, [curve.series for curve in plot.curves], plot.cursor, plot.x_name, plot.x_kind)
+        _draw_title(cells, plot, plot.cursor)
     return cells
 
 
@@ -161,13 +170,18 @@ def _draw_nothing(cells: Cells, plot: Plot, layout: Layout) -> None:
     middle = layout.row + layout.height // 2
     cells.write(middle, max(0, (cells.width - len(note)) // 2), note, FAINT)
     if layout.title_row >= 0:
-        draw_head(cells, plot.title, [curve.series for curve in plot.curves], None, plot.x_name, plot.x_kind)
+        _draw_title(cells, plot, None)
+
+
+def _draw_title(cells: Cells, plot: Plot, cursor: float | None) -> None:
+    ink = ACCENT if plot.focused else STRONG
+    draw_head(cells, plot.title, ink, [curve.series for curve in plot.curves], cursor, plot.x_name, plot.x_kind)
 
 
 def _draw_y_axis(cells: Cells, plot: Plot, layout: Layout, bottom: float, top: float) -> None:
     count = max(1, min(8, layout.height // 2))
     values = log_ticks(bottom, top, count) if plot.log_y else linear_ticks(bottom, top, count)
-    labels = format_ticks(values)
+    labels = [format_value(value) for value in values] if plot.log_y else format_ticks(values)
     dots = "┄" if plot.mode != "ascii" else "."
     taken = set()
     for value, label in zip(values, labels, strict=True):
@@ -193,7 +207,7 @@ def _draw_x_axis(cells: Cells, plot: Plot, layout: Layout, window: Window) -> No
         labels = [format_duration(value) for value in values]
     else:
         values = log_ticks(start, end, count) if plot.log_x else linear_ticks(start, end, count)
-        labels = format_ticks(values)
+        labels = [format_value(value) for value in values] if plot.log_x else format_ticks(values)
     free_from = 0
     for value, label in zip(values, labels, strict=True):
         place = _on_axis(value, plot.log_x)
@@ -213,22 +227,34 @@ def _row_of(value: float, layout: Layout, bottom: float, top: float) -> int:
     return math.floor((top - value) / (top - bottom) * layout.height - (1e-9 if value <= bottom else 0.0))
 
 
-def _draw_band(cells: Cells, plot: Plot, layout: Layout, shape: Shape, bottom: float, top: float) -> None:
-    if shape.band is None:
-        return
-    per_cell = shape.band[0].reshape(layout.width, -1)
+def _draw_bands(cells: Cells, plot: Plot, layout: Layout, shapes: Sequence[Shape], bottom: float, top: float) -> None:
+    """Shade the bands; where one lies over another, the cell gets the colour between the two."""
+    below: list[tuple[NDArray[np.bool_], str]] = []
+    for shape in shapes:
+        if shape.band is None:
+            continue
+        colour = shape.curve.series.colour
+        mask = _band_cells(shape.band, layout, bottom, top)
+        cells.shade(layout.row, layout.column, mask, Paint(colour, _BAND_STRENGTH))
+        for other, other_colour in below:
+            between = Paint(Color.parse(colour).blend(Color.parse(other_colour), 0.5).hex, 1.3 * _BAND_STRENGTH)
+            cells.shade(layout.row, layout.column, mask & other, between)
+        below.append((mask, colour))
+        if plot.mode == "ascii":
+            glyphs = np.where(mask, np.uint32(ord(":")), np.uint32(0)).astype(np.uint32)
+            cells.draw(layout.row, layout.column, glyphs, Paint(colour, 0.6))
+
+
+def _band_cells(band: tuple[FloatArray, FloatArray], layout: Layout, bottom: float, top: float) -> NDArray[np.bool_]:
+    """Return the cells (height, width) that a band covers by half, and of a thin one those it lies in."""
+    low = np.fmin.reduce(band[0].reshape(layout.width, -1), 1)
+    high = np.fmax.reduce(band[1].reshape(layout.width, -1), 1)
+    scale = layout.height / (top - bottom)
     with np.errstate(all="ignore"):
-        low, high = np.fmin.reduce(per_cell, 1), np.fmax.reduce(shape.band[1].reshape(layout.width, -1), 1)
-        scale = layout.height / (top - bottom)
         upper, lower = (top - high) * scale, (top - low) * scale
         row = np.arange(layout.height)[:, None]
         covered = np.minimum(lower, row + 1) - np.maximum(upper, row)
-        mask = covered >= np.minimum(0.5, (lower - upper) / 2)
-    paint = Paint(shape.curve.series.colour, _BAND_STRENGTH)
-    cells.shade(layout.row, layout.column, np.asarray(mask & (covered > 0)), paint)
-    if plot.mode == "ascii":
-        glyphs = np.where(mask & (covered > 0), np.uint32(ord(":")), np.uint32(0)).astype(np.uint32)
-        cells.draw(layout.row, layout.column, glyphs, Paint(shape.curve.series.colour, 0.6))
+        return np.asarray((covered > 0) & (covered >= np.minimum(0.5, (lower - upper) / 2)))
 
 
 def _reference_rows(plot: Plot, layout: Layout, bottom: float, top: float) -> list[tuple[Reference, int, bool]]:

@@ -92,13 +92,15 @@ def fill(low: FloatArray, high: FloatArray, bottom: float, top: float, rows: int
 def thin(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return the dots of a line without the doubled corners that joining pieces leave behind.
 
-    A dot goes when its column continues beyond it and the column before already has a dot in the same row.
+    Of a column with two dots, one goes when the column before has a dot in the same row; lines stay connected.
     """
-    result = mask.copy()
-    tall = mask.sum(0) == 2
-    same = mask[:, 1:] & mask[:, :-1] & tall[1:]
-    result[:, 1:] &= ~same
-    return result
+    shared = np.zeros_like(mask)
+    shared[:, 1:] = mask[:, 1:] & mask[:, :-1]
+    shared &= (mask.sum(0) == 2) & (shared.sum(0) == 1)
+    # Where the neighbour's dot goes too, the two columns would fall apart.
+    held = shared.copy()
+    held[:, 1:] &= ~shared[:, :-1]
+    return np.asarray(mask & ~held)
 
 
 def pack(mask: NDArray[np.bool_], mode: MarkerMode, letter: str = "*") -> NDArray[np.uint32]:

@@ -1,0 +1,78 @@
+"""Frames of a game as pairs of colours, one pair for each terminal cell."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+Frame = NDArray[np.uint8]
+Keys = NDArray[np.int64]
+
+
+def fitted_size(height: int, width: int, columns: int, rows: int, pixel_aspect: float) -> tuple[int, int]:
+    """Return the largest (pixel rows, pixel columns) of the same shape within `columns` x 2 `rows` half cells."""
+    shape = width * pixel_aspect / height
+    tall, wide = 2 * rows, columns
+    if wide / tall > shape:
+        wide = max(1, min(columns, round(tall * shape)))
+    else:
+        tall = max(1, min(2 * rows, round(wide / shape)))
+    return tall, wide
+
+
+@lru_cache(maxsize=64)
+def _edges(length: int, pieces: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    edges = np.arange(pieces + 1) * length // pieces
+    return edges[:-1], np.diff(edges).astype(np.float32)
+
+
+def resize(frame: Frame, tall: int, wide: int) -> Frame:
+    """Return `frame` (H, W, 3) at (tall, wide, 3): the mean of each box when shrinking, else the nearest pixel."""
+    height, width = frame.shape[:2]
+    if tall == height and wide == width:
+        return frame
+    if tall <= height and wide <= width:
+        row_starts, row_sizes = _edges(height, tall)
+        column_starts, column_sizes = _edges(width, wide)
+        summed = np.add.reduceat(frame, row_starts, axis=0, dtype=np.uint32)
+        summed = np.add.reduceat(summed, column_starts, axis=1, dtype=np.uint32)
+        area = row_sizes[:, None, None] * column_sizes[None, :, None]
+        return np.asarray((summed / area + np.float32(0.5)).astype(np.uint8))
+    rows = (np.arange(tall) * 2 + 1) * height // (2 * tall)
+    columns = (np.arange(wide) * 2 + 1) * width // (2 * wide)
+    return np.asarray(frame[rows[:, None], columns])
+
+
+def pair_keys(pixels: Frame, bits: int = 8) -> Keys:
+    """Return one number (rows, columns) per cell: the upper pixel's colour shifted by 24, and the lower's.
+
+    An odd last row of pixels stands over black; `bits` of each channel are kept.
+    """
+    if len(pixels) % 2:
+        pixels = np.concatenate([pixels, np.zeros_like(pixels[:1])])
+    if bits < 8:
+        kept = pixels & np.uint8(256 - (1 << (8 - bits)))
+        pixels = kept | (kept >> bits)
+    colours = pixels.astype(np.int64) @ np.array([1 << 16, 1 << 8, 1], np.int64)
+    return np.asarray(colours[0::2] << 24 | colours[1::2])
+
+
+def changed_spans(old: Keys | None, new: Keys) -> list[tuple[int, int, int]]:
+    """Return (row, first column, one past the last) of the cells that differ, one span for each row that has any."""
+    if old is None or old.shape != new.shape:
+        return [(row, 0, new.shape[1]) for row in range(len(new))]
+    different = old != new
+    rows = np.flatnonzero(different.any(1))
+    first = different[rows].argmax(1)
+    last = new.shape[1] - different[rows][:, ::-1].argmax(1)
+    return list(zip(rows.tolist(), first.tolist(), last.tolist(), strict=True))
+
+
+def key_runs(keys: Keys) -> list[tuple[int, int]]:
+    """Return (length, key) of each run of equal cells in one row."""
+    cuts = np.flatnonzero(keys[1:] != keys[:-1]) + 1
+    starts = np.concatenate(([0], cuts))
+    lengths = np.diff(np.concatenate((starts, [len(keys)])))
+    return list(zip(lengths.tolist(), keys[starts].tolist(), strict=True))
