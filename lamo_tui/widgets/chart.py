@@ -103,7 +103,7 @@ class Chart(ChartPicture, can_focus=True):
 
     def action_cursor(self, columns: int) -> None:
         """Move the cursor by columns of cells, bringing it up at the newest point in view."""
-        window, ends = self._window(self._columns()), self._ends()
+        window, ends = self.window(self._columns()), self._ends()
         if window is None or ends is None:
             return
         self._pinned = True

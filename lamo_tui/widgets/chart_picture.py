@@ -104,9 +104,9 @@ class ChartPicture(Drawn):
             self._references = list(references)
             self.redraw()
 
-    def picture(self, width: int, height: int) -> Cells:
-        """Return the chart at a size."""
-        plot = Plot(
+    def plot(self) -> Plot:
+        """Return what is shown, without a size."""
+        return Plot(
             self.title,
             self._curves,
             self._references,
@@ -118,7 +118,10 @@ class ChartPicture(Drawn):
             self.cursor_x,
             focused=self.has_focus,
         )
-        return draw_plot(plot, self._window(columns_of(width, height, self.marker_mode)), width, height)
+
+    def picture(self, width: int, height: int) -> Cells:
+        """Return the chart at a size."""
+        return draw_plot(self.plot(), self.window(columns_of(width, height, self.marker_mode)), width, height)
 
     # Geometry
 
@@ -131,13 +134,14 @@ class ChartPicture(Drawn):
     def _columns(self) -> int:
         return columns_of(max(1, self.size.width), max(1, self.size.height), self.marker_mode)
 
-    def _window(self, columns: int) -> Window | None:
+    def window(self, columns: int) -> Window | None:
+        """Return the part of the x axis in view, cut into columns; None without data."""
         ends = self._ends()
         return None if ends is None else self._view.window(*ends, columns)
 
     def _place_at(self, x_cell: float) -> float | None:
         """Return the axis value under a column of the widget."""
-        window = self._window(self._columns())
+        window = self.window(self._columns())
         if window is None:
             return None
         layout = lay_out(max(1, self.size.width), max(1, self.size.height))

@@ -54,7 +54,7 @@ def pair_keys(pixels: Frame, bits: int = 8) -> Keys:
         pixels = np.concatenate([pixels, np.zeros_like(pixels[:1])])
     if bits < 8:
         kept = pixels & np.uint8(256 - (1 << (8 - bits)))
-        pixels = kept | (kept >> bits)
+        pixels = np.bitwise_or(kept, np.right_shift(kept, bits), dtype=np.uint8)
     colours = pixels.astype(np.int64) @ np.array([1 << 16, 1 << 8, 1], np.int64)
     return np.asarray(colours[0::2] << 24 | colours[1::2])
 

@@ -47,13 +47,12 @@ def draw_head(
     named = [(one.marker, one.name, value) for one, value in zip(series, values, strict=True)]
     if len(named) == 1 and named[0][1] in ("", title):
         named = [("", "", named[0][2])]
+    if len(title) + _width(named) + len(place) + 6 > cells.width:
+        named = [(letter, "", value) for letter, _, value in named]
+    if len(title) + _width(named) + len(place) + 6 > cells.width and place:
+        place = place.rsplit(" ", 1)[-1]
     full = _width(named) + len(place) + 2 * bool(place)
     column = cells.write(0, 0, shorten(title, max(6, cells.width - full - 2)), ink)
-    room = cells.width - column - 2
-    if _width(named) + len(place) + 2 > room:
-        named = [(letter, "", value) for letter, _, value in named]
-    if _width(named) + len(place) + 2 > room and place:
-        place = place.rsplit(" ", 1)[-1]
     at = max(column + 2, cells.width - _width(named) - (len(place) + 2 if place else 0))
     if place:
         at = cells.write(0, at, place, TEXT) + 2

@@ -84,7 +84,7 @@ def draw_plot(plot: Plot, window: Window | None, width: int, height: int) -> Cel
     """Return the picture at a size of at least 1 x 1; `window` has as many columns as `columns_of` says."""
     cells = Cells(width, height)
     layout = lay_out(width, height)
-    shapes = [] if window is None else [_shape(curve, window) for curve in plot.curves]
+    shapes = [] if window is None else shapes_of(plot, window)
     extent = value_range(shapes, plot)
     if window is None or extent is None:
         _draw_nothing(cells, plot, layout)
@@ -112,6 +112,11 @@ def draw_plot(plot: Plot, window: Window | None, width: int, height: int) -> Cel
 def columns_of(width: int, height: int, mode: MarkerMode) -> int:
     """Return how many columns of dots a picture of this size has."""
     return lay_out(width, height).width * DOTS[mode][1]
+
+
+def shapes_of(plot: Plot, window: Window) -> list[Shape]:
+    """Return the curves of a plot in the columns of a window."""
+    return [_shape(curve, window) for curve in plot.curves]
 
 
 def _shape(curve: Curve, window: Window) -> Shape:
@@ -178,15 +183,30 @@ def _draw_title(cells: Cells, plot: Plot, cursor: float | None) -> None:
     draw_head(cells, plot.title, ink, [curve.series for curve in plot.curves], cursor, plot.x_name, plot.x_kind)
 
 
+def y_ticks(plot: Plot, bottom: float, top: float, count: int) -> list[tuple[float, str]]:
+    """Return places on the y axis, in axis units, with their labels."""
+    if not plot.log_y:
+        values = linear_ticks(bottom, top, count)
+        return list(zip(values, format_ticks(values), strict=True))
+    return [(math.log10(value), format_value(value)) for value in log_ticks(bottom, top, count) if value > 0]
+
+
+def x_ticks(plot: Plot, window: Window, count: int) -> list[tuple[float, str]]:
+    """Return places on the x axis, in axis units, with their labels."""
+    start, end = window.start, window.end
+    if plot.log_x:
+        return [(math.log10(value), format_value(value)) for value in log_ticks(start, end, count) if value > 0]
+    if plot.x_kind == "seconds":
+        return [(value, format_duration(value)) for value in clock_ticks(start, end, count)]
+    values = linear_ticks(start, end, count)
+    return list(zip(values, format_ticks(values), strict=True))
+
+
 def _draw_y_axis(cells: Cells, plot: Plot, layout: Layout, bottom: float, top: float) -> None:
-    count = max(1, min(8, layout.height // 2))
-    values = log_ticks(bottom, top, count) if plot.log_y else linear_ticks(bottom, top, count)
-    labels = [format_value(value) for value in values] if plot.log_y else format_ticks(values)
     dots = "┄" if plot.mode != "ascii" else "."
     taken = set()
-    for value, label in zip(values, labels, strict=True):
-        place = _on_axis(value, plot.log_y)
-        row = -1 if place is None else _row_of(place, layout, bottom, top)
+    for place, label in y_ticks(plot, bottom, top, max(1, min(8, layout.height // 2))):
+        row = _row_of(place, layout, bottom, top)
         if not 0 <= row < layout.height or row in taken:
             continue
         taken.add(row)
@@ -200,19 +220,10 @@ def _draw_y_axis(cells: Cells, plot: Plot, layout: Layout, bottom: float, top: f
 def _draw_x_axis(cells: Cells, plot: Plot, layout: Layout, window: Window) -> None:
     if layout.axis_row < 0:
         return
-    count = max(1, layout.width // 12)
     start, end = window.start, window.end
-    if plot.x_kind == "seconds" and not plot.log_x:
-        values = clock_ticks(start, end, count)
-        labels = [format_duration(value) for value in values]
-    else:
-        values = log_ticks(start, end, count) if plot.log_x else linear_ticks(start, end, count)
-        labels = [format_value(value) for value in values] if plot.log_x else format_ticks(values)
     free_from = 0
-    for value, label in zip(values, labels, strict=True):
-        place = _on_axis(value, plot.log_x)
-        if place is None:
-            continue
+    count = layout.width // 9 if plot.log_x else layout.width // 12
+    for place, label in x_ticks(plot, window, max(1, count)):
         column = layout.column + math.floor((place - start) / (end - start) * layout.width)
         left = min(cells.width - len(label), max(layout.column, column - len(label) // 2))
         if left >= free_from and column < cells.width:
