@@ -72,6 +72,9 @@ def _register() -> None:
 
 def main() -> None:
     """Run the command line; every error that a user can cause ends in one sentence and its exit code."""
+    # PyTorch's threads spin while they wait for each other, unless told before it is imported; on a machine that
+    # is also busy with something else that makes small products ten times slower.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     _register()
     try:
         app()
