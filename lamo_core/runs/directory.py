@@ -106,7 +106,7 @@ def find_run(text: str | Path, root: Path | None = None) -> RunDirectory:
     Raises `UsageError` with the nearest id, or with the candidates when several fit.
     """
     path, name = Path(text), str(text)
-    if (path / "run.json").is_file():
+    if name and (path / "run.json").is_file():
         return RunDirectory(Path(os.path.abspath(path)))
     ids = run_ids(root)
     if not ids:
@@ -115,7 +115,7 @@ def find_run(text: str | Path, root: Path | None = None) -> RunDirectory:
         )
     if name == "last":
         return _in(root, ids[-1])
-    for fitting in ([i for i in ids if i.startswith(name)], [i for i in ids if name and name in i]):
+    for fitting in ([i for i in ids if name and i.startswith(name)], [i for i in ids if name and name in i]):
         if len(fitting) == 1:
             return _in(root, fitting[0])
         if len(fitting) > 1:

@@ -47,12 +47,13 @@ class LineTail:
         self.restarted, self.at_end = False, True
         try:
             with self.path.open("rb") as file:
-                self._check(os.fstat(file.fileno()))
+                stat = os.fstat(file.fileno())
+                self._check(stat)
                 file.seek(self._offset)
                 data = file.read(_CHUNK)
-                if len(data) == _CHUNK:
-                    self.at_end = False
-                    data += b"" if data.endswith(b"\n") else file.readline()
+                if len(data) == _CHUNK and not data.endswith(b"\n"):
+                    data += file.readline()
+                self.at_end = file.tell() >= stat.st_size
         except OSError:  # not there yet, or not now
             return []
         end = data.rfind(b"\n") + 1

@@ -23,13 +23,20 @@ def change_setting(
 ) -> None:
     """Change a setting of a running run; only those that do not make it another run."""
     from lamo_core.errors import UsageError
+    from lamo_core.runs.control import send
+    from lamo_tui.cli.output import console, emit_json
 
     found = _steerable(run)
+    commands = []
     for assignment in assignments:
         name, separator, value = assignment.partition("=")
         if not separator:
             raise UsageError(f"say NAME=VALUE, such as eval.every=200, not {assignment!r}")
-        _send(found, "set", as_json, name.strip(), value.strip())
+        commands.append(send(found, "set", name.strip(), value.strip()))
+    if as_json:
+        emit_json({"run": found.id, "commands": commands})
+    else:
+        console().print(f"asked {found.id}: set {' '.join(assignments)}", markup=False)
 
 
 def save(run: RunArgument, as_json: JsonOption = False) -> None:
@@ -54,6 +61,7 @@ def stop(
 
     Examples:  lamo stop last   ·   lamo stop 20261121-0144 --wait 60
     """
+    from lamo_core.runs.control import send
     from lamo_core.runs.directory import find_run
     from lamo_core.runs.manage import kill_run, wait_until_idle
     from lamo_core.runs.status import read_state
@@ -65,7 +73,7 @@ def stop(
         kill_run(found)
         derived = wait_until_idle(found, 10)
     elif derived.active:
-        _send(found, "stop", False, quiet=True)
+        send(found, "stop")
         derived = wait_until_idle(found, wait) if wait else derived
     if as_json:
         emit_json({"run": found.id, "command": "kill" if kill else "stop", "state": derived.state})
@@ -109,21 +117,12 @@ def _steerable(text: str) -> RunDirectory:
     return run
 
 
-def _send(
-    run: RunDirectory,
-    name: CommandName,
-    as_json: bool,
-    setting: str = "",
-    value: str = "",
-    *,
-    quiet: bool = False,
-) -> None:
+def _send(run: RunDirectory, name: CommandName, as_json: bool) -> None:
     from lamo_core.runs.control import send
     from lamo_tui.cli.output import console, emit_json
 
-    command = send(run, name, setting, value)
-    what = f"{name} {setting}={value}" if setting else name
+    command = send(run, name)
     if as_json:
-        emit_json({"run": run.id, "command": command})
-    elif not quiet:
-        console().print(f"asked {run.id}: {what}", markup=False)
+        emit_json({"run": run.id, "commands": [command]})
+    else:
+        console().print(f"asked {run.id}: {name}", markup=False)

@@ -1,0 +1,72 @@
+"""Events to put into a run, and a clock that moves when told to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from lamo_core.evaluation.scores import TargetScore
+from lamo_core.training.events import EvalDone, Started, StepDone
+
+
+class FakeClock:
+    """A clock that moves when told to."""
+
+    def __init__(self, now: float = 1_000_000.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def started(step: int = 0, total: int = 100) -> Started:
+    return Started(
+        step,
+        1.0,
+        total=total,
+        trainable=10,
+        frozen=90,
+        device="cpu",
+        precision="float32",
+        backbone="mini",
+        episodes=7,
+        transitions=700,
+        data_return_mean=4.5,
+        targets=(9.0,),
+    )
+
+
+def step_done(step: int, loss: float = 0.5, language: float | None = None, seconds: float = 0.1) -> StepDone:
+    return StepDone(
+        step,
+        float(step),
+        loss=loss,
+        decision_loss=loss,
+        language_loss=language,
+        grad_norm=1.0,
+        learning_rate=1e-3,
+        samples=32 * step,
+        seconds={"data": 0.0, "model": seconds},
+    )
+
+
+def score(returns: Iterable[float], target: float = 9.0) -> TargetScore:
+    values = tuple(returns)
+    average = sum(values) / len(values)
+    return TargetScore(
+        target=target,
+        episodes=len(values),
+        returns=values,
+        lengths=tuple(10 for _ in values),
+        mean=average,
+        low=min(values),
+        high=max(values),
+        normalised=10 * average,
+        length_mean=10.0,
+        steps_per_second=100.0,
+        context="chunked",
+        action="sample",
+    )
+
+
+def eval_done(step: int, *scores: TargetScore, seconds: float = 2.0, final: bool = False) -> EvalDone:
+    return EvalDone(step, float(step), scores=scores, seconds=seconds, final=final)

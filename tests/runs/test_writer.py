@@ -1,0 +1,186 @@
+"""What training events become on disk."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import IO, Any
+
+import pytest
+
+from lamo_core.config import EvalConfig
+from lamo_core.errors import CheckpointError, StorageError, UsageError
+from lamo_core.runs.directory import RunDirectory
+from lamo_core.runs.reader import MetricsTail, read_events
+from lamo_core.runs.status import read_state, read_status
+from lamo_core.runs.writer import RunWriter
+from lamo_core.training.events import CheckpointSaved, Note, Paused, Resumed, Stopped
+from tests.runs.run_doubles import FakeClock, eval_done, score, started, step_done
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_a_whole_run_on_disk(run: RunDirectory) -> None:
+    with RunWriter(run, EvalConfig()) as writer:
+        writer.write(started(total=2))
+        writer.write(step_done(1, loss=float("nan")))
+        writer.write(step_done(2, language=3.0))
+        writer.write(eval_done(2, score([1.0, 3.0]), score([5.0, 7.0], target=20.0), final=True))
+        writer.write(CheckpointSaved(2, 2.0, path="checkpoints/000002.pt", best=True))
+        writer.write(Stopped(2, 2.0, reason="finished", message=""))
+    first, second, evaluation = _lines(run.metrics_file)
+    assert (first["step"], first["k"], first["loss"], first["samples"]) == (1, "train", "NaN", 32)
+    assert "loss/language" not in first
+    assert (second["loss/language"], second["time/model"]) == (3.0, 0.1)
+    assert (evaluation["k"], evaluation["return"], evaluation["return@9"], evaluation["return@20"]) == (
+        "eval",
+        6,
+        2,
+        6,
+    )
+    events = read_events(run.events_file)
+    assert [event["event"] for event in events] == ["Started", "EvalDone", "CheckpointSaved", "Stopped"]
+    assert events[1]["scores"][0]["returns"] == [1.0, 3.0]
+    status, derived = read_state(run)
+    assert (derived.state, status.step, status.total, status.last_return) == ("finished", 2, 2, 6.0)
+    log = run.log_file.read_text()
+    assert "return 6 [5, 7] for target 20" in log
+    assert "finished" in log
+
+
+def test_status_is_replaced_at_most_every_second(run: RunDirectory) -> None:
+    clock = FakeClock()
+    writer = RunWriter(run, clock=clock)
+    writer.write(started())
+    clock.now += 0.9
+    writer.write(step_done(1))
+    assert read_status(run).step == 0
+    clock.now += 0.2
+    writer.write(step_done(2))
+    assert read_status(run).step == 2
+    writer.write(Note(3, 3.0, text="nothing that a status shows"))
+    clock.now += 5
+    writer.heartbeat()
+    assert read_status(run).heartbeat == clock.now
+    writer.close()
+
+
+def test_a_pause_shows_at_once_and_does_not_count_as_work(run: RunDirectory) -> None:
+    clock = FakeClock()
+    with RunWriter(run, clock=clock) as writer:
+        writer.write(started())
+        clock.now += 10
+        writer.write(Paused(0, clock.now))
+        assert read_state(run)[0].state == "paused"
+        clock.now += 1000
+        writer.heartbeat()
+        assert read_status(run).seconds == 10
+        writer.write(Resumed(0, clock.now))
+        clock.now += 5
+        writer.write(Stopped(0, clock.now, reason="stop", message="asked to stop by SIGINT"))
+    status = read_status(run)
+    assert (status.state, status.seconds, status.message) == ("stopped", 15, "asked to stop by SIGINT")
+
+
+def test_a_resumed_run_appends_after_half_a_line_and_adds_up_time(run: RunDirectory) -> None:
+    clock = FakeClock()
+    with RunWriter(run, clock=clock) as writer:
+        writer.write(started())
+        writer.write(step_done(1))
+        writer.write(step_done(2, loss=8.0))
+        clock.now += 7
+        writer.write(Stopped(2, 2.0, reason="signal", message=""))
+    with run.metrics_file.open("a") as file:
+        file.write('{"t":1.0,"step":3,"lo')
+    clock.now += 100
+    with RunWriter(run, clock=clock) as writer:
+        writer.write(started(step=1))
+        writer.write(step_done(2, loss=9.0))
+        clock.now += 3
+        writer.write(Stopped(2, 2.0, reason="finished", message=""))
+    metrics = MetricsTail(run.metrics_file)
+    metrics.poll_all()
+    assert metrics.series("loss").step.tolist() == [1, 2]
+    assert metrics.series("loss").value.tolist() == [0.5, 9.0]
+    status = read_status(run)
+    assert (status.seconds, status.started, status.state) == (10.0, 1_000_000.0, "finished")
+
+
+@pytest.mark.parametrize(
+    ("error", "state", "message"),
+    [
+        (CheckpointError("the checkpoint is cut"), "failed", "the checkpoint is cut"),
+        (ValueError("odd"), "failed", "ValueError: odd"),
+        (KeyboardInterrupt(), "stopped", "interrupted"),
+    ],
+)
+def test_leaving_by_an_error_is_put_down(
+    run: RunDirectory, error: BaseException, state: str, message: str
+) -> None:
+    def work() -> None:
+        with RunWriter(run) as writer:
+            writer.write(started())
+            raise error
+
+    with pytest.raises(type(error)):
+        work()
+    assert (read_status(run).state, read_status(run).message) == (state, message)
+
+
+class FullFile:
+    """A file on a disk without room."""
+
+    def write(self, text: str) -> int:
+        raise OSError(28, "No space left on device")
+
+    def flush(self) -> None:
+        pass
+
+    def close(self) -> None:
+        raise OSError(28, "No space left on device")
+
+
+def test_a_full_disk_stops_the_run_with_a_sentence(
+    run: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def work() -> None:
+        with RunWriter(run) as writer:
+            writer.write(started())
+            full: Any = FullFile()
+            files: list[IO[str]] = [full]
+            monkeypatch.setattr(writer, "_metrics", full)
+            monkeypatch.setattr(writer, "_files", files)
+            writer.write(step_done(1))
+
+    with pytest.raises(StorageError, match=r"metrics\.jsonl: No space left on device"):
+        work()
+    assert read_status(run).state == "failed"
+    assert "No space left" in read_status(run).message
+
+
+def test_a_full_disk_at_the_very_end_does_not_hide_the_first_error(
+    run: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(source: object, target: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    def work() -> None:
+        with RunWriter(run) as writer:
+            writer.write(started())
+            monkeypatch.setattr(os, "replace", full)
+            raise ValueError("first")
+
+    with pytest.raises(ValueError, match="first"):
+        work()
+
+
+def test_two_processes_cannot_write_one_run(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer = RunWriter(run)
+    writer.write(started())
+    monkeypatch.setattr(os, "getpid", lambda: 1)
+    with pytest.raises(UsageError, match=r"is running in process .* lamo stop"):
+        RunWriter(run)
+    writer.close()
