@@ -102,12 +102,12 @@ def test_table_names_policy_random_play_and_data(run: Run, checkpoint: Path) -> 
 
 
 def test_json_is_one_object_and_repeats_exactly(run: Run, checkpoint: Path) -> None:
-    arguments = (checkpoint, "--json", "--episodes", 3, "--target", "-5,90.5", "--device", "cpu")
+    arguments = (checkpoint, "--json", "--episodes", 2, "--target", "-5,90.5", "--device", "cpu")
     report, again = (json.loads(run(*arguments).stdout) for _ in range(2))
     assert [score["target"] for score in report["scores"]] == [-5.0, 90.5]
     assert [score["returns"] for score in report["scores"]] == [score["returns"] for score in again["scores"]]
     for score in report["scores"]:
-        assert score["lengths"] == [12, 12, 12]
+        assert score["lengths"] == [12, 12]
         assert score["low"] <= score["mean"] <= score["high"]
         assert (score["context"], score["action"]) == ("chunked", "sample")
     assert (report["step"], report["agreement"], report["video"]) == (7, None, None)

@@ -1,0 +1,79 @@
+"""`lamo benchmark`: how fast the parts are on this machine."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="Measure how fast the parts are on this machine.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.callback()
+def _group() -> None:
+    """Keep `lamo benchmark NAME` a group even while it has one command."""
+
+
+@app.command()
+def acting(
+    backbone: Annotated[str, typer.Option(help="A model of `lamo lm list`.")] = "random:mini",
+    task: Annotated[str, typer.Option(help="The task whose observations and actions are used.")] = "atari-breakout",
+    episodes: Annotated[int, typer.Option(min=1, help="Episodes side by side.")] = 20,
+    context: Annotated[int, typer.Option(min=1, max=1024, help="K, steps that the policy sees.")] = 30,
+    steps: Annotated[int, typer.Option(min=1, help="Timed steps per mode.")] = 32,
+    threads: Annotated[int, typer.Option(min=0, help="Threads of PyTorch on the CPU; 0 leaves its choice.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
+) -> None:
+    """Decisions per second with the sliding and the chunked context, without an environment.
+
+    \b
+    Examples:
+      lamo benchmark acting
+      lamo benchmark acting --backbone random:gpt2 --episodes 40 --device cuda --json
+    """
+    from dataclasses import asdict
+
+    import torch
+
+    from lamo_core.config import RunConfig
+    from lamo_core.evaluation.speed import measure_acting, tokens_per_decision
+    from lamo_core.model.backbone import adapt, load_backbone
+    from lamo_core.model.policy import Policy, PolicyStatistics
+    from lamo_core.tasks.registry import get_task
+    from lamo_core.training.device import resolve_device
+    from lamo_tui.cli.output import emit_json, emit_table, progress, rate
+
+    place = resolve_device(device)
+    if threads:
+        torch.set_num_threads(threads)
+    config = RunConfig.from_dict({"task": {"name": task}, "model": {"context": context, "backbone": backbone}})
+    model = load_backbone(backbone)
+    adapt(model, "lora", rank=config.model.lora_rank, alpha=config.model.lora_alpha)
+    policy = Policy(get_task(task), model, config.model, PolicyStatistics(1.0, 1000)).to(place)
+    results = []
+    with progress() as report:
+        for index, mode in enumerate(("chunked", "sliding")):
+            report(f"measuring {mode}", index, 2)
+            results.append(measure_acting(policy, mode, episodes=episodes, steps=steps))
+    gain = results[0].decisions_per_second / results[1].decisions_per_second
+    if as_json:
+        setting = {"backbone": backbone, "task": task, "context": context, "device": str(place)}
+        setting["threads"] = str(torch.get_num_threads())
+        emit_json({**setting, "results": [asdict(result) for result in results], "gain": gain})
+        return
+    columns = ["context", "decisions/s", "ms/step", "tokens/decision"]
+    rows = [
+        [
+            result.context,
+            rate(result.decisions_per_second),
+            f"{result.milliseconds_per_step:.1f}",
+            f"{tokens_per_decision(policy, result.context):.1f}",
+        ]
+        for result in results
+    ]
+    emit_table(columns, rows, right=columns[1:])
+    typer.echo(
+        f"{backbone}, K = {context}, {episodes} episodes side by side on {place} "
+        f"({torch.get_num_threads()} threads): chunked is {gain:.1f} times as fast"
+    )
