@@ -32,6 +32,7 @@ _COMMANDS = {
     "train": ("lamo_tui.cli.train", "Train"),
     "eval": ("lamo_tui.cli.eval", "Train"),
     "presets": ("lamo_tui.cli.presets", "Train"),
+    "tui": ("lamo_tui.cli.tui", "Runs"),
     "runs": ("lamo_tui.cli.runs", "Runs"),
     "stop": ("lamo_tui.cli.runs", "Runs"),
     "pause": ("lamo_tui.cli.runs", "Runs"),

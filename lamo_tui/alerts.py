@@ -1,0 +1,82 @@
+"""What deserves a look in a run's curves: a loss that is no number, or jumps. Knows nothing of Textual."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from lamo_core.runs.reader import Series
+
+_BLOCK = 32
+"""Steps that are compared with those before them."""
+_HISTORY = 200
+_SPIKE = 3.0
+"""A block's mean this many times the typical loss before it is a spike."""
+_MOST = 50
+"""No more alerts than this are kept per run."""
+
+
+@dataclass(frozen=True)
+class Alert:
+    """Something that a person should know about."""
+
+    kind: str
+    """`nan` or `spike`."""
+    step: int
+    time: float
+    text: str
+
+
+class AlertWatch:
+    """Looks at losses as they grow, each point once."""
+
+    def __init__(self) -> None:
+        self.alerts: list[Alert] = []
+        self._seen: dict[str, int] = {}
+
+    def update(self, series: Mapping[str, Series]) -> None:
+        """Look at the points that are new; a run that went back forgets what came after that step."""
+        for name in ("loss", "loss/language"):
+            if name in series:
+                self._look(name, series[name])
+
+    def _look(self, name: str, series: Series) -> None:
+        seen = self._seen.get(name, -1)
+        last = int(series.step[-1]) if len(series) else -1
+        if last < seen:
+            self.alerts = [alert for alert in self.alerts if alert.step <= last]
+            seen = last
+        start = int(np.searchsorted(series.step, seen, side="right"))
+        self._find_non_finite(name, series, start)
+        # a spike is judged over whole blocks, so what is not yet a block is looked at again
+        end = start + (len(series) - start) // _BLOCK * _BLOCK
+        for begin in range(start, end, _BLOCK):
+            self._find_spike(name, series, begin)
+        if end > start:
+            self._seen[name] = int(series.step[end - 1])
+
+    def _find_non_finite(self, name: str, series: Series, start: int) -> None:
+        bad = np.flatnonzero(~np.isfinite(series.value[start:]))
+        known = any(alert.kind == "nan" and alert.text.startswith(name) for alert in self.alerts)
+        if len(bad) and not known:
+            at = start + int(bad[0])
+            word = "NaN" if math.isnan(float(series.value[at])) else "infinite"
+            self._add("nan", series, at, f"{name} is {word} since step {int(series.step[at]):,}")
+
+    def _find_spike(self, name: str, series: Series, begin: int) -> None:
+        before = series.value[max(0, begin - _HISTORY) : begin]
+        block = series.value[begin : begin + _BLOCK]
+        if len(before) < 2 * _BLOCK or not (np.isfinite(before).all() and np.isfinite(block).all()):
+            return
+        typical, top = float(np.median(before)), int(np.argmax(block))
+        if typical > 0 and float(block.mean()) > _SPIKE * typical:
+            step = int(series.step[begin + top])
+            text = f"{name} jumped to {float(block[top]):.3g} at step {step:,} (was about {typical:.3g})"
+            self._add("spike", series, begin + top, text)
+
+    def _add(self, kind: str, series: Series, at: int, text: str) -> None:
+        if len(self.alerts) < _MOST:
+            self.alerts.append(Alert(kind, int(series.step[at]), float(series.time[at]), text))

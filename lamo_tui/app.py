@@ -1,0 +1,201 @@
+"""The dashboard: a viewer of the runs folder that can also start and steer runs. It never imports torch."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import ClassVar
+
+from textual import work
+from textual.app import App, SystemCommand
+from textual.css.query import NoMatches
+from textual.screen import Screen
+from textual.worker import get_current_worker
+
+from lamo_core.errors import LamoError
+from lamo_tui import themes
+from lamo_tui.bindings import bindings_of
+from lamo_tui.commands import LamoCommands
+from lamo_tui.messages import StoreFailed, StoreUpdated
+from lamo_tui.screens.base import LamoScreen
+from lamo_tui.screens.help import HelpScreen
+from lamo_tui.screens.new_run import NewRunScreen
+from lamo_tui.screens.run import RunScreen
+from lamo_tui.screens.runs import RunsScreen
+from lamo_tui.screens.welcome import WelcomeScreen
+from lamo_tui.settings import Settings
+from lamo_tui.store import RunStore, Snapshot
+from lamo_tui.system import SystemMeter
+
+_POLL_SECONDS = 0.25
+
+
+class LamoApp(App[None]):
+    """The application; `clock` and `follow` False (ticks by hand) are for tests and single pictures."""
+
+    CSS_PATH = "app.tcss"
+    TITLE = "lamo"
+    MODES: ClassVar = {"runs": RunsScreen, "run": RunScreen, "new": NewRunScreen, "help": HelpScreen}
+    DEFAULT_MODE = "runs"
+    BINDINGS = bindings_of("app")
+    COMMANDS: ClassVar = {LamoCommands}
+    ENABLE_COMMAND_PALETTE = True
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        settings: Settings | None = None,
+        attach: str | None = None,
+        store: RunStore | None = None,
+        clock: Callable[[], float] = time.time,
+        follow: bool = True,
+    ) -> None:
+        super().__init__()
+        self.root = root
+        self.settings = settings or Settings()
+        self.clock = clock
+        self.snapshot = Snapshot(root=root)
+        self.opened: str | None = attach
+        self.failure: Exception | None = None
+        self.store = store or RunStore(root, clock=clock, meter=SystemMeter())
+        self._follow = follow
+        self._wake = threading.Event()
+        self._welcomed = False
+        for theme in themes.THEMES:
+            self.register_theme(theme)
+        self.theme = self.settings.theme if self.settings.theme in self.available_themes else themes.DARK.name
+        self.colours = themes.palette(self.current_theme, self.get_css_variables())
+
+    def on_mount(self) -> None:
+        """Start following the folder."""
+        self.set_keymap(self.settings.keymap)
+        self.theme_changed_signal.subscribe(self, lambda _: self._recolour())
+        if self.opened is not None:
+            self.switch_mode("run")
+        if self._follow:
+            self._poll_store()
+
+    def tick(self) -> None:
+        """Look at the folder now and show it."""
+        self.show(self.store.poll())
+
+    def wake(self) -> None:
+        """Look at the folder soon, not only when it is time."""
+        self._wake.set()
+
+    @work(thread=True, exclusive=True, group="store", exit_on_error=False)
+    def _poll_store(self) -> None:
+        worker = get_current_worker()
+        while not worker.is_cancelled:
+            try:
+                self.post_message(StoreUpdated(self.store.poll()))
+            except (OSError, LamoError, ValueError, KeyError) as error:
+                self.post_message(StoreFailed(str(error)))
+            self._wake.wait(_POLL_SECONDS)
+            self._wake.clear()
+
+    def on_store_updated(self, message: StoreUpdated) -> None:
+        """Show what the thread has read."""
+        self.show(message.snapshot)
+
+    def on_store_failed(self, message: StoreFailed) -> None:
+        """Say so; the next tick tries again."""
+        self.notify(f"could not read the runs: {message.reason}; trying again", severity="warning", timeout=5)
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Give a snapshot to the screen in view."""
+        self.snapshot = snapshot
+        with self.batch_update():
+            for screen in self.screen_stack:
+                if isinstance(screen, LamoScreen) and screen.is_mounted:
+                    screen.update(snapshot)
+        if snapshot.listed and not self._welcomed:
+            self._welcomed = True
+            if not snapshot.runs and self.opened is None and self.current_mode == "runs":
+                self.push_screen(WelcomeScreen())
+
+    def open_run(self, run_id: str) -> None:
+        """Show a run."""
+        self.opened = run_id
+        self.switch_mode("run")
+        self.wake()
+
+    def new_run(self, preset: str | None) -> None:
+        """Open the New run screen, with a preset chosen."""
+        self.action_mode("new")
+        screen = self.screen
+        if preset is not None and isinstance(screen, NewRunScreen):
+            screen.call_after_refresh(screen.choose_preset, preset)
+
+    def try_to(self, action: Callable[[], str | None]) -> None:
+        """Do something and show its sentence, or that of the error that it raised."""
+        try:
+            said = action()
+        except LamoError as error:
+            self.notify(str(error), severity="error", timeout=8, markup=False)
+            return
+        if said:
+            self.notify(said, timeout=4, markup=False)
+        self.wake()
+
+    def action_mode(self, mode: str) -> None:
+        """Go to a screen."""
+        if len(self.screen_stack) > 1:
+            self.pop_screen()
+        if mode == "run" and self.opened is None and self.snapshot.runs:
+            self.opened = self.snapshot.runs[0].id
+        self.switch_mode(mode)
+
+    def action_next_theme(self) -> None:
+        """Take the next theme of the short list."""
+        names = [name for name in themes.CYCLE if name in self.available_themes]
+        at = names.index(self.theme) if self.theme in names else -1
+        self.theme = names[(at + 1) % len(names)]
+        self.notify(f"theme {self.theme}", timeout=2)
+
+    def action_save_picture(self) -> None:
+        """Write the screen as SVG into the working folder."""
+        path = Path(f"lamo-{self.current_mode}-{time.strftime('%H%M%S')}.svg").absolute()
+        try:
+            path.write_text(self.export_screenshot(), encoding="utf-8")
+        except OSError as error:
+            self.notify(f"could not write {path}: {error.strerror}", severity="error", markup=False)
+            return
+        self.notify(f"wrote {path}", markup=False)
+
+    def action_leave(self) -> None:
+        """End the dashboard; runs go on."""
+        self._wake.set()
+        self.exit()
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """Offer the themes; every other action comes from the table of keys."""
+        for name in sorted(self.available_themes):
+            yield SystemCommand(f"theme: {name}", "Take this colour theme", lambda name=name: self._take_theme(name))
+
+    def _take_theme(self, name: str) -> None:
+        self.theme = name
+
+    def _recolour(self) -> None:
+        self.colours = themes.palette(self.current_theme, self.get_css_variables())
+        for screen in self.screen_stack:
+            if isinstance(screen, LamoScreen) and screen.is_mounted:
+                screen.recolour()
+                try:
+                    screen.update(self.snapshot)
+                except NoMatches:  # it is being built or taken away
+                    continue
+
+    def _handle_exception(self, error: Exception) -> None:
+        # an unexpected error leaves the full screen and becomes a sentence there, with the details in a file;
+        # under a test's pilot Textual's own way raises it again
+        self.failure = error
+        if self.is_headless:
+            super()._handle_exception(error)
+        else:
+            self._return_code = 1
+            self._wake.set()
+            self._close_messages_no_wait()

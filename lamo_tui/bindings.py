@@ -1,0 +1,177 @@
+"""Every key of the dashboard in one table: bindings, key bar, help and command palette are made from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from textual.binding import Binding, BindingType
+
+from lamo_core.config import unknown_key
+
+
+@dataclass(frozen=True)
+class Key:
+    """One thing that a key does."""
+
+    id: str
+    """Where it works and what it does, such as `runs.stop`; the name to remap it by."""
+    keys: str
+    """Textual key names, separated by commas."""
+    action: str
+    label: str
+    """A word for the key bar."""
+    text: str
+    """A sentence for the help."""
+    bar: int = 0
+    """Rank in the key bar, 1 first; 0 keeps it out."""
+
+
+APP = (
+    Key("app.runs", "1", "mode('runs')", "runs", "List all runs."),
+    Key("app.run", "2", "mode('run')", "run", "Show the run that was opened last."),
+    Key("app.new", "3,n", "mode('new')", "new", "Set up a new run.", 7),
+    Key("app.help", "question_mark,f1", "mode('help')", "help", "Show all keys.", 8),
+    Key("app.palette", "ctrl+p", "command_palette", "palette", "Search every action, run and preset.", 9),
+    Key("app.theme", "ctrl+t", "next_theme", "theme", "Take the next colour theme."),
+    Key("app.screenshot", "ctrl+s", "save_picture", "picture", "Save this screen as an SVG picture."),
+    Key("app.quit", "q,ctrl+q", "leave", "leave", "Leave the dashboard; training goes on.", 9),
+)
+"""Keys that work on every screen."""
+
+RUNS = (
+    Key("runs.open", "enter", "open", "open", "Open the run under the cursor.", 1),
+    Key("runs.filter", "slash", "filter", "filter", "Filter: words, state:running, ratio<0.1, -seed=3.", 2),
+    Key("runs.select", "space", "select", "select", "Select the run; actions then apply to all selected.", 3),
+    Key("runs.pin", "asterisk", "pin", "pin", "Pin the run to the top and keep its curves shown."),
+    Key("runs.clear", "escape", "clear", "clear", "Clear the filter, then the selection."),
+    Key("runs.pause", "p", "pause", "pause", "Pause a running run, let a paused one go on.", 4),
+    Key("runs.stop", "s", "stop", "stop", "Stop after the step under way, with a checkpoint.", 4),
+    Key("runs.resume", "r", "resume", "resume", "Continue a stopped, failed or lost run from its checkpoint.", 5),
+    Key("runs.delete", "delete,D", "delete", "delete", "Delete runs and their checkpoints, after a question.", 6),
+    Key("runs.sort", "o", "sort", "order", "Order by age, return, progress or name."),
+    Key("runs.diff", "d", "diff", "diff", "Show the settings in which the selected runs differ.", 6),
+)
+
+RUN = (
+    Key("run.back", "escape", "back", "back", "Go back to the list.", 1),
+    Key("run.next-panel", "tab", "panel(1)", "panel", "Show the next panel.", 2),
+    Key("run.previous-panel", "shift+tab", "panel(-1)", "panel", "Show the panel before."),
+    Key("run.next-chart", "right_square_bracket", "chart(1)", "chart", "Go to the next chart.", 3),
+    Key("run.previous-chart", "left_square_bracket", "chart(-1)", "chart", "Go to the chart before."),
+    Key("run.maximise", "enter", "maximise", "one chart", "Show the chosen chart alone, or all again."),
+    Key("run.smoother", "plus,equals_sign", "smooth(1)", "smoother", "Smooth curves more; the raw line stays, dim.", 4),
+    Key("run.rougher", "minus", "smooth(-1)", "rougher", "Smooth curves less.", 4),
+    Key("run.raw", "0", "smooth(0)", "raw", "Show curves as they were recorded."),
+    Key("run.log-y", "y", "log_y", "log y", "Switch the chosen chart's y axis between linear and logarithmic.", 5),
+    Key("run.x-axis", "x", "x_axis", "x axis", "Draw over steps, time, or windows seen.", 5),
+    Key("run.log-x", "X", "log_x", "log x", "Switch the x axes between linear and logarithmic."),
+    Key("run.follow", "f", "follow", "follow", "Keep the newest point in view.", 6),
+    Key("run.pause", "p", "pause", "pause", "Pause the run, or let it go on.", 6),
+    Key("run.stop", "s", "stop", "stop", "Stop after the step under way, with a checkpoint.", 6),
+    Key("run.resume", "r", "resume", "resume", "Continue a stopped, failed or lost run."),
+    Key("run.save", "c", "command('checkpoint')", "checkpoint", "Ask for a checkpoint now."),
+    Key("run.eval", "e", "command('eval')", "evaluate", "Ask for an evaluation now."),
+    Key("run.search", "slash", "search", "search", "Search the log.", 7),
+    Key("run.full", "a", "full_config", "all settings", "Show all settings, or those that are not default."),
+    Key("run.export", "w", "export", "export", "Write the curves as CSV and the screen as SVG.", 7),
+)
+
+CHART = (
+    Key("chart.cursor-left", "left", "cursor(-1)", "cursor", "Move the cursor to the left, in all charts."),
+    Key("chart.cursor-right", "right", "cursor(1)", "cursor", "Move the cursor to the right."),
+    Key("chart.cursor-first", "home", "cursor_end(False)", "first", "Put the cursor on the first point."),
+    Key("chart.cursor-newest", "end", "cursor_end(True)", "newest", "Put the cursor on the newest point."),
+    Key("chart.cursor-off", "escape", "cursor_off", "no cursor", "Put the cursor away."),
+    Key("chart.zoom-in", "z,ctrl+up", "zoom(True)", "zoom in", "Zoom in, at the newest point or around the cursor."),
+    Key("chart.zoom-out", "Z,ctrl+down", "zoom(False)", "zoom out", "Zoom out."),
+    Key("chart.pan-left", "shift+left,h", "pan(-0.2)", "pan", "Pan to the left."),
+    Key("chart.pan-right", "shift+right,l", "pan(0.2)", "pan", "Pan to the right."),
+    Key("chart.reset", "backspace", "reset_view", "whole", "Show the whole curve."),
+    Key("chart.marker", "m", "marker", "marker", "Draw with braille, blocks or letters, for fonts without braille."),
+)
+"""Keys of the chosen chart; the mouse zooms with its wheel, pans by dragging and pins the cursor by a click."""
+
+NEW = (
+    Key("new.start", "enter", "start", "start", "Start the run in the background and open it.", 1),
+    Key("new.next", "tab,right,l", "move(1)", "next list", "Go to the next list.", 2),
+    Key("new.previous", "shift+tab,left,h", "move(-1)", "list before", "Go to the list before."),
+    Key("new.toggle", "space", "mark", "choose", "Lay an ablation over the preset, or take it away.", 3),
+    Key("new.search", "slash", "search", "search", "Search in the list; Enter or Esc ends it.", 3),
+    Key("new.seed-up", "plus,equals_sign", "seed(1)", "seed +1", "Take the next seed.", 4),
+    Key("new.seed-down", "minus", "seed(-1)", "seed -1", "Take the seed before.", 4),
+    Key("new.edit", "e", "edit", "edit", "Change any setting.", 5),
+    Key("new.reset", "u", "reset", "undo edits", "Forget changed settings."),
+    Key("new.copy", "c", "copy", "copy", "Copy the command line that does the same.", 6),
+    Key("new.back", "escape", "back", "back", "Go back to the list of runs."),
+)
+
+LISTS = (
+    Key("list.up", "up,k", "step(-1)", "up", "Go up."),
+    Key("list.down", "down,j", "step(1)", "down", "Go down."),
+    Key("list.page-up", "pageup", "page(-1)", "page up", "Go up one page."),
+    Key("list.page-down", "pagedown", "page(1)", "page down", "Go down one page."),
+    Key("list.top", "home,g", "edge(0)", "top", "Go to the first line."),
+    Key("list.end", "end,G", "edge(1)", "end", "Go to the last line."),
+)
+"""Keys of every list and text."""
+
+HELP = (Key("help.back", "escape", "back", "back", "Go back.", 1),)
+
+PLACES: Mapping[str, tuple[str, tuple[Key, ...]]] = {
+    "app": ("Everywhere", APP),
+    "list": ("In lists and texts", LISTS),
+    "runs": ("Runs", RUNS),
+    "run": ("Run", RUN),
+    "chart": ("In a chart", CHART),
+    "new": ("New run", NEW),
+    "help": ("Help", HELP),
+}
+"""Place to its title and keys."""
+
+_SHOWN = {
+    "question_mark": "?",
+    "slash": "/",
+    "plus": "+",
+    "equals_sign": "=",
+    "minus": "-",
+    "asterisk": "*",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
+    "escape": "esc",
+    "pageup": "pgup",
+    "pagedown": "pgdn",
+    "delete": "del",
+    "up": "↑",
+    "down": "↓",
+    "left": "←",
+    "right": "→",
+}
+
+
+def bindings_of(place: str) -> list[BindingType]:
+    """Return Textual's bindings of a place."""
+    return [Binding(key.keys, key.action, key.label, show=key.bar > 0, id=key.id) for key in PLACES[place][1]]
+
+
+def keys_of(key: Key, keymap: Mapping[str, str]) -> list[str]:
+    """Return how the keys of an entry are shown, remapping applied, such as `["+", "="]`."""
+    return [shown_key(name) for name in keymap.get(key.id, key.keys).split(",") if name.strip()]
+
+
+def shown_key(name: str) -> str:
+    """Return a key name as people write it: `ctrl+p` as `^p`, `slash` as `/`."""
+    name = name.strip()
+    if name.startswith("ctrl+"):
+        return "^" + _SHOWN.get(name[5:], name[5:])
+    if name.startswith("shift+"):
+        return "⇧" + _SHOWN.get(name[6:], name[6:])
+    return _SHOWN.get(name, name)
+
+
+def check_keymap(keymap: Mapping[str, str]) -> None:
+    """Raise `UsageError`, with the nearest known id, when the map names a key entry that does not exist."""
+    known = [key.id for _, keys in PLACES.values() for key in keys]
+    for name in keymap:
+        if name not in known:
+            raise unknown_key(name, known, "key binding")

@@ -1,0 +1,245 @@
+"""What a new run can be: presets taken apart into task, variant and ratio, and what a choice leads to. No Textual."""
+
+from __future__ import annotations
+
+import functools
+import re
+import shlex
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lamo_core.config import DataConfig, RunConfig
+from lamo_core.errors import UsageError
+from lamo_core.presets import Resolved, preset_names, resolve
+from lamo_core.runs.compare import config_difference
+from lamo_core.runs.index import RunSummary
+from lamo_tui.steering import command_line
+
+if TYPE_CHECKING:
+    from lamo_core.data.sources.action_log import ActionLog
+
+RATIOS = (0.001, 0.01, 0.1, 1.0)
+DEVICES = ("auto", "cpu", "cuda", "mps")
+PLAIN = "embedded"
+"""The variant of presets that need nothing from a network."""
+
+_NAME = re.compile(r"(?:(?P<variant>paper|official)-)?(?P<task>.+?)(?:-(?P<percent>[\d.]+)pct)?")
+_FRAME_BYTES = 84 * 84
+
+
+@dataclass(frozen=True)
+class PresetParts:
+    """A preset's name taken apart."""
+
+    name: str
+    variant: str
+    task: str
+    ratio: float | None
+    """None when the name says nothing about the share of data."""
+
+
+def take_apart(name: str) -> PresetParts:
+    """Return the parts of a preset's name, such as paper, atari-breakout, 0.01."""
+    found = _NAME.fullmatch(name)
+    assert found is not None  # the pattern fits every name
+    percent = found["percent"]
+    return PresetParts(name, found["variant"] or PLAIN, found["task"], float(percent) / 100 if percent else None)
+
+
+@functools.cache
+def all_presets() -> tuple[PresetParts, ...]:
+    """Return the parts of every preset."""
+    return tuple(take_apart(name) for name in preset_names())
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What was picked on the New run screen."""
+
+    task: str = "atari-breakout"
+    variant: str = PLAIN
+    ratio: float = 0.01
+    ablations: tuple[str, ...] = ()
+    seed: int = 0
+    device: str = "auto"
+    edits: tuple[tuple[str, str], ...] = field(default=())
+    """Settings that were changed by hand: dotted name and text."""
+
+    @property
+    def preset(self) -> str:
+        """The preset that comes nearest; raises `UsageError` when there is none."""
+        fitting = [parts for parts in all_presets() if (parts.task, parts.variant) == (self.task, self.variant)]
+        if not fitting:
+            raise UsageError(f"there is no {self.variant} preset for {self.task}; choose another variant")
+        return min(fitting, key=lambda parts: abs((parts.ratio or 1.0) - self.ratio)).name
+
+    @property
+    def flags(self) -> dict[str, Any]:
+        """What the preset does not say: ratio, seed and device, where they differ from it."""
+        base = resolved(self.preset).config
+        flags: dict[str, Any] = {}
+        if self.ratio != base.data.ratio:
+            flags["data.ratio"] = self.ratio
+        if self.seed != base.seed:
+            flags["seed"] = self.seed
+        if self.device != base.device:
+            flags["device"] = self.device
+        return flags
+
+    @property
+    def settings(self) -> list[str]:
+        """The edits as `--set` takes them."""
+        return [f"{name}={value}" for name, value in self.edits]
+
+    def with_edit(self, name: str, text: str) -> Choice:
+        """Return the choice with one setting changed by hand; raises `UsageError` when that cannot be."""
+        edits = {**dict(self.edits), name: text}
+        edited = replace(self, edits=tuple(edits.items()))
+        edited.resolve()
+        return edited
+
+    def resolve(self) -> Resolved:
+        """Return the complete config; raises `UsageError`."""
+        return resolved(self.preset, self.ablations, tuple(self.settings), tuple(self.flags.items()))
+
+    def command(self) -> str:
+        """Return the command that does the same in a shell."""
+        words = command_line(self.preset, self.ablations, self.settings, self.flags)
+        return shlex.join([*words, "--detach"])
+
+
+@functools.lru_cache(256)
+def resolved(
+    preset: str,
+    ablations: tuple[str, ...] = (),
+    settings: tuple[str, ...] = (),
+    flags: tuple[tuple[str, Any], ...] = (),
+) -> Resolved:
+    """Return `presets.resolve` of the same arguments, remembered."""
+    return resolve(preset, ablations, None, settings, dict(flags))
+
+
+def choice_of(preset: str) -> Choice:
+    """Return the choice that leads to a preset."""
+    parts = take_apart(preset)
+    return Choice(parts.task, parts.variant, resolved(preset).config.data.ratio)
+
+
+def differences(choice: Choice) -> list[tuple[str, Any, Any, str]]:
+    """Return (setting, preset's value, value, origin) for what ablations and edits change."""
+    base, mine = resolved(choice.preset), choice.resolve()
+    rows = config_difference([base.config.to_dict(), mine.config.to_dict()])
+    return [(name, old, new, mine.origins.get(name, "")) for name, (old, new) in rows.items() if name != "name"]
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """What a share of a data set holds."""
+
+    name: str
+    episodes: int
+    all_episodes: int
+    transitions: int
+    all_transitions: int
+    returns: NDArray[np.float64]
+    """(E,) of the chosen episodes."""
+    all_returns: NDArray[np.float64]
+    licence: str
+
+    @property
+    def frame_bytes(self) -> int:
+        """What the unpacked frames take: one frame per transition and the last of each episode."""
+        return (self.transitions + self.episodes) * _FRAME_BYTES
+
+    def histogram(self, bins: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+        """Return counts (bins,) of chosen and of all episodes, and the edges (bins + 1,)."""
+        edges = np.histogram_bin_edges(self.all_returns, bins)
+        return np.histogram(self.returns, edges)[0], np.histogram(self.all_returns, edges)[0], edges
+
+
+def data_facts(config: DataConfig, seed: int) -> DataFacts:
+    """Return what the share holds; takes a second at first. Raises `UsageError` or `DataError`."""
+    from lamo_core.data.sources.bundled import choose_episodes, read_card
+
+    if config.source != "bundled":
+        raise UsageError(f"{config.source} is not embedded; its size is known once it has been fetched")
+    log = _log(config.set)
+    chosen = choose_episodes(log, config, seed)
+    returns = log.table["return"].astype(np.float64)
+    return DataFacts(
+        config.set,
+        len(chosen),
+        len(returns),
+        int(log.lengths[chosen].sum()),
+        int(log.lengths.sum()),
+        returns[chosen],
+        returns,
+        str(read_card(config.set).get("licence", "")),
+    )
+
+
+@functools.lru_cache(4)
+def _log(name: str) -> ActionLog:
+    from lamo_core.data.sources.bundled import open_log
+
+    return open_log(name)
+
+
+_SPEED = (
+    "task.name",
+    "model.backbone",
+    "model.adapter",
+    "model.embedding",
+    "model.context",
+    "language.weight",
+    "optim.batch_size",
+    "optim.micro_batch_size",
+)
+"""Settings that decide how long a step takes."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """How long a run will take, and from which run that is known."""
+
+    seconds: float
+    run: RunSummary
+
+
+def estimate(config: RunConfig, runs: Iterable[RunSummary]) -> Estimate | None:
+    """Return the time that a former run with steps of the same kind lets expect; None without one."""
+    from lamo_core.runs.compare import flatten
+
+    wanted = flatten(config.to_dict())
+    alike = [run for run in runs if _alike(run, wanted)]
+    if not alike:
+        return None
+    # one that was done to its end counts its evaluations too
+    whole = [run for run in alike if run.state == "finished" and run.settings.get("optim.steps") == config.optim.steps]
+    if whole:
+        return Estimate(whole[0].status.seconds, whole[0])
+    rate = alike[0].status.rate
+    assert rate is not None
+    return Estimate(config.optim.steps / rate, alike[0])
+
+
+def _alike(run: RunSummary, wanted: dict[str, Any]) -> bool:
+    device = str(wanted["device"])
+    same_device = device == "auto" or run.status.device.startswith(device)
+    return bool(run.status.rate) and same_device and all(run.settings.get(key) == wanted[key] for key in _SPEED)
+
+
+def histogram_lines(counts: Sequence[int], height: int) -> list[str]:
+    """Return a bar per count, drawn with eighths, as `height` lines from top to bottom."""
+    top = max(max(counts, default=0), 1)
+    lines = []
+    for row in range(height, 0, -1):
+        eighths = [round(8 * height * count / top) - 8 * (row - 1) for count in counts]
+        # even a single episode is seen
+        least = [1 if row == 1 and count else 0 for count in counts]
+        lines.append("".join(" ▁▂▃▄▅▆▇█"[min(8, max(low, part))] for part, low in zip(eighths, least, strict=True)))
+    return lines

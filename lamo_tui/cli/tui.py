@@ -1,0 +1,102 @@
+"""`lamo tui`: the dashboard."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from lamo_tui.app import LamoApp
+
+TUI_EPILOG = "Examples:  lamo tui   ·   lamo tui --attach last   ·   lamo tui --once > picture.txt"
+
+
+def tui(
+    runs: Annotated[
+        Path | None, typer.Option("--runs", metavar="FOLDER", help="The folder of runs [default: LAMO_RUNS or ./runs].")
+    ] = None,
+    attach: Annotated[str | None, typer.Option("--attach", metavar="RUN", help="Open this run at once.")] = None,
+    once: Annotated[bool, typer.Option("--once", help="Print one picture as text and end.")] = False,
+    color: Annotated[str, typer.Option(help="auto, truecolor, 256, 16 or none.")] = "auto",
+    screen_size: Annotated[
+        str | None, typer.Option("--size", metavar="COLSxROWS", help="Size of the picture with --once.")
+    ] = None,
+) -> None:
+    """Pick, start, watch and steer runs in the terminal; leaving it leaves training running."""
+    from lamo_core.places import runs_dir
+    from lamo_core.runs.directory import find_run
+    from lamo_tui.settings import load_settings
+    from lamo_tui.terminal import check_terminal, choose_colours, parse_size
+
+    size = parse_size(screen_size) if screen_size else shutil.get_terminal_size((120, 40))
+    choose_colours(color)
+    root = runs if runs is not None else runs_dir()
+    run = find_run(attach, root) if attach is not None else None
+    if run is not None:
+        root = run.path.parent
+    settings = load_settings()
+    if not once:
+        check_terminal()
+
+    from lamo_tui.app import LamoApp
+
+    app = LamoApp(root, settings=settings, attach=run.id if run else None, follow=not once)
+    if once:
+        typer.echo(_picture(app, size[0], size[1]))
+        return
+    app.run()
+    _conclude(app)
+
+
+def _picture(app: LamoApp, columns: int, rows: int) -> str:
+    from textual.pilot import Pilot
+
+    from lamo_tui.picture import screen_text
+
+    pictures: list[str] = []
+
+    async def take(pilot: Pilot[None]) -> None:
+        app.tick()
+        # the first look says which runs are in view, the second reads them
+        await pilot.pause()
+        app.tick()
+        await pilot.pause()
+        pictures.append(screen_text(app))
+        app.exit()
+
+    app.run(headless=True, size=(columns, rows), auto_pilot=take)  # type: ignore[arg-type]
+    return pictures[0] if pictures else ""
+
+
+def _conclude(app: LamoApp) -> None:
+    """Say on the normal screen what goes on, and how to come back."""
+    from lamo_core.errors import LamoError
+    from lamo_core.runs.index import list_runs
+    from lamo_tui.cli.output import console
+
+    out = console()
+    active = [run for run in list_runs(app.root) if run.derived.active]
+    for run in active:
+        out.print(f"{run.id} goes on ({run.state})", markup=False)
+        out.print(f"  watch it: lamo tui --attach {run.id}", markup=False)
+        out.print(f"  stop it:  lamo stop {run.id}", markup=False)
+    if app.failure is not None:
+        path = _write_report(app.failure)
+        raise LamoError(
+            f"the dashboard met an error it does not know ({type(app.failure).__name__}: {app.failure}); training is "
+            f"not touched, start it again with: lamo tui. Details are in {path}"
+        )
+
+
+def _write_report(error: Exception) -> str:
+    import traceback
+
+    from lamo_core.files import write_bytes
+    from lamo_core.places import cache_dir
+
+    path = cache_dir() / "dashboard-error.txt"
+    write_bytes(path, "".join(traceback.format_exception(error)).encode(), "LAMO_CACHE=FOLDER")
+    return str(path)

@@ -1,0 +1,153 @@
+"""What all screens share: the line on top, the key bar, and how they hear of news."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.style import Style
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import Container
+from textual.screen import Screen
+from textual.widget import Widget
+
+from lamo_tui.bindings import PLACES, Key, keys_of
+from lamo_tui.store import Snapshot
+from lamo_tui.themes import Palette
+
+if TYPE_CHECKING:
+    from lamo_tui.app import LamoApp
+
+_TABS = (("1", "Runs", "runs"), ("2", "Run", "run"), ("3", "New run", "new"), ("?", "Help", "help"))
+
+
+class TopBar(Widget):
+    """One line: the name, the screens, and how many runs work."""
+
+    auto_links = False
+    DEFAULT_CSS = "TopBar { height: 1; dock: top; background: $panel; }"
+
+    def render(self) -> Text:
+        """Draw the line."""
+        app: LamoApp = self.app  # type: ignore[assignment]
+        colours, width = app.colours, self.size.width
+        line = Text(no_wrap=True, overflow="ellipsis")
+        line.append(" lamo ", Style(bold=True, color=colours.primary))
+        for key, title, mode in _TABS:
+            here = mode == app.current_mode
+            style = Style(bold=True, reverse=True, color=colours.primary) if here else Style()
+            line.append(" ")
+            jump = Style(meta={"@click": f"app.mode('{mode}')"})
+            line.append(f" {key} " if here else f"{key} ", Style(color=None if here else colours.dim) + style + jump)
+            line.append(f"{title} " if here else title, style + jump)
+        right = self._right(app.snapshot, app)
+        gap = width - line.cell_len - right.cell_len - 1
+        if gap >= 1:
+            line.append(" " * gap).append_text(right)
+        return line
+
+    def _right(self, snapshot: Snapshot, app: LamoApp) -> Text:
+        colours, text = app.colours, Text()
+        counts = {state: sum(run.state == state for run in snapshot.runs) for state in ("running", "stalled", "paused")}
+        for state, count in counts.items():
+            if count:
+                text.append(f"{count} {state}  ", colours.state(state))
+        text.append(f"{len(snapshot.runs)} runs" if snapshot.listed else "looking for runs", colours.dim)
+        stats = snapshot.system
+        if stats.cpu is not None and self.size.width >= 100:
+            gpu = f"GPU {stats.gpus[0].load:.0f}%" if stats.gpus and stats.gpus[0].load is not None else stats.gpu_note
+            text.append(f"  cpu {stats.cpu:3.0f}%  {gpu}", colours.dim)
+        if snapshot.listed and self.size.width >= 90:
+            text.append(time.strftime("  %H:%M:%S", time.localtime(snapshot.time)), colours.dim)
+        return text
+
+
+class KeyBar(Widget):
+    """One line with the most important keys of the screen; they can be clicked."""
+
+    auto_links = False
+    DEFAULT_CSS = "KeyBar { height: 1; dock: bottom; background: $panel; }"
+
+    def __init__(self, place: str) -> None:
+        super().__init__()
+        self._place = place
+
+    def render(self) -> Text:
+        """Draw as many keys as fit, in the order of their rank."""
+        app: LamoApp = self.app  # type: ignore[assignment]
+        keys = [key for key in (*PLACES[self._place][1], *PLACES["app"][1]) if key.bar]
+        keys.sort(key=lambda key: key.bar)
+        # help and leaving must always be there, so they are placed first and shown last
+        last = [part for key in keys if key.id in ("app.help", "app.quit") for part in [self._part(key, app)]]
+        room = self.size.width - sum(part.cell_len for part in last) - 1
+        line = Text(" ", no_wrap=True)
+        for key in keys:
+            part = self._part(key, app)
+            if key.id not in ("app.help", "app.quit") and line.cell_len + part.cell_len <= room:
+                line.append_text(part)
+        for part in last:
+            line.append_text(part)
+        return line
+
+    def _part(self, key: Key, app: LamoApp) -> Text:
+        names = keys_of(key, app.settings.keymap)
+        scope = "app" if key.id.startswith("app.") else "screen"
+        click = Style(
+            meta={"@click": f"{scope}.{key.action}"} if "(" in key.action else {"@click": f"{scope}.{key.action}()"}
+        )
+        part = Text()
+        part.append(names[0], Style(bold=True, color=app.colours.primary) + click)
+        return part.append(f" {key.label}  ", Style(color=app.colours.dim) + click)
+
+
+class LamoScreen(Screen[None]):
+    """A screen between top line and key bar that is told about every snapshot."""
+
+    PLACE: ClassVar[str] = "app"
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-normal"), (160, "-wide")]
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall")]
+
+    def compose(self) -> ComposeResult:
+        """Put the body between the two lines."""
+        yield TopBar()
+        with Container(id="body"):
+            yield from self.compose_body()
+        yield KeyBar(self.PLACE)
+
+    def compose_body(self) -> ComposeResult:
+        """Yield what the screen shows."""
+        raise NotImplementedError
+
+    @property
+    def lamo(self) -> LamoApp:
+        """The app, with its type."""
+        return self.app  # type: ignore[return-value]
+
+    @property
+    def colours(self) -> Palette:
+        """The theme's colours."""
+        return self.lamo.colours
+
+    @property
+    def keymap(self) -> Mapping[str, str]:
+        """Keys that the user has moved."""
+        return self.lamo.settings.keymap
+
+    def update(self, snapshot: Snapshot) -> None:
+        """Show a snapshot; called for every tick while the screen is in view."""
+        self.query_one(TopBar).refresh()
+        self.show_snapshot(snapshot)
+
+    def show_snapshot(self, snapshot: Snapshot) -> None:
+        """Show what is new in the snapshot."""
+
+    def recolour(self) -> None:
+        """Draw again in other colours."""
+        self.refresh(layout=False)
+
+    def on_screen_resume(self) -> None:
+        """Show the newest state when the screen comes into view."""
+        if self.is_mounted:
+            self.update(self.lamo.snapshot)

@@ -1,0 +1,225 @@
+"""The charts of runs in a grid: one x axis, one cursor, one view for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from textual import events
+from textual.app import ComposeResult
+from textual.containers import Container
+
+from lamo_core.errors import UsageError
+from lamo_tui.bindings import bindings_of
+from lamo_tui.curves import AXES, AXIS_TITLES, PLOTS, SMOOTHING, Axis, Plot, curve, plots_of, references
+from lamo_tui.store import RunData
+from lamo_tui.themes import Palette
+from lamo_tui.widgets.chart import Chart
+from lamo_tui.widgets.palette import letter_of
+from lamo_tui.widgets.series import Reference, Series
+
+
+class GridChart(Chart, inherit_bindings=False):
+    """A chart whose keys come from the table, and which leaves those of all charts to the screen."""
+
+    BINDINGS = bindings_of("chart")
+
+    def __init__(self, plot: Plot) -> None:
+        super().__init__(plot.title, id=f"chart-{plot.name}", classes="panel")
+        self.kind = plot
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A run in the charts: its numbers, and what tells its curve from others."""
+
+    data: RunData
+    name: str
+    number: int
+    """Decides colour and letter."""
+
+
+class ChartGrid(Container, can_focus=True):
+    """Charts side by side; one of them is chosen and has the keys."""
+
+    def __init__(self, *, id: str | None = None, names: Sequence[str] | None = None) -> None:
+        super().__init__(id=id)
+        self.one = False
+        """Whether there is room for one chart only."""
+        self.maximised = False
+        self.axis: Axis = "step"
+        self.level = 3
+        self.log_x = False
+        self.follows = True
+        self._names = names
+        self._chosen = PLOTS[0].name
+        self._shown: list[str] = []
+
+    def compose(self) -> ComposeResult:
+        """Make one chart per plot; those without data stay hidden."""
+        for plot in PLOTS:
+            if self._names is None or plot.name in self._names:
+                yield GridChart(plot)
+
+    @property
+    def charts(self) -> list[GridChart]:
+        """All charts, hidden ones too."""
+        return list(self.query(GridChart))
+
+    @property
+    def chosen(self) -> GridChart:
+        """The chart that the keys go to."""
+        return next((chart for chart in self.charts if chart.kind.name == self._chosen), self.charts[0])
+
+    def on_mount(self) -> None:
+        """Show the basic charts even before there is anything to draw."""
+        self._arrange(plots_of(None))
+
+    def on_focus(self) -> None:
+        """Give the keys to the chosen chart."""
+        self.chosen.focus()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Take as many columns as fit."""
+        self._lay_out()
+
+    def show(self, data: RunData | None, colours: Palette) -> None:
+        """Show the curves of one run."""
+        self.show_all([Drawn(data, "", 0)] if data is not None else [], colours)
+
+    def show_all(self, runs: Sequence[Drawn], colours: Palette) -> None:
+        """Show the curves of several runs over each other, the first one on top."""
+        wanted = {plot.name for run in runs for plot in plots_of(run.data)} or {plot.name for plot in plots_of(None)}
+        self._arrange([chart.kind for chart in self.charts if chart.kind.name in wanted])
+        for chart in self.charts:
+            if chart.kind.name in wanted:
+                self._fill(chart, runs, colours)
+
+    def _fill(self, chart: GridChart, runs: Sequence[Drawn], colours: Palette) -> None:
+        series: list[Series] = []
+        for run in reversed(runs):
+            colour = colours.series[run.number % len(colours.series)]
+            found = curve(
+                run.data,
+                chart.kind,
+                axis=self.axis,
+                smoothing=SMOOTHING[self.level],
+                name=run.name,
+                colour=colour,
+                marker=letter_of(run.number),
+            )
+            series += [found] if found is not None else []
+        lines: list[Reference] = []
+        if runs and all(run.data.info.get("config") for run in runs):
+            lines = references(runs[0].data, chart.kind, (colours.series[1], colours.dim, colours.series[3]))
+        chart.x_name, chart.x_kind = AXIS_TITLES[self.axis], "seconds" if self.axis == "time" else "count"
+        chart.set_series(series)
+        chart.set_references(lines)
+
+    def _arrange(self, plots: Sequence[Plot]) -> None:
+        names = [plot.name for plot in plots]
+        if names != self._shown:
+            self._shown = names
+            if self._chosen not in names and names:
+                self._chosen = names[0]
+            self._lay_out()
+
+    def _lay_out(self) -> None:
+        single = self.one or self.maximised
+        width, height = self.size.width, self.size.height
+        columns = max(1, min(3, width // 48))
+        rows = max(1, height // 11)
+        shown = [self._chosen] if single else self._shown[: max(columns * rows, 1)]
+        if self._chosen not in shown and shown:
+            shown[-1] = self._chosen
+        for chart in self.charts:
+            chart.display = chart.kind.name in shown
+            chart.set_class(chart.kind.name == self._chosen and len(shown) > 1, "chosen")
+        self.styles.grid_size_columns = 1 if single else _columns_for(len(shown), columns)
+
+    # what keys do
+
+    def choose(self, by: int) -> None:
+        """Give the keys to another chart."""
+        at = self._shown.index(self._chosen) if self._chosen in self._shown else 0
+        self._chosen = self._shown[(at + by) % len(self._shown)]
+        self._lay_out()
+        self.chosen.focus()
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """A click on a chart chooses it."""
+        if isinstance(event.widget, GridChart) and event.widget.kind.name != self._chosen:
+            self._chosen = event.widget.kind.name
+            self._lay_out()
+
+    def toggle_maximised(self) -> None:
+        """Show the chosen chart alone, or all."""
+        self.maximised = not self.maximised
+        self._lay_out()
+
+    def smooth(self, by: int) -> None:
+        """Smooth more (1), less (-1) or not at all (0)."""
+        self.level = max(0, min(self.level + by, len(SMOOTHING) - 1)) if by else 0
+
+    def next_axis(self) -> None:
+        """Take the next x axis; a zoomed part has no meaning on it."""
+        self.axis = AXES[(AXES.index(self.axis) + 1) % len(AXES)]
+        for chart in self.charts:
+            chart.cursor_x = None
+            chart.reset_view()
+
+    def toggle_log_y(self) -> str:
+        """Switch the chosen chart; raises `UsageError` where nothing is above 0."""
+        chart = self.chosen
+        wanted = not chart.log_y
+        chart.log_y = wanted
+        if chart.log_y != wanted:
+            raise UsageError(f"no logarithmic axis: {chart.kind.title} has no value above 0")
+        return f"{chart.kind.title}: {'logarithmic' if wanted else 'linear'} y axis"
+
+    def toggle_log_x(self) -> str:
+        """Switch the x axes of all charts."""
+        self.log_x = not self.log_x
+        for chart in self.charts:
+            chart.log_x = self.log_x
+        return f"{'logarithmic' if self.log_x else 'linear'} x axes"
+
+    def toggle_follow(self) -> None:
+        """Keep the newest point in view in all charts, or not."""
+        self.follows = not self.follows
+        for chart in self.charts:
+            chart.follow = self.follows
+
+    def on_chart_cursor_moved(self, message: Chart.CursorMoved) -> None:
+        """Move the cursor in all charts."""
+        message.stop()
+        for chart in self.charts:
+            chart.cursor_x = message.x
+
+    def on_chart_view_changed(self, message: Chart.ViewChanged) -> None:
+        """Show the same part in all charts."""
+        message.stop()
+        self.follows = message.chart.follow
+        for chart in self.charts:
+            if chart is not message.chart:
+                chart.view = message.chart.view
+
+    def on_chart_scale_refused(self, message: Chart.ScaleRefused) -> None:
+        """The key that asked says so itself."""
+        message.stop()
+
+    def describe(self) -> str:
+        """Return in words how the charts are drawn."""
+        weight = SMOOTHING[self.level]
+        parts = [f"x {AXIS_TITLES[self.axis]}", f"smoothing {weight:g}" if weight else "raw"]
+        parts += ["log x"] if self.log_x else []
+        parts += ["follows" if self.follows else "stays"]
+        hidden = len(self._shown) - sum(bool(chart.display) for chart in self.charts)
+        return " · ".join([*parts, *([f"{hidden} more: ]"] if hidden > 0 else [])])
+
+
+def _columns_for(count: int, most: int) -> int:
+    """Return the columns that leave the fewest holes: 3 charts in a row if they fit, 4 as 2 x 2."""
+    if count <= most:
+        return max(1, count)
+    return min(range(2, most + 1), key=lambda columns: (-count % columns, -columns), default=1)

@@ -1,0 +1,230 @@
+"""Set up a run: pick task, variant, share of data, ablations and device, and see at once what that means."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from rich.text import Text
+from textual import work
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.widgets import Static
+
+from lamo_core.config import RunConfig, field_names
+from lamo_core.errors import LamoError
+from lamo_core.presets import preset_names
+from lamo_core.runs.compare import flatten
+from lamo_tui import choices, steering
+from lamo_tui.bindings import bindings_of
+from lamo_tui.choices import Choice, DataFacts
+from lamo_tui.screens import outcome
+from lamo_tui.screens.base import LamoScreen
+from lamo_tui.screens.dialogs import Entry
+from lamo_tui.screens.picker import Option, Picker
+from lamo_tui.screens.settings_list import SettingsList
+from lamo_tui.store import Snapshot
+from lamo_tui.text import percent
+
+_ORDER = ("task", "ratio", "ablation", "variant", "device")
+
+
+class NewRunScreen(LamoScreen):
+    """The lists, and what follows from them."""
+
+    PLACE = "new"
+    BINDINGS = bindings_of("new")
+    AUTO_FOCUS = "#task PickerRows"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.choice = Choice()
+        self.facts: DataFacts | None = None
+        self.problem = ""
+        self._facts_of: tuple[object, ...] = ()
+
+    def compose_body(self) -> ComposeResult:
+        """The lists in a row, the outcome below."""
+        with Horizontal(id="pickers"):
+            for name in _ORDER:
+                yield Picker(
+                    "ablations" if name == "ablation" else name,
+                    [Option(key, title) for key, title in _options(name)],
+                    multiple=name == "ablation",
+                    id=name,
+                )
+        with Horizontal(id="outcome"):
+            yield Static(id="plan", classes="panel")
+            yield Static(id="data", classes="panel")
+
+    def on_mount(self) -> None:
+        """Start from the smallest sensible choice."""
+        self.query_one("#plan").border_title = "this run"
+        self.query_one("#data").border_title = "data"
+        self._draw_pickers()
+        self._show_choice()
+
+    def choose_preset(self, name: str) -> None:
+        """Take over a preset's parts."""
+        self._take(choices.choice_of(name))
+        self._draw_pickers()
+
+    @property
+    def pickers(self) -> dict[str, Picker]:
+        """The lists by name."""
+        return {name: self.query_one(f"#{name}", Picker) for name in _ORDER}
+
+    def _draw_pickers(self) -> None:
+        pickers, choice = self.pickers, self.choice
+        values = {"task": choice.task, "ratio": f"{choice.ratio:g}", "variant": choice.variant, "device": choice.device}
+        for name, picker in pickers.items():
+            picker.draw(self.colours)
+            if name in values and values[name] != picker.chosen:
+                picker.choose(values[name])
+
+    def recolour(self) -> None:
+        """Draw again in other colours."""
+        self._draw_pickers()
+        self._show_choice()
+
+    def show_snapshot(self, snapshot: Snapshot) -> None:
+        """The estimate may know more now."""
+        self._show_choice()
+
+    def on_picker_picked(self, message: Picker.Picked) -> None:
+        """Take over what was picked."""
+        pickers = self.pickers
+        self._take(
+            replace(
+                self.choice,
+                task=pickers["task"].chosen,
+                variant=pickers["variant"].chosen,
+                ratio=float(pickers["ratio"].chosen),
+                device=pickers["device"].chosen,
+                ablations=tuple(pickers["ablation"].marked),
+            )
+        )
+
+    def _take(self, choice: Choice) -> None:
+        if choice != self.choice:
+            self.choice = choice
+            self._show_choice()
+
+    def _show_choice(self) -> None:
+        plan, data = self.query_one("#plan", Static), self.query_one("#data", Static)
+        try:
+            config = self.choice.resolve().config
+        except LamoError as error:
+            self.problem = str(error)
+            plan.update(Text(self.problem, self.colours.bad))
+            data.update("")
+            return
+        if self._facts_of and self._facts_of[0] != (config.data, config.seed):
+            self.facts, self.problem = None, ""
+        width = max(30, self.query_one("#plan").size.width - 4)
+        plan.update(outcome.plan_text(self.choice, config, self.facts, self.lamo.snapshot.runs, width, self.colours))
+        room = self.query_one("#data").size
+        data.update(outcome.data_text(config, self.facts, self.problem, room.width - 4, room.height - 2, self.colours))
+        if not self._facts_of or self._facts_of[0] != (config.data, config.seed):
+            self._facts_of = ((config.data, config.seed),)
+            self._look_up(config)
+
+    @work(thread=True, exclusive=True, group="facts", exit_on_error=False)
+    def _look_up(self, config: RunConfig) -> None:
+        """Find out what the share holds; reading a data set takes a moment."""
+        try:
+            facts, problem = choices.data_facts(config.data, config.seed), ""
+        except LamoError as error:
+            facts, problem = None, str(error)
+        self.app.call_from_thread(self._know, config, facts, problem)
+
+    def _know(self, config: RunConfig, facts: DataFacts | None, problem: str) -> None:
+        if self._facts_of == ((config.data, config.seed),):
+            self.facts, self.problem = facts, problem
+            self._show_choice()
+
+    # what keys do
+
+    def action_move(self, by: int) -> None:
+        """Go to another list."""
+        names = list(_ORDER)
+        focused = next((name for name, picker in self.pickers.items() if picker.rows.has_focus), names[0])
+        self.pickers[names[(names.index(focused) + by) % len(names)]].rows.focus()
+
+    def action_mark(self) -> None:
+        """Mark an ablation."""
+        for picker in self.pickers.values():
+            if picker.rows.has_focus:
+                picker.toggle()
+
+    def action_search(self) -> None:
+        """Search in the list that has the keys."""
+        for picker in self.pickers.values():
+            if picker.rows.has_focus:
+                picker.begin_search()
+
+    def action_seed(self, by: int) -> None:
+        """Take another seed."""
+        self._take(replace(self.choice, seed=max(0, self.choice.seed + by)))
+
+    def action_edit(self) -> None:
+        """Choose a setting and give it another value."""
+        try:
+            values = flatten(self.choice.resolve().config.to_dict())
+        except LamoError as error:
+            self.notify(str(error), severity="error", markup=False)
+            return
+        self.app.push_screen(SettingsList({name: values[name] for name in field_names()}), self._edit_value)
+
+    def _edit_value(self, name: str | None) -> None:
+        if name is None:
+            return
+
+        def entered(text: str | None) -> None:
+            if text is not None:
+                self._take(self.choice.with_edit(name, text))
+
+        value = flatten(self.choice.resolve().config.to_dict())[name]
+        shown = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+        self.app.push_screen(Entry(name, shown, lambda text: self.choice.with_edit(name, text)), entered)
+
+    def action_reset(self) -> None:
+        """Forget edits."""
+        self._take(replace(self.choice, edits=()))
+
+    def action_copy(self) -> None:
+        """Copy the command line."""
+        try:
+            self.app.copy_to_clipboard(self.choice.command())
+        except LamoError as error:
+            self.notify(str(error), severity="error", markup=False)
+            return
+        self.notify("copied the command line")
+
+    def action_start(self) -> None:
+        """Start the run and open it."""
+        self.lamo.try_to(self._start)
+
+    def _start(self) -> str:
+        choice = self.choice
+        run = steering.start(self.lamo.root, choice.preset, choice.ablations, choice.settings, choice.flags)
+        self.lamo.open_run(run.id)
+        return f"started {run.id}"
+
+    def action_back(self) -> None:
+        """Go back to the list of runs."""
+        self.lamo.action_mode("runs")
+
+
+def _options(name: str) -> list[tuple[str, str]]:
+    """Return key and title of the options of a list."""
+    parts = choices.all_presets()
+    if name == "task":
+        return [(task, task.removeprefix("atari-")) for task in dict.fromkeys(part.task for part in parts)]
+    if name == "variant":
+        found = dict.fromkeys(part.variant for part in parts)
+        return [(variant, variant) for variant in sorted(found, key=lambda variant: variant != choices.PLAIN)]
+    if name == "ratio":
+        return [(f"{ratio:g}", percent(ratio)) for ratio in choices.RATIOS]
+    if name == "device":
+        return [(device, device) for device in choices.DEVICES]
+    return [(ablation, ablation) for ablation in preset_names("ablations")]

@@ -1,0 +1,308 @@
+"""One run: its curves, what happened, its settings, and the machine's load."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from rich.style import Style
+from rich.text import Text
+from textual import events
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.widgets import Input, Static
+
+from lamo_core.errors import UsageError
+from lamo_core.files import write_bytes
+from lamo_core.runs.control import CommandName
+from lamo_core.runs.index import RunSummary
+from lamo_tui import curves, steering
+from lamo_tui.bindings import bindings_of
+from lamo_tui.screens import run_panels
+from lamo_tui.screens.base import LamoScreen
+from lamo_tui.screens.chart_grid import ChartGrid
+from lamo_tui.screens.dialogs import Question
+from lamo_tui.screens.rows import Row, Rows
+from lamo_tui.store import RunData, Snapshot
+
+_LISTS = ("events", "log", "settings")
+_PANELS = ("charts", *_LISTS, "system")
+
+
+class RunScreen(LamoScreen):
+    """The run that was opened."""
+
+    PLACE = "run"
+    BINDINGS = bindings_of("run")
+    AUTO_FOCUS = "ChartGrid"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.panel = "events"
+        self.full_config = False
+        self.search_text = ""
+        self._shown: tuple[object, ...] = ()
+
+    def compose_body(self) -> ComposeResult:
+        """Head; charts and system side by side; below them the list that was chosen."""
+        yield Static(id="run-head")
+        with Horizontal(id="upper"):
+            yield ChartGrid(id="charts")
+            yield Static(id="side", classes="panel")
+        yield Static(id="panel-tabs")
+        with Vertical(id="lower"):
+            yield Rows(id="panel-list", follow=True)
+            yield Static(id="panel-system")
+            with Horizontal(id="search-line"):
+                yield Static(" search ")
+                yield Input(placeholder="text in the log", compact=True)
+
+    def on_mount(self) -> None:
+        """Start with the charts."""
+        self.query_one("#panel-tabs").auto_links = False
+        self.query_one("#side").border_title = "system"
+        if self.one_panel:
+            self.panel = "charts"
+        self._arrange()
+
+    # what is shown
+
+    @property
+    def one_panel(self) -> bool:
+        """Whether there is room for one panel only."""
+        return self.size.width < 100 or self.size.height < 32
+
+    @property
+    def panels(self) -> list[str]:
+        """The panels that the tab key goes through, at this size."""
+        if self.one_panel:
+            return list(_PANELS)
+        return list(_LISTS) if self.size.width >= 160 else [*_LISTS, "system"]
+
+    def _arrange(self) -> None:
+        """Show the panels that there is room for."""
+        if not self.one_panel and self.panel not in self.panels:
+            self.panel = "events"
+        charts = not self.one_panel or self.panel == "charts"
+        lower = not self.one_panel or self.panel != "charts"
+        self.query_one("#upper").display = charts
+        self.query_one("#side").display = not self.one_panel and self.size.width >= 160
+        area = self.query_one("#lower")
+        area.display = lower
+        area.styles.height = "1fr" if self.one_panel else max(8, self.size.height // 4)
+        self.query_one("#panel-list").display = self.panel in _LISTS
+        self.query_one("#panel-system").display = self.panel == "system"
+        if self.panel != "log":
+            self.query_one("#search-line").remove_class("shown")
+        grid = self.query_one(ChartGrid)
+        grid.one = self.one_panel
+        self._shown = ()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Arrange anew."""
+        if self.is_mounted:
+            if self.one_panel and self.panel not in _PANELS:
+                self.panel = "charts"
+            self._arrange()
+            self.call_after_refresh(self.show_snapshot, self.lamo.snapshot)
+
+    def run_summary(self) -> RunSummary | None:
+        """Return the opened run."""
+        return self.lamo.snapshot.run(self.lamo.opened) if self.lamo.opened else None
+
+    def data(self) -> RunData | None:
+        """Return what was read of it."""
+        return self.lamo.snapshot.watched.get(self.lamo.opened or "")
+
+    def show_snapshot(self, snapshot: Snapshot) -> None:
+        """Show what is new of the run."""
+        if self.lamo.opened is not None:
+            self.lamo.store.watch([self.lamo.opened])
+        run, data = self.run_summary(), self.data()
+        head = self.query_one("#run-head", Static)
+        if run is None:
+            head.update(self._nothing(snapshot))
+            self.query_one(ChartGrid).show(None, self.colours)
+            return
+        width = max(20, self.size.width - 2)
+        head.update(run_panels.head(run, data, width, self.colours))
+        self.query_one(ChartGrid).show(data, self.colours)
+        self.query_one("#panel-tabs", Static).update(self._tabs(data))
+        if self.query_one("#side").display:
+            side = self.query_one("#side", Static)
+            side.update(run_panels.system_text(run, data, snapshot.system, 48, self.colours))
+        self._show_panel(run, data, snapshot)
+
+    def _nothing(self, snapshot: Snapshot) -> Text:
+        if not snapshot.listed:
+            return Text("looking for runs…", self.colours.dim)
+        if self.lamo.opened is None:
+            return Text("no run is open: press 1 for the list, n for a new run", self.colours.dim)
+        return Text(f"{self.lamo.opened} is not in {snapshot.root} any more: press 1 for the list", self.colours.warn)
+
+    def _tabs(self, data: RunData | None) -> Text:
+        text, alerts = Text(" "), len(data.alerts) if data is not None else 0
+        for name in self.panels:
+            style = Style(
+                bold=True, reverse=name == self.panel, color=self.colours.primary if name == self.panel else None
+            )
+            click = Style(meta={"@click": f"screen.show_panel('{name}')"})
+            text.append(f" {name} ", (style if name == self.panel else Style(color=self.colours.dim)) + click)
+            if name == "events" and alerts:
+                text.append(f"!{alerts} ", Style(bold=True, color=self.colours.warn))
+        grid = self.query_one(ChartGrid)
+        text.append(f"   {grid.describe()}", self.colours.dim)
+        text.truncate(self.size.width, overflow="ellipsis")
+        return text
+
+    def _show_panel(self, run: RunSummary, data: RunData | None, snapshot: Snapshot) -> None:
+        if self.panel == "system":
+            text = run_panels.system_text(run, data, snapshot.system, self.size.width - 2, self.colours)
+            self.query_one("#panel-system", Static).update(text)
+            return
+        if self.panel not in _LISTS or data is None:
+            return
+        shown = (self.panel, run.id, data.version, run.state, self.full_config, self.search_text, self.colours)
+        if shown == self._shown:
+            return
+        panel = self.query_one("#panel-list", Rows)
+        panel.cursor_style = Style(bgcolor=self.colours.cursor)
+        again, self._shown = self._shown[:2] == shown[:2], shown
+        panel.empty = {"log": "  no such line", "events": "  nothing has happened yet"}.get(self.panel, "  all default")
+        panel.set_rows(self._panel_rows(run, data))
+        if not again:
+            panel.action_edge(0 if self.panel == "settings" else 1)
+
+    def _panel_rows(self, run: RunSummary, data: RunData) -> list[Row]:
+        if self.panel == "events":
+            return run_panels.event_rows(run, data, self.colours)
+        if self.panel == "settings":
+            return run_panels.setting_rows(data, self.full_config, self.colours)
+        return run_panels.log_rows(data, self.search_text, self.colours)
+
+    # what keys do
+
+    def action_panel(self, by: int) -> None:
+        """Show the next or the previous panel."""
+        names = self.panels
+        at = names.index(self.panel) if self.panel in names else 0
+        self.action_show_panel(names[(at + by) % len(names)])
+
+    def action_show_panel(self, name: str) -> None:
+        """Show a panel and give it the keys."""
+        self.panel = name
+        self._arrange()
+        self.show_snapshot(self.lamo.snapshot)
+        (self.query_one("#panel-list", Rows) if name in _LISTS else self.query_one(ChartGrid)).focus()
+
+    def action_back(self) -> None:
+        """End the search, or the single chart, or go back to the list."""
+        line = self.query_one("#search-line")
+        grid = self.query_one(ChartGrid)
+        if line.has_class("shown"):
+            self.query_one(Input).value = ""
+            line.remove_class("shown")
+            self.query_one("#panel-list", Rows).focus()
+        elif grid.maximised:
+            grid.toggle_maximised()
+        else:
+            self.lamo.action_mode("runs")
+
+    def action_chart(self, by: int) -> None:
+        """Choose the next chart."""
+        if self.one_panel and self.panel != "charts":
+            self.action_show_panel("charts")
+        self.query_one(ChartGrid).choose(by)
+
+    def action_maximise(self) -> None:
+        """Show the chosen chart alone, or all."""
+        self.query_one(ChartGrid).toggle_maximised()
+
+    def action_smooth(self, by: int) -> None:
+        """Smooth more, less, or not at all."""
+        self.query_one(ChartGrid).smooth(by)
+        self.show_snapshot(self.lamo.snapshot)
+
+    def action_x_axis(self) -> None:
+        """Take the next x axis."""
+        self.query_one(ChartGrid).next_axis()
+        self.show_snapshot(self.lamo.snapshot)
+
+    def action_log_y(self) -> None:
+        """Switch the y axis of the chosen chart."""
+        self.lamo.try_to(self.query_one(ChartGrid).toggle_log_y)
+
+    def action_log_x(self) -> None:
+        """Switch the x axes of all charts."""
+        self.lamo.try_to(self.query_one(ChartGrid).toggle_log_x)
+
+    def action_follow(self) -> None:
+        """Keep the newest point in view, or not."""
+        self.query_one(ChartGrid).toggle_follow()
+        self.show_snapshot(self.lamo.snapshot)
+
+    def action_pause(self) -> None:
+        """Pause, or let go on."""
+        self._steer(steering.pause_or_go_on)
+
+    def action_resume(self) -> None:
+        """Continue what ended early."""
+        self._steer(steering.go_on)
+
+    def action_command(self, name: CommandName) -> None:
+        """Ask for a checkpoint or an evaluation."""
+        self._steer(lambda run: steering.ask(run, name))
+
+    def action_stop(self) -> None:
+        """Stop after a question."""
+        run = self.run_summary()
+        if run is None:
+            return
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self._steer(lambda run: steering.ask(run, "stop"))
+
+        lines = [f"  {run.id}", "", "It finishes the step under way and saves a checkpoint."]
+        self.app.push_screen(Question("Stop this run?", lines, "yes, stop"), answered)
+
+    def _steer(self, action: steering.Action) -> None:
+        run = self.run_summary()
+        if run is not None:
+            self.lamo.try_to(partial(action, run))
+
+    def action_search(self) -> None:
+        """Search the log."""
+        self.action_show_panel("log")
+        self.query_one("#search-line").add_class("shown")
+        self.query_one(Input).focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Show only lines with the text."""
+        self.search_text = event.value
+        self.show_snapshot(self.lamo.snapshot)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Go to what was found."""
+        if not event.value:
+            self.query_one("#search-line").remove_class("shown")
+        self.query_one("#panel-list", Rows).focus()
+
+    def action_full_config(self) -> None:
+        """Show all settings, or only those that are not default."""
+        self.full_config = not self.full_config
+        self.action_show_panel("settings")
+
+    def action_export(self) -> None:
+        """Write the numbers as CSV and the screen as SVG into the working folder."""
+        self.lamo.try_to(self._export)
+
+    def _export(self) -> str:
+        data = self.data()
+        if data is None:
+            raise UsageError("there is nothing to write yet")
+        base = Path(data.id).absolute()
+        table, picture = base.with_name(f"{base.name}.csv"), base.with_name(f"{base.name}.svg")
+        write_bytes(table, curves.to_csv(data).encode(), "cd FOLDER before lamo tui")
+        write_bytes(picture, self.app.export_screenshot().encode(), "cd FOLDER before lamo tui")
+        return f"wrote {table.name} and {picture.name} into {base.parent}"

@@ -1,0 +1,168 @@
+"""How a run looks as one line of the list, in whatever width there is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from rich.style import Style
+from rich.text import Text
+
+from lamo_core.runs.index import RunSummary
+from lamo_tui.cli.output import rate
+from lamo_tui.text import bar, figure, fit, inked, share_done, short_id, short_name, short_time, spark, state_text
+from lamo_tui.themes import LETTERS, Palette
+
+_BAR = 12
+_SPARK = 10
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its width, and how necessary it is (1 is shown first)."""
+
+    name: str
+    width: int
+    rank: int
+    right: bool = False
+
+
+COLUMNS = (
+    Column("", 2, 1),
+    Column("state", 13, 1),
+    Column("run", 26, 1),
+    Column("progress", _BAR + 5, 2),
+    Column("return", 7, 1, right=True),
+    Column("trend", _SPARK, 3),
+    Column("left", 5, 2, right=True),
+    Column("steps/s", 7, 4, right=True),
+    Column("loss", 7, 5, right=True),
+    Column("age", 5, 3, right=True),
+    Column("step", 13, 6, right=True),
+    Column("device", 7, 8),
+    Column("id", 4, 7),
+)
+_GAP = 1
+
+
+def layout(width: int) -> list[tuple[Column, int]]:
+    """Return the columns that fit and their widths; what is left over goes to the name."""
+    shown: list[Column] = []
+    room = width
+    for column in sorted(COLUMNS, key=lambda column: column.rank):
+        if column.width + _GAP <= room or column.rank == 1:
+            shown.append(column)
+            room -= column.width + _GAP
+    ordered = [column for column in COLUMNS if column in shown]
+    extra = max(0, min(room + _GAP, 34)) if room > 0 else room
+    return [(column, max(8, column.width + extra) if column.name == "run" else column.width) for column in ordered]
+
+
+def draw_head(width: int, order: str, colours: Palette) -> Text:
+    """Draw the names of the columns; the one that is sorted by is marked."""
+    line = Text(no_wrap=True)
+    for column, room in layout(width):
+        name = f"{column.name}▾" if column.name and column.name == order else column.name
+        line.append(" " * (_GAP if line.cell_len else 0)).append(name.rjust(room) if column.right else name.ljust(room))
+    line.stylize(Style(color=colours.dim))
+    return line
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """A run with what the list has to know beyond it."""
+
+    run: RunSummary
+    selected: bool
+    pinned: bool
+    age: float
+    colours: Palette
+
+    def draw(self, width: int) -> Text:
+        """Draw the line."""
+        line = Text(no_wrap=True)
+        for column, room in layout(width):
+            cell = _CELLS[column.name](self, room)
+            cell.truncate(room, overflow="ellipsis")
+            gap = " " * (room - cell.cell_len)
+            line.append(" " * (_GAP if line.cell_len else 0))
+            line.append_text(Text(gap) + cell if column.right else cell + Text(gap))
+        return line
+
+
+def _mark(row: RunRow, width: int) -> Text:
+    text = Text()
+    text.append("▌" if row.selected else " ", row.colours.secondary)
+    return text.append("*" if row.pinned else " ", row.colours.warn)
+
+
+def _state(row: RunRow, width: int) -> Text:
+    colour = row.colours.state(row.run.state)
+    text = inked(f"{LETTERS.get(row.run.state, '?')} ", Style(color=colour, bold=True))
+    return text.append(state_text(row.run), Style(color=colour))
+
+
+def _name(row: RunRow, width: int) -> Text:
+    seed = f" s{row.run.settings.get('seed', '?')}"
+    name = short_name(row.run).removesuffix(seed)
+    quiet = row.run.state in ("stopped", "lost")
+    text = inked(fit(name, width - len(seed)), row.colours.dim if quiet else row.colours.text)
+    return text.append(seed, row.colours.dim)
+
+
+def _progress(row: RunRow, width: int) -> Text:
+    run, colours = row.run, row.colours
+    if run.state == "running" and run.status.phase not in ("", "training") and run.status.phase_total:
+        return Text(
+            fit(f"{run.status.phase} {run.status.phase_done}/{run.status.phase_total}", width), colours.secondary
+        )
+    share = share_done(run)
+    full, empty = bar(share, _BAR)
+    text = inked(full, Style(color=colours.state(run.state), bgcolor=colours.faint))
+    return text.append(empty, Style(bgcolor=colours.faint)).append(f" {100 * share:3.0f}%", colours.dim)
+
+
+def _return(row: RunRow, width: int) -> Text:
+    return Text(figure(row.run.status.last_return), Style(bold=True))
+
+
+def _trend(row: RunRow, width: int) -> Text:
+    return Text(spark([point.mean for point in row.run.status.evaluations], width), row.colours.primary)
+
+
+def _plain(value: Callable[[RunSummary], str]) -> Callable[[RunRow, int], Text]:
+    return lambda row, width: Text(value(row.run), row.colours.dim)
+
+
+_CELLS: dict[str, Callable[[RunRow, int], Text]] = {
+    "": _mark,
+    "state": _state,
+    "run": _name,
+    "progress": _progress,
+    "return": _return,
+    "trend": _trend,
+    "left": lambda row, width: Text(short_time(row.run.status.eta) if row.run.derived.active else ""),
+    "steps/s": _plain(lambda run: rate(run.status.rate)),
+    "loss": _plain(lambda run: figure(run.status.loss)),
+    "age": lambda row, width: Text(short_time(row.age), row.colours.dim),
+    "step": _plain(lambda run: f"{run.status.step:,}/{run.status.total:,}"),
+    "device": _plain(lambda run: run.status.device or "-"),
+    "id": _plain(lambda run: short_id(run.id)),
+}
+
+ORDERS: dict[str, Callable[[RunSummary], tuple[float, str]]] = {
+    "age": lambda run: (-run.created, run.id),
+    "return": lambda run: (-_known(run.status.last_return), run.id),
+    "progress": lambda run: (-share_done(run), run.id),
+    "run": lambda run: (0.0, run.name + run.id),
+}
+"""By which column the list can be ordered, and its sorting key."""
+
+
+def _known(value: float | None) -> float:
+    return -float("inf") if value is None or value != value else value
+
+
+def ordered(runs: Sequence[RunSummary], order: str, pinned: set[str]) -> list[RunSummary]:
+    """Return the runs in order, pinned ones first."""
+    return sorted(runs, key=lambda run: (run.id not in pinned, ORDERS[order](run)))

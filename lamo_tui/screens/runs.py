@@ -1,0 +1,218 @@
+"""All runs of the folder: a live list with filter, selection and pins, and the curves of those chosen beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from rich.style import Style
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.widgets import Input, Static
+
+from lamo_core.errors import LamoError
+from lamo_core.runs.compare import config_difference
+from lamo_core.runs.index import RunSummary
+from lamo_core.runs.query import parse_query
+from lamo_tui import steering
+from lamo_tui.bindings import bindings_of
+from lamo_tui.screens.base import LamoScreen
+from lamo_tui.screens.dialogs import Question, Reading
+from lamo_tui.screens.preview import Preview
+from lamo_tui.screens.rows import Row, Rows
+from lamo_tui.screens.run_table import ORDERS, RunRow, draw_head, ordered
+from lamo_tui.store import Snapshot
+from lamo_tui.text import short_id, short_name
+
+_OVERLAID = 6
+"""More curves than this cannot be told apart."""
+
+
+class RunsScreen(LamoScreen):
+    """The list of runs."""
+
+    PLACE = "runs"
+    BINDINGS = bindings_of("runs")
+    AUTO_FOCUS = "#run-table"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.selected: set[str] = set()
+        self.pinned: set[str] = set()
+        self.order = "age"
+        self.query_text = ""
+        self._fits: Callable[[RunSummary], bool] = lambda run: True
+
+    def compose_body(self) -> ComposeResult:
+        """List on the left, what is known of the chosen runs on the right."""
+        with Horizontal():
+            with Vertical(id="list"):
+                with Horizontal(id="filter-line"):
+                    yield Static(Text(" filter "))
+                    yield Input(placeholder="breakout state:running ratio<0.1 return>10 -seed=3", compact=True)
+                yield Static(id="table-head")
+                yield Rows(id="run-table", empty="  no runs yet: press n to start one")
+            yield Preview(id="preview", classes="panel")
+
+    def show_snapshot(self, snapshot: Snapshot) -> None:
+        """Draw the list anew; the cursor stays on its run."""
+        runs = [run for run in snapshot.runs if self._fits(run) or run.id in self.pinned]
+        known = {run.id for run in snapshot.runs}
+        self.selected &= known
+        self.pinned &= known
+        table = self.query_one("#run-table", Rows)
+        table.cursor_style = Style(bgcolor=self.colours.cursor)
+        table.empty = "  no run fits the filter: esc clears it" if snapshot.runs else table.empty
+        table.set_rows([self._row(run, snapshot.time) for run in ordered(runs, self.order, self.pinned)])
+        width = table.scrollable_content_region.width
+        self.query_one("#table-head", Static).update(draw_head(width, self.order, self.colours))
+        self._watch()
+        if self.query_one(Preview).display:
+            self.query_one(Preview).show(snapshot, self.overlaid(), self._current(), self.colours)
+
+    def _row(self, run: RunSummary, now: float) -> Row:
+        row = RunRow(run, run.id in self.selected, run.id in self.pinned, now - run.created, self.colours)
+        return Row(run.id, row.draw)
+
+    def overlaid(self) -> list[str]:
+        """Return the runs whose curves are shown: pinned, selected, and the one under the cursor."""
+        here = self.query_one("#run-table", Rows).key
+        marked = [run.id for run in self.lamo.snapshot.runs if run.id in self.pinned | self.selected]
+        return list(dict.fromkeys([*([here] if here else []), *marked]))[:_OVERLAID]
+
+    def _watch(self) -> None:
+        self.lamo.store.watch(self.overlaid() if self.query_one(Preview).display else ())
+
+    def _current(self) -> RunSummary | None:
+        key = self.query_one("#run-table", Rows).key
+        return self.lamo.snapshot.run(key) if key else None
+
+    def targets(self) -> list[RunSummary]:
+        """Return the runs that an action applies to: the selected ones, else the one under the cursor."""
+        chosen = [run for run in self.lamo.snapshot.runs if run.id in self.selected]
+        here = self._current()
+        return chosen or ([here] if here else [])
+
+    def on_rows_moved(self, message: Rows.Moved) -> None:
+        """Show the curves of the run that the cursor went to."""
+        if message.rows.id == "run-table":
+            self._watch()
+            self.lamo.wake()
+            preview = self.query_one(Preview)
+            if preview.display:
+                preview.show(self.lamo.snapshot, self.overlaid(), self._current(), self.colours)
+
+    def on_rows_clicked(self, message: Rows.Clicked) -> None:
+        """Open a run by a double click."""
+        self.action_open()
+
+    def action_open(self) -> None:
+        """Open the run under the cursor."""
+        run = self._current()
+        if run is not None:
+            self.lamo.open_run(run.id)
+
+    def action_filter(self) -> None:
+        """Type a filter."""
+        self.query_one("#filter-line").add_class("shown")
+        self.query_one(Input).focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Filter while typing; a term that is not complete leaves the list as it is."""
+        head = self.query_one("#filter-line Static", Static)
+        try:
+            self._fits = parse_query([event.value])
+        except LamoError as error:
+            head.update(Text(f" filter ({error}) ", self.colours.bad))
+            return
+        head.update(Text(" filter "))
+        self.query_text = event.value
+        self.show_snapshot(self.lamo.snapshot)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Go back to the list; an empty filter hides its line."""
+        if not event.value.strip():
+            self.query_one("#filter-line").remove_class("shown")
+        self.query_one("#run-table", Rows).focus()
+
+    def action_clear(self) -> None:
+        """Clear the filter if there is one, else the selection."""
+        line = self.query_one("#filter-line")
+        if line.has_class("shown"):
+            self.query_one(Input).value = ""
+            line.remove_class("shown")
+            self.query_one("#run-table", Rows).focus()
+        else:
+            self.selected.clear()
+        self.show_snapshot(self.lamo.snapshot)
+
+    def action_select(self) -> None:
+        """Select the run or take it out, and go one down."""
+        table = self.query_one("#run-table", Rows)
+        if table.key is not None:
+            self.selected ^= {table.key}
+            table.action_step(1)
+            self.show_snapshot(self.lamo.snapshot)
+
+    def action_pin(self) -> None:
+        """Pin the run or let it go."""
+        key = self.query_one("#run-table", Rows).key
+        if key is not None:
+            self.pinned ^= {key}
+            self.show_snapshot(self.lamo.snapshot)
+
+    def action_sort(self) -> None:
+        """Take the next order."""
+        names = list(ORDERS)
+        self.order = names[(names.index(self.order) + 1) % len(names)]
+        self.show_snapshot(self.lamo.snapshot)
+
+    def action_pause(self) -> None:
+        """Pause, or let go on."""
+        for run in self.targets():
+            self.lamo.try_to(partial(steering.pause_or_go_on, run))
+
+    def action_resume(self) -> None:
+        """Continue what ended early."""
+        for run in self.targets():
+            self.lamo.try_to(partial(steering.go_on, run))
+
+    def action_stop(self) -> None:
+        """Stop after a question."""
+        self._confirm(self.targets(), "Stop", "They finish the step under way and save a checkpoint.", self._stop)
+
+    def action_delete(self) -> None:
+        """Delete after a question."""
+        self._confirm(self.targets(), "Delete", "Curves, log and checkpoints are gone for ever.", steering.delete)
+
+    @staticmethod
+    def _stop(run: RunSummary) -> str:
+        return steering.ask(run, "stop")
+
+    def _confirm(self, runs: list[RunSummary], verb: str, what: str, action: Callable[[RunSummary], str]) -> None:
+        if not runs:
+            return
+
+        def answered(yes: bool | None) -> None:
+            for run in runs if yes else ():
+                self.lamo.try_to(partial(action, run))
+            self.selected -= {run.id for run in runs} if yes else set()
+
+        lines = [f"  {short_id(run.id)}  {short_name(run)}  ({run.state})" for run in runs[:8]]
+        more = [f"  and {len(runs) - 8} more"] if len(runs) > 8 else []
+        title = f"{verb} this run?" if len(runs) == 1 else f"{verb} these {len(runs)} runs?"
+        self.app.push_screen(Question(title, [*lines, *more, "", what], f"yes, {verb.lower()}"), answered)
+
+    def action_diff(self) -> None:
+        """Show in which settings the selected runs differ."""
+        runs = self.targets()
+        if len(runs) < 2:
+            self.notify("select two runs or more with space, then press d")
+            return
+        rows = config_difference([run.settings for run in runs])
+        names = [Text(" " * 32 + "  ".join(f"{short_id(run.id):>16}" for run in runs), "bold")]
+        lines = [
+            Text(f"{name:<32}" + "  ".join(f"{value!s:>16}"[:16] for value in values)) for name, values in rows.items()
+        ]
+        self.app.push_screen(Reading(f"Settings in which {len(runs)} runs differ", names + lines))

@@ -1,0 +1,78 @@
+"""What a newcomer sees when there are no runs yet."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+if TYPE_CHECKING:
+    from lamo_tui.app import LamoApp
+
+FIRST_PRESET = "atari-breakout-0.1pct"
+
+
+class WelcomeScreen(ModalScreen[None]):
+    """Three ways to go on."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("1,enter", "train", "train"),
+        Binding("2,n", "choose", "choose"),
+        Binding("3,question_mark", "help", "help"),
+        Binding("escape", "close", "close"),
+        Binding("q", "app.leave", "leave"),
+    ]
+
+    def compose(self) -> ComposeResult:
+        """Show what lamo is, where things lie, and the choices."""
+        app: LamoApp = self.app  # type: ignore[assignment]
+        key, dim = f"bold {app.colours.secondary}", app.colours.dim
+        with Vertical(classes="dialog"):
+            yield Static("Welcome to lamo", classes="title")
+            yield Static(
+                "Teach a language model to play from a little recorded play, and watch it learn.\n"
+                "Everything below works on this machine as it is: data and a small language model are included."
+            )
+            yield Static()
+            yield Static(
+                Text.assemble(
+                    ("  1  ", key),
+                    "train a first policy: Breakout, 0.1 % of the data\n",
+                    ("  2  ", key),
+                    "choose task, share of the data and method yourself\n",
+                    ("  3  ", key),
+                    "see all keys\n",
+                    (" esc ", key),
+                    "look at the empty list",
+                )
+            )
+            yield Static()
+            yield Static(Text(f"Runs lie in {app.root.absolute()}; this folder is empty so far.", dim))
+            yield Static(Text("A run goes on when you leave. `lamo data list` shows the data.", dim))
+
+    def action_train(self) -> None:
+        """Open New run with the smallest preset chosen; nothing starts by itself."""
+        self._go(FIRST_PRESET)
+
+    def action_choose(self) -> None:
+        """Open New run."""
+        self._go(None)
+
+    def action_help(self) -> None:
+        """Open the help."""
+        self.dismiss(None)
+        self.app.call_later(self.app.action_mode, "help")  # type: ignore[attr-defined]
+
+    def action_close(self) -> None:
+        """Show the empty list."""
+        self.dismiss(None)
+
+    def _go(self, preset: str | None) -> None:
+        app: LamoApp = self.app  # type: ignore[assignment]
+        self.dismiss(None)
+        app.call_later(app.new_run, preset)

@@ -1,0 +1,57 @@
+"""The dashboard's settings file: theme and keys."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from platformdirs import user_config_dir
+
+from lamo_core.config import unknown_key
+from lamo_core.errors import UsageError
+from lamo_core.presets import read_toml
+from lamo_tui.bindings import check_keymap
+from lamo_tui.themes import DARK
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the file `config.toml` says:
+
+    theme = "lamo-light"
+    [keymap]
+    "runs.stop" = "S"
+    """
+
+    theme: str = DARK.name
+    keymap: dict[str, str] = field(default_factory=dict)
+
+
+def settings_path() -> Path:
+    """Return where the settings lie: `LAMO_CONFIG`, else `config.toml` in the user's configuration folder."""
+    return Path(os.environ.get("LAMO_CONFIG") or Path(user_config_dir("lamo")) / "config.toml")
+
+
+def load_settings(path: Path | None = None) -> Settings:
+    """Return the settings; defaults when there is no file. Raises `UsageError` at what the file does not know."""
+    path = path or settings_path()
+    if not path.exists():
+        return Settings()
+    values = read_toml(path)
+    for name in values:
+        if name not in ("theme", "keymap"):
+            raise unknown_key(name, ["theme", "keymap"], f"setting in {path},")
+    keymap = _keymap(values.get("keymap", {}), path)
+    theme = values.get("theme", DARK.name)
+    if not isinstance(theme, str):
+        raise UsageError(f"theme in {path} wants the name of a theme, not {theme!r}")
+    return Settings(theme, keymap)
+
+
+def _keymap(values: Any, path: Path) -> dict[str, str]:
+    if not isinstance(values, dict) or not all(isinstance(keys, str) for keys in values.values()):
+        raise UsageError(f'[keymap] in {path} wants lines such as "runs.stop" = "S"')
+    check_keymap(values)
+    return dict(values)

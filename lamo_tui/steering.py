@@ -1,0 +1,81 @@
+"""What the dashboard does to runs: pause, stop, continue, delete, start. Errors become `LamoError` sentences."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lamo_core.errors import UsageError
+from lamo_core.presets import resolve
+from lamo_core.runs.control import CommandName, send
+from lamo_core.runs.create import create_run
+from lamo_core.runs.detach import launch
+from lamo_core.runs.directory import RunDirectory
+from lamo_core.runs.index import RunSummary
+from lamo_core.runs.manage import remove_run
+from lamo_core.runs.status import RESUMABLE
+
+Action = Callable[[RunSummary], str]
+"""Does something to a run and returns a sentence about it."""
+
+_TRAIN = ("-m", "lamo_tui.cli.app", "train", "--background")
+
+
+def pause_or_go_on(run: RunSummary) -> str:
+    """Pause a working run or let a paused one go on; returns what was asked."""
+    command: CommandName = "resume" if run.state == "paused" else "pause"
+    ask(run, command)
+    return f"asked {run.id} to {'go on' if command == 'resume' else 'pause'}"
+
+
+def ask(run: RunSummary, command: CommandName) -> str:
+    """Send a command to a working run; raises `UsageError` when no process would hear it."""
+    if not run.derived.active:
+        hint = "; press r to continue it" if run.state in RESUMABLE else ""
+        raise UsageError(f"{run.id} is {run.state}: no process works on it{hint}")
+    send(run.run, command)
+    words = {"stop": "stop after this step and save", "checkpoint": "save a checkpoint", "eval": "evaluate"}
+    return f"asked {run.id} to {words.get(command, command)}"
+
+
+def go_on(run: RunSummary) -> str:
+    """Continue a run that ended early, in the background, from its last checkpoint."""
+    if run.state == "paused":
+        return pause_or_go_on(run)
+    if run.state not in RESUMABLE:
+        raise UsageError(f"{run.id} is {run.state}; only stopped, failed and lost runs can be continued")
+    checkpoint = run.run.last_checkpoint
+    if not checkpoint.is_file():
+        raise UsageError(f"{run.id} has saved no checkpoint; start it again with key n (new run)")
+    launch(run.run, [sys.executable, *_TRAIN, "--resume", str(checkpoint)])
+    return f"{run.id} goes on from its last checkpoint"
+
+
+def delete(run: RunSummary) -> str:
+    """Delete a run's folder; refused while a process works on it."""
+    remove_run(run.run)
+    return f"deleted {run.id}"
+
+
+def start(
+    root: Path, preset: str, ablations: Sequence[str], settings: Sequence[str], flags: Mapping[str, Any]
+) -> RunDirectory:
+    """Create a run and start its process, which outlives the dashboard; returns the run."""
+    resolved = resolve(preset, ablations, None, settings, flags)
+    run = create_run(root, resolved.config, resolved.origins, command_line(preset, ablations, settings, flags))
+    launch(run, [sys.executable, *_TRAIN, "--adopt", str(run.path)])
+    return run
+
+
+def command_line(preset: str, ablations: Sequence[str], settings: Sequence[str], flags: Mapping[str, Any]) -> list[str]:
+    """Return the words of the command that does the same as the New run screen."""
+    words = ["lamo", "train", "--preset", preset]
+    for ablation in ablations:
+        words += ["--ablation", ablation]
+    for name, value in flags.items():
+        words += [f"--{name.rpartition('.')[2]}", f"{value:g}" if isinstance(value, float) else str(value)]
+    for setting in settings:
+        words += ["--set", setting]
+    return words

@@ -1,0 +1,148 @@
+"""Load of this machine: processor, memory, graphics cards. What cannot be measured is None, never a guess."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+
+import psutil
+
+_HISTORY = 120
+
+
+@dataclass(frozen=True)
+class GpuStats:
+    """One graphics card."""
+
+    name: str
+    load: float | None
+    """Percent."""
+    memory_used: float | None
+    """Bytes."""
+    memory_total: float | None
+    celsius: float | None
+
+
+@dataclass(frozen=True)
+class ProcessStats:
+    """One training process."""
+
+    cpu: float
+    """Percent of one core."""
+    memory: float
+    """Bytes in main memory."""
+
+
+@dataclass(frozen=True)
+class SystemStats:
+    """This machine at one moment."""
+
+    cpu: float | None = None
+    """Percent of all cores."""
+    cores: int = 0
+    memory_used: float | None = None
+    memory_total: float | None = None
+    gpus: tuple[GpuStats, ...] = ()
+    gpu_note: str = "n/a"
+    """Why there is no card in `gpus`."""
+    processes: Mapping[int, ProcessStats] = field(default_factory=dict)
+    cpu_history: tuple[float, ...] = ()
+    memory_history: tuple[float, ...] = ()
+    """Percent, one value per reading, newest last."""
+
+
+NO_SYSTEM = SystemStats()
+
+
+class SystemMeter:
+    """Reads this machine's load; the first reading of a processor load is 0, as it needs two."""
+
+    def __init__(self) -> None:
+        self._processes: dict[int, psutil.Process] = {}
+        self._cpu: list[float] = []
+        self._memory: list[float] = []
+        self._nvml: ModuleType | None = None
+        self._gpu_note = self._open_gpus()
+
+    def read(self, pids: Iterable[int]) -> SystemStats:
+        """Return the load now; `pids` are the processes to look at."""
+        try:
+            cpu: float | None = float(psutil.cpu_percent(None))
+            memory = psutil.virtual_memory()
+        except (psutil.Error, OSError):
+            return SystemStats(gpu_note=self._gpu_note)
+        self._cpu = [*self._cpu, cpu or 0.0][-_HISTORY:]
+        self._memory = [*self._memory, float(memory.percent)][-_HISTORY:]
+        gpus = self._gpus()
+        return SystemStats(
+            cpu=cpu,
+            cores=psutil.cpu_count() or 1,
+            memory_used=float(memory.total - memory.available),
+            memory_total=float(memory.total),
+            gpus=gpus,
+            gpu_note="" if gpus else self._gpu_note,
+            processes=self._read_processes(set(pids)),
+            cpu_history=tuple(self._cpu),
+            memory_history=tuple(self._memory),
+        )
+
+    def _read_processes(self, pids: set[int]) -> dict[int, ProcessStats]:
+        found: dict[int, ProcessStats] = {}
+        self._processes = {pid: process for pid, process in self._processes.items() if pid in pids}
+        for pid in pids:
+            try:
+                process = self._processes.setdefault(pid, psutil.Process(pid))
+                found[pid] = ProcessStats(float(process.cpu_percent(None)), float(process.memory_info().rss))
+            except (psutil.Error, OSError):  # it ended, or belongs to somebody else
+                self._processes.pop(pid, None)
+        return found
+
+    def _open_gpus(self) -> str:
+        if not Path("/proc/driver/nvidia/version").exists():
+            return "no GPU"
+        try:
+            nvml = importlib.import_module("pynvml")
+            nvml.nvmlInit()
+        except ImportError:
+            return "n/a without the package nvidia-ml-py"
+        except Exception as error:  # the library raises its own errors, which exist only when it does
+            return f"n/a ({error})"
+        self._nvml = nvml
+        return "no GPU"
+
+    def _gpus(self) -> tuple[GpuStats, ...]:
+        nvml = self._nvml
+        if nvml is None:
+            return ()
+        try:
+            return tuple(_read_gpu(nvml, index) for index in range(nvml.nvmlDeviceGetCount()))
+        except nvml.NVMLError as error:
+            self._gpu_note = f"n/a ({error})"
+            return ()
+
+
+def _read_gpu(nvml: ModuleType, index: int) -> GpuStats:
+    handle = nvml.nvmlDeviceGetHandleByIndex(index)
+
+    def ask(function: str, *arguments: int) -> object | None:
+        try:
+            return getattr(nvml, function)(handle, *arguments)  # type: ignore[no-any-return]
+        except nvml.NVMLError:  # this card does not tell
+            return None
+
+    name = ask("nvmlDeviceGetName")
+    rates, memory, heat = (
+        ask("nvmlDeviceGetUtilizationRates"),
+        ask("nvmlDeviceGetMemoryInfo"),
+        ask("nvmlDeviceGetTemperature", 0),
+    )
+    return GpuStats(
+        name.decode() if isinstance(name, bytes) else str(name or "GPU"),
+        None if rates is None else float(rates.gpu),  # type: ignore[attr-defined]
+        None if memory is None else float(memory.used),  # type: ignore[attr-defined]
+        None if memory is None else float(memory.total),  # type: ignore[attr-defined]
+        None if heat is None else float(str(heat)),
+    )

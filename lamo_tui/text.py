@@ -1,0 +1,120 @@
+"""Numbers, times and names as short text, and small drawings that fit into a line."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+
+from rich.style import Style
+from rich.text import Text
+
+from lamo_core.runs.index import RunSummary
+
+_SPARKS = "▁▂▃▄▅▆▇█"
+_PARTS = " ▏▎▍▌▋▊▉█"
+
+
+def figure(value: float | None) -> str:
+    """Return a number with four digits at most; a dash when there is none."""
+    if value is None:
+        return "-"
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "inf" if value > 0 else "-inf"
+    if abs(value) >= 100_000 or 0 < abs(value) < 0.001:
+        return f"{value:.1e}".replace("e-0", "e-").replace("e+0", "e")
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.4g}"
+
+
+def short_time(seconds: float | None) -> str:
+    """Return seconds in five columns at most: `48s`, `12m`, `3h05`, `4d`."""
+    if seconds is None or not math.isfinite(seconds):
+        return "-"
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02d}" if whole < 600 else f"{whole // 60}m"
+    if whole < 86_400:
+        return f"{whole // 3600}h{whole % 3600 // 60:02d}"
+    return f"{whole // 86_400}d"
+
+
+def size(count: float | None) -> str:
+    """Return bytes for people: `3.1 GB`."""
+    if count is None:
+        return "n/a"
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if count >= 100 or unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"
+
+
+def spark(values: Sequence[float], width: int) -> str:
+    """Return the newest finite values as a line of bars."""
+    shown = [value for value in values if math.isfinite(value)][-width:]
+    if not shown:
+        return ""
+    low, high = min(shown), max(shown)
+    span = (high - low) or 1.0
+    # one value, or equal ones, lie in the middle: neither good nor bad
+    return "".join(_SPARKS[round(7 * (value - low) / span)] if high > low else _SPARKS[3] for value in shown)
+
+
+def bar(share: float, width: int) -> tuple[str, str]:
+    """Return the full part of a bar, in eighths of a column, and its empty part."""
+    eighths = round(8 * width * min(1.0, max(0.0, share)))
+    full, rest = divmod(eighths, 8)
+    filled = "█" * full + (_PARTS[rest] if rest else "")
+    return filled, " " * (width - len(filled))
+
+
+def state_text(run: RunSummary) -> str:
+    """Return a run's state in words, with the seconds of silence when it is stalled."""
+    if run.state == "stalled":
+        return f"stalled {short_time(run.derived.stalled_seconds)}"
+    return run.state
+
+
+def short_name(run: RunSummary) -> str:
+    """Return the run's name with its seed."""
+    return f"{run.name or run.id} s{run.settings.get('seed', '?')}"
+
+
+def short_id(run_id: str) -> str:
+    """Return the part of an id that no other run has: its random ending."""
+    found = re.search(r"-([a-z0-9]{4})$", run_id)
+    return found.group(1) if found else run_id[:8]
+
+
+def share_done(run: RunSummary) -> float:
+    """Return how much of the run is done, 0 to 1."""
+    return min(1.0, run.status.step / run.status.total) if run.status.total > 0 else 0.0
+
+
+def inked(text: str, style: str | Style) -> Text:
+    """Return text in a style that what is appended later does not take on, other than with `Text(text, style)`."""
+    return Text().append(text, style)
+
+
+def percent(share: float) -> str:
+    """Return a share as people write it: `0.1 %`."""
+    return f"{100 * share:g} %"
+
+
+def fit(text: str, width: int) -> str:
+    """Cut text to a width, with an ellipsis."""
+    return text if len(text) <= width else text[: max(0, width - 1)] + "…"
+
+
+def columns(cells: Sequence[tuple[str, str]], gap: int = 2) -> Text:
+    """Join (text, style) cells with a gap into one line."""
+    line = Text(no_wrap=True)
+    for index, (text, style) in enumerate(cells):
+        line.append(" " * gap if index else "").append(text, style)
+    return line

@@ -1,0 +1,95 @@
+"""A runs folder with one run in each state, and dashboards on it with a fake clock."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+import shutil
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+from textual.pilot import Pilot
+
+from lamo_tui.app import LamoApp
+from lamo_tui.settings import Settings
+from lamo_tui.store import RunStore
+from tests.tui.made_runs import NOW, alive, make_folder
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run tests that are coroutines."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    names = inspect.signature(pyfuncitem.obj).parameters
+    asyncio.run(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names}))
+    return True
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _steady() -> Iterator[None]:
+    """Make pictures the same everywhere: time zone, colours, no animation."""
+    before = {name: os.environ.get(name) for name in ("TZ", "NO_COLOR", "TEXTUAL_ANIMATIONS", "LAMO_CONFIG")}
+    os.environ.update(TZ="UTC", TEXTUAL_ANIMATIONS="none", LAMO_CONFIG="lamo/config.toml")
+    os.environ.pop("NO_COLOR", None)
+    time.tzset()
+    yield
+    for name, value in before.items():
+        os.environ.pop(name, None) if value is None else os.environ.update({name: value})
+    time.tzset()
+
+
+@pytest.fixture(scope="session")
+def made_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of made-up runs; only read it."""
+    return make_folder(tmp_path_factory.mktemp("made") / "runs")
+
+
+@pytest.fixture
+def folder(made_folder: Path, tmp_path: Path) -> Path:
+    """Return a copy of the made-up runs that may be changed."""
+    return Path(shutil.copytree(made_folder, tmp_path / "runs"))
+
+
+class OpenDashboard(Protocol):
+    """Opens a dashboard in a size."""
+
+    def __call__(
+        self, root: Path, columns: int = 120, rows: int = 40, *, attach: str | None = None, settings: Settings = ...
+    ) -> AbstractAsyncContextManager[Pilot[None]]: ...
+
+
+@pytest.fixture
+def dashboard() -> OpenDashboard:
+    """Return a function that opens a dashboard which looks at the folder only when told to."""
+
+    @asynccontextmanager
+    async def open_dashboard(
+        root: Path,
+        columns: int = 120,
+        rows: int = 40,
+        *,
+        attach: str | None = None,
+        settings: Settings = Settings(),
+    ) -> AsyncIterator[Pilot[None]]:
+        store = RunStore(root, clock=lambda: NOW, alive=alive)
+        app = LamoApp(root, settings=settings, store=store, clock=lambda: NOW, attach=attach, follow=False)
+        async with app.run_test(size=(columns, rows)) as pilot:
+            await look(pilot)
+            yield pilot
+
+    return open_dashboard
+
+
+async def look(pilot: Pilot[None]) -> None:
+    """Let the dashboard look at its folder: once for what is there, once for what is in view then."""
+    app = pilot.app
+    assert isinstance(app, LamoApp)
+    for _ in range(2):
+        app.tick()
+        await pilot.pause()

@@ -1,0 +1,173 @@
+"""The Run screen: every key, by what it changes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from textual.pilot import Pilot
+
+from lamo_tui.app import LamoApp
+from lamo_tui.picture import screen_text
+from lamo_tui.screens.chart_grid import ChartGrid
+from lamo_tui.screens.rows import Rows
+from lamo_tui.screens.run import RunScreen
+from tests.tui.conftest import OpenDashboard, look
+from tests.tui.made_runs import make_run
+
+BREAKOUT = "20261121-014402-atari-breakout-1pct-s0-k3f9"
+FAILED = "20261120-150000-atari-breakout-1pct-s6-ff77"
+
+
+def grid_of(pilot: Pilot[None]) -> ChartGrid:
+    return pilot.app.screen.query_one(ChartGrid)
+
+
+async def test_charts_show_what_was_recorded_with_lines_to_compare(made_folder: Path, dashboard: OpenDashboard) -> None:
+    async with dashboard(made_folder, attach=BREAKOUT) as pilot:
+        charts = {chart.kind.name: chart for chart in grid_of(pilot).charts}
+        assert len(charts["loss"].series[0].x) == 400
+        assert charts["loss"].series[0].raw is not None
+        assert [reference.name for reference in charts["return"].references] == ["random", "data mean", "target"]
+        assert charts["return"].series[0].low is not None
+        assert not charts["language"].display
+        assert {reference.name: reference.y for reference in charts["normalised"].references}["random"] == 0
+
+
+async def test_smoothing_axes_and_follow_have_keys(made_folder: Path, dashboard: OpenDashboard) -> None:
+    async with dashboard(made_folder, attach=BREAKOUT) as pilot:
+        grid = grid_of(pilot)
+        loss = grid.charts[0]
+        rough = np.abs(np.diff(loss.series[0].y)).mean()
+        await pilot.press("plus")
+        assert np.abs(np.diff(loss.series[0].y)).mean() < rough
+        await pilot.press("0")
+        assert loss.series[0].raw is None
+        await pilot.press("x")
+        assert loss.x_kind == "seconds"
+        assert loss.series[0].x[0] == 0
+        await pilot.press("x")
+        assert loss.series[0].x[-1] == 32 * 400
+        await pilot.press("y")
+        assert loss.log_y
+        await pilot.press("X")
+        assert all(chart.log_x for chart in grid.charts)
+        await pilot.press("f")
+        assert not loss.follow
+
+
+async def test_one_cursor_moves_in_all_charts(made_folder: Path, dashboard: OpenDashboard) -> None:
+    async with dashboard(made_folder, attach=BREAKOUT) as pilot:
+        await pilot.press("end")
+        await pilot.pause()
+        places = {chart.cursor_x for chart in grid_of(pilot).charts}
+        assert places == {400.0}
+        await pilot.press("escape")
+        await pilot.pause()
+        assert {chart.cursor_x for chart in grid_of(pilot).charts} == {None}
+        assert isinstance(pilot.app.screen, RunScreen)
+
+
+async def test_a_chart_can_be_alone(made_folder: Path, dashboard: OpenDashboard) -> None:
+    async with dashboard(made_folder, attach=BREAKOUT) as pilot:
+        await pilot.press("right_square_bracket", "enter")
+        await pilot.pause()
+        assert [chart.kind.name for chart in grid_of(pilot).charts if chart.display] == ["return"]
+        await pilot.press("escape")
+        await pilot.pause()
+        assert len([chart for chart in grid_of(pilot).charts if chart.display]) > 1
+
+
+async def test_panels_log_search_and_all_settings(made_folder: Path, dashboard: OpenDashboard) -> None:
+    async with dashboard(made_folder, attach=BREAKOUT) as pilot:
+        await pilot.press("slash", *"step 300")
+        await pilot.pause()
+        rows = pilot.app.screen.query_one("#panel-list", Rows)
+        assert len(rows.rows) == 2
+        await pilot.press("enter", "escape")
+        await pilot.pause()
+        await pilot.press("a")
+        await pilot.pause()
+        everything = len(rows.rows)
+        await pilot.press("a")
+        await pilot.pause()
+        assert 0 < len(rows.rows) < everything
+        assert "data.ratio" in screen_text(pilot.app)
+
+
+async def test_a_loss_that_is_no_number_is_an_alert(made_folder: Path, dashboard: OpenDashboard) -> None:
+    async with dashboard(made_folder, attach=FAILED) as pilot:
+        text = screen_text(pilot.app)
+        assert "is NaN since step 110" in text
+        assert "X failed" in text
+
+
+async def test_a_jump_of_the_loss_is_an_alert(tmp_path: Path, dashboard: OpenDashboard) -> None:
+    make_run(tmp_path / "runs", "a-jumpy-run-s0-jjjj", steps=300, spike_at=180)
+    async with dashboard(tmp_path / "runs", attach="a-jumpy-run-s0-jjjj") as pilot:
+        assert "jumped to" in screen_text(pilot.app)
+
+
+async def test_language_loss_has_a_chart_when_it_is_trained(tmp_path: Path, dashboard: OpenDashboard) -> None:
+    make_run(tmp_path / "runs", "a-run-with-words-s0-wwww", steps=120, language=True)
+    async with dashboard(tmp_path / "runs", 200, 60, attach="a-run-with-words-s0-wwww") as pilot:
+        shown = [chart.kind.name for chart in grid_of(pilot).charts if chart.display]
+        assert "language" in shown
+
+
+async def test_export_writes_every_number_and_a_picture(
+    folder: Path, dashboard: OpenDashboard, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with dashboard(folder, attach=BREAKOUT) as pilot:
+        await pilot.press("w")
+        await pilot.pause()
+    lines = (tmp_path / f"{BREAKOUT}.csv").read_text().splitlines()
+    assert lines[0] == "metric,step,time,value"
+    assert sum(line.startswith("loss,") for line in lines) == 400
+    assert "<svg" in (tmp_path / f"{BREAKOUT}.svg").read_text()
+
+
+async def test_commands_are_left_in_the_control_folder(folder: Path, dashboard: OpenDashboard) -> None:
+    from tests.tui.test_runs_screen import commands
+
+    async with dashboard(folder, attach=BREAKOUT) as pilot:
+        await pilot.press("c", "e", "p")
+        await pilot.pause()
+        assert commands(folder, BREAKOUT) == ["checkpoint", "eval", "pause"]
+        await pilot.press("s")
+        await pilot.pause()
+        await pilot.press("y")
+        await pilot.pause()
+        assert commands(folder, BREAKOUT)[-1] == "stop"
+
+
+async def test_a_small_terminal_shows_one_panel_at_a_time(made_folder: Path, dashboard: OpenDashboard) -> None:
+    async with dashboard(made_folder, 80, 24, attach=BREAKOUT) as pilot:
+        seen = []
+        for _ in range(5):
+            screen = pilot.app.screen
+            assert isinstance(screen, RunScreen)
+            seen.append((screen.panel, screen.query_one("#upper").display, screen.query_one("#lower").display))
+            await pilot.press("tab")
+            await pilot.pause()
+        assert seen[0] == ("charts", True, False)
+        assert [name for name, _, _ in seen] == ["charts", "events", "log", "settings", "system"]
+        assert all(not charts and lower for _, charts, lower in seen[1:])
+
+
+async def test_no_size_breaks_any_screen(made_folder: Path, dashboard: OpenDashboard) -> None:
+    async with dashboard(made_folder, 200, 60, attach=BREAKOUT) as pilot:
+        for mode in ("1", "2", "3", "question_mark"):
+            await pilot.press(mode)
+            for columns, rows in ((30, 8), (61, 19), (100, 32), (160, 20), (12, 4), (120, 40)):
+                await pilot.resize_terminal(columns, rows)
+                await look(pilot)
+        assert isinstance(pilot.app, LamoApp)
+        assert pilot.app.failure is None
+
+
+async def test_a_run_that_was_deleted_says_so(made_folder: Path, dashboard: OpenDashboard) -> None:
+    async with dashboard(made_folder, attach="a-run-that-is-gone") as pilot:
+        assert "is not in" in screen_text(pilot.app)
