@@ -30,6 +30,13 @@ from lamo_core.language.corpora import (
 )
 from lamo_core.language.export import export_model, language_model
 from lamo_core.language.muon import Muon
+from lamo_core.language.pretrain_events import (
+    PretrainConfig,
+    PretrainEvent,
+    PretrainSaved,
+    PretrainStep,
+    PretrainStopped,
+)
 from lamo_core.language.tokenizer import load_tokenizer, train_tokenizer
 
 if TYPE_CHECKING:
@@ -39,68 +46,6 @@ FORMAT = "lamo-pretraining"
 TRAINING_FILE = "training.json"
 EVALUATION_WINDOWS = 64
 """Windows of held-out text that one measurement reads."""
-
-
-@dataclass(frozen=True)
-class PretrainConfig:
-    """Shape of the model and how it is trained; the learning rate falls linearly in time or steps to zero."""
-
-    layers: int = 4
-    width: int = 256
-    heads: int = 8
-    positions: int = 512
-    vocabulary: int = 4096
-    steps: int = 3_000
-    batch_size: int = 8
-    sequence: int = 256
-    matrix_rate: float = 0.02
-    """Learning rate of Muon, for the weight matrices."""
-    learning_rate: float = 3e-3
-    """Learning rate of AdamW, for tables, norms and biases."""
-    weight_decay: float = 0.01
-    """On the weight matrices alone."""
-    warmup: float = 0.03
-    """Share of the training in which the learning rate rises."""
-    clip: float = 1.0
-    seed: int = 0
-    device: str = "cpu"
-    time_limit: float = 0.0
-    """Minutes after which the schedule has ended even if fewer steps are done; 0 is no limit."""
-    save_every: int = 250
-
-
-@dataclass(frozen=True)
-class PretrainStep:
-    """One optimiser step; `loss` is the mean cross-entropy in nats per token."""
-
-    step: int
-    steps: int
-    progress: float
-    loss: float
-    learning_rate: float
-    tokens: int
-    tokens_per_second: float
-    elapsed: float
-
-
-@dataclass(frozen=True)
-class PretrainSaved:
-    """A checkpoint and an exported model were written; `held_out_loss` is in nats per token."""
-
-    step: int
-    held_out_loss: float
-    folder: Path
-
-
-@dataclass(frozen=True)
-class PretrainStopped:
-    """The end: `finished`, or `stop` when it was asked to stop and can be resumed."""
-
-    step: int
-    reason: str
-
-
-PretrainEvent = PretrainStep | PretrainSaved | PretrainStopped
 
 
 @dataclass

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from lamo_core.language.pretrain import PretrainConfig, PretrainSaved, PretrainStep
+    from lamo_core.language.pretrain_events import PretrainConfig, PretrainSaved, PretrainStep
 
 PRETRAIN_EPILOG = (
     "Examples:  lamo pretrain books.txt --out models/books   ·   "
@@ -38,7 +38,7 @@ def pretrain(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
     """Train a GPT-2-shaped language model with its own tokenizer; Ctrl-C saves, the same command goes on."""
-    from lamo_core.language.pretrain import PretrainConfig
+    from lamo_core.language.pretrain_events import PretrainConfig
     from lamo_core.training.device import resolve_device
 
     config = PretrainConfig(
@@ -63,8 +63,8 @@ def pretrain(
 def _run(text: Path, out: Path, config: PretrainConfig, as_json: bool) -> int:
     """Show the events of a training; returns the exit code."""
     from lamo_core.errors import STOPPED_RESUMABLE
-    from lamo_core.language.pretrain import PretrainSaved, PretrainStep, PretrainStopped
     from lamo_core.language.pretrain import pretrain as train
+    from lamo_core.language.pretrain_events import PretrainSaved, PretrainStep, PretrainStopped
     from lamo_core.runs.control import Interrupts
     from lamo_core.runs.signals import catch_signals
     from lamo_tui.cli.output import console, emit_json

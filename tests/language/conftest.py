@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lamo_core.language.pretrain import PretrainConfig
+from lamo_core.language.pretrain_events import PretrainConfig
 
 WORDS = [
     "the",

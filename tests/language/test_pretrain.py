@@ -12,16 +12,13 @@ from safetensors.torch import load_file
 
 from lamo_core.errors import CheckpointError, LamoError, StorageError, UsageError
 from lamo_core.language.muon import orthogonalise
-from lamo_core.language.pretrain import (
+from lamo_core.language.pretrain import make_optimisers, pretrain, rate_share, training_rows
+from lamo_core.language.pretrain_events import (
     PretrainConfig,
     PretrainEvent,
     PretrainSaved,
     PretrainStep,
     PretrainStopped,
-    make_optimisers,
-    pretrain,
-    rate_share,
-    training_rows,
 )
 from lamo_core.model.backbone import load_backbone, next_token_loss
 from tests.language.conftest import TINY
