@@ -92,6 +92,8 @@ class ControlInbox:
         self._folder = folder
         self._clock = clock
         self._looked = -float("inf")
+        self._stuck: set[str] = set()
+        """What could not be deleted, such as a folder: told of once, then passed over."""
 
     def poll(self) -> list[Command | str]:
         """Take the commands that have come, oldest first; a string says what was found instead of a command.
@@ -102,41 +104,40 @@ class ControlInbox:
         if now - self._looked < _POLL_SECONDS:
             return []
         self._looked = now
-        return [_take(self._folder / name) for name in self._names()]
+        return [self._take(self._folder / name) for name in self._names()]
 
     def discard(self) -> int:
         """Delete what has come so far, such as a stop meant for an earlier process; returns how many."""
         names = self._names()
         for name in names:
-            _remove(self._folder / name)
+            self._remove(self._folder / name)
         return len(names)
 
     def _names(self) -> list[str]:
         try:
-            return sorted(name for name in os.listdir(self._folder) if name.endswith(".json"))
+            names = [name for name in os.listdir(self._folder) if name.endswith(".json")]
         except OSError:
             return []
+        return sorted(set(names) - self._stuck)
 
+    def _take(self, path: Path) -> Command | str:
+        try:
+            values = decode(path.read_bytes()) or {}
+        except OSError:
+            values = {}
+        self._remove(path)
+        texts = {key: value for key, value in values.items() if isinstance(value, str)}
+        name = texts.get("name")
+        if name not in COMMANDS:
+            return f"ignored {path.name} in the control folder: it holds none of {', '.join(COMMANDS)}"
+        command: CommandName = name  # type: ignore[assignment]
+        return Command(command, texts.get("setting", ""), texts.get("value", ""), texts.get("sender", ""))
 
-def _take(path: Path) -> Command | str:
-    try:
-        values = decode(path.read_bytes())
-    except OSError as error:
-        values = {"name": f"unreadable: {error.strerror}"}
-    _remove(path)
-    texts = {key: value for key, value in (values or {}).items() if isinstance(value, str)}
-    name = texts.get("name")
-    if name not in COMMANDS:
-        return f"ignored {path.name} in the control folder: it holds none of {', '.join(COMMANDS)}"
-    command: CommandName = name  # type: ignore[assignment]
-    return Command(command, texts.get("setting", ""), texts.get("value", ""), texts.get("sender", ""))
-
-
-def _remove(path: Path) -> None:
-    try:
-        path.unlink(missing_ok=True)
-    except OSError:  # somebody else's file or a folder: it is named again at the next look, and does no harm
-        return
+    def _remove(self, path: Path) -> None:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError:
+            self._stuck.add(path.name)
 
 
 def _user() -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lamo_core.runs.records import decode, encode, number
@@ -19,6 +19,7 @@ def _no_constants(name: str) -> float:
     raise AssertionError(f"{name} is no JSON")
 
 
+@settings(deadline=None)
 @given(st.floats())
 def test_every_float_survives_strict_json(value: float) -> None:
     line = encode({"loss": value})

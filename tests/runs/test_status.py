@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lamo_core.runs.directory import RunDirectory
@@ -130,6 +130,7 @@ _json = st.recursive(
 _names = st.sampled_from([*Status.__dataclass_fields__, "unknown"])
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(_names, _json), st.dictionaries(st.sampled_from(["pid", "host", "pid_started"]), _json)
 )

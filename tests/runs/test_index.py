@@ -1,0 +1,132 @@
+"""The list of runs and the language that picks from it."""
+
+from __future__ import annotations
+
+import builtins
+import io
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lamo_core.errors import UsageError
+from lamo_core.runs.directory import RunDirectory
+from lamo_core.runs.index import RunIndex, list_runs, summarise
+from lamo_core.runs.query import parse_query
+from lamo_core.runs.records import encode
+from lamo_core.runs.status import EvalPoint, Status, write_status
+
+MakeRun = Callable[..., RunDirectory]
+
+
+def test_a_thousand_runs_cost_two_small_files_each(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    info = encode({"name": "demo", "config": {"seed": 0, "data": {"ratio": 0.01}}, "created": 1.0})
+    status = encode({"state": "finished", "step": 5, "total": 5, "evaluations": [[5, 1.5, 2.5]]})
+    for number in range(1000):
+        folder = root / f"20260101-000000-demo-s0-{number:04d}"
+        folder.mkdir(parents=True)
+        (folder / "run.json").write_text(info)
+        (folder / "status.json").write_text(status)
+        (folder / "metrics.jsonl").write_text("x" * 1000)
+    opened: list[str] = []
+    real = io.open
+
+    def counting(file: Any, *arguments: Any, **options: Any) -> Any:
+        opened.append(os.path.basename(os.fspath(file)))
+        return real(file, *arguments, **options)
+
+    monkeypatch.setattr(io, "open", counting)
+    monkeypatch.setattr(builtins, "open", counting)
+    index = RunIndex()
+    runs = index.poll()
+    assert [runs[0].id[-4:], runs[-1].id[-4:], len(runs)] == ["0999", "0000", 1000]
+    assert runs[0].status.last_return == 1.5
+    assert sorted(set(opened)) == ["run.json", "status.json"]
+    assert len(opened) == 2000
+    opened.clear()
+    assert index.poll() == runs
+    assert opened == [], "what did not change is not read again"
+
+
+def test_changes_show_at_the_next_look(make_run: MakeRun) -> None:
+    first = make_run(name="first")
+    index = RunIndex()
+    assert [run.state for run in index.poll()] == ["queued"]
+    write_status(first, Status(state="finished", step=3, total=3))
+    second = make_run(name="second")
+    runs = index.poll()
+    assert {run.name: run.state for run in runs} == {"first": "finished", "second": "queued"}
+    second.run_file.unlink()
+    first.status_file.unlink()
+    assert {run.name: run.state for run in index.poll()} == {"first": "lost"}
+
+
+def test_what_is_no_run_is_passed_over(root: Path, make_run: MakeRun) -> None:
+    assert list_runs() == []
+    run = make_run(name="good")
+    (root / "file").write_text("x")
+    (root / "folder").mkdir()
+    bad = make_run(name="bad")
+    bad.run_file.write_text("{")
+    assert [summary.run for summary in list_runs()] == [run]
+    with pytest.raises(UsageError, match="damaged"):
+        summarise(bad)
+    assert summarise(run).to_dict()["name"] == "good"
+
+
+def test_a_copied_folder_of_runs_has_no_running_ones(make_run: MakeRun) -> None:
+    run = make_run()
+    write_status(run, Status(state="running", pid=1, pid_started=1.0))
+    assert RunIndex(alive=lambda pid, started: False).poll()[0].state == "lost"
+
+
+@pytest.mark.parametrize(
+    ("words", "fitting"),
+    [
+        ([], "ab"),
+        (["pong"], "a"),
+        (["-pong"], "b"),
+        (["ratio<0.1"], "a"),
+        (["ratio>=10%"], "b"),
+        (["ratio=0.01", "seed=3"], "a"),
+        (["ratio=0.01 seed=4"], ""),
+        (["-seed=3"], "b"),
+        (["return>10"], "b"),
+        (["return<=10"], ""),
+        (["state:fin"], "b"),
+        (["task:pong"], "a"),
+        (["optim.schedule=constant"], "b"),
+        (["model.trunk_positions=true"], "ab"),
+        (["seed=x"], ""),
+    ],
+)
+def test_filters(make_run: MakeRun, words: list[str], fitting: str) -> None:
+    make_run(name="pong-a", seed=3, data__ratio=0.01, task__name="atari-pong")
+    other = make_run(name="breakout-b", data__ratio=0.1, optim__schedule="constant")
+    write_status(other, Status(state="finished", evaluations=(EvalPoint(1, 12.0, 3.0),)))
+    fits = parse_query(words)
+    assert {summary.name[-1] for summary in list_runs() if fits(summary)} == set(fitting)
+
+
+@pytest.mark.parametrize(
+    ("word", "message"), [("sed=3", "did you mean 'seed'"), ("seed<x", "'x', which is no number")]
+)
+def test_a_filter_that_means_nothing_is_one_sentence(word: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        parse_query([word])
+
+
+def test_reading_runs_loads_neither_torch_nor_the_environments() -> None:
+    code = (
+        "import sys, pkgutil, importlib, lamo_core.runs as runs\n"
+        "for module in pkgutil.iter_modules(runs.__path__): importlib.import_module('lamo_core.runs.' + module.name)\n"
+        "from lamo_core.runs.index import list_runs; list_runs()\n"
+        "heavy = {'torch', 'transformers', 'peft', 'textual', 'gymnasium', 'ale_py', 'typer', 'rich'}\n"
+        "sys.exit(str(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

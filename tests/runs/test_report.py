@@ -1,0 +1,70 @@
+"""Tables from recorded runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from lamo_core.runs.directory import RunDirectory
+from lamo_core.runs.report import NoResult, read_result, report_rows
+from lamo_core.runs.writer import RunWriter
+from lamo_core.training.events import Stopped
+from tests.runs.run_doubles import eval_done, score, started, step_done
+
+MakeRun = Callable[..., RunDirectory]
+
+
+def record(run: RunDirectory, returns: list[float], *, finished: bool = True) -> RunDirectory:
+    with RunWriter(run) as writer:
+        writer.write(started(total=4))
+        for step in range(1, 5):
+            writer.write(step_done(step, seconds=0.25))
+        writer.write(eval_done(2, score([100.0, 100.0])))
+        if finished:
+            writer.write(eval_done(4, score(returns), score([-1.0] * len(returns), target=3.0), final=True))
+            writer.write(Stopped(4, 4.0, reason="finished", message=""))
+    return run
+
+
+def test_seeds_are_pooled_and_settings_are_not(make_run: MakeRun) -> None:
+    runs = [
+        record(make_run(name="p", seed=0, data__ratio=0.01), [1.0, 3.0]),
+        record(make_run(name="p", seed=1, data__ratio=0.01), [11.0, 13.0]),
+        record(make_run(name="p+frozen", seed=0, data__ratio=0.01), [0.0, 0.0]),
+        record(make_run(name="p", seed=0, data__ratio=0.1), [5.0, 5.0]),
+    ]
+    whole, pooled, frozen = report_rows(read_result(run) for run in runs)
+    assert [row.ratio for row in (whole, pooled, frozen)] == [0.1, 0.01, 0.01]
+    assert [row.method for row in (whole, pooled, frozen)] == ["lamo", "lamo", "lamo +frozen"]
+    assert (pooled.seeds, pooled.seed_means, pooled.mean) == ((0, 1), (2.0, 12.0), 7.0)
+    # drawn within seeds: each of the two means moves by at most 1, so the interval cannot leave [6, 8]
+    assert 6.0 <= pooled.low < 7.0 < pooled.high <= 8.0
+    assert pooled.normalised == pytest.approx(100 * (7.0 - 1.7) / (31.8 - 1.7))
+    assert (pooled.data_mean, pooled.random_score, pooled.transitions) == (4.5, 1.7, 700)
+    assert (pooled.steps, pooled.evaluated) == (4, 4)
+    assert pooled.rate == pytest.approx(4.0)
+    assert "cores" in pooled.machine
+    assert frozen.low == frozen.high == 0.0
+
+
+def test_of_equal_runs_the_newest_counts(make_run: MakeRun) -> None:
+    runs = sorted((make_run(name="p") for _ in range(2)), key=lambda run: run.id)
+    rows = report_rows(read_result(record(run, [float(i)])) for i, run in enumerate(runs))
+    assert [(row.mean, row.runs) for row in rows] == [(1.0, (runs[1].id,))]
+
+
+def test_unequal_numbers_of_episodes_are_pooled(make_run: MakeRun) -> None:
+    runs = [record(make_run(seed=0), [1.0]), record(make_run(seed=1), [3.0, 5.0])]
+    (row,) = report_rows(read_result(run) for run in runs)
+    assert row.evaluated == 3
+    assert 1.0 <= row.low < row.high <= 5.0
+    assert np.isfinite(row.mean)
+
+
+def test_a_run_without_final_evaluation_has_no_result(make_run: MakeRun) -> None:
+    with pytest.raises(NoResult, match="has no final evaluation yet"):
+        read_result(make_run())
+    with pytest.raises(NoResult):
+        read_result(record(make_run(), [1.0], finished=False))
