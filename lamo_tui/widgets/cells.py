@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -34,6 +35,7 @@ Run = tuple[str, Paint, Paint | None]
 """Text with its ink, and with its paper where that is not the widget's background."""
 
 
+@lru_cache(maxsize=4096)
 def narrow(text: str) -> str:
     """Return `text` with every character that does not fill exactly one cell replaced by `?`."""
     if text.isascii() and text.isprintable():

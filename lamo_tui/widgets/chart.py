@@ -102,17 +102,21 @@ class Chart(ChartPicture, can_focus=True):
             self.post_message(self.CursorMoved(self, x))
 
     def action_cursor(self, columns: int) -> None:
-        """Move the cursor by columns of cells, bringing it up at the newest point in view."""
+        """Move the cursor by at least one column of cells to a sample; at first it comes up at the newest in view."""
         window, ends = self.window(self._columns()), self._ends()
         if window is None or ends is None:
             return
         self._pinned = True
         if self.cursor_x is None:
-            self.move_cursor(self._in_data(min(window.end, ends[1])))
+            self._go_to(min(window.end, ends[1]), 0)
             return
         step = window.width * DOTS[self.marker_mode][1]
         place = self._on_axis(self.cursor_x) + columns * step
-        self.move_cursor(self._in_data(min(max(place, ends[0], window.start), ends[1], window.end)))
+        self._go_to(min(max(place, ends[0], window.start), ends[1], window.end), columns)
+
+    def _go_to(self, place: float, direction: int) -> None:
+        """Put the cursor on the sample at `place` or beyond, so that it reads out what was recorded."""
+        self.move_cursor(self._in_data(self._sample(place, direction)))
 
     def action_cursor_end(self, newest: bool) -> None:
         """Move the cursor to the first or the newest point."""
@@ -190,7 +194,7 @@ class Chart(ChartPicture, can_focus=True):
             share = (start - event.x) / lay_out(max(1, self.size.width), max(1, self.size.height)).width
             self._change_view(view.panned(share, *ends, self._columns()))
         elif not self._pinned and (place := self._place_at(event.x)) is not None:
-            self.move_cursor(self._in_data(place))
+            self._go_to(place, 0)
 
     def on_mouse_up(self, event: events.MouseUp) -> None:
         """End dragging; where the pointer did not move, pin the cursor or let go of it."""
@@ -199,7 +203,7 @@ class Chart(ChartPicture, can_focus=True):
             place = self._place_at(event.x)
             self._pinned = not self._pinned
             if place is not None:
-                self.move_cursor(self._in_data(place))
+                self._go_to(place, 0)
         self._drag_from = None
 
     def on_leave(self) -> None:

@@ -154,6 +154,15 @@ class ChartPicture(Drawn):
     def _on_axis(self, x: float) -> float:
         return float(np.log10(max(x, 1e-300))) if self.log_x else x
 
+    def _sample(self, place: float, direction: int) -> float:
+        """Return the place of the sample at or beyond `place`: rightwards (1), leftwards (-1), or the nearest (0)."""
+        near: list[float] = []
+        for x in (curve.x for curve in self._curves if len(curve.x)):
+            after = int(np.searchsorted(x, place))
+            near += [float(x[index]) for index in (after - 1, after) if 0 <= index < len(x)]
+        wanted = [value for value in near if direction == 0 or (value - place) * direction >= 0] or near
+        return min(wanted, key=lambda value: abs(value - place), default=place)
+
     # Scales
 
     def _refusal(self, axis: str) -> str:

@@ -139,8 +139,9 @@ def value_range(shapes: Sequence[Shape], plot: Plot) -> tuple[float, float] | No
     ends: list[float] = []
     for shape in shapes:
         for pair in (shape.line, shape.band):
-            if pair is not None and np.isfinite(pair[0]).any():
-                ends += [float(np.nanmin(pair[0])), float(np.nanmax(pair[1]))]
+            for values in pair or ():
+                if np.isfinite(values).any():
+                    ends += [float(np.nanmin(values)), float(np.nanmax(values))]
         if shape.raw is not None and np.isfinite(shape.raw[0]).any():
             ends += [float(np.nanpercentile(shape.raw[0], 2)), float(np.nanpercentile(shape.raw[1], 98))]
     ends = [end for end in ends if math.isfinite(end)]

@@ -54,7 +54,7 @@ def log_ticks(low: float, high: float, count: int) -> list[float]:
     decades = high - low
     if decades > count:
         return [10.0**exponent for exponent in linear_ticks(low, high, count) if abs(exponent) < 300]
-    factors = (1.0, 2.0, 5.0) if decades * 3 <= count * 1.5 else (1.0,)
+    factors = (1.0, 2.0, 5.0) if decades * 3 <= count + 1 else (1.0,)
     values = [
         factor * 10.0**power
         for power in range(math.floor(low), math.ceil(high) + 1)

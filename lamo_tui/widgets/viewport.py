@@ -62,12 +62,14 @@ class Viewport:
         if span >= everything * 1.02:
             return Viewport(follow=self.follow)
         span = max(span, everything * _DEEPEST, max(abs(first), abs(last)) * 1e-9)
+        if centre is not None:
+            centre = min(now.end, max(now.start, centre))
         newest_in_view = now.start <= last <= now.end
         if self.follow and newest_in_view and (centre is None or centre >= last - 0.1 * (now.end - now.start)):
             return Viewport(span, follow=True)
         if centre is None:
             centre = (now.start + now.end) / 2
-        share = min(1.0, max(0.0, (centre - now.start) / (now.end - now.start)))
+        share = (centre - now.start) / (now.end - now.start)
         return Viewport(span, centre + span * (1 - share), follow=False)
 
     def panned(self, share: float, first: float, last: float, columns: int) -> Viewport:

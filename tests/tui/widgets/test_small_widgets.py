@@ -1,0 +1,176 @@
+"""Gauge, action bars, histogram, matrix and sparkline: what they say, at any size."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from textual.app import App, ComposeResult
+from textual.message import Message
+
+from lamo_tui.widgets.bars import ActionBars
+from lamo_tui.widgets.gauge import ReturnGauge, bar_text
+from lamo_tui.widgets.heatmap import Heatmap, Score
+from lamo_tui.widgets.histogram import Histogram
+from lamo_tui.widgets.series import Reference
+from lamo_tui.widgets.sparkline import sparkline
+
+ANY = st.floats(allow_nan=True, allow_infinity=True)
+SIZES = st.tuples(st.integers(1, 60), st.integers(1, 14))
+
+
+@settings(deadline=None, max_examples=60)
+@given(values=st.tuples(ANY, ANY, st.none() | ANY), size=SIZES)
+def test_a_gauge_of_anything(values: tuple[float, float, float | None], size: tuple[int, int]) -> None:
+    gauge = ReturnGauge()
+    gauge.show(*values)
+    assert gauge.picture(*size).glyphs.shape == size[::-1]
+
+
+def test_a_gauge_says_asked_achieved_and_what_remains() -> None:
+    gauge = ReturnGauge()
+    gauge.show(40, 10)
+    lines = gauge.picture(20, 4).text().splitlines()
+    assert [line.split()[-1] for line in lines[:3]] == ["40", "10", "30"]
+    assert lines[2].startswith("to go")
+    assert lines[3] == "█" * 5 + "─" * 15
+    gauge.show(40, 50)
+    assert gauge.picture(20, 4).text().splitlines()[2].split() == ["beyond", "10"]
+
+
+def test_a_bar_fills_to_an_eighth() -> None:
+    assert bar_text(0.5, 5) == "██▌  "
+    assert bar_text(math.nan, 3) == "   "
+    assert bar_text(7.0, 3) == "███"
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    values=st.lists(ANY, max_size=20),
+    size=SIZES,
+    signed=st.booleans(),
+    taken=st.none() | st.integers(0, 19),
+)
+def test_action_bars_of_anything(values: list[float], size: tuple[int, int], signed: bool, taken: int | None) -> None:
+    bars = ActionBars()
+    names = [f"action {index}" for index in range(len(values))]
+    if signed:
+        bars.show_actions(names, values)
+    else:
+        bars.show_probabilities(names, values, taken)
+    assert bars.picture(*size).glyphs.shape == size[::-1]
+
+
+def test_action_bars_mark_what_was_taken_and_leave_out_the_least_likely() -> None:
+    bars = ActionBars()
+    bars.show_probabilities(["noop", "fire", "right", "left"], [0.05, 0.15, 0.7, 0.1], taken=3)
+    lines = bars.picture(40, 4).text().splitlines()
+    assert lines[3].startswith("▸ left")
+    assert lines[2].endswith("70%")
+    short = bars.picture(40, 3).text().splitlines()
+    assert [line.split()[0] for line in short[:1]] == ["right"]
+    assert short[1].startswith("▸ left")
+    assert short[2].split() == ["2", "more"]
+
+
+def test_signed_bars_start_in_the_middle() -> None:
+    bars = ActionBars()
+    bars.show_actions(["hip", "knee"], [-1.0, 0.5])
+    hip, knee = bars.picture(40, 2).text().splitlines()
+    assert hip.index("█") < hip.index("│")
+    assert knee.index("█") > knee.index("│")
+    assert hip.endswith("-1.00")
+
+
+@settings(deadline=None, max_examples=60)
+@given(values=st.lists(ANY, max_size=30), marks=st.lists(ANY, max_size=2), size=SIZES)
+def test_a_histogram_of_anything(values: list[float], marks: list[float], size: tuple[int, int]) -> None:
+    histogram = Histogram("returns")
+    histogram.show(np.array(values), [Reference("mark", mark, "#ffffff") for mark in marks])
+    assert histogram.picture(*size).glyphs.shape == size[::-1]
+
+
+def test_a_histogram_counts() -> None:
+    histogram = Histogram("returns")
+    histogram.show(np.array([0.0] * 4 + [9.0] * 2))
+    lines = histogram.picture(30, 6).text().splitlines()
+    assert lines[0].endswith("6 · mean 3")
+    assert lines[1][0] == "█"
+    assert lines[2] == "█"
+    assert lines[3][-1] == "█"
+    assert lines[5].split() == ["0", "9"]
+
+
+class Stage(App[None]):
+    def __init__(self) -> None:
+        super().__init__()
+        self.matrix = Heatmap()
+        self.told: list[tuple[str, str, str]] = []
+
+    def compose(self) -> ComposeResult:
+        yield self.matrix
+
+    def on_mount(self) -> None:
+        self.matrix.focus()
+
+    def on_heatmap_cell_moved(self, message: Message) -> None:
+        assert isinstance(message, Heatmap.CellMoved)
+        if not isinstance(message, Heatmap.CellChosen):
+            self.told.append(("moved", message.row, message.column))
+
+    def on_heatmap_cell_chosen(self, message: Heatmap.CellChosen) -> None:
+        self.told.append(("chosen", message.row, message.column))
+
+
+def shown(app: Stage) -> str:
+    return "\n".join(strip.text for strip in app.screen._compositor.render_strips())
+
+
+SCORES = {("full", "1%"): Score(24.5, 20.0, 29.0, 5), ("no lm", "1%"): Score(11.0, seeds=1, note="running")}
+
+
+async def test_the_matrix_shows_means_and_intervals_and_tells_what_is_chosen() -> None:
+    app = Stage()
+    async with app.run_test(size=(60, 12)) as pilot:
+        app.matrix.show(["full", "no lm"], ["0.1%", "1%"], SCORES)
+        await pilot.press("right", "enter", "down")
+        picture = shown(app)
+        assert "24.5" in picture
+        assert "20–29" in picture
+        assert "running" in picture
+        await pilot.click(Heatmap, (9, 1))
+        await pilot.click(Heatmap, (9, 1))
+        assert app.told == [
+            ("moved", "full", "1%"),
+            ("chosen", "full", "1%"),
+            ("moved", "no lm", "1%"),
+            ("moved", "full", "0.1%"),
+            ("chosen", "full", "0.1%"),
+        ]
+
+
+async def test_the_matrix_scrolls_to_the_cursor() -> None:
+    app = Stage()
+    async with app.run_test(size=(40, 5)) as pilot:
+        rows, columns = [f"row{index}" for index in range(9)], [f"col{index}" for index in range(9)]
+        app.matrix.show(rows, columns, {})
+        await pilot.press(*["down"] * 8, *["right"] * 8)
+        assert "row8" in shown(app)
+        assert "col8" in shown(app)
+        assert "◂▴" in shown(app)
+        for size in ((1, 1), (9, 3), (200, 60)):
+            await pilot.resize_terminal(*size)
+            await pilot.pause()
+
+
+@given(values=st.lists(ANY, max_size=40), width=st.integers(0, 20))
+def test_a_sparkline_of_anything_is_no_wider_than_asked(values: list[float], width: int) -> None:
+    assert len(sparkline(np.array(values), width).plain) == min(width, len(values))
+
+
+def test_a_sparkline_rises_with_its_values() -> None:
+    assert sparkline(np.arange(8.0), 8).plain == "▁▂▃▄▅▆▇█"
+    assert sparkline(np.array([1.0, np.nan, 2.0]), 3).plain == "▁ █"
+    assert sparkline(np.arange(8.0), 8, mode="ascii").plain.isascii()
