@@ -27,6 +27,21 @@ class ActorShare:
     """Range of the standard deviation of added action noise, drawn once per episode."""
 
 
+MIXTURES = {
+    "hopper": (
+        ActorShare("sac", 0.75, sampled=True, noise=(0.02, 0.1)),
+        ActorShare("ppo", 0.15, noise=(0.2, 0.2)),
+        ActorShare("tqc", 0.1, sampled=True, noise=(0.1, 0.1)),
+    ),
+    "halfcheetah": (
+        ActorShare("sac", 0.9, sampled=True, noise=(0.37, 0.42)),
+        ActorShare("trpo_ucb", 0.1, noise=(0.0, 0.05)),
+    ),
+    "walker2d": (ActorShare("tqc", 1.0, sampled=True, noise=(0.0, 0.2)),),
+}
+"""Chosen so that the returns spread as those of D4RL's medium sets."""
+
+
 class LocomotionPlayer:
     """Plays one episode of a mixture per seed, on the v4 environment of `body`."""
 

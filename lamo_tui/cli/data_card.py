@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 _WIDTH = 44
+_MOST_POLICIES = 12
 
 
 def card_lines(card: Mapping[str, Any]) -> Iterator[str]:
     """Yield the lines of a data card."""
-    collection = card["collection"]
     yield f"{card['name']} · {card['task']}"
     counts = f"{card['episodes']:,} episodes, {card['transitions']:,} transitions"
     yield f"{counts}, {card['time_outs']} cut by the time limit"
@@ -20,6 +20,15 @@ def card_lines(card: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield from _histogram(card["histogram"])
     yield ""
+    yield from _vector_lines(card) if card.get("observation") == "vector" else _atari_lines(card)
+    for source in card["behaviour_sources"]:
+        yield f"policies  {source}"
+    yield f"licence   {card['licence']}"
+    yield f"log       {card['log_bytes']:,} bytes, SHA-256 {card['log_sha256']}"
+
+
+def _atari_lines(card: Mapping[str, Any]) -> Iterator[str]:
+    collection = card["collection"]
     yield "played by"
     for policy in card["policies"]:
         low, high = policy["random_actions"]
@@ -37,10 +46,22 @@ def card_lines(card: Mapping[str, Any]) -> Iterator[str]:
     yield f"frames    {collection['frames']}"
     yield f"limit     {collection['max_steps']:,} decisions per episode; one seed per episode"
     yield f"made by   {collection['command']}"
-    for source in card["behaviour_sources"]:
-        yield f"policies  {source}"
-    yield f"licence   {card['licence']}"
-    yield f"log       {card['log_bytes']:,} bytes, SHA-256 {card['log_sha256']}"
+
+
+def _vector_lines(card: Mapping[str, Any]) -> Iterator[str]:
+    collection = card["collection"]
+    yield "played by"
+    policies = sorted(card["policies"], key=lambda policy: -int(policy["episodes"]))
+    for policy in policies[:_MOST_POLICIES]:
+        low, high = policy["noise"]
+        figures = f"{policy['episodes']:>4} episodes, mean return {policy['returns']['mean']:,.1f}"
+        yield f"  {policy['name']:<16} {figures}, noise {low:g} to {high:g}"
+    if len(policies) > _MOST_POLICIES:
+        yield f"  and {len(policies) - _MOST_POLICIES} more"
+    yield ""
+    yield f"simulator {collection['simulator']}; one seed per episode from {collection['first_seed']:,} on"
+    yield f"made      {collection['how']}"
+    yield f"made by   {collection['command']}"
 
 
 def _figures(summary: Mapping[str, float]) -> str:

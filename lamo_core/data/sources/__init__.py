@@ -26,9 +26,17 @@ def open_data(
             f"data from {config.source} are not on this machine and lamo cannot get them yet; "
             "train on the bundled sets with --set data.source=bundled"
         )
-    from lamo_core.data.sources.bundled import open_bundled, open_log
+    from lamo_core.data.sources.bundled import open_bundled, read_card, set_task
+    from lamo_core.data.sources.bundled_vectors import open_vectors, vector_set_names, vector_store
 
-    of_set = f"atari-{open_log(config.set).header.game}"
-    if of_set != task.name:
+    of_set = set_task(config.set)
+    if of_set != task.name and not _same_kitchen(of_set, task.name):
         raise UsageError(f"the set {config.set} is for the task {of_set}, not for {task.name}; choose another one")
+    if config.set in vector_set_names():
+        return vector_store(open_vectors(config.set), config, seed, read_card(config.set))
     return open_bundled(config, seed, progress)
+
+
+def _same_kitchen(one: str, other: str) -> bool:
+    # Complete and partial are two kinds of data for one task.
+    return one.startswith("kitchen-") and other.startswith("kitchen-")

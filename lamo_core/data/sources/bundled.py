@@ -18,6 +18,7 @@ from lamo_core.data.episodes import EpisodeStore, FrameArray, FrameColumn
 from lamo_core.data.frame_blocks import FrameBlocks
 from lamo_core.data.ratio import select_episodes
 from lamo_core.data.sources.action_log import ActionLog, read_log
+from lamo_core.data.sources.bundled_vectors import open_vectors, vector_path, vector_set_names
 from lamo_core.data.sources.frame_file import FRAME_BYTES, FrameFile, read_frame_file
 from lamo_core.data.sources.replay import Progress, replay_episodes
 from lamo_core.errors import DataError
@@ -27,8 +28,13 @@ UNPACKING = "unpacking the frames"
 
 
 def set_names() -> list[str]:
-    """Return the names of the bundled sets."""
+    """Return the names of the bundled sets of action logs."""
     return sorted(path.stem for path in _folder().glob("*.lamolog"))
+
+
+def all_set_names() -> list[str]:
+    """Return the names of all bundled sets: action logs and vector files."""
+    return sorted(set_names() + vector_set_names())
 
 
 def log_path(name: str) -> Path:
@@ -36,14 +42,35 @@ def log_path(name: str) -> Path:
     path = _folder() / f"{name}.lamolog"
     # The name may come from the command line: only names of files that are listed become paths.
     if name not in set_names():
-        raise unknown_key(name, set_names(), "data set")
+        raise unknown_key(name, all_set_names(), "data set")
     return path
+
+
+def set_path(name: str) -> Path:
+    """Return the file that set `name` ships as; raises `UsageError` with the nearest known name."""
+    return vector_path(name) if name in vector_set_names() else log_path(name)
+
+
+def set_task(name: str) -> str:
+    """Return the task that set `name` is for; raises `UsageError`, `DataError`."""
+    if name in vector_set_names():
+        return str(read_card(name)["task"])
+    return f"atari-{open_log(name).header.game}"
+
+
+def lengths_and_returns(name: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return steps and raw return of every episode of set `name`, (E,) each; raises `UsageError`, `DataError`."""
+    if name in vector_set_names():
+        content = open_vectors(name)
+        return content.lengths, content.returns
+    log = open_log(name)
+    return log.lengths, log.table["return"].astype(np.float64)
 
 
 def read_card(name: str) -> dict[str, Any]:
     """Return the data card of set `name`; raises `DataError` when it is damaged."""
     try:
-        card: dict[str, Any] = json.loads(log_path(name).with_suffix(".json").read_text())
+        card: dict[str, Any] = json.loads(set_path(name).with_suffix(".json").read_text())
     except (OSError, ValueError) as error:
         raise DataError(f"the card of {name} cannot be read ({error}); install lamo again") from error
     return card

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from lamo_core.data.mixtures import Mixture, plan_episode
 from lamo_core.data.recorded import RecordedEpisode, load_recorded
 from lamo_core.data.sources.action_log import HASH_BYTES, TABLE, LogHeader, write_log
+from lamo_core.data.summaries import histogram, summary
 from lamo_core.errors import DataError, MissingError
 from lamo_core.files import write_bytes
 from lamo_core.tasks.atari import ATARI_TASKS
@@ -92,9 +93,9 @@ def _card(mixture: Mixture, table: NDArray[Any], actions: NDArray[np.uint8], dig
         "episodes": len(table),
         "transitions": len(actions),
         "time_outs": int((table["terminated"] == 0).sum()),
-        "returns": _summary(returns),
-        "lengths": _summary(lengths.astype(float)),
-        "histogram": _histogram(returns),
+        "returns": summary(returns),
+        "lengths": summary(lengths.astype(float)),
+        "histogram": histogram(returns),
         "policies": [
             {
                 "name": share.name,
@@ -102,7 +103,7 @@ def _card(mixture: Mixture, table: NDArray[Any], actions: NDArray[np.uint8], dig
                 "actions": "best" if share.greedy else "sampled",
                 "random_actions": list(share.noise),
                 "episodes": int((table["policy"] == index).sum()),
-                "returns": _summary(returns[table["policy"] == index]),
+                "returns": summary(returns[table["policy"] == index]),
             }
             for index, share in enumerate(mixture.shares)
         ],
@@ -122,16 +123,3 @@ def _card(mixture: Mixture, table: NDArray[Any], actions: NDArray[np.uint8], dig
         "log_sha256": digest,
         "log_bytes": size,
     }
-
-
-def _summary(values: NDArray[np.float64]) -> dict[str, float]:
-    if not len(values):
-        return {}
-    quantiles = {f"q{int(100 * q):02d}": float(np.quantile(values, q)) for q in (0.05, 0.25, 0.5, 0.75, 0.95)}
-    figures = {"mean": float(values.mean()), "sd": float(values.std()), "min": float(values.min())}
-    return {key: round(value, 2) for key, value in {**figures, **quantiles, "max": float(values.max())}.items()}
-
-
-def _histogram(returns: NDArray[np.float64]) -> dict[str, list[float]]:
-    counts, edges = np.histogram(returns, bins=16)
-    return {"counts": counts.tolist(), "edges": [round(float(edge), 2) for edge in edges]}

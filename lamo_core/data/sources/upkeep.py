@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from lamo_core.data.sources.action_log import ActionLog
 from lamo_core.data.sources.bundled import cache_folder, cached_file, frame_path, open_log, read_card
+from lamo_core.data.sources.bundled_vectors import open_vectors, vector_set_names
 from lamo_core.data.sources.replay import Progress, replay_episodes
 from lamo_core.errors import DataError, StorageError
 from lamo_core.places import data_dir
@@ -32,11 +33,25 @@ class SetStatus:
     log_bytes: int
     cached_episodes: int
     cached_bytes: int
+    needs_unpacking: bool = True
+    """Whether frames must be made before training; vector sets are read as they are."""
 
 
 def set_status(name: str) -> SetStatus:
     """Return the state of a bundled set; raises `UsageError`, `DataError`."""
     card = read_card(name)
+    if name in vector_set_names():
+        return SetStatus(
+            name=name,
+            task=str(card["task"]),
+            episodes=int(card["episodes"]),
+            transitions=int(card["transitions"]),
+            mean_return=float(card["returns"]["mean"]),
+            log_bytes=int(card["log_bytes"]),
+            cached_episodes=0,
+            cached_bytes=0,
+            needs_unpacking=False,
+        )
     log = open_log(name)
     cached = [file for file in _cache_files(name) if file.parent == cache_folder(log)]
     return SetStatus(
@@ -69,6 +84,8 @@ def verify_set(name: str, replay: int = 0, progress: Progress | None = None) -> 
     `replay` episodes are spread evenly over the set. Raises `DataError` at a damaged log or an episode that
     does not come back; damaged cache files are deleted.
     """
+    if name in vector_set_names():
+        return _verify_vectors(name)
     log = open_log(name)
     if read_card(name).get("log_sha256") != log.sha256:
         raise DataError(f"the log of {name} is not the one that its card describes; install lamo again")
@@ -84,6 +101,13 @@ def verify_set(name: str, replay: int = 0, progress: Progress | None = None) -> 
     if count:
         _replay_anew(log, np.linspace(0, len(log.table) - 1, count).round().astype(np.int64), progress)
     return Verification(name, log.sha256, len(cached), tuple(removed), count)
+
+
+def _verify_vectors(name: str) -> Verification:
+    content = open_vectors(name)
+    if read_card(name).get("log_sha256") != content.sha256:
+        raise DataError(f"the file of {name} is not the one that its card describes; install lamo again")
+    return Verification(name, content.sha256, 0, (), 0)
 
 
 def remove_cache(name: str) -> int:

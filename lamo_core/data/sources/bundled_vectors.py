@@ -1,0 +1,56 @@
+"""The data sets with vector observations that ship with lamo: read as they are, nothing to unpack."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lamo_core.config import DataConfig
+from lamo_core.data.episodes import EpisodeStore
+from lamo_core.data.ratio import select_episodes
+from lamo_core.data.sources.vector_file import SUFFIX, VectorSet, read_vectors
+from lamo_core.places import assets_dir
+
+
+def vector_set_names() -> list[str]:
+    """Return the names of the bundled vector sets."""
+    return sorted(path.stem for path in _folder().glob(f"*{SUFFIX}"))
+
+
+def vector_path(name: str) -> Path:
+    """Return where the file of a set of `vector_set_names` lies."""
+    return _folder() / f"{name}{SUFFIX}"
+
+
+def open_vectors(name: str) -> VectorSet:
+    """Return a whole set, checked; raises `MissingError`, `DataError`."""
+    return read_vectors(vector_path(name))
+
+
+def vector_store(content: VectorSet, config: DataConfig, seed: int, card: dict[str, object]) -> EpisodeStore:
+    """Return the episodes that the ratio selects."""
+    episodes = select_episodes(content.lengths, config.ratio, seed, config.subset)
+    starts = np.concatenate([[0], np.cumsum(content.lengths)])
+    steps = _rows(starts[episodes], content.lengths[episodes])
+    rows = _rows(starts[episodes] + episodes, content.lengths[episodes] + 1)
+    terminated = content.terminated[episodes]
+    return EpisodeStore(
+        name=content.header.name,
+        observations=content.observations[rows],
+        actions=content.actions[steps],
+        rewards=content.rewards[steps],
+        lengths=content.lengths[episodes],
+        terminated=terminated,
+        truncated=~terminated,
+        card=card,
+    )
+
+
+def _rows(firsts: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.concatenate([np.arange(first, first + count) for first, count in zip(firsts, counts, strict=True)])
+
+
+def _folder() -> Path:
+    return assets_dir() / "mujoco"
