@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from lamo_core.evaluation.scores import TargetScore
-from lamo_core.training.events import EvalDone, Started, StepDone
+from lamo_core.runs.directory import RunDirectory
+from lamo_core.runs.writer import RunWriter
+from lamo_core.training.events import EvalDone, Started, StepDone, Stopped
 
 
 class FakeClock:
@@ -70,3 +72,16 @@ def score(returns: Iterable[float], target: float = 9.0) -> TargetScore:
 
 def eval_done(step: int, *scores: TargetScore, seconds: float = 2.0, final: bool = False) -> EvalDone:
     return EvalDone(step, float(step), scores=scores, seconds=seconds, final=final)
+
+
+def record(run: RunDirectory, returns: list[float], *, finished: bool = True) -> RunDirectory:
+    """Write a short run of four steps with two evaluations; the final one has these returns."""
+    with RunWriter(run) as writer:
+        writer.write(started(total=4))
+        for step in range(1, 5):
+            writer.write(step_done(step, seconds=0.25))
+        writer.write(eval_done(2, score([100.0, 100.0])))
+        if finished:
+            writer.write(eval_done(4, score(returns), score([-1.0] * len(returns), target=3.0), final=True))
+            writer.write(Stopped(4, 4.0, reason="finished", message=""))
+    return run

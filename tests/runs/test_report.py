@@ -9,23 +9,9 @@ import pytest
 
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.report import NoResult, read_result, report_rows
-from lamo_core.runs.writer import RunWriter
-from lamo_core.training.events import Stopped
-from tests.runs.run_doubles import eval_done, score, started, step_done
+from tests.runs.run_doubles import record
 
 MakeRun = Callable[..., RunDirectory]
-
-
-def record(run: RunDirectory, returns: list[float], *, finished: bool = True) -> RunDirectory:
-    with RunWriter(run) as writer:
-        writer.write(started(total=4))
-        for step in range(1, 5):
-            writer.write(step_done(step, seconds=0.25))
-        writer.write(eval_done(2, score([100.0, 100.0])))
-        if finished:
-            writer.write(eval_done(4, score(returns), score([-1.0] * len(returns), target=3.0), final=True))
-            writer.write(Stopped(4, 4.0, reason="finished", message=""))
-    return run
 
 
 def test_seeds_are_pooled_and_settings_are_not(make_run: MakeRun) -> None:

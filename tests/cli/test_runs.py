@@ -1,0 +1,277 @@
+"""`lamo runs`, `stop`, `pause`, `resume` and `report`, as they are typed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from lamo_core.config import RunConfig
+from lamo_core.errors import LamoError
+from lamo_core.runs.control import ControlInbox
+from lamo_core.runs.create import create_run
+from lamo_core.runs.directory import RunDirectory
+from lamo_core.runs.status import (
+    EvalPoint,
+    Status,
+    own_process,
+    process_start,
+    read_state,
+    this_host,
+    write_status,
+)
+from lamo_tui.cli import runs as commands
+from lamo_tui.cli.runs import sparkline
+from tests.runs.run_doubles import record
+
+
+class Outcome:
+    """What a command printed, and how it ended."""
+
+    def __init__(self, code: int, stdout: str, stderr: str) -> None:
+        self.code, self.stdout, self.stderr = code, stdout, stderr
+
+    @property
+    def json(self) -> Any:
+        assert self.stdout.count("\n") == 1
+        return json.loads(self.stdout)
+
+
+Lamo = Callable[..., Outcome]
+
+
+@pytest.fixture
+def lamo() -> Lamo:
+    """Run a command; errors for the user become exit codes and one line, as in the real program."""
+    app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
+    app.add_typer(commands.app, name="runs")
+    for name in ("stop", "pause", "resume", "report"):
+        app.command(name)(getattr(commands, name))
+
+    def run(*arguments: str, answer: str | None = None) -> Outcome:
+        result = CliRunner().invoke(app, list(arguments), input=answer)
+        if isinstance(result.exception, LamoError):
+            assert "\n" not in str(result.exception)
+            return Outcome(result.exception.exit_code, result.stdout, str(result.exception))
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return Outcome(result.exit_code, result.stdout, result.stderr)
+
+    return run
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of runs, empty."""
+    monkeypatch.setenv("LAMO_RUNS", str(tmp_path / "runs"))
+    return tmp_path / "runs"
+
+
+def _make(root: Path, **values: Any) -> RunDirectory:
+    return create_run(root, RunConfig.from_dict(values), {"seed": "--set"}, ["lamo", "train"])
+
+
+def _works(run: RunDirectory, state: str = "running") -> None:
+    """Pretend that this process works on the run."""
+    import time
+
+    pid, started = own_process()
+    points = tuple(EvalPoint(step, float(step), step / 2) for step in (1, 2, 3))
+    write_status(
+        run,
+        Status(
+            state=state,
+            pid=pid,
+            pid_started=started,
+            host=this_host(),
+            step=30,
+            total=1000,
+            rate=2.0,
+            eta=485.0,
+            heartbeat=time.time(),
+            evaluations=points,
+        ),
+    )
+
+
+def _commands(run: RunDirectory) -> list[Any]:
+    return ControlInbox(run.control).poll()
+
+
+def test_an_empty_folder_says_how_to_begin(root: Path, lamo: Lamo) -> None:
+    outcome = lamo("runs")
+    assert (outcome.code, outcome.stdout) == (0, "")
+    assert "lamo train --preset" in outcome.stderr.replace("\n", " ")
+    assert lamo("runs", "--json").json == {"folder": str(root), "runs": []}
+
+
+def test_runs_are_listed_with_what_matters(root: Path, lamo: Lamo) -> None:
+    run = _make(root, name="demo", seed=4)
+    _works(run)
+    outcome = lamo("runs")
+    (line,) = outcome.stdout.splitlines()[1:]
+    assert line.split()[:7] == [run.id, "running", "30/1,000", "2", "8m", "05s", "3"]
+    assert "▁▅█" in line
+    (row,) = lamo("runs", "--json").json["runs"]
+    assert (row["id"], row["state"], row["seed"], row["last_return"]) == (run.id, "running", 4, 3.0)
+
+
+def test_filters_need_no_command(root: Path, lamo: Lamo) -> None:
+    left, right = _make(root, name="left", seed=1), _make(root, name="right", seed=2)
+    _works(left)
+    record(right, [3.0])
+
+    def ids(*arguments: str) -> list[str]:
+        return [row["id"] for row in lamo("runs", *arguments, "--json").json["runs"]]
+
+    assert ids("seed>1") == ids("right") == ids("-seed=1") == ids("--state", "finished") == [right.id]
+    assert ids("list", "left") == ids("--state", "running") == [left.id]
+    assert "none of 2 runs fits" in lamo("runs", "nothing").stderr
+    assert lamo("runs", "--state", "runing").stderr == "there is no state 'runing'; did you mean 'running'?"
+    assert lamo("runs", "sed=1").code == 2
+
+
+def test_one_run_is_shown_with_its_changed_settings(root: Path, lamo: Lamo) -> None:
+    run = record(_make(root, name="demo", seed=4), [3.0])
+    text = lamo("runs", "show", "last").stdout
+    assert "state       finished" in text
+    assert any(line.split() == ["seed", "4", "--set"] for line in text.splitlines())
+    assert "optim.clip" not in text
+    shown = lamo("runs", "show", run.id, "--json").json
+    assert shown["info"]["argv"] == ["lamo", "train"]
+    assert shown["events"][-1]["event"] == "Stopped"
+    assert lamo("runs", "show", "nothing").code == 2
+
+
+def test_the_difference_of_two_runs(root: Path, lamo: Lamo) -> None:
+    left, right = _make(root, name="x", seed=1), _make(root, name="x", seed=2)
+    assert lamo("runs", "diff", left.id, right.id, "--json").json["difference"] == {"seed": [1, 2]}
+    assert lamo("runs", "diff", left.id, right.id).stdout.splitlines()[1].split() == ["seed", "1", "2"]
+    assert "equal" in lamo("runs", "diff", left.id, left.id).stderr
+
+
+def test_commands_reach_a_working_run(root: Path, lamo: Lamo) -> None:
+    run = _make(root)
+    _works(run)
+    assert lamo("pause", "last").code == 0
+    assert lamo("runs", "save", "last").code == 0
+    assert lamo("runs", "eval", "last", "--json").json["commands"][0]["name"] == "eval"
+    assert lamo("runs", "set", "last", "eval.every=5", "checkpoint.keep=3").stdout == ""
+    assert lamo("resume", "last").code == 0
+    stop = lamo("stop", "last", "--json").json
+    assert (stop["command"], stop["state"]) == ("stop", "running")
+    sent = [(command.name, command.setting, command.value) for command in _commands(run)]
+    assert sent == [
+        ("pause", "", ""),
+        ("checkpoint", "", ""),
+        ("eval", "", ""),
+        ("set", "eval.every", "5"),
+        ("set", "checkpoint.keep", "3"),
+        ("resume", "", ""),
+        ("stop", "", ""),
+    ]
+
+
+@pytest.mark.parametrize("command", [["pause"], ["resume"], ["runs", "save"], ["runs", "eval"]])
+def test_a_run_that_ended_says_how_to_go_on(root: Path, lamo: Lamo, command: list[str]) -> None:
+    run = _make(root)
+    write_status(run, Status(state="stopped"))
+    outcome = lamo(*command, "last")
+    assert outcome.code == 2
+    assert outcome.stderr.endswith(f"continue it with: lamo train --resume {run.id}")
+    assert _commands(run) == []
+    write_status(run, Status(state="finished"))
+    assert lamo(*command, "last").stderr == f"run {run.id} is finished: no process works on it"
+
+
+def test_stopping_what_has_stopped_is_no_error(root: Path, lamo: Lamo) -> None:
+    run = _make(root)
+    write_status(run, Status(state="stopped"))
+    outcome = lamo("stop", "last")
+    assert outcome.code == 0
+    assert f"lamo train --resume {run.id}" in outcome.stderr.replace("\n", " ")
+    assert _commands(run) == []
+
+
+@pytest.fixture
+def child() -> Iterator[subprocess.Popen[bytes]]:
+    """A process that lives until it is told to end."""
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_a_hanging_run_can_be_killed(root: Path, lamo: Lamo, child: subprocess.Popen[bytes]) -> None:
+    run = _make(root)
+    started = process_start(child.pid)
+    write_status(run, Status(state="running", pid=child.pid, pid_started=started, host=this_host()))
+    assert lamo("stop", "last", "--kill", "--json").json["state"] == "lost"
+    assert child.wait(30) == -9
+    assert lamo("stop", "last", "--kill").code == 2
+
+
+@pytest.mark.parametrize("bad", ["eval.every", "seed=3", "eval.every=x"])
+def test_bad_settings_are_refused(root: Path, lamo: Lamo, bad: str) -> None:
+    run = _make(root)
+    _works(run)
+    assert lamo("runs", "set", "last", bad).code == 2
+    assert _commands(run) == []
+
+
+def test_runs_are_removed_only_when_asked_and_idle(root: Path, lamo: Lamo) -> None:
+    idle, busy = _make(root, name="idle"), _make(root, name="busy")
+    write_status(idle, Status(state="finished"))
+    _works(busy)
+    assert "add --yes" in lamo("runs", "rm", "idle", answer="y\n").stderr
+    assert "stop it first" in lamo("runs", "rm", "busy", "--yes").stderr
+    assert lamo("runs", "rm", "idle", idle.id, "--yes", "--json").json == {"removed": [idle.id]}
+    assert [path.name for path in root.iterdir()] == [busy.id]
+    assert read_state(busy)[1].state == "running"
+
+
+def test_a_report_is_made_from_recorded_runs(root: Path, lamo: Lamo, tmp_path: Path) -> None:
+    for seed in (0, 1):
+        record(_make(root, name="p", seed=seed, data={"ratio": 0.01}), [1.0, 3.0 + seed])
+    _make(root, name="unfinished")
+    outcome = lamo("report")
+    assert outcome.code == 0
+    assert "2.2 [" in outcome.stdout
+    assert "Breakout" in outcome.stdout
+    (row,) = lamo("report", "--json").json["rows"]
+    assert (row["seeds"], row["mean"], row["ratio"]) == ([0, 1], 2.25, 0.01)
+    readme = tmp_path / "README.md"
+    readme.write_text("before\n<!-- results:start -->\nold\n<!-- results:end -->\nafter\n")
+    assert lamo("report", "--update", str(readme)).stdout == ""
+    text = readme.read_text()
+    assert text.startswith("before\n<!-- results:start -->\n| Task |")
+    assert text.endswith("<!-- results:end -->\nafter\n")
+    assert "old" not in text
+    assert "| Breakout | 1 %: 7 episodes, 700 transitions | lamo | mini | 0, 1 | 2.2 [" in text
+    again = lamo("report", "--update", str(readme))
+    assert again.code == 0
+    assert readme.read_text() == text
+
+
+def test_a_report_says_what_it_leaves_out(root: Path, lamo: Lamo, tmp_path: Path) -> None:
+    done, rest = record(_make(root, name="done"), [1.0]), _make(root, name="rest")
+    outcome = lamo("report", done.id, rest.id, "--markdown")
+    assert f"left out: run {rest.id} has no final evaluation yet" in outcome.stderr.replace("\n", " ")
+    assert outcome.stdout.startswith("| Task |")
+    assert lamo("report", "--filter", "task:pong").code == 2
+    (tmp_path / "plain.md").write_text("no markers")
+    assert "has no place for the table" in lamo("report", "--update", str(tmp_path / "plain.md")).stderr
+    assert "could not read" in lamo("report", "--update", str(tmp_path / "none.md")).stderr
+
+
+def test_sparklines() -> None:
+    assert sparkline([]) == sparkline([1.0]) == ""
+    assert sparkline([0.0, 1.0]) == "▁█"
+    assert sparkline([2.0, 2.0, float("nan")]) == "▁▁"
