@@ -69,10 +69,11 @@ class AlertWatch:
     def _find_spike(self, name: str, series: Series, begin: int) -> None:
         before = series.value[max(0, begin - _HISTORY) : begin]
         block = series.value[begin : begin + _BLOCK]
-        if len(before) < 2 * _BLOCK or not (np.isfinite(before).all() and np.isfinite(block).all()):
+        before, finite = before[np.isfinite(before)], np.isfinite(block)
+        if len(before) < 2 * _BLOCK or not finite.any():
             return
-        typical, top = float(np.median(before)), int(np.argmax(block))
-        if typical > 0 and float(block.mean()) > _SPIKE * typical:
+        typical, top = float(np.median(before)), int(np.argmax(np.where(finite, block, -np.inf)))
+        if typical > 0 and float(block[finite].mean()) > _SPIKE * typical:
             step = int(series.step[begin + top])
             text = f"{name} jumped to {float(block[top]):.3g} at step {step:,} (was about {typical:.3g})"
             self._add("spike", series, begin + top, text)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
+from lamo_core.presets import load_preset, preset_names
 from lamo_tui.bindings import PLACES, keys_of
 from lamo_tui.text import state_text
 
@@ -52,11 +54,15 @@ class LamoCommands(Provider):
             yield f"run: {run.id}", f"Open it; it is {state_text(run)}", partial(self._lamo.open_run, run.id)
 
     def _presets(self) -> Iterator[Entry]:
-        from lamo_core.presets import load_preset, preset_names
-
-        for name in preset_names():
-            yield f"preset: {name}", load_preset(name).description, partial(self._lamo.new_run, name)
+        for name, description in _descriptions():
+            yield f"preset: {name}", description, partial(self._lamo.new_run, name)
 
     def _themes(self) -> Iterator[Entry]:
         for name in sorted(self._lamo.available_themes):
             yield f"theme: {name}", "Take this colour theme", partial(setattr, self._lamo, "theme", name)
+
+
+@functools.cache
+def _descriptions() -> tuple[tuple[str, str], ...]:
+    """Return every preset's name and description; their files are read once, not at every letter that is typed."""
+    return tuple((name, load_preset(name).description) for name in preset_names())

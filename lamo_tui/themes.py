@@ -45,7 +45,7 @@ LIGHT = Theme(
     variables={"border": "#c8c8c0"},
 )
 THEMES = (DARK, LIGHT)
-CYCLE = (DARK.name, LIGHT.name, "nord", "gruvbox", "tokyo-night", "textual-ansi")
+CYCLE = (DARK.name, LIGHT.name, "nord", "gruvbox", "tokyo-night", "ansi-dark")
 """Themes that the theme key goes through; the palette offers all of Textual's."""
 
 _SERIES_ANSI = ("bright_blue", "yellow", "green", "magenta", "bright_yellow", "cyan", "red", "white")

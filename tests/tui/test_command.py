@@ -1,0 +1,123 @@
+"""`lamo tui` as it is typed: one picture, refusals, no torch, and the whole of it in a real terminal."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+LAMO = [sys.executable, "-m", "lamo_tui.cli.app"]
+
+
+def run_lamo(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "LAMO_CONFIG": "none.toml", **variables}
+    return subprocess.run([*LAMO, *words], capture_output=True, text=True, env=environment, timeout=120)
+
+
+def test_once_prints_a_picture_and_loads_no_torch(made_folder: Path) -> None:
+    code = (
+        "import sys; from lamo_tui.cli.tui import tui; from pathlib import Path; "
+        f"tui(runs=Path({str(made_folder)!r}), once=True, attach='k3f9', screen_size='100x30'); "
+        "heavy = {'torch', 'transformers', 'ale_py', 'gymnasium'} & set(sys.modules); print('heavy:', sorted(heavy))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, "LAMO_CONFIG": "none.toml"}
+    )
+    assert done.returncode == 0, done.stderr
+    assert "action loss" in done.stdout
+    assert "heavy: []" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 100
+
+
+def test_without_a_terminal_it_says_what_to_use_instead(made_folder: Path) -> None:
+    done = run_lamo("tui", "--runs", str(made_folder))
+    assert done.returncode == 2
+    assert "lamo tui --once" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--attach", "nosuchrun"], "there is no run 'nosuchrun'"),
+        (["--color", "pink"], "--color wants one of"),
+        (["--once", "--size", "big"], "--size wants columns x rows"),
+    ],
+)
+def test_wrong_words_are_one_sentence(made_folder: Path, words: list[str], sentence: str) -> None:
+    done = run_lamo("tui", "--runs", str(made_folder), *words)
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+class Terminal:
+    """A real terminal inside tmux, on a server of its own."""
+
+    def __init__(self, folder: Path, columns: int = 110, rows: int = 34) -> None:
+        self._socket = str(folder / "tmux.sock")
+        self._tmux("new-session", "-d", "-x", str(columns), "-y", str(rows), "env PS1='ready> ' sh")
+
+    def _tmux(self, *words: str) -> str:
+        command = ["tmux", "-S", self._socket, "-f", "/dev/null", *words]
+        return subprocess.run(command, capture_output=True, text=True, timeout=30).stdout
+
+    def type(self, *keys: str) -> None:
+        self._tmux("send-keys", *keys)
+
+    def text(self) -> str:
+        return self._tmux("capture-pane", "-p")
+
+    def wait_for(self, text: str, seconds: float = 60) -> str:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            shown = self.text()
+            if text in shown:
+                return shown
+            time.sleep(0.2)
+        raise AssertionError(f"{text!r} did not appear:\n{self.text()}")
+
+    def alternate(self) -> bool:
+        return self._tmux("display-message", "-p", "#{alternate_on}").strip() == "1"
+
+    def resize(self, columns: int, rows: int) -> None:
+        self._tmux("resize-window", "-x", str(columns), "-y", str(rows))
+
+    def close(self) -> None:
+        self._tmux("kill-server")
+
+
+@pytest.mark.skipif(shutil.which("tmux") is None, reason="needs tmux")
+def test_in_a_terminal_it_starts_shows_a_run_and_leaves_no_trace(folder: Path, tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    from lamo_core.runs.directory import RunDirectory
+    from lamo_core.runs.status import own_process, read_status, write_status
+
+    run = RunDirectory(folder / "20261121-014402-atari-breakout-1pct-s0-k3f9")
+    pid, started = own_process()
+    write_status(run, replace(read_status(run), pid=pid, pid_started=started, heartbeat=time.time()))
+    terminal = Terminal(tmp_path)
+    try:
+        terminal.wait_for("ready>")
+        terminal.type(f"LAMO_CONFIG=none.toml {sys.executable} -m lamo_tui.cli.app tui --runs {folder}", "Enter")
+        terminal.wait_for("R running")
+        assert terminal.alternate()
+        terminal.type("Enter")
+        terminal.wait_for("action loss")
+        terminal.resize(80, 24)
+        terminal.wait_for("charts  events  log")
+        terminal.type("q")
+        shown = terminal.wait_for("stop it:")
+        assert "lamo tui --attach 20261121-014402" in shown
+        assert "Traceback" not in shown
+        assert not terminal.alternate()
+        terminal.type("echo back $((40 + 2))", "Enter")
+        terminal.wait_for("back 42")
+    finally:
+        terminal.close()

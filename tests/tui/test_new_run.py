@@ -1,0 +1,166 @@
+"""The New run screen and what it is made from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+
+from lamo_core.errors import UsageError
+from lamo_core.presets import preset_names
+from lamo_core.runs.directory import run_ids
+from lamo_core.runs.index import list_runs
+from lamo_tui import choices, steering
+from lamo_tui.app import LamoApp
+from lamo_tui.choices import Choice
+from lamo_tui.picture import screen_text
+from lamo_tui.screens.new_run import NewRunScreen
+from lamo_tui.screens.run import RunScreen
+from tests.tui.conftest import OpenDashboard, look
+
+
+async def opened(pilot: Pilot[None]) -> NewRunScreen:
+    await pilot.press("n")
+    await pilot.pause()
+    await pilot.app.workers.wait_for_complete()
+    await pilot.pause()
+    screen = pilot.app.screen
+    assert isinstance(screen, NewRunScreen)
+    return screen
+
+
+async def test_a_choice_shows_its_data_and_command_at_once(made_folder: Path, dashboard: OpenDashboard) -> None:
+    async with dashboard(made_folder) as pilot:
+        screen = await opened(pilot)
+        text = screen_text(pilot.app)
+        assert "lamo train --preset atari-breakout-1pct --detach" in text
+        assert "9 of 857 episodes" in text
+        assert "nothing differs from the preset" in text
+        # the made-up run of the same preset tells the time
+        assert "like k3f9: 4.35 steps/s" in text
+        assert screen.facts is not None
+        assert screen.facts.transitions == 9550
+
+
+async def test_lists_decide_the_run(made_folder: Path, dashboard: OpenDashboard) -> None:
+    async with dashboard(made_folder) as pilot:
+        screen = await opened(pilot)
+        await pilot.press("tab", "down", "tab", "down", "space", "plus", "plus")
+        await pilot.app.workers.wait_for_complete()
+        await pilot.pause()
+        assert screen.choice.ratio == 0.1
+        assert screen.choice.ablations == ("language-weight-0",)
+        assert screen.choice.seed == 2
+        words = "lamo train --preset atari-breakout-10pct --ablation language-weight-0 --seed 2 --detach"
+        assert screen.choice.command() == words
+        assert "86 of 857 episodes" in screen_text(pilot.app)
+
+
+async def test_search_narrows_the_list_that_has_the_keys(made_folder: Path, dashboard: OpenDashboard) -> None:
+    async with dashboard(made_folder) as pilot:
+        screen = await opened(pilot)
+        await pilot.press("tab", "tab", "slash", *"rank", "down")
+        picker = screen.pickers["ablation"]
+        assert [row.key for row in picker.rows.rows] == ["lora-rank-16", "lora-rank-4", "lora-rank-64"]
+        await pilot.press("enter", "space")
+        await pilot.pause()
+        assert screen.choice.ablations == ("lora-rank-4",)
+        assert "model.lora_rank" in screen_text(pilot.app)
+
+
+async def test_any_setting_can_be_changed_and_bad_values_are_refused(
+    made_folder: Path, dashboard: OpenDashboard
+) -> None:
+    async with dashboard(made_folder) as pilot:
+        screen = await opened(pilot)
+        await pilot.press("e", *"batch_size", "down", "down", "enter")
+        await pilot.pause()
+        await pilot.press("end", *["backspace"] * 6, *"none", "enter")
+        await pilot.pause()
+        assert "wants a whole number" in screen_text(pilot.app)
+        await pilot.press(*["backspace"] * 4, *"16", "enter")
+        await pilot.pause()
+        assert dict(screen.choice.edits).popitem()[1] == "16"
+        await pilot.press("u")
+        await pilot.pause()
+        assert screen.choice.edits == ()
+
+
+async def test_enter_starts_the_run_and_opens_it(
+    tmp_path: Path, dashboard: OpenDashboard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[list[str]] = []
+    monkeypatch.setattr(steering, "launch", lambda run, command: started.append(list(command)))
+    async with dashboard(tmp_path / "runs") as pilot:
+        await pilot.press("escape")
+        await opened(pilot)
+        await pilot.press("plus", "enter")
+        await look(pilot)
+        (run_id,) = run_ids(tmp_path / "runs")
+        assert started[0][-2:] == ["--adopt", str(tmp_path / "runs" / run_id)]
+        (run,) = list_runs(tmp_path / "runs")
+        assert run.settings["seed"] == 1
+        assert isinstance(pilot.app.screen, RunScreen)
+        assert pilot.app.screen.lamo.opened == run_id
+
+
+async def test_a_newcomer_is_welcomed_and_led_to_a_first_run(tmp_path: Path, dashboard: OpenDashboard) -> None:
+    async with dashboard(tmp_path / "runs") as pilot:
+        assert "Welcome to lamo" in screen_text(pilot.app)
+        await pilot.press("1")
+        await pilot.pause()
+        await pilot.pause()
+        screen = pilot.app.screen
+        assert isinstance(screen, NewRunScreen)
+        assert screen.choice.preset == "atari-breakout-0.1pct"
+        assert not run_ids(tmp_path / "runs")
+
+
+async def test_the_palette_finds_presets_and_runs(made_folder: Path, dashboard: OpenDashboard) -> None:
+    async with dashboard(made_folder) as pilot:
+        await pilot.press("ctrl+p", *"paper-atari-q")
+        await pilot.pause(0.3)
+        await pilot.press("down", "enter")
+        await pilot.pause(0.2)
+        screen = pilot.app.screen
+        assert isinstance(screen, NewRunScreen)
+        assert (screen.choice.variant, screen.choice.task) == ("paper", "atari-qbert")
+        app = pilot.app
+        assert isinstance(app, LamoApp)
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_every_preset_is_reached_by_its_parts(name: str) -> None:
+    choice = choices.choice_of(name)
+    assert choice.preset == name
+    assert choice.resolve().config.name == name
+    assert choice.flags == {}
+
+
+def test_a_ratio_without_a_preset_becomes_a_flag() -> None:
+    choice = Choice(task="atari-breakout", ratio=0.05)
+    assert choice.flags == {"data.ratio": 0.05}
+    assert "--ratio 0.05" in choice.command()
+    assert choice.resolve().config.data.ratio == 0.05
+
+
+def test_differences_name_old_value_new_value_and_origin() -> None:
+    changed = choices.differences(Choice(ablations=("no-lora",)).with_edit("optim.steps", "10"))
+    assert ("model.adapter", "lora", "full", "ablation no-lora") in changed
+    assert ("optim.steps", 2000, 10, "--set") in changed
+
+
+def test_an_edit_that_cannot_be_is_refused() -> None:
+    with pytest.raises(UsageError, match="wants a whole number"):
+        Choice().with_edit("optim.steps", "many")
+
+
+def test_no_time_is_guessed_without_a_run_like_it(made_folder: Path) -> None:
+    runs = list_runs(made_folder)
+    config = Choice(ablations=("lora-rank-4",)).with_edit("model.context", "7").resolve().config
+    assert choices.estimate(config, runs) is None
+
+
+def test_histogram_bars_keep_single_episodes_in_sight() -> None:
+    assert choices.histogram_lines([1000, 1, 0], 2) == ["█  ", "█▁ "]

@@ -1,0 +1,174 @@
+"""What the dashboard is made from, without a screen: store, alerts, texts, settings, table of keys."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from textual.widgets import Input
+
+from lamo_core.errors import UsageError
+from lamo_core.runs.reader import Series
+from lamo_tui import bindings, text
+from lamo_tui.alerts import AlertWatch
+from lamo_tui.app import LamoApp
+from lamo_tui.picture import screen_text
+from lamo_tui.screens.rows import Rows
+from lamo_tui.settings import Settings, load_settings
+from lamo_tui.store import RunStore
+from tests.tui.conftest import OpenDashboard
+from tests.tui.made_runs import NOW, alive, make_run
+
+RUN = "20261121-014402-atari-breakout-1pct-s0-k3f9"
+
+
+def store_of(folder: Path) -> RunStore:
+    return RunStore(folder, clock=lambda: NOW, alive=alive)
+
+
+def test_only_watched_runs_are_read(made_folder: Path) -> None:
+    store = store_of(made_folder)
+    assert store.poll().watched == {}
+    store.watch([RUN, "no-such-run"])
+    (data,) = store.poll().watched.values()
+    assert len(data.series["loss"]) == 400
+    assert data.info["config"]["task"]["name"] == "atari-breakout"
+    assert not data.loading
+
+
+def test_nothing_new_gives_the_very_same_data(made_folder: Path) -> None:
+    store = store_of(made_folder)
+    store.watch([RUN])
+    first = store.poll().watched[RUN]
+    assert store.poll().watched[RUN] is first
+
+
+def test_new_lines_are_taken_in_and_half_ones_wait(folder: Path) -> None:
+    store = store_of(folder)
+    store.watch([RUN])
+    before = store.poll().watched[RUN]
+    with (folder / RUN / "metrics.jsonl").open("a") as metrics, (folder / RUN / "log.txt").open("a") as log:
+        metrics.write('{"t":1790000000,"step":401,"k":"train","loss":0.5}\n{"t":179')
+        log.write("a whole line\nhalf")
+    after = store.poll().watched[RUN]
+    assert after.series["loss"].step[-1] == 401
+    assert after.log[-1] == "a whole line"
+    assert len(before.series["loss"]) == 400
+
+
+def test_a_folder_that_is_missing_holds_no_runs(tmp_path: Path) -> None:
+    snapshot = store_of(tmp_path / "none").poll()
+    assert snapshot.listed
+    assert snapshot.runs == ()
+
+
+def series(values: list[float]) -> dict[str, Series]:
+    count = len(values)
+    return {"loss": Series(np.arange(1, count + 1), np.arange(count, dtype=float), np.array(values))}
+
+
+def test_alerts_come_once_and_noise_gives_none() -> None:
+    rng = np.random.default_rng(0)
+    quiet = (1 + 0.2 * rng.standard_normal(500)).tolist()
+    watch = AlertWatch()
+    for end in range(10, 501, 7):
+        watch.update(series(quiet[:end]))
+    assert watch.alerts == []
+    values = [*quiet, *[6.0] * 80, float("nan"), float("nan")]
+    watch.update(series(values))
+    watch.update(series(values))
+    assert [alert.kind for alert in watch.alerts] == ["nan", "spike"]
+    assert "since step 581" in watch.alerts[0].text
+
+
+def test_a_run_that_goes_back_loses_the_alerts_after_that_step() -> None:
+    watch = AlertWatch()
+    watch.update(series([1.0] * 200 + [float("nan")]))
+    assert watch.alerts
+    watch.update(series([1.0] * 100))
+    assert watch.alerts == []
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(None, "-"), (float("nan"), "NaN"), (float("-inf"), "-inf"), (0.0, "0"), (12345.6, "12,346"), (1e-5, "1.0e-5")],
+)
+def test_numbers_are_short(value: float | None, shown: str) -> None:
+    assert text.figure(value) == shown
+
+
+@pytest.mark.parametrize(("seconds", "shown"), [(5, "5s"), (75, "1m15"), (700, "11m"), (7500, "2h05"), (200_000, "2d")])
+def test_times_are_short(seconds: float, shown: str) -> None:
+    assert text.short_time(seconds) == shown
+
+
+def test_sparks_survive_gaps_and_equal_values() -> None:
+    assert text.spark([float("nan")], 5) == ""
+    assert text.spark([2.0, 2.0], 5) == "▄▄"
+    assert text.spark([0.0, float("inf"), 7.0], 5) == "▁█"
+
+
+@pytest.mark.parametrize("share", [-1.0, 0.0, 0.37, 1.0, 7.0])
+def test_bars_have_their_width(share: float) -> None:
+    assert len("".join(text.bar(share, 9))) == 9
+
+
+def test_no_place_has_a_key_twice() -> None:
+    for place, (_, keys) in bindings.PLACES.items():
+        shared = () if place in ("app", "list", "chart") else bindings.APP
+        names = [name for key in (*keys, *shared) for name in key.keys.split(",")]
+        assert len(names) == len(set(names)), f"{place}: {sorted(name for name in names if names.count(name) > 1)}"
+
+
+def test_settings_are_checked(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    assert load_settings(path) == Settings()
+    path.write_text('theme = "nord"\n[keymap]\n"runs.stop" = "K"\n')
+    assert load_settings(path) == Settings("nord", {"runs.stop": "K"})
+    path.write_text('[keymap]\n"runs.stopp" = "K"\n')
+    with pytest.raises(UsageError, match=r"did you mean 'runs\.stop'"):
+        load_settings(path)
+    path.write_text("colour = 3\n")
+    with pytest.raises(UsageError, match="there is no setting"):
+        load_settings(path)
+
+
+async def test_moved_keys_work_and_are_shown_everywhere(made_folder: Path, dashboard: OpenDashboard) -> None:
+    settings = Settings(keymap={"runs.filter": "K"})
+    async with dashboard(made_folder, settings=settings) as pilot:
+        assert "K filter" in screen_text(pilot.app)
+        await pilot.press("K")
+        await pilot.pause()
+        assert isinstance(pilot.app.focused, Input)
+
+
+async def test_the_help_tells_every_key(made_folder: Path, dashboard: OpenDashboard) -> None:
+    async with dashboard(made_folder, 140, 40) as pilot:
+        await pilot.press("question_mark")
+        await pilot.pause()
+        lines = "\n".join(row.draw(140).plain for row in pilot.app.screen.query_one(Rows).rows)
+        for place, (_, keys) in bindings.PLACES.items():
+            for key in keys if place != "help" else ():
+                assert key.text in lines
+                assert key.id in lines
+
+
+async def test_every_theme_can_be_taken(made_folder: Path, dashboard: OpenDashboard) -> None:
+    async with dashboard(made_folder, attach=RUN) as pilot:
+        app = pilot.app
+        assert isinstance(app, LamoApp)
+        seen = set()
+        for _ in range(6):
+            await pilot.press("ctrl+t")
+            await pilot.pause()
+            seen.add(app.theme)
+        assert len(seen) == 6
+
+
+async def test_an_error_of_an_action_becomes_a_sentence(tmp_path: Path, dashboard: OpenDashboard) -> None:
+    make_run(tmp_path / "runs", "a-done-run-s0-dddd", steps=20, total=20, ending="finished")
+    async with dashboard(tmp_path / "runs") as pilot:
+        await pilot.press("p")
+        await pilot.pause()
+        assert any("no process works on it" in str(note.message) for note in pilot.app._notifications)
