@@ -182,3 +182,12 @@ def test_modes_agree_fully_while_episodes_are_shorter_than_the_context() -> None
     assert result.agreement is not None
     assert result.agreement.same_action == 1.0
     assert result.agreement.distance < 1e-5
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("mode", ["sliding", "chunked"])
+def test_a_gpu_plays_the_same_greedy_episodes(mode: str) -> None:
+    here = play(TinyPolicy(), context_mode=mode, action="greedy")
+    there = play(TinyPolicy().cuda(), context_mode=mode, action="greedy")
+    for one, two in zip(here, there, strict=True):
+        np.testing.assert_array_equal(one.actions, two.actions)
