@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import Result
@@ -23,13 +24,17 @@ def _run(*arguments: str) -> Result:
     return result
 
 
+def _listed(name: str) -> dict[str, Any]:
+    (row,) = [row for row in json.loads(_run("list", "--json").stdout)["sets"] if row["name"] == name]
+    return row
+
+
 def test_list_and_rm(cached_set: str) -> None:
-    (row,) = json.loads(_run("list", "--json").stdout)["sets"]
-    assert row["name"] == cached_set
+    row = _listed(cached_set)
     assert row["cached_episodes"] == row["episodes"] > 1
     assert cached_set in _run("list").stdout
     assert json.loads(_run("rm", cached_set, "--json").stdout)["freed_bytes"] == row["cached_bytes"]
-    assert json.loads(_run("list", "--json").stdout)["sets"][0]["cached_episodes"] == 0
+    assert _listed(cached_set)["cached_episodes"] == 0
 
 
 def test_show(tiny_set: str) -> None:
@@ -80,3 +85,23 @@ def test_unknown_set(tiny_set: str) -> None:
 def test_help_has_examples(command: str) -> None:
     text = _run(command, "--help").stdout
     assert text.count("lamo data") >= 2
+
+
+def test_vector_sets_are_ready_as_they_are() -> None:
+    assert _listed("hopper-medium")["needs_unpacking"] is False
+    shown = _run("show", "hopper-medium").stdout
+    for word in ("█", "mujoco", "sac sampled", "DLR-RM/rl-trained-agents", "MIT", "6,000,000"):
+        assert word in shown
+    got = json.loads(_run("get", "hopper-medium", "--ratio", "0.01", "--json").stdout)
+    assert got["episodes"] == 2
+    assert "the log is whole" in _run("verify", "hopper-medium").stdout
+    assert json.loads(_run("rm", "hopper-medium", "--json").stdout)["freed_bytes"] == 0
+
+
+def test_collect_a_vector_set(tmp_path: Path) -> None:
+    pytest.importorskip("mujoco")
+    command = ("collect", "reacher2d-mixed", "--out", str(tmp_path), "--transitions", "250", "--json")
+    result = json.loads(_run(*command).stdout)
+    assert (result["episodes"], result["transitions"]) == (3, 300)
+    assert (tmp_path / "reacher2d-mixed.lamovec").exists()
+    assert json.loads(_run(*command).stdout)["log_sha256"] == result["log_sha256"]
