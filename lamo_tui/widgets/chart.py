@@ -9,7 +9,7 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from lamo_tui.widgets.chart_picture import ChartPicture
-from lamo_tui.widgets.plot import lay_out
+from lamo_tui.widgets.plot_parts import lay_out
 from lamo_tui.widgets.raster import DOTS, MARKER_MODES
 from lamo_tui.widgets.viewport import Viewport
 

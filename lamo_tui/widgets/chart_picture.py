@@ -10,7 +10,8 @@ from textual.reactive import reactive
 
 from lamo_tui.widgets.cells import Cells
 from lamo_tui.widgets.drawn import Drawn
-from lamo_tui.widgets.plot import Plot, XKind, columns_of, draw_plot, lay_out
+from lamo_tui.widgets.plot import draw_plot
+from lamo_tui.widgets.plot_parts import Plot, XKind, columns_of, lay_out
 from lamo_tui.widgets.raster import MarkerMode
 from lamo_tui.widgets.series import Curve, Reference, Series, make_curve
 from lamo_tui.widgets.viewport import Viewport, Window

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ import numpy as np
 from lamo_core.errors import MissingError, UsageError
 from lamo_core.files import write_atomically
 from lamo_tui.widgets.chart_picture import ChartPicture
-from lamo_tui.widgets.plot import Plot, Shape, shapes_of, value_range, x_ticks, y_ticks
+from lamo_tui.widgets.plot_parts import Plot, Shape, shapes_of, value_range, x_ticks, y_ticks
 from lamo_tui.widgets.raster import FloatArray
 from lamo_tui.widgets.viewport import Window
 
@@ -204,7 +205,19 @@ def svg_text(drawing: Drawing) -> str:
 
 
 def _joined(points: list[tuple[float, float]]) -> str:
-    return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    return " ".join(f"{x:.1f},{y:.1f}" for x, y in _straightened(points))
+
+
+def _straightened(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Return the points without those that lie on the straight line between their neighbours."""
+    kept = points[:1]
+    for here, after in itertools.pairwise(points[1:]):
+        before = kept[-1]
+        area = (here[0] - before[0]) * (after[1] - before[1]) - (here[1] - before[1]) * (after[0] - before[0])
+        # Twice the triangle's area over its base is the distance from the line.
+        if abs(area) > 0.05 * max(1e-6, math.hypot(after[0] - before[0], after[1] - before[1])):
+            kept.append(here)
+    return kept + points[1:][-1:]
 
 
 def png_bytes(drawing: Drawing) -> bytes:

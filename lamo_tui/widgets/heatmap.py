@@ -166,7 +166,7 @@ class Heatmap(Drawn, can_focus=True):
         here = (row, column) == self._at
         lines, paper = ["·", ""], Paint("text", 0.04)
         if score is not None:
-            lines = [format_value(score.mean), score.note or _interval(score)]
+            lines = [format_value(score.mean), score.note or _interval(score, wide - 2)]
             if math.isfinite(score.mean):
                 paper = Paint("accent", 0.08 + 0.42 * self._share(score.mean))
         for line in range(tall):
@@ -185,7 +185,10 @@ def _scrolled(first: int, at: int, shown: int) -> int:
     return min(max(first, at - shown + 1), at)
 
 
-def _interval(score: Score) -> str:
+def _interval(score: Score, room: int) -> str:
     if score.low is None or score.high is None:
         return f"{score.seeds} seed" + "s" * (score.seeds != 1)
-    return f"{format_value(score.low)}–{format_value(score.high)}"
+    text = f"{format_value(score.low)}–{format_value(score.high)}"
+    if len(text) > room and math.isfinite(score.low) and math.isfinite(score.high) and abs(score.high) >= 10:
+        return f"{format_value(round(score.low))}–{format_value(round(score.high))}"
+    return text

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,71 +11,24 @@ from textual.color import Color
 
 from lamo_tui.widgets.cells import ACCENT, FAINT, GRID, MUTED, STRONG, Cells, Paint
 from lamo_tui.widgets.legend import draw_head, draw_letters, draw_reference_labels
-from lamo_tui.widgets.raster import DOTS, FloatArray, MarkerMode, envelope, fill, pack, thin
-from lamo_tui.widgets.scales import (
-    clock_ticks,
-    format_duration,
-    format_ticks,
-    format_value,
-    linear_ticks,
-    log_ticks,
-    nice_step,
+from lamo_tui.widgets.plot_parts import (
+    Layout,
+    Plot,
+    Shape,
+    lay_out,
+    on_axis,
+    row_of,
+    shapes_of,
+    value_range,
+    x_ticks,
+    y_ticks,
 )
-from lamo_tui.widgets.series import Curve, Reference
+from lamo_tui.widgets.raster import DOTS, FloatArray, MarkerMode, fill, pack, thin
+from lamo_tui.widgets.series import Reference
 from lamo_tui.widgets.viewport import Window
 
-XKind = Literal["count", "seconds"]
 _BAND_STRENGTH = 0.24
 _RAW_STRENGTH = 0.38
-
-
-@dataclass(frozen=True)
-class Plot:
-    """All that a picture depends on besides its size. `window` and the curves are in axis units (logarithms)."""
-
-    title: str
-    curves: Sequence[Curve]
-    references: Sequence[Reference]
-    log_x: bool
-    log_y: bool
-    mode: MarkerMode
-    x_kind: XKind = "count"
-    x_name: str = "step"
-    cursor: float | None = None
-    note: str = ""
-    focused: bool = False
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Where the parts of a chart are: the plot area's corner and size in cells; rows of -1 are left out."""
-
-    row: int
-    column: int
-    width: int
-    height: int
-    title_row: int
-    axis_row: int
-
-
-@dataclass(frozen=True)
-class Shape:
-    """One curve in the columns of the picture: its envelope, and those of what is behind it."""
-
-    curve: Curve
-    line: tuple[FloatArray, FloatArray]
-    raw: tuple[FloatArray, FloatArray] | None
-    band: tuple[FloatArray, FloatArray] | None
-
-
-def lay_out(width: int, height: int) -> Layout:
-    """Give up the axis, then the title, then the labels when a chart becomes small."""
-    title = 1 if height >= 4 else 0
-    axis = 1 if height >= 6 and width >= 16 else 0
-    gutter = 7 if width >= 24 else 0
-    return Layout(
-        title, gutter, max(1, width - gutter), height - title - axis, 0 if title else -1, height - 1 if axis else -1
-    )
 
 
 def draw_plot(plot: Plot, window: Window | None, width: int, height: int) -> Cells:
@@ -109,68 +60,6 @@ def draw_plot(plot: Plot, window: Window | None, width: int, height: int) -> Cel
     return cells
 
 
-def columns_of(width: int, height: int, mode: MarkerMode) -> int:
-    """Return how many columns of dots a picture of this size has."""
-    return lay_out(width, height).width * DOTS[mode][1]
-
-
-def shapes_of(plot: Plot, window: Window) -> list[Shape]:
-    """Return the curves of a plot in the columns of a window."""
-    return [_shape(curve, window) for curve in plot.curves]
-
-
-def _shape(curve: Curve, window: Window) -> Shape:
-    def seen(values: FloatArray) -> tuple[FloatArray, FloatArray]:
-        return envelope(curve.x, values, window.start, window.width, window.columns)
-
-    raw = None if curve.raw is None else seen(curve.raw)
-    band = None
-    if curve.low is not None and curve.high is not None:
-        band = (seen(curve.low)[0], seen(curve.high)[1])
-    return Shape(curve, seen(curve.y), raw, band)
-
-
-def value_range(shapes: Sequence[Shape], plot: Plot) -> tuple[float, float] | None:
-    """Return the ends of the y axis in axis units, or None when no value is in view.
-
-    Lines and bands fit whole; of the raw values behind, the outermost two per cent may be cut off; a reference is
-    taken in unless it would press the curves into less than a third of the height.
-    """
-    ends: list[float] = []
-    for shape in shapes:
-        for pair in (shape.line, shape.band):
-            for values in pair or ():
-                if np.isfinite(values).any():
-                    ends += [float(np.nanmin(values)), float(np.nanmax(values))]
-        if shape.raw is not None and np.isfinite(shape.raw[0]).any():
-            ends += [float(np.nanpercentile(shape.raw[0], 2)), float(np.nanpercentile(shape.raw[1], 98))]
-    ends = [end for end in ends if math.isfinite(end)]
-    if not ends:
-        return None
-    low, high = _widened(min(ends), max(ends))
-    reach = 3 * (high - low)
-    for value in (_on_axis(reference.y, plot.log_y) for reference in plot.references):
-        if value is not None and max(high, value) - min(low, value) <= reach:
-            low, high = min(low, value), max(high, value)
-    # Ends at round values keep still while the data move a little.
-    step = nice_step(high - low, 24)
-    return math.floor(low / step - 0.3) * step, math.ceil(high / step + 0.3) * step
-
-
-def _widened(low: float, high: float) -> tuple[float, float]:
-    size = max(abs(low), abs(high))
-    if high - low > max(size * 1e-9, 1e-200):
-        return low, high
-    half = size * 0.1 if size > 1e-150 else 1.0
-    return low - half, high + half
-
-
-def _on_axis(value: float, log: bool) -> float | None:
-    if not math.isfinite(value) or (log and value <= 0):
-        return None
-    return math.log10(value) if log else max(-1e150, min(1e150, value))
-
-
 def _draw_nothing(cells: Cells, plot: Plot, layout: Layout) -> None:
     note = plot.note or "no data yet"
     middle = layout.row + layout.height // 2
@@ -184,30 +73,11 @@ def _draw_title(cells: Cells, plot: Plot, cursor: float | None) -> None:
     draw_head(cells, plot.title, ink, [curve.series for curve in plot.curves], cursor, plot.x_name, plot.x_kind)
 
 
-def y_ticks(plot: Plot, bottom: float, top: float, count: int) -> list[tuple[float, str]]:
-    """Return places on the y axis, in axis units, with their labels."""
-    if not plot.log_y:
-        values = linear_ticks(bottom, top, count)
-        return list(zip(values, format_ticks(values), strict=True))
-    return [(math.log10(value), format_value(value)) for value in log_ticks(bottom, top, count) if value > 0]
-
-
-def x_ticks(plot: Plot, window: Window, count: int) -> list[tuple[float, str]]:
-    """Return places on the x axis, in axis units, with their labels."""
-    start, end = window.start, window.end
-    if plot.log_x:
-        return [(math.log10(value), format_value(value)) for value in log_ticks(start, end, count) if value > 0]
-    if plot.x_kind == "seconds":
-        return [(value, format_duration(value)) for value in clock_ticks(start, end, count)]
-    values = linear_ticks(start, end, count)
-    return list(zip(values, format_ticks(values), strict=True))
-
-
 def _draw_y_axis(cells: Cells, plot: Plot, layout: Layout, bottom: float, top: float) -> None:
     dots = "┄" if plot.mode != "ascii" else "."
     taken = set()
     for place, label in y_ticks(plot, bottom, top, max(1, min(8, layout.height // 2))):
-        row = _row_of(place, layout, bottom, top)
+        row = row_of(place, layout, bottom, top)
         if not 0 <= row < layout.height or row in taken:
             continue
         taken.add(row)
@@ -232,11 +102,6 @@ def _draw_x_axis(cells: Cells, plot: Plot, layout: Layout, window: Window) -> No
     room = layout.column - 1
     if len(plot.x_name) <= room:
         cells.write(layout.axis_row, room - len(plot.x_name), plot.x_name, FAINT)
-
-
-def _row_of(value: float, layout: Layout, bottom: float, top: float) -> int:
-    """Return the row within the plot area, outside of it for a value out of range."""
-    return math.floor((top - value) / (top - bottom) * layout.height - (1e-9 if value <= bottom else 0.0))
 
 
 def _draw_bands(cells: Cells, plot: Plot, layout: Layout, shapes: Sequence[Shape], bottom: float, top: float) -> None:
@@ -273,9 +138,9 @@ def _reference_rows(plot: Plot, layout: Layout, bottom: float, top: float) -> li
     """Return each reference with its row, and whether it is in view; others get the nearest edge."""
     rows = []
     for reference in plot.references:
-        value = _on_axis(reference.y, plot.log_y)
+        value = on_axis(reference.y, plot.log_y)
         if value is not None:
-            row = _row_of(value, layout, bottom, top) if bottom <= value <= top else (-1 if value > top else 10**6)
+            row = row_of(value, layout, bottom, top) if bottom <= value <= top else (-1 if value > top else 10**6)
             rows.append((reference, min(layout.height - 1, max(0, row)), bottom <= value <= top))
     return rows
 
@@ -288,7 +153,7 @@ def _draw_references(cells: Cells, plot: Plot, layout: Layout, bottom: float, to
 
 
 def _draw_cursor(cells: Cells, plot: Plot, layout: Layout, window: Window) -> None:
-    place = None if plot.cursor is None else _on_axis(plot.cursor, plot.log_x)
+    place = None if plot.cursor is None else on_axis(plot.cursor, plot.log_x)
     if place is None or not window.start <= place <= window.end:
         return
     column = min(layout.width - 1, math.floor((place - window.start) / (window.end - window.start) * layout.width))
@@ -325,7 +190,7 @@ def _line_ends(
         seen = np.flatnonzero(np.isfinite(shape.line[0]))
         if len(seen):
             value = float(shape.line[0][seen[-1]] + shape.line[1][seen[-1]]) / 2
-            row = min(layout.height - 1, max(0, _row_of(value, layout, bottom, top)))
+            row = min(layout.height - 1, max(0, row_of(value, layout, bottom, top)))
             column = min(layout.width - 1, int(seen[-1]) // per_cell + 1)
             series = shape.curve.series
             ends.append((row, column, series.marker, Paint(series.colour, bold=True)))

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from lamo_tui.widgets.plot import Plot, columns_of, draw_plot
+from lamo_tui.widgets.plot import draw_plot
+from lamo_tui.widgets.plot_parts import Plot, columns_of
 from lamo_tui.widgets.raster import DOTS, MARKER_MODES, envelope, fill, pack, thin
 from lamo_tui.widgets.series import Reference, Series, make_curve
 from lamo_tui.widgets.viewport import Viewport

@@ -165,6 +165,15 @@ async def test_the_matrix_scrolls_to_the_cursor() -> None:
             await pilot.pause()
 
 
+@settings(deadline=None, max_examples=60)
+@given(scores=st.lists(st.tuples(ANY, st.none() | ANY, st.none() | ANY), max_size=4), size=SIZES)
+def test_a_matrix_of_anything(scores: list[tuple[float, float | None, float | None]], size: tuple[int, int]) -> None:
+    matrix = Heatmap()
+    rows = [f"row {index}" for index in range(len(scores))]
+    matrix.show(rows, ["1%", "10%"], {(row, "1%"): Score(*score) for row, score in zip(rows, scores, strict=True)})
+    assert matrix.picture(*size).glyphs.shape == size[::-1]
+
+
 @given(values=st.lists(ANY, max_size=40), width=st.integers(0, 20))
 def test_a_sparkline_of_anything_is_no_wider_than_asked(values: list[float], width: int) -> None:
     assert len(sparkline(np.array(values), width).plain) == min(width, len(values))
