@@ -73,8 +73,9 @@ class AlertWatch:
         if len(before) < 2 * _BLOCK or not finite.any():
             return
         typical, top = float(np.median(before)), int(np.argmax(np.where(finite, block, -np.inf)))
-        if typical > 0 and float(block[finite].mean()) > _SPIKE * typical:
-            step = int(series.step[begin + top])
+        step = int(series.step[begin + top])
+        known = any(alert.kind == "spike" and 0 <= step - alert.step <= _HISTORY for alert in self.alerts)
+        if typical > 0 and not known and float(block[finite].mean()) > _SPIKE * typical:
             text = f"{name} jumped to {float(block[top]):.3g} at step {step:,} (was about {typical:.3g})"
             self._add("spike", series, begin + top, text)
 

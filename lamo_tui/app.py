@@ -41,7 +41,8 @@ class LamoApp(App[None]):
     DEFAULT_MODE = "runs"
     BINDINGS = bindings_of("app")
     COMMANDS: ClassVar = {LamoCommands}
-    ENABLE_COMMAND_PALETTE = True
+    HORIZONTAL_BREAKPOINTS: ClassVar = [(0, "-narrow"), (110, "-normal"), (160, "-wide")]
+    VERTICAL_BREAKPOINTS: ClassVar = [(0, "-short"), (32, "-tall")]
 
     def __init__(
         self,

@@ -30,7 +30,7 @@ class Key:
 APP = (
     Key("app.runs", "1", "mode('runs')", "runs", "List all runs."),
     Key("app.run", "2", "mode('run')", "run", "Show the run that was opened last."),
-    Key("app.new", "3,n", "mode('new')", "new", "Set up a new run.", 7),
+    Key("app.new", "n,3", "mode('new')", "new", "Set up a new run.", 7),
     Key("app.help", "question_mark,f1", "mode('help')", "help", "Show all keys.", 8),
     Key("app.palette", "ctrl+p", "command_palette", "palette", "Search every action, run and preset.", 9),
     Key("app.theme", "ctrl+t", "next_theme", "theme", "Take the next colour theme."),

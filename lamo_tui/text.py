@@ -12,7 +12,6 @@ from rich.text import Text
 from lamo_core.runs.index import RunSummary
 
 _SPARKS = "▁▂▃▄▅▆▇█"
-_PARTS = " ▏▎▍▌▋▊▉█"
 
 
 def figure(value: float | None) -> str:
@@ -67,11 +66,10 @@ def spark(values: Sequence[float], width: int) -> str:
 
 
 def bar(share: float, width: int) -> tuple[str, str]:
-    """Return the full part of a bar, in eighths of a column, and its empty part."""
-    eighths = round(8 * width * min(1.0, max(0.0, share)))
-    full, rest = divmod(eighths, 8)
-    filled = "█" * full + (_PARTS[rest] if rest else "")
-    return filled, " " * (width - len(filled))
+    """Return the full part of a bar, to half a column, and its empty part."""
+    full, half = divmod(round(2 * width * min(1.0, max(0.0, share))), 2)
+    filled = "━" * full + "╸" * half
+    return filled, "━" * (width - len(filled))
 
 
 def state_text(run: RunSummary) -> str:

@@ -48,8 +48,6 @@ THEMES = (DARK, LIGHT)
 CYCLE = (DARK.name, LIGHT.name, "nord", "gruvbox", "tokyo-night", "ansi-dark")
 """Themes that the theme key goes through; the palette offers all of Textual's."""
 
-_SERIES_ANSI = ("bright_blue", "yellow", "green", "magenta", "bright_yellow", "cyan", "red", "white")
-
 
 @dataclass(frozen=True)
 class Palette:
@@ -103,7 +101,7 @@ def palette(theme: Theme, variables: Mapping[str, str]) -> Palette:
         return value.removeprefix("ansi_") if value.startswith("ansi_") else value.split()[0]
 
     ansi = colour("background", "").startswith("default") or variables.get("background", "").startswith("ansi_")
-    series = _SERIES_ANSI if ansi else DARK_SERIES if theme.dark else LIGHT_SERIES
+    series = DARK_SERIES if theme.dark else LIGHT_SERIES
     return Palette(
         text=colour("foreground", "white"),
         dim="bright_black" if ansi else _mix(colour("foreground", "#cccccc"), colour("background", "#000000"), 0.42),

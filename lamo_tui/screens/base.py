@@ -106,8 +106,6 @@ class LamoScreen(Screen[None]):
     """A screen between top line and key bar that is told about every snapshot."""
 
     PLACE: ClassVar[str] = "app"
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-normal"), (160, "-wide")]
-    VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall")]
 
     def compose(self) -> ComposeResult:
         """Put the body between the two lines."""

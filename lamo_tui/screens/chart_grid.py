@@ -111,7 +111,7 @@ class ChartGrid(Container, can_focus=True):
             series += [found] if found is not None else []
         lines: list[Reference] = []
         if runs and all(run.data.info.get("config") for run in runs):
-            lines = references(runs[0].data, chart.kind, (colours.series[1], colours.dim, colours.series[3]))
+            lines = references(runs[0].data, chart.kind, (colours.series[1], colours.series[7], colours.series[3]))
         chart.x_name, chart.x_kind = AXIS_TITLES[self.axis], "seconds" if self.axis == "time" else "count"
         chart.set_series(series)
         chart.set_references(lines)

@@ -38,7 +38,7 @@ def plan_text(
     text.append("work    ", dim).append(f"{optim.steps:,} steps of {optim.batch_size} windows")
     if facts is not None and facts.transitions:
         seen = optim.steps * optim.batch_size * min(model.context, 10**9) / facts.transitions
-        text.append(f" · each transition {seen:,.0f} times" if seen >= 2 else "", dim)
+        text.append(f" · {seen:,.0f} × the data" if seen >= 2 else "", dim)
     text.append("\ntime    ", dim).append_text(_time(config, runs, colours)).append("\n")
     weight = config.language.weight
     text.append("words   ", dim)

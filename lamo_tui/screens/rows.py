@@ -150,7 +150,7 @@ _CONSOLE = Console(color_system="truecolor", legacy_windows=False, force_termina
 
 
 def _strip(line: Text, width: int, ground: Style) -> Strip:
-    line = line.copy()
+    line = Text().append_text(line)  # a style of the whole becomes one of its part, which rendering keeps
     line.truncate(width, overflow="ellipsis", pad=False)
     segments = [Segment(part.text, ground + part.style if part.style else ground) for part in _segments(line)]
     return Strip(segments).adjust_cell_length(width, ground)

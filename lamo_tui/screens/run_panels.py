@@ -54,8 +54,8 @@ def _progress(run: RunSummary, width: int, colours: Palette) -> Text:
         facts = f"{status.phase}{done}   {facts}"
     room = max(6, min(40, width - len(facts) - 9))
     full, empty = bar(share_done(run), room)
-    line = inked(full, Style(color=colours.state(run.state), bgcolor=colours.faint))
-    line.append(empty, Style(bgcolor=colours.faint)).append(f" {100 * share_done(run):3.0f} %   ")
+    line = inked(full, colours.state(run.state))
+    line.append(empty, colours.faint).append(f" {100 * share_done(run):3.0f} %   ")
     line.append(facts, colours.dim)
     line.truncate(width, overflow="ellipsis")
     return line
@@ -232,7 +232,7 @@ def _phases(data: RunData, width: int, colours: Palette) -> Text:
     for index, (name, seconds, share) in enumerate(shares):
         full, empty = bar(share, room)
         text.append(f"  {name:<11}", dim).append(full, colours.series[index % len(colours.series)])
-        text.append(f"{empty} {100 * share:3.0f} %  {_seconds(seconds)}\n")
+        text.append(empty, colours.faint).append(f" {100 * share:3.0f} %  {_seconds(seconds)}\n")
     count, seconds = evaluation_seconds(data)
     if count:
         text.append(f"  evaluations {count}, {duration(seconds)} in all\n", dim)

@@ -118,8 +118,8 @@ def _progress(row: RunRow, width: int) -> Text:
         )
     share = share_done(run)
     full, empty = bar(share, _BAR)
-    text = inked(full, Style(color=colours.state(run.state), bgcolor=colours.faint))
-    return text.append(empty, Style(bgcolor=colours.faint)).append(f" {100 * share:3.0f}%", colours.dim)
+    text = inked(full, colours.state(run.state))
+    return text.append(empty, colours.faint).append(f" {100 * share:3.0f}%", colours.dim)
 
 
 def _return(row: RunRow, width: int) -> Text:

@@ -93,6 +93,31 @@ class Terminal:
 
 
 @pytest.mark.skipif(shutil.which("tmux") is None, reason="needs tmux")
+def test_an_error_that_nobody_expected_is_a_sentence_on_the_normal_screen(made_folder: Path, tmp_path: Path) -> None:
+    program = tmp_path / "broken.py"
+    program.write_text(
+        "from lamo_tui.app import LamoApp\n"
+        "LamoApp.action_next_theme = lambda self: {}['what nobody expected']\n"
+        "from lamo_tui.cli.app import main\n"
+        "main()\n"
+    )
+    terminal = Terminal(tmp_path)
+    try:
+        terminal.wait_for("ready>")
+        where = f"LAMO_CONFIG=none.toml LAMO_CACHE={tmp_path / 'cache'} PYTHONPATH={Path.cwd()}"
+        terminal.type(f"{where} {sys.executable} {program} tui --runs {made_folder}; echo code=$?", "Enter")
+        terminal.wait_for("F finished")
+        terminal.type("C-t")
+        shown = terminal.wait_for("code=1")
+        assert "the dashboard met an error it does not know (KeyError" in shown
+        assert "Traceback" not in shown
+        assert not terminal.alternate()
+        assert "what nobody expected" in (tmp_path / "cache" / "dashboard-error.txt").read_text()
+    finally:
+        terminal.close()
+
+
+@pytest.mark.skipif(shutil.which("tmux") is None, reason="needs tmux")
 def test_in_a_terminal_it_starts_shows_a_run_and_leaves_no_trace(folder: Path, tmp_path: Path) -> None:
     from dataclasses import replace
 
