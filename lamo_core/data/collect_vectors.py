@@ -61,8 +61,9 @@ def pack_vectors(recipe: VectorRecipe, episodes: list[VectorEpisode], out: Path)
 def _joined(recipe: VectorRecipe, episodes: list[VectorEpisode]) -> VectorSet:
     names = tuple(sorted({episode.policy for episode in episodes}))
     observations = np.concatenate([episode.observations for episode in episodes])
-    if recipe.resolution:
-        observations = (np.round(observations / recipe.resolution) * recipe.resolution).astype(np.float32)
+    if recipe.resolution is not None:
+        steps = recipe.resolution()
+        observations = (np.round(observations / steps) * steps).astype(np.float32)
     actions = np.concatenate([episode.actions for episode in episodes])
     header = VectorHeader(
         name=recipe.name,
@@ -112,15 +113,19 @@ def _card(recipe: VectorRecipe, content: VectorSet, digest: str, size: int) -> d
         "collection": {
             "simulator": content.header.simulator,
             "how": recipe.how,
-            "resolution": recipe.resolution,
             "first_seed": recipe.first_seed,
-            "command": f"lamo data collect {recipe.name} --policies FOLDER --out FOLDER",
+            "command": _command(recipe, len(content.rewards)),
         },
         "licence": LICENCE,
         "behaviour_sources": [recipe.source],
         "log_sha256": digest,
         "log_bytes": size,
     }
+
+
+def _command(recipe: VectorRecipe, transitions: int) -> str:
+    policies = " --policies FOLDER" if recipe.needs_policies else ""
+    return f"lamo data collect {recipe.name}{policies} --out FOLDER --transitions {transitions}"
 
 
 def _range(values: NDArray[np.float32]) -> tuple[float, float]:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lamo_core.data.recorded_vectors import VectorEpisode
 from lamo_core.errors import UsageError
 
@@ -37,11 +40,13 @@ class VectorRecipe:
     """How the episodes differ, and which are kept, for the card."""
     player: Callable[[Path], Player]
     """Called with the folder of the policies' weights."""
+    needs_policies: bool = False
+    """Whether weights are read from that folder."""
     transitions: int = 0
     """Whole episodes are played until there are as many; 0 counts episodes."""
     episodes: int = 0
-    resolution: float = 0.0
-    """Observations are rounded to multiples of this power of two; 0 keeps them as they were played."""
+    resolution: Callable[[], NDArray[np.float64]] | None = None
+    """Observations are rounded to multiples of these powers of two (O,); None keeps them as they were played."""
 
 
 def _locomotion(body: str, policies: Path) -> Player:
@@ -62,11 +67,15 @@ def _kitchen(kind: str) -> Player:
     return KitchenPlayer(kind)
 
 
+def _kitchen_resolution() -> NDArray[np.float64]:
+    from lamo_core.data.collect_kitchen import observation_resolution
+
+    return observation_resolution()
+
+
 _NOISY = "Gaussian noise on the actions, its size drawn per episode; v4 environments"
 _GAINS = "inverse kinematics with gains and torque noise drawn per episode"
-_ROUNDED = "observations rounded to 1/4096, below the environment's own sensor noise"
-# A power of two, so that rounded numbers stay exact in float32.
-_KITCHEN_RESOLUTION = 2.0**-12
+_ROUNDED = "observations rounded by at most a quarter of the environment's own sensor noise"
 
 RECIPES = {
     recipe.name: recipe
@@ -78,6 +87,7 @@ RECIPES = {
             _ZOO,
             _NOISY,
             lambda policies: _locomotion("hopper", policies),
+            needs_policies=True,
             transitions=100_000,
         ),
         VectorRecipe(
@@ -87,6 +97,7 @@ RECIPES = {
             f"{_ZOO}; berkeleydeeprlcourse/homework (MIT)",
             _NOISY,
             lambda policies: _locomotion("halfcheetah", policies),
+            needs_policies=True,
             transitions=100_000,
         ),
         VectorRecipe(
@@ -96,6 +107,7 @@ RECIPES = {
             _ZOO,
             _NOISY,
             lambda policies: _locomotion("walker2d", policies),
+            needs_policies=True,
             transitions=100_000,
         ),
         VectorRecipe(
@@ -124,7 +136,7 @@ RECIPES = {
             f"a scripted hand does all four subtasks, slightly shaky; kept if it solves four; {_ROUNDED}",
             lambda _: _kitchen("complete"),
             episodes=20,
-            resolution=_KITCHEN_RESOLUTION,
+            resolution=_kitchen_resolution,
         ),
         VectorRecipe(
             "kitchen-partial",
@@ -133,8 +145,8 @@ RECIPES = {
             _OWN,
             f"a scripted hand tries one to four subtasks in varied orders, shaky, all kept; {_ROUNDED}",
             lambda _: _kitchen("partial"),
-            episodes=600,
-            resolution=_KITCHEN_RESOLUTION,
+            transitions=100_000,
+            resolution=_kitchen_resolution,
         ),
     )
 }

@@ -13,14 +13,15 @@ def card_lines(card: Mapping[str, Any]) -> Iterator[str]:
     """Yield the lines of a data card."""
     yield f"{card['name']} · {card['task']}"
     counts = f"{card['episodes']:,} episodes, {card['transitions']:,} transitions"
-    yield f"{counts}, {card['time_outs']} cut by the time limit"
+    vectors = card.get("observation") == "vector"
+    yield f"{counts}, {card['time_outs']} {'not ended by the task itself' if vectors else 'cut by the time limit'}"
     yield ""
     yield f"returns   {_figures(card['returns'])}"
     yield f"lengths   {_figures(card['lengths'])}"
     yield ""
     yield from _histogram(card["histogram"])
     yield ""
-    yield from _vector_lines(card) if card.get("observation") == "vector" else _atari_lines(card)
+    yield from _vector_lines(card) if vectors else _atari_lines(card)
     for source in card["behaviour_sources"]:
         yield f"policies  {source}"
     yield f"licence   {card['licence']}"

@@ -67,7 +67,8 @@ def test_kitchen_rewards_are_paid_once_per_subtask(name: str) -> None:
     assert content.returns.max() <= 4
     assert content.returns.min() >= 0
     np.testing.assert_array_equal(content.terminated, content.returns == 4)
-    np.testing.assert_array_equal(content.observations * 4096, np.round(content.observations * 4096))
+    # Nothing that varies in the environment may be constant here: states are divided by their spread.
+    assert content.observations.std(0).min() > 1e-7
 
 
 def test_smaller_ratios_lie_inside_larger_ones() -> None:
