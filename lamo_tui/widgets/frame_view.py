@@ -60,7 +60,7 @@ class FrameView(Widget):
         self.fps = 0.0
         """Frames shown per second, averaged over about a second; 0 before the second frame."""
         self.frame_bytes = 0
-        """About how many bytes the last frame sends to the terminal."""
+        """About how many bytes of text and colours the last frame sends; moving the terminal's cursor comes on top."""
         self.frames = 0
         """How many frames were shown."""
         self._clock = clock

@@ -55,6 +55,15 @@ def test_shrinking_takes_the_mean_of_each_box() -> None:
     assert resize(frame, 2, 2)[0, 0].tolist() == [25, 0, 0]
 
 
+def test_a_small_bright_thing_stays_visible_when_shrunk() -> None:
+    frame = np.zeros((40, 40, 3), np.uint8)
+    frame[20, 20] = 240
+    ball = int(resize(frame, 10, 10)[5, 5, 0])
+    assert 120 <= ball <= 240
+    frame[:], frame[20, 20] = 240, 0
+    assert resize(frame, 10, 10)[5, 5, 0] <= 120
+
+
 def test_quantised_colours_keep_black_and_white() -> None:
     ends = np.array([[[0, 0, 0]], [[255, 255, 255]]], np.uint8)
     assert pair_keys(ends, 5).tolist() == [[0xFFFFFF]]
