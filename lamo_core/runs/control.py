@@ -140,6 +140,10 @@ class ControlInbox:
             self._stuck.add(path.name)
 
 
+def _stop_reason(command: Command) -> str:
+    return f"lamo stop ({command.sender or 'unknown sender'})"
+
+
 def _user() -> str:
     try:
         return getpass.getuser()
@@ -183,6 +187,17 @@ class RunControls:
     """Called at every poll, so that a paused run still shows that it lives."""
     clock: Callable[[], float] = time.time
     paused: bool = False
+    held: list[Command | str] = field(default_factory=list)
+    """What came while there was no session to obey; it is taken at the first `poll`."""
+
+    def stop_asked(self) -> bool:
+        """Return whether to stop, while there is no session yet; other commands are kept for the first `poll`."""
+        for command in self.inbox.poll():
+            if isinstance(command, Command) and command.name == "stop":
+                self.interrupts.stop = self.interrupts.stop or _stop_reason(command)
+            else:
+                self.held.append(command)
+        return self.interrupts.stop is not None
 
     def poll(self, requests: Wishes, session: Adjustable) -> None:
         """Put new commands into `requests`, change settings of `session`, and set `paused`."""
@@ -191,7 +206,8 @@ class RunControls:
             requests.stop = self.interrupts.stop
         if self.interrupts.checkpoint:
             self.interrupts.checkpoint, requests.checkpoint = False, True
-        for command in self.inbox.poll():
+        came, self.held = [*self.held, *self.inbox.poll()], []
+        for command in came:
             if isinstance(command, str):
                 self._note(session, command)
             else:
@@ -204,7 +220,7 @@ class RunControls:
             case "resume":
                 self.paused = False
             case "stop":
-                requests.stop = requests.stop or f"lamo stop ({command.sender or 'unknown sender'})"
+                requests.stop = requests.stop or _stop_reason(command)
             case "checkpoint":
                 requests.checkpoint = True
             case "eval":

@@ -27,7 +27,8 @@ _BAR = 24
 class ProgressLine:
     """A listener of training events and of stages such as data preparation; use it in a `with` block.
 
-    It never raises because of its terminal: when that goes away it falls silent, and the work goes on.
+    It never raises because of its terminal: when that goes away it falls silent, and the work goes on. With
+    `narrated` false only steps and stages are shown, for output that somebody else narrates into as well.
     """
 
     def __init__(
@@ -35,9 +36,11 @@ class ProgressLine:
         evaluation: EvalConfig | None = None,
         *,
         stderr: Console | None = None,
+        narrated: bool = True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._console = stderr or console()
+        self._narrated = narrated
         self._clock = clock
         self._meter = RateMeter(evaluation)
         self._step: StepDone | None = None
@@ -77,7 +80,7 @@ class ProgressLine:
             self._refresh(self._training(event))
             return
         text = narrate(event)
-        if text:
+        if text and self._narrated:
             self._quietly(lambda: self._console.print(text, markup=False))
         if isinstance(event, Stopped):
             self.close()

@@ -185,13 +185,21 @@ def _row(summary: RunSummary) -> list[object]:
     return [
         summary.id,
         Text(state, style=_COLOURS.get(derived.state, "")),
-        f"{status.step:,}/{status.total:,}",
+        _progress(summary),
         rate(status.rate) if running else None,
         duration(status.eta) if running else None,
         None if status.last_return is None else f"{status.last_return:.4g}",
         sparkline([point.mean for point in status.evaluations[-12:]]),
         duration(time.time() - summary.created),
     ]
+
+
+def _progress(summary: RunSummary) -> str:
+    """Return the step, or during a stage such as data preparation how far that is."""
+    status = summary.status
+    if summary.state == "running" and status.phase_total and status.phase != "training":
+        return f"{status.phase} {status.phase_done / status.phase_total:.0%}"
+    return f"{status.step:,}/{status.total:,}"
 
 
 def sparkline(values: list[float]) -> str:

@@ -22,7 +22,9 @@ TRAIN_EPILOG = (
 
 
 def train(
-    preset: Annotated[str | None, typer.Option("--preset", "-p", help="What to train; see `lamo presets`.")] = None,
+    preset: Annotated[
+        str | None, typer.Option("--preset", "-p", help="What to train; see `lamo presets`.")
+    ] = None,
     ablation: Annotated[
         list[str] | None, typer.Option("--ablation", "-a", help="Overlay an ablation; may be repeated.")
     ] = None,
@@ -37,7 +39,9 @@ def train(
     resume: Annotated[
         str | None, typer.Option(help="Continue a run exactly: an id, its beginning, `last`, or a .pt file.")
     ] = None,
-    detach: Annotated[bool, typer.Option("--detach", help="Train in the background and print the run's id.")] = False,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Train in the background and print the run's id.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON on stdout.")] = False,
     adopt: Annotated[str | None, typer.Option(hidden=True)] = None,
     background: Annotated[bool, typer.Option("--background", hidden=True)] = False,
@@ -100,7 +104,9 @@ def _resumed(text: str, settings: list[str], flags: dict[str, Any]) -> tuple[Run
     if derived.state in ACTIVE:
         raise UsageError(f"run {run.id} is {derived.state}; stop it first with: lamo stop {run.id}")
     if not checkpoint.is_file():
-        raise UsageError(f"run {run.id} has saved no checkpoint yet; start it again with: lamo train --preset NAME")
+        raise UsageError(
+            f"run {run.id} has saved no checkpoint yet; start it again with: lamo train --preset NAME"
+        )
     return run, checkpoint, override(read_checkpoint(checkpoint).config, settings, flags)
 
 
@@ -139,7 +145,9 @@ def _train(
     outcome: list[EvalDone] = []
     interrupts = Interrupts()
     narration = console()
-    with RunWriter(run, config.eval) as writer, ProgressLine(config.eval, stderr=narration) as line:
+    # in the background stderr is the run's log, into which the writer narrates already
+    progress = ProgressLine(config.eval, stderr=narration, narrated=not background)
+    with RunWriter(run, config.eval) as writer, progress as line:
         narration.print(f"run {run.id}", markup=False)
 
         def announce(signal_name: str) -> None:
@@ -151,7 +159,7 @@ def _train(
 
         def prepare(name: str, done: int, total: int) -> None:
             stage(name, done, total)
-            if interrupts.stop:  # nothing is trained yet, so there is nothing to save
+            if controls.stop_asked():  # nothing is trained yet, so there is nothing to save
                 raise KeyboardInterrupt
 
         def tell(event: Event) -> None:
@@ -160,12 +168,17 @@ def _train(
             if isinstance(event, EvalDone):
                 outcome[:] = [event]
 
-        with catch_signals(interrupts, announce=announce, leave=line.close, detached=background):
-            inbox = ControlInbox(run.control)
+        def leave() -> None:
+            line.close()
+            writer.end("stopped", "left at once, by a second signal")
+
+        inbox = ControlInbox(run.control)
+        if checkpoint is not None:  # what is left there was meant for an earlier process
             inbox.discard()
+        controls = RunControls(inbox, interrupts, tell, heartbeat=writer.heartbeat)
+        with catch_signals(interrupts, announce=announce, leave=leave, detached=background):
             prepare("loading PyTorch and transformers", 0, 0)
             session = _session(config, checkpoint, prepare)
-            controls = RunControls(inbox, interrupts, tell, heartbeat=writer.heartbeat)
             code = _run(session, run, tell, controls, stage)
     _conclude(run, code, outcome[0].scores if outcome else (), as_json)
     return code

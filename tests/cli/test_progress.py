@@ -97,6 +97,14 @@ def test_a_terminal_that_goes_away_does_not_stop_the_work() -> None:
             line.write(Note(1, 1.0, text="unseen"))
 
 
+def test_what_is_narrated_elsewhere_is_not_said_twice() -> None:
+    stderr, text = _console(terminal=False)
+    with ProgressLine(stderr=stderr, narrated=False) as line:
+        line.write(Note(1, 1.0, text="once is enough"))
+        line.stage("frames", 1, 2)
+    assert text.getvalue() == "frames 1/2\n"
+
+
 def test_markup_in_texts_is_printed_as_it_is() -> None:
     stderr, text = _console(terminal=False)
     with ProgressLine(stderr=stderr) as line:

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,14 @@ def test_runs_are_listed_with_what_matters(root: Path, lamo: Lamo) -> None:
     assert "▁▅█" in line
     (row,) = lamo("runs", "--json").json["runs"]
     assert (row["id"], row["state"], row["seed"], row["last_return"]) == (run.id, "running", 4, 3.0)
+
+
+def test_a_run_that_prepares_its_data_says_so(root: Path, lamo: Lamo) -> None:
+    run = _make(root)
+    _works(run)
+    status, _ = read_state(run)
+    write_status(run, replace(status, phase="replaying the episodes", phase_done=3, phase_total=4))
+    assert "replaying the episodes 75%" in lamo("runs").stdout
 
 
 def test_filters_need_no_command(root: Path, lamo: Lamo) -> None:

@@ -202,6 +202,24 @@ def test_settings_change_and_are_told(run: RunDirectory) -> None:
     assert session.config.seed == 0
 
 
+def test_a_stop_counts_before_there_is_a_session_and_the_rest_waits(run: RunDirectory) -> None:
+    controls, clock, told, _ = _controls(run)
+    send(run, "pause")
+    send(run, "set", "eval.every", "7")
+    assert not controls.stop_asked()
+    clock.now += 1
+    send(run, "stop")
+    assert controls.stop_asked()
+    requests, session = Requests(), Session()
+    controls.poll(requests, session)
+    assert controls.paused
+    assert session.config.eval.every == 7
+    assert str(requests.stop).startswith("lamo stop (")
+    clock.now += 1
+    controls.poll(requests, session)
+    assert len(told) == 1, "what waited is done once"
+
+
 def test_signals_reach_the_loop(run: RunDirectory) -> None:
     controls, _, _, _ = _controls(run)
     requests: Any = Requests()
