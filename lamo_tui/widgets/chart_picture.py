@@ -38,7 +38,7 @@ class ChartPicture(Drawn):
     x_kind: reactive[XKind] = reactive[XKind]("count")
     """`seconds` writes the x axis as times."""
 
-    class ScaleRefused(Message):
+    class ScaleRefused(Message, namespace="chart"):
         """A log axis (`x` or `y`) is impossible, for the `reason` given as a sentence."""
 
         def __init__(self, chart: ChartPicture, axis: str, reason: str) -> None:

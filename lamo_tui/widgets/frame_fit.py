@@ -29,9 +29,9 @@ def _edges(length: int, pieces: int) -> tuple[NDArray[np.intp], NDArray[np.float
 
 
 def _boxes(frame: Frame, tall: int, wide: int) -> Frame:
-    """Return the middle between each box's mean and the value in it that is farthest from the mean.
+    """Return the mean of each box, half way to its brightest value where that is a small part of a dark box.
 
-    A plain mean makes small things vanish, and in many games the ball is one.
+    A plain mean makes small bright things vanish, and in many games the ball is one.
     """
     row_starts, row_sizes = _edges(frame.shape[0], tall)
     column_starts, column_sizes = _edges(frame.shape[1], wide)
@@ -39,10 +39,8 @@ def _boxes(frame: Frame, tall: int, wide: int) -> Frame:
     mean = summed / (row_sizes[:, None, None] * column_sizes[None, :, None])
     highest = np.maximum.reduceat(np.maximum.reduceat(frame, row_starts, 0), column_starts, 1)
     lowest = np.minimum.reduceat(np.minimum.reduceat(frame, row_starts, 0), column_starts, 1)
-    # Positive where something bright is on a dark ground, 0 where both are alike.
-    side = np.sign(highest + lowest.astype(np.float32) - 2 * mean)
-    farthest = np.where(side > 0, highest, np.where(side < 0, lowest, mean))
-    return np.asarray(((mean + farthest) / 2 + 0.5).astype(np.uint8))
+    sparse = 2 * mean < highest + lowest.astype(np.float32)
+    return np.asarray((np.where(sparse, (mean + highest) / 2, mean) + 0.5).astype(np.uint8))
 
 
 def resize(frame: Frame, tall: int, wide: int) -> Frame:

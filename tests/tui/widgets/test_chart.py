@@ -44,7 +44,7 @@ class Stage(App[None]):
     def on_chart_view_changed(self, message: Chart.ViewChanged) -> None:
         self.told.append(message)
 
-    def on_chart_picture_scale_refused(self, message: Chart.ScaleRefused) -> None:
+    def on_chart_scale_refused(self, message: Chart.ScaleRefused) -> None:
         self.told.append(message)
 
 
