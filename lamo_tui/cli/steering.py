@@ -80,8 +80,7 @@ def stop(
     elif derived.active:
         console().print(f"{found.id} stops after the step under way and saves a checkpoint", markup=False)
     else:
-        hint = "" if derived.state == "finished" else f"; continue it with: lamo train --resume {found.id}"
-        console().print(f"{found.id} is {derived.state}{hint}", markup=False)
+        console().print(f"{found.id} is {derived.state}{_way_on(found, derived.state)}", markup=False)
 
 
 def pause(run: RunArgument, as_json: JsonOption = False) -> None:
@@ -104,17 +103,25 @@ def _steerable(text: str) -> RunDirectory:
     """Return the run; raises `UsageError` when no process works on it."""
     from lamo_core.errors import UsageError
     from lamo_core.runs.directory import find_run
-    from lamo_core.runs.status import RESUMABLE, read_state
+    from lamo_core.runs.status import read_state
 
     run = find_run(text)
     _, derived = read_state(run)
-    if derived.state in RESUMABLE:
-        raise UsageError(
-            f"run {run.id} is {derived.state}: no process works on it; continue it with: lamo train --resume {run.id}"
-        )
     if not derived.active:
-        raise UsageError(f"run {run.id} is {derived.state}: no process works on it")
+        way_on = _way_on(run, derived.state)
+        raise UsageError(f"run {run.id} is {derived.state}: no process works on it{way_on}")
     return run
+
+
+def _way_on(run: RunDirectory, state: str) -> str:
+    """Return how a run that no process works on is continued; empty when it is finished."""
+    from lamo_core.runs.status import RESUMABLE
+
+    if state not in RESUMABLE:
+        return ""
+    if not run.last_checkpoint.is_file():
+        return "; it has no checkpoint, so start it again with: lamo train --preset NAME"
+    return f"; continue it with: lamo train --resume {run.id}"
 
 
 def _send(run: RunDirectory, name: CommandName, as_json: bool) -> None:

@@ -192,6 +192,8 @@ def test_commands_reach_a_working_run(root: Path, lamo: Lamo) -> None:
 def test_a_run_that_ended_says_how_to_go_on(root: Path, lamo: Lamo, command: list[str]) -> None:
     run = _make(root)
     write_status(run, Status(state="stopped"))
+    assert "it has no checkpoint, so start it again" in lamo(*command, "last").stderr
+    run.last_checkpoint.write_bytes(b"x")
     outcome = lamo(*command, "last")
     assert outcome.code == 2
     assert outcome.stderr.endswith(f"continue it with: lamo train --resume {run.id}")
@@ -202,6 +204,7 @@ def test_a_run_that_ended_says_how_to_go_on(root: Path, lamo: Lamo, command: lis
 
 def test_stopping_what_has_stopped_is_no_error(root: Path, lamo: Lamo) -> None:
     run = _make(root)
+    run.last_checkpoint.write_bytes(b"x")
     write_status(run, Status(state="stopped"))
     outcome = lamo("stop", "last")
     assert outcome.code == 0
