@@ -29,6 +29,7 @@ def _kitchen_task(kind: str) -> Task:
         action_names=(*_JOINTS, "left finger", "right finger"),
         random_score=0.0,
         expert_score=4.0,
+        expert="all four subtasks",
         default_set=f"kitchen-{kind}",
         horizon=HORIZON,
     )
@@ -42,12 +43,17 @@ def make_kitchen() -> Any:
 
     Raises `MissingError` without MuJoCo and gymnasium-robotics.
     """
+    import contextlib
+    import io
     import logging
 
     try:
         import gymnasium
-        import gymnasium_robotics
         import mujoco
+
+        # The package prints news about other environments when it is imported.
+        with contextlib.redirect_stderr(io.StringIO()):
+            import gymnasium_robotics
     except ImportError as error:
         raise MissingError("the kitchen needs MuJoCo; install it with pip install 'lamo[mujoco]'") from error
     import numpy as np

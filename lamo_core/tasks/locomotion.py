@@ -41,6 +41,7 @@ def _locomotion_task(body: str) -> Task:
         action_names=_JOINTS[body],
         random_score=_SCORES[body][0],
         expert_score=_SCORES[body][1],
+        expert="D4RL's expert",
         default_set=f"{body}-medium",
         horizon=HORIZON,
     )

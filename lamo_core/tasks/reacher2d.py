@@ -21,6 +21,7 @@ REACHER2D_TASKS = {
         action_names=("shoulder", "elbow"),
         random_score=0.0,
         expert_score=100.0,
+        expert="paid at every step",
         default_set="reacher2d-medium",
         horizon=HORIZON,
     )

@@ -31,14 +31,16 @@ class Task:
     random_score: float
     """Raw return that counts as 0 (random play)."""
     expert_score: float
-    """Raw return that counts as 100 (a human professional)."""
+    """Raw return that counts as 100."""
     default_set: str
     """The bundled data set of this task."""
     horizon: int = 0
     """Decisions after which the task itself cuts an episode; 0 leaves that to the config alone."""
+    expert: str = "a human professional"
+    """Whose return counts as 100."""
 
     def normalised(self, raw_return: float) -> float:
-        """Return the score on the scale where random play is 0 and a human professional 100."""
+        """Return the score on the scale where random play is 0 and the expert 100."""
         return 100 * (raw_return - self.random_score) / (self.expert_score - self.random_score)
 
 

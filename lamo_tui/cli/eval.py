@@ -238,7 +238,7 @@ def _print_table(report: dict[str, Any], task: Task) -> None:
         name = f"data ({data['set']}, {100 * data['ratio']:g} %)"
         rows.append(_reference_row(name, mean, task.normalised(mean), episodes=data["episodes"]))
     emit_table(columns, rows, right=columns[1:8])
-    typer.echo(f"score: 0 is random play ({task.random_score:g}), 100 a human professional ({task.expert_score:g})")
+    typer.echo(f"score: 0 is random play ({task.random_score:g}), 100 {task.expert} ({task.expert_score:g})")
     if report["agreement"]:
         typer.echo(_agreement_text(report["agreement"]))
 

@@ -118,7 +118,7 @@ def _markdown(rows: list[ReportRow]) -> str:
     note = (
         f"Mean raw return over the final evaluations, {' or '.join(map(str, episodes))} episodes per seed, context "
         f"{' or '.join(contexts)}; in brackets the 95 % bootstrap interval over episodes, drawn within each seed. "
-        "Normalised: 0 is random play, 100 a human professional. Made by `lamo report` from recorded runs."
+        "Normalised: 0 is random play, 100 the task's expert. Made by `lamo report` from recorded runs."
     )
     return f"{table}\n\n{note}"
 
