@@ -74,7 +74,7 @@ RUN = (
     Key("run.eval", "e", "command('eval')", "evaluate", "Ask for an evaluation now."),
     Key("run.search", "slash", "search", "search", "Search the log.", 7),
     Key("run.full", "a", "full_config", "all settings", "Show all settings, or those that are not default."),
-    Key("run.export", "w", "export", "export", "Write the curves as CSV and the screen as SVG.", 7),
+    Key("run.export", "w", "export", "export", "Write all numbers as CSV and the chosen chart as SVG.", 7),
 )
 
 CHART = (

@@ -7,7 +7,7 @@ import re
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +18,6 @@ from lamo_core.presets import Resolved, preset_names, resolve
 from lamo_core.runs.compare import config_difference
 from lamo_core.runs.index import RunSummary
 from lamo_tui.steering import command_line
-
-if TYPE_CHECKING:
-    from lamo_core.data.sources.action_log import ActionLog
 
 RATIOS = (0.001, 0.01, 0.1, 1.0)
 DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -54,6 +51,12 @@ def take_apart(name: str) -> PresetParts:
 def all_presets() -> tuple[PresetParts, ...]:
     """Return the parts of every preset."""
     return tuple(take_apart(name) for name in preset_names())
+
+
+def ratios_of(task: str) -> list[float]:
+    """Return the shares of data to offer for a task: the usual ones and those of its presets."""
+    named = {parts.ratio for parts in all_presets() if parts.task == task and parts.ratio is not None}
+    return sorted({*RATIOS, *named})
 
 
 @dataclass(frozen=True)
@@ -148,12 +151,12 @@ class DataFacts:
     returns: NDArray[np.float64]
     """(E,) of the chosen episodes."""
     all_returns: NDArray[np.float64]
-    licence: str
+    observation_bytes: int
 
     @property
-    def frame_bytes(self) -> int:
-        """What the unpacked frames take: one frame per transition and the last of each episode."""
-        return (self.transitions + self.episodes) * _FRAME_BYTES
+    def bytes(self) -> int:
+        """What the observations take in memory: one per transition and the last of each episode."""
+        return (self.transitions + self.episodes) * self.observation_bytes
 
     def histogram(self, bins: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
         """Return counts (bins,) of chosen and of all episodes, and the edges (bins + 1,)."""
@@ -163,30 +166,35 @@ class DataFacts:
 
 def data_facts(config: DataConfig, seed: int) -> DataFacts:
     """Return what the share holds; takes a second at first. Raises `UsageError` or `DataError`."""
-    from lamo_core.data.sources.bundled import choose_episodes, read_card
+    from lamo_core.data.ratio import select_episodes
 
     if config.source != "bundled":
         raise UsageError(f"{config.source} is not embedded; its size is known once it has been fetched")
-    log = _log(config.set)
-    chosen = choose_episodes(log, config, seed)
-    returns = log.table["return"].astype(np.float64)
+    lengths, returns, observation_bytes = _content(config.set)
+    chosen = select_episodes(lengths, config.ratio, seed, config.subset)
     return DataFacts(
         config.set,
         len(chosen),
         len(returns),
-        int(log.lengths[chosen].sum()),
-        int(log.lengths.sum()),
+        int(lengths[chosen].sum()),
+        int(lengths.sum()),
         returns[chosen],
         returns,
-        str(read_card(config.set).get("licence", "")),
+        observation_bytes,
     )
 
 
-@functools.lru_cache(4)
-def _log(name: str) -> ActionLog:
+@functools.lru_cache(16)
+def _content(name: str) -> tuple[NDArray[np.int64], NDArray[np.float64], int]:
+    """Return lengths and returns (E,) of a set's episodes, and the bytes of one observation."""
     from lamo_core.data.sources.bundled import open_log
+    from lamo_core.data.sources.bundled_vectors import open_vectors, vector_set_names
 
-    return open_log(name)
+    if name in vector_set_names():
+        content = open_vectors(name)
+        return content.lengths, content.returns, content.observations[0].nbytes
+    log = open_log(name)
+    return log.lengths, log.table["return"].astype(np.float64), _FRAME_BYTES
 
 
 _SPEED = (

@@ -106,10 +106,14 @@ def started_event(data: RunData) -> Mapping[str, Any]:
     return next((event for event in reversed(data.events) if event.get("event") == "Started"), {})
 
 
+def task_name(data: RunData) -> str:
+    """Return the name of the run's task; empty when it is not known."""
+    return str(flatten(data.info.get("config", {})).get("task.name", ""))
+
+
 def task_of(data: RunData) -> Task | None:
     """Return the run's task; None when this version does not know it."""
-    name = flatten(data.info.get("config", {})).get("task.name")
-    return get_task(name) if name in task_names() else None
+    return get_task(task_name(data)) if task_name(data) in task_names() else None
 
 
 def references(data: RunData, wanted: Plot, colours: tuple[str, str, str]) -> list[Reference]:

@@ -69,7 +69,7 @@ def bar(share: float, width: int) -> tuple[str, str]:
     """Return the full part of a bar, to half a column, and its empty part."""
     full, half = divmod(round(2 * width * min(1.0, max(0.0, share))), 2)
     filled = "━" * full + "╸" * half
-    return filled, "━" * (width - len(filled))
+    return filled, "─" * (width - len(filled))
 
 
 def state_text(run: RunSummary) -> str:
@@ -98,6 +98,20 @@ def share_done(run: RunSummary) -> float:
 def inked(text: str, style: str | Style) -> Text:
     """Return text in a style that what is appended later does not take on, other than with `Text(text, style)`."""
     return Text().append(text, style)
+
+
+def paragraph(label: str, parts: Sequence[str], width: int, dim: str) -> Text:
+    """Return a label and its parts, the first in full strength; a part that does not fit begins a new line."""
+    text, indent = inked(f"{label:<8}", dim), 8
+    column = indent
+    for index, part in enumerate(parts):
+        joint = " · " if index else ""
+        if index and column + len(joint) + len(part) > width:
+            text.append("\n" + " " * indent)
+            column, joint = indent, ""
+        text.append(joint, dim).append(part, dim if index else "bold")
+        column += len(joint) + len(part)
+    return text.append("\n")
 
 
 def percent(share: float) -> str:

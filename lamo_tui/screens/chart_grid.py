@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from textual import events
 from textual.app import ComposeResult
@@ -11,7 +11,7 @@ from textual.containers import Container
 
 from lamo_core.errors import UsageError
 from lamo_tui.bindings import bindings_of
-from lamo_tui.curves import AXES, AXIS_TITLES, PLOTS, SMOOTHING, Axis, Plot, curve, plots_of, references
+from lamo_tui.curves import AXES, AXIS_TITLES, PLOTS, SMOOTHING, Axis, Plot, curve, plots_of, references, task_name
 from lamo_tui.store import RunData
 from lamo_tui.themes import Palette
 from lamo_tui.widgets.chart import Chart
@@ -108,9 +108,11 @@ class ChartGrid(Container, can_focus=True):
                 colour=colour,
                 marker=letter_of(run.number),
             )
-            series += [found] if found is not None else []
+            if found is not None:
+                # behind several curves, records would hide more than they show
+                series.append(found if len(runs) == 1 else replace(found, raw=None))
         lines: list[Reference] = []
-        if runs and all(run.data.info.get("config") for run in runs):
+        if runs and len({task_name(run.data) for run in runs}) == 1:
             lines = references(runs[0].data, chart.kind, (colours.series[1], colours.series[7], colours.series[3]))
         chart.x_name, chart.x_kind = AXIS_TITLES[self.axis], "seconds" if self.axis == "time" else "count"
         chart.set_series(series)

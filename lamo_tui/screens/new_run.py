@@ -81,6 +81,14 @@ class NewRunScreen(LamoScreen):
             if name in values and values[name] != picker.chosen:
                 picker.choose(values[name])
 
+    def _offer_ratios(self) -> None:
+        """Offer the shares of data that the task's presets name."""
+        picker = self.pickers["ratio"]
+        options = tuple(Option(key, title) for key, title in _ratio_options(self.choice.task))
+        if options != picker.options:
+            picker.options = options
+            picker.draw(self.colours)
+
     def recolour(self) -> None:
         """Draw again in other colours."""
         self._draw_pickers()
@@ -107,6 +115,7 @@ class NewRunScreen(LamoScreen):
     def _take(self, choice: Choice) -> None:
         if choice != self.choice:
             self.choice = choice
+            self._offer_ratios()
             self._show_choice()
 
     def _show_choice(self) -> None:
@@ -219,12 +228,17 @@ def _options(name: str) -> list[tuple[str, str]]:
     """Return key and title of the options of a list."""
     parts = choices.all_presets()
     if name == "task":
-        return [(task, task.removeprefix("atari-")) for task in dict.fromkeys(part.task for part in parts)]
+        tasks = dict.fromkeys(part.task for part in parts)
+        return [(task, task.removeprefix("atari-").removeprefix("mujoco-")) for task in tasks]
     if name == "variant":
         found = dict.fromkeys(part.variant for part in parts)
         return [(variant, variant) for variant in sorted(found, key=lambda variant: variant != choices.PLAIN)]
     if name == "ratio":
-        return [(f"{ratio:g}", percent(ratio)) for ratio in choices.RATIOS]
+        return _ratio_options(Choice().task)
     if name == "device":
         return [(device, device) for device in choices.DEVICES]
     return [(ablation, ablation) for ablation in preset_names("ablations")]
+
+
+def _ratio_options(task: str) -> list[tuple[str, str]]:
+    return [(f"{ratio:g}", percent(ratio)) for ratio in choices.ratios_of(task)]

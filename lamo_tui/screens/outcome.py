@@ -13,7 +13,7 @@ from lamo_core.evaluation.targets import targets_from_returns
 from lamo_core.runs.index import RunSummary
 from lamo_tui.choices import Choice, DataFacts, differences, estimate, histogram_lines
 from lamo_tui.cli.output import duration, rate
-from lamo_tui.text import figure, fit, inked, percent, short_id, size
+from lamo_tui.text import figure, inked, paragraph, percent, short_id, size
 from lamo_tui.themes import Palette
 
 _MOST_DIFFERENCES = 12
@@ -28,31 +28,35 @@ def plan_text(
     colours: Palette,
 ) -> Text:
     """Draw name, command, size, time, and what differs from the preset."""
-    dim, strong = Style(color=colours.dim), Style(bold=True, color=colours.primary)
+    dim, model, optim = colours.dim, config.model, config.optim
     text = Text()
     text.append(config.name, Style(bold=True)).append(f"   seed {config.seed}   {config.device}\n", dim)
     text.append(f"$ {choice.command()}\n\n", colours.secondary)
-    model, optim = config.model, config.optim
-    text.append("model   ", dim)
-    text.append(f"{model.backbone} · {_adapter(config)} · {model.embedding} · context {model.context}\n")
-    text.append("work    ", dim).append(f"{optim.steps:,} steps of {optim.batch_size} windows")
+    parts = [model.backbone, _adapter(config), f"{model.embedding} embeddings", f"context {model.context}"]
+    work = [f"{optim.steps:,} steps of {optim.batch_size} windows"]
     if facts is not None and facts.transitions:
-        seen = optim.steps * optim.batch_size * min(model.context, 10**9) / facts.transitions
-        text.append(f" · {seen:,.0f} × the data" if seen >= 2 else "", dim)
-    text.append("\ntime    ", dim).append_text(_time(config, runs, colours)).append("\n")
+        seen = optim.steps * optim.batch_size * model.context / facts.transitions
+        work += [f"{seen:,.0f} × the data"] if seen >= 2 else []
     weight = config.language.weight
-    text.append("words   ", dim)
-    text.append(
-        f"language loss, weight {weight:g}, from {config.language.source}\n" if weight else "no language loss\n"
-    )
-    changed = differences(choice)
-    text.append("\n")
+    words = [f"weight {weight:g}", f"from {config.language.source}"] if weight else ["no language loss"]
+    text.append_text(paragraph("model", parts, width, dim))
+    text.append_text(paragraph("work", work, width, dim))
+    text.append_text(paragraph("time", _time(config, runs), width, dim))
+    text.append_text(paragraph("words", words, width, dim)).append("\n")
+    return text.append_text(_changes(choice, width, colours))
+
+
+def _changes(choice: Choice, width: int, colours: Palette) -> Text:
+    """Draw what ablations and edits change of the preset."""
+    changed, text, dim = differences(choice), Text(), colours.dim
     if not changed:
         return text.append(f"nothing differs from the preset {choice.preset}", dim)
-    text.append(f"differs from the preset {choice.preset}\n", strong)
+    text.append(f"differs from the preset {choice.preset}\n", Style(bold=True, color=colours.primary))
     for name, old, new, origin in changed[:_MOST_DIFFERENCES]:
-        text.append(f"  {name:<26}").append(f"{old} → ", dim).append(f"{new}", Style(bold=True))
-        text.append(f"  {fit(origin, max(8, width - 44))}\n", dim)
+        line = Text("  ").append(f"{name:<22}").append(f" {old} → ", dim).append(f"{new}", Style(bold=True))
+        line.append(f"  {origin}", dim)
+        line.truncate(width, overflow="ellipsis")
+        text.append_text(line).append("\n")
     if len(changed) > _MOST_DIFFERENCES:
         text.append(f"  and {len(changed) - _MOST_DIFFERENCES} more\n", dim)
     return text
@@ -64,40 +68,43 @@ def _adapter(config: RunConfig) -> str:
     return words[model.adapter]
 
 
-def _time(config: RunConfig, runs: Sequence[RunSummary], colours: Palette) -> Text:
+def _time(config: RunConfig, runs: Sequence[RunSummary]) -> list[str]:
     known = estimate(config, runs)
     if known is None:
-        return Text("unknown: no run like it in this folder yet", colours.dim)
-    text = inked(f"about {duration(known.seconds)}", Style(bold=True))
+        return ["unknown: no run like it here yet"]
     status = known.run.status
-    return text.append(f" · like {short_id(known.run.id)}: {rate(status.rate)} steps/s on {status.device}", colours.dim)
+    return [
+        f"about {duration(known.seconds)}",
+        f"like {short_id(known.run.id)}: {rate(status.rate)} steps/s",
+        status.device,
+    ]
 
 
 def data_text(
     config: RunConfig, facts: DataFacts | None, problem: str, width: int, height: int, colours: Palette
 ) -> Text:
     """Draw how much the share holds, and the histogram of its returns over that of the whole set."""
-    dim, strong = Style(color=colours.dim), Style(bold=True, color=colours.primary)
+    dim = colours.dim
     text = inked(f"{config.data.set}", Style(bold=True)).append(f"   {percent(config.data.ratio)}\n", dim)
     if facts is None:
         return text.append(problem or "reading the data…", colours.warn if problem else colours.dim)
-    text.append(f"{facts.episodes:,}", strong).append(f" of {facts.all_episodes:,} episodes   ", dim)
-    text.append(f"{facts.transitions:,}", strong).append(" transitions", dim)
-    text.append(f"   {size(facts.frame_bytes)}\n", dim)
-    spread = f"{figure(float(facts.returns.min()))} to {figure(float(facts.returns.max()))}"
-    text.append("mean return ", dim).append(figure(float(facts.returns.mean())), strong)
-    text.append(f" (all data {figure(float(facts.all_returns.mean()))}), {spread}\n", dim)
-    text.append("return asked for ", dim).append(_targets(config, facts) + "\n", strong)
-    return text.append("\n").append_text(_histogram(facts, width, height - 6, colours))
+    amount = [f"{facts.episodes:,} of {facts.all_episodes:,} episodes", f"{facts.transitions:,} transitions"]
+    low, high = figure(float(facts.returns.min())), figure(float(facts.returns.max()))
+    returns = [f"mean {figure(float(facts.returns.mean()))}", f"{low} to {high}"]
+    returns.append(f"all data {figure(float(facts.all_returns.mean()))}")
+    text.append_text(paragraph("holds", [*amount, size(facts.bytes)], width, dim))
+    text.append_text(paragraph("return", returns, width, dim))
+    text.append_text(paragraph("asks", _targets(config, facts), width, dim)).append("\n")
+    return text.append_text(_histogram(facts, width, height - text.plain.count("\n"), colours))
 
 
-def _targets(config: RunConfig, facts: DataFacts) -> str:
+def _targets(config: RunConfig, facts: DataFacts) -> list[str]:
     if config.eval.targets:
-        return ", ".join(f"{target:g}" for target in config.eval.targets)
+        return [f"{target:g}" for target in config.eval.targets]
     if config.data.rewards == "clipped":
-        return "from the clipped returns"
+        return ["from the clipped returns"]
     found = targets_from_returns(facts.returns, config.eval.target_quantiles)
-    return ", ".join(f"{target.value:g} ({target.origin})" for target in found)
+    return [part for target in found for part in (f"for {target.value:g}", target.origin)]
 
 
 def _histogram(facts: DataFacts, width: int, height: int, colours: Palette) -> Text:

@@ -15,7 +15,7 @@ from lamo_core.runs.index import RunSummary
 from lamo_tui.cli.output import duration
 from lamo_tui.screens.chart_grid import ChartGrid, Drawn
 from lamo_tui.store import Snapshot
-from lamo_tui.text import figure, fit, short_id, short_name, state_text
+from lamo_tui.text import figure, fit, inked, paragraph, percent, short_id, short_name, state_text
 from lamo_tui.themes import Palette
 from lamo_tui.widgets.palette import letter_of
 
@@ -49,26 +49,32 @@ class Preview(Vertical):
 def _facts(run: RunSummary | None, width: int, colours: Palette) -> Text:
     if run is None:
         return Text("no run chosen", colours.dim)
-    dim, status = Style(color=colours.dim), run.status
-    text = Text(no_wrap=True, overflow="ellipsis")
-    text.append(fit(run.id, width) + "\n", Style(bold=True, color=colours.primary))
-    text.append(state_text(run), colours.state(run.state))
-    text.append(f"  step {status.step:,} of {status.total:,}  {duration(status.seconds)} worked\n", dim)
-    settings = run.settings
-    what = f"{settings.get('model.backbone')} · {settings.get('model.adapter')} · {settings.get('model.embedding')}"
+    status, settings, dim = run.status, run.settings, colours.dim
+    text = inked(fit(run.id, width) + "\n", Style(bold=True, color=colours.primary))
     ratio = settings.get("data.ratio")
-    share = f"{100 * ratio:g} %" if isinstance(ratio, int | float) else "?"
-    text.append(fit(f"{what} · {share} of {settings.get('data.set')}", width) + "\n")
-    if status.evaluations:
-        last, best = status.evaluations[-1], max(status.evaluations, key=lambda point: point.mean)
-        text.append("return ", dim).append(figure(last.mean), Style(bold=True))
-        text.append(f"  best {figure(best.mean)}  normalised {figure(last.normalised)}\n", dim)
-    if run.created:
-        text.append(f"created {time.strftime('%Y-%m-%d %H:%M', time.localtime(run.created))}", dim)
-        text.append(f"  {status.device}" if status.device else "", dim)
+    share = percent(ratio) if isinstance(ratio, int | float) else "?"
+    made = time.strftime("%Y-%m-%d %H:%M", time.localtime(run.created)) if run.created else "?"
+    rows = {
+        "state": [state_text(run), f"step {status.step:,} of {status.total:,}", f"{duration(status.seconds)} worked"],
+        "model": [str(settings.get(f"model.{name}")) for name in ("backbone", "adapter", "embedding")],
+        "data": [share, str(settings.get("data.set"))],
+        "return": _returns(run),
+        "made": [made, *([status.device] if status.device else [])],
+    }
+    for label, parts in rows.items():
+        text.append_text(paragraph(label, parts, width, dim))
     if status.message and not run.derived.active:
-        text.append("\n" + fit(status.message, width), colours.bad if run.state == "failed" else colours.dim)
+        text.append(status.message, colours.bad if run.state == "failed" else dim)
+    text.rstrip()
     return text
+
+
+def _returns(run: RunSummary) -> list[str]:
+    points = run.status.evaluations
+    if not points:
+        return ["not evaluated yet"]
+    best = max(points, key=lambda point: point.mean)
+    return [figure(points[-1].mean), f"best {figure(best.mean)}", f"normalised {figure(points[-1].normalised)}"]
 
 
 def _legend(snapshot: Snapshot, ids: Sequence[str], numbers: dict[str, int], width: int, colours: Palette) -> Text:

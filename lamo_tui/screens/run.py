@@ -19,17 +19,17 @@ from lamo_core.runs.index import RunSummary
 from lamo_tui import curves, steering
 from lamo_tui.bindings import bindings_of
 from lamo_tui.screens import run_panels
-from lamo_tui.screens.base import LamoScreen
 from lamo_tui.screens.chart_grid import ChartGrid
-from lamo_tui.screens.dialogs import Question
 from lamo_tui.screens.rows import Row, Rows
+from lamo_tui.screens.steered import SteeringScreen
 from lamo_tui.store import RunData, Snapshot
+from lamo_tui.widgets.export import export_chart
 
 _LISTS = ("events", "log", "settings")
 _PANELS = ("charts", *_LISTS, "system")
 
 
-class RunScreen(LamoScreen):
+class RunScreen(SteeringScreen):
     """The run that was opened."""
 
     PLACE = "run"
@@ -109,6 +109,11 @@ class RunScreen(LamoScreen):
     def run_summary(self) -> RunSummary | None:
         """Return the opened run."""
         return self.lamo.snapshot.run(self.lamo.opened) if self.lamo.opened else None
+
+    def targets(self) -> list[RunSummary]:
+        """Return the opened run, which actions apply to."""
+        run = self.run_summary()
+        return [run] if run is not None else []
 
     def data(self) -> RunData | None:
         """Return what was read of it."""
@@ -241,35 +246,9 @@ class RunScreen(LamoScreen):
         self.query_one(ChartGrid).toggle_follow()
         self.show_snapshot(self.lamo.snapshot)
 
-    def action_pause(self) -> None:
-        """Pause, or let go on."""
-        self._steer(steering.pause_or_go_on)
-
-    def action_resume(self) -> None:
-        """Continue what ended early."""
-        self._steer(steering.go_on)
-
     def action_command(self, name: CommandName) -> None:
         """Ask for a checkpoint or an evaluation."""
-        self._steer(lambda run: steering.ask(run, name))
-
-    def action_stop(self) -> None:
-        """Stop after a question."""
-        run = self.run_summary()
-        if run is None:
-            return
-
-        def answered(yes: bool | None) -> None:
-            if yes:
-                self._steer(lambda run: steering.ask(run, "stop"))
-
-        lines = [f"  {run.id}", "", "It finishes the step under way and saves a checkpoint."]
-        self.app.push_screen(Question("Stop this run?", lines, "yes, stop"), answered)
-
-    def _steer(self, action: steering.Action) -> None:
-        run = self.run_summary()
-        if run is not None:
-            self.lamo.try_to(partial(action, run))
+        self.steer(partial(steering.ask, command=name))
 
     def action_search(self) -> None:
         """Search the log."""
@@ -294,7 +273,7 @@ class RunScreen(LamoScreen):
         self.action_show_panel("settings")
 
     def action_export(self) -> None:
-        """Write the numbers as CSV and the screen as SVG into the working folder."""
+        """Write all numbers as CSV and the chosen chart as SVG into the working folder."""
         self.lamo.try_to(self._export)
 
     def _export(self) -> str:
@@ -302,7 +281,8 @@ class RunScreen(LamoScreen):
         if data is None:
             raise UsageError("there is nothing to write yet")
         base = Path(data.id).absolute()
-        table, picture = base.with_name(f"{base.name}.csv"), base.with_name(f"{base.name}.svg")
+        chart = self.query_one(ChartGrid).chosen
+        table, picture = base.with_name(f"{base.name}.csv"), base.with_name(f"{base.name}-{chart.kind.name}.svg")
         write_bytes(table, curves.to_csv(data).encode(), "cd FOLDER before lamo tui")
-        write_bytes(picture, self.app.export_screenshot().encode(), "cd FOLDER before lamo tui")
+        export_chart(chart, picture)
         return f"wrote {table.name} and {picture.name} into {base.parent}"

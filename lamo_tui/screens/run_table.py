@@ -50,9 +50,10 @@ def layout(width: int) -> list[tuple[Column, int]]:
     shown: list[Column] = []
     room = width
     for column in sorted(COLUMNS, key=lambda column: column.rank):
-        if column.width + _GAP <= room or column.rank == 1:
-            shown.append(column)
-            room -= column.width + _GAP
+        if column.rank > 1 and column.width + _GAP > room:
+            break
+        shown.append(column)
+        room -= column.width + _GAP
     ordered = [column for column in COLUMNS if column in shown]
     extra = max(0, min(room + _GAP, 34)) if room > 0 else room
     return [(column, max(8, column.width + extra) if column.name == "run" else column.width) for column in ordered]

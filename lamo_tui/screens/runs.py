@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
 from rich.style import Style
 from rich.text import Text
@@ -15,21 +14,20 @@ from lamo_core.errors import LamoError
 from lamo_core.runs.compare import config_difference
 from lamo_core.runs.index import RunSummary
 from lamo_core.runs.query import parse_query
-from lamo_tui import steering
 from lamo_tui.bindings import bindings_of
-from lamo_tui.screens.base import LamoScreen
-from lamo_tui.screens.dialogs import Question, Reading
+from lamo_tui.screens.dialogs import Reading
 from lamo_tui.screens.preview import Preview
 from lamo_tui.screens.rows import Row, Rows
 from lamo_tui.screens.run_table import ORDERS, RunRow, draw_head, ordered
+from lamo_tui.screens.steered import SteeringScreen
 from lamo_tui.store import Snapshot
-from lamo_tui.text import short_id, short_name
+from lamo_tui.text import short_id
 
 _OVERLAID = 6
 """More curves than this cannot be told apart."""
 
 
-class RunsScreen(LamoScreen):
+class RunsScreen(SteeringScreen):
     """The list of runs."""
 
     PLACE = "runs"
@@ -167,42 +165,6 @@ class RunsScreen(LamoScreen):
         names = list(ORDERS)
         self.order = names[(names.index(self.order) + 1) % len(names)]
         self.show_snapshot(self.lamo.snapshot)
-
-    def action_pause(self) -> None:
-        """Pause, or let go on."""
-        for run in self.targets():
-            self.lamo.try_to(partial(steering.pause_or_go_on, run))
-
-    def action_resume(self) -> None:
-        """Continue what ended early."""
-        for run in self.targets():
-            self.lamo.try_to(partial(steering.go_on, run))
-
-    def action_stop(self) -> None:
-        """Stop after a question."""
-        self._confirm(self.targets(), "Stop", "They finish the step under way and save a checkpoint.", self._stop)
-
-    def action_delete(self) -> None:
-        """Delete after a question."""
-        self._confirm(self.targets(), "Delete", "Curves, log and checkpoints are gone for ever.", steering.delete)
-
-    @staticmethod
-    def _stop(run: RunSummary) -> str:
-        return steering.ask(run, "stop")
-
-    def _confirm(self, runs: list[RunSummary], verb: str, what: str, action: Callable[[RunSummary], str]) -> None:
-        if not runs:
-            return
-
-        def answered(yes: bool | None) -> None:
-            for run in runs if yes else ():
-                self.lamo.try_to(partial(action, run))
-            self.selected -= {run.id for run in runs} if yes else set()
-
-        lines = [f"  {short_id(run.id)}  {short_name(run)}  ({run.state})" for run in runs[:8]]
-        more = [f"  and {len(runs) - 8} more"] if len(runs) > 8 else []
-        title = f"{verb} this run?" if len(runs) == 1 else f"{verb} these {len(runs)} runs?"
-        self.app.push_screen(Question(title, [*lines, *more, "", what], f"yes, {verb.lower()}"), answered)
 
     def action_diff(self) -> None:
         """Show in which settings the selected runs differ."""
