@@ -32,9 +32,7 @@ _RIGHT = ("Return (95 %)", "Normalised", "Data mean", "Random")
 def report(
     runs: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="RUN", help="Ids, beginnings of ids, or paths [default: all finished runs]."
-        ),
+        typer.Argument(metavar="RUN", help="Ids, beginnings of ids, or paths [default: all finished runs]."),
     ] = None,
     where: Annotated[
         list[str] | None, typer.Option("--filter", "-f", help="Only runs that fit, as in `lamo runs`.")
@@ -100,13 +98,17 @@ def _cells(row: ReportRow) -> list[str]:
         row.method,
         row.backbone,
         ", ".join(map(str, row.seeds)),
-        f"{row.mean:.1f} [{row.low:.1f}, {row.high:.1f}]",
+        f"{_score(row.mean)} [{_score(row.low)}, {_score(row.high)}]",
         f"{row.normalised:.1f}",
-        f"{row.data_mean:.1f}",
+        _score(row.data_mean),
         f"{row.random_score:g}",
         f"{duration(row.seconds)}, {row.steps:,} steps at {rate(row.rate)}/s",
         row.machine,
     ]
+
+
+def _score(value: float) -> str:
+    return f"{value:,.1f}" if abs(value) >= 10 else f"{value:.2f}"
 
 
 def _markdown(rows: list[ReportRow]) -> str:

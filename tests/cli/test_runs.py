@@ -255,7 +255,7 @@ def test_a_report_is_made_from_recorded_runs(root: Path, lamo: Lamo, tmp_path: P
     _make(root, name="unfinished")
     outcome = lamo("report")
     assert outcome.code == 0
-    assert "2.2 [" in outcome.stdout
+    assert "2.25 [" in outcome.stdout
     assert "Breakout" in outcome.stdout
     (row,) = lamo("report", "--json").json["rows"]
     assert (row["seeds"], row["mean"], row["ratio"]) == ([0, 1], 2.25, 0.01)
@@ -266,7 +266,7 @@ def test_a_report_is_made_from_recorded_runs(root: Path, lamo: Lamo, tmp_path: P
     assert text.startswith("before\n<!-- results:start -->\n| Task |")
     assert text.endswith("<!-- results:end -->\nafter\n")
     assert "old" not in text
-    assert "| Breakout | 1 %: 7 episodes, 700 transitions | lamo | mini | 0, 1 | 2.2 [" in text
+    assert "| Breakout | 1 %: 7 episodes, 700 transitions | lamo | mini | 0, 1 | 2.25 [" in text
     again = lamo("report", "--update", str(readme))
     assert again.code == 0
     assert readme.read_text() == text
