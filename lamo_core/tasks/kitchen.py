@@ -41,22 +41,19 @@ KITCHEN_TASKS = {task.name: task for task in (_kitchen_task("complete"), _kitche
 def make_kitchen() -> Any:
     """Return the kitchen as a Gymnasium environment without a time limit, (59,) float64 observations.
 
-    Raises `MissingError` without MuJoCo and gymnasium-robotics.
+    Raises `MissingError` with a MuJoCo that gymnasium-robotics does not work with.
     """
     import contextlib
     import io
     import logging
 
-    try:
-        import gymnasium
-        import mujoco
-
-        # The package prints news about other environments when it is imported.
-        with contextlib.redirect_stderr(io.StringIO()):
-            import gymnasium_robotics
-    except ImportError as error:
-        raise MissingError("the kitchen needs MuJoCo; install it with pip install 'lamo[mujoco]'") from error
+    import gymnasium
+    import mujoco
     import numpy as np
+
+    # The package prints news about other environments when it is imported.
+    with contextlib.redirect_stderr(io.StringIO()):
+        import gymnasium_robotics
 
     # gymnasium-robotics asks `joint_type in (enum, enum)` of NumPy integers, which newer bindings answer with False.
     if np.int32(2) not in (mujoco.mjtJoint.mjJNT_SLIDE,):

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 from lamo_core.config import TaskConfig
-from lamo_core.errors import MissingError
 from lamo_core.tasks.registry import Task
 
 HORIZON = 1000
@@ -51,13 +50,10 @@ LOCOMOTION_TASKS = {task.name: task for task in map(_locomotion_task, _BODIES)}
 
 
 def make_locomotion(config: TaskConfig) -> Any:
-    """Return the configured body as a Gymnasium environment without a time limit; raises `MissingError`."""
-    try:
-        import gymnasium
-        import mujoco  # noqa: F401
-    except ImportError as error:
-        raise MissingError(f"{config.name} needs MuJoCo; install it with pip install 'lamo[mujoco]'") from error
+    """Return the configured body as a Gymnasium environment without a time limit."""
     import warnings
+
+    import gymnasium
 
     body = _BODIES[config.name.removeprefix("mujoco-")]
     with warnings.catch_warnings():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from lamo_core.errors import MissingError
 from lamo_core.tasks.registry import Task
 
 HORIZON = 100
@@ -29,12 +28,9 @@ REACHER2D_TASKS = {
 
 
 def register_reacher2d() -> None:
-    """Register the environment with Gymnasium under `GYMNASIUM_ID`; raises `MissingError` without MuJoCo."""
-    try:
-        import gymnasium
-        import mujoco  # noqa: F401
-    except ImportError as error:
-        raise MissingError("Reacher2d needs MuJoCo; install it with pip install 'lamo[mujoco]'") from error
+    """Register the environment with Gymnasium under `GYMNASIUM_ID`."""
+    import gymnasium
+
     if GYMNASIUM_ID not in gymnasium.registry:
         gymnasium.register(
             GYMNASIUM_ID, entry_point="lamo_core.tasks.reacher2d_env:Reacher2d", max_episode_steps=HORIZON
@@ -42,7 +38,7 @@ def register_reacher2d() -> None:
 
 
 def make_reacher2d() -> Any:
-    """Return the arm as a Gymnasium environment without a time limit; raises `MissingError`."""
+    """Return the arm as a Gymnasium environment without a time limit."""
     register_reacher2d()
     import gymnasium
 

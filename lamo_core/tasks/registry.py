@@ -82,9 +82,15 @@ def get_task(name: str) -> Task:
 
 
 def make_batch(config: TaskConfig, size: int) -> EnvBatch:
-    """Return `size` environments of the configured task; loads the environment library only now."""
+    """Return `size` environments of the configured task; loads the environment library only now.
+
+    Raises `UsageError`, and `MissingError` when the library is not installed.
+    """
     if size < 1:
         raise UsageError(f"a batch needs at least one environment, not {size}")
+    from lamo_core.tasks.requirements import require_environment
+
+    require_environment(config.name)
     task = get_task(config.name)
     if task.observation == "vector":
         from lamo_core.tasks.vector_batch import VectorBatch

@@ -20,7 +20,7 @@ from lamo_core.tasks.registry import Array, IntArray, Task
 
 
 def make_environment(config: TaskConfig) -> Any:
-    """Return one environment of a vector task, without a time limit; raises `MissingError` without MuJoCo."""
+    """Return one environment of a vector task, without a time limit."""
     makers: dict[str, Callable[[], Any]] = {
         **dict.fromkeys(LOCOMOTION_TASKS, lambda: make_locomotion(config)),
         **dict.fromkeys(REACHER2D_TASKS, make_reacher2d),

@@ -21,6 +21,7 @@ from lamo_core.model.backbone import adapt, load_backbone
 from lamo_core.model.embeddings import FrameEmbedding
 from lamo_core.model.policy import Policy, PolicyStatistics
 from lamo_core.tasks.registry import Task, get_task
+from lamo_core.tasks.requirements import require_environment
 from lamo_core.training.checkpoint import (
     Checkpoint,
     build_policy,
@@ -163,6 +164,9 @@ def resume_session(path: Path, config: RunConfig | None = None, progress: Progre
 
 def _open(config: RunConfig, progress: Progress | None) -> tuple[Task, EpisodeStore]:
     task = get_task(config.task.name)
+    if config.eval.every or config.eval.final_episodes:
+        # before hours of training, not at the first evaluation
+        require_environment(config.task.name)
     return task, open_data(config.data, config.task, config.seed, progress)
 
 

@@ -192,9 +192,11 @@ def _collect_atari(
 def _collect_vectors(name: str, policies: Path, out: Path, transitions: int, pack: bool) -> dict[str, Any]:
     from lamo_core.data.collect_vectors import collect_vectors, pack_vectors
     from lamo_core.data.vector_recipes import get_recipe
+    from lamo_core.tasks.requirements import require_environment
     from lamo_tui.cli.output import progress
 
     recipe = get_recipe(name)
+    require_environment(recipe.task)
     wanted = transitions or recipe.transitions
     kept = []
     total = 0

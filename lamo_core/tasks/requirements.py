@@ -1,0 +1,24 @@
+"""Whether the libraries that play a task are installed; found out without loading them."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from lamo_core.errors import MissingError
+from lamo_core.tasks.registry import get_task
+
+_ROBOTICS = "gymnasium_robotics"
+
+
+def require_environment(name: str) -> None:
+    """Return when task `name` can be played here; raises `MissingError` with the command that installs the rest."""
+    task = get_task(name)
+    if task.observation == "frames":
+        return
+    needed = ["mujoco", _ROBOTICS] if name.startswith("kitchen-") else ["mujoco"]
+    missing = [module for module in needed if find_spec(module) is None]
+    if missing:
+        raise MissingError(
+            f"{task.title} is played by {' and '.join(missing)}, which is not installed; "
+            "install it with pip install 'lamo[mujoco]'"
+        )
