@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from lamo_core.config import DataConfig, RunConfig
 from lamo_core.errors import UsageError
-from lamo_core.presets import Resolved, preset_names, resolve
+from lamo_core.presets import Resolved, load_preset, preset_names, resolve
 from lamo_core.runs.compare import config_difference
 from lamo_core.runs.index import RunSummary
 from lamo_tui.steering import command_line
@@ -137,6 +137,13 @@ def differences(choice: Choice) -> list[tuple[str, Any, Any, str]]:
     base, mine = resolved(choice.preset), choice.resolve()
     rows = config_difference([base.config.to_dict(), mine.config.to_dict()])
     return [(name, old, new, mine.origins.get(name, "")) for name, (old, new) in rows.items() if name != "name"]
+
+
+@functools.lru_cache(64)
+def descriptions(choice: Choice) -> list[tuple[str, str]]:
+    """Return what preset and ablations say of themselves."""
+    names = [(choice.preset, ""), *((ablation, "ablations") for ablation in choice.ablations)]
+    return [(name, load_preset(name, kind).description) for name, kind in names]
 
 
 @dataclass(frozen=True)

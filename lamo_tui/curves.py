@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -77,6 +77,30 @@ def curve(
     smooth = ema(y, smoothing) if wanted.smooth and smoothing > 0 else y
     low, high = (_aligned(data, f"{metric}/{end}", recorded) if wanted.band else None for end in ("low", "high"))
     return Series(name, x, smooth, colour, y if smooth is not y else None, low, high, marker)
+
+
+def mean_curve(
+    runs: Sequence[RunData], wanted: Plot, *, axis: Axis, smoothing: float, name: str, colour: str, marker: str
+) -> Series | None:
+    """Return the mean of several runs' curves, with a band from the lowest to the highest.
+
+    Each is smoothed by itself. The mean spans what all of them have recorded: beyond, it would jump when one ends.
+    """
+    curves = [
+        found
+        for data in runs
+        for found in [curve(data, wanted, axis=axis, smoothing=smoothing, name=name, colour=colour, marker=marker)]
+        if found is not None
+    ]
+    if len(curves) < 2:
+        return curves[0] if curves else None
+    first, last = max(float(one.x[0]) for one in curves), min(float(one.x[-1]) for one in curves)
+    places = np.unique(np.concatenate([one.x for one in curves]))
+    places = places[(places >= first) & (places <= last)]
+    if not len(places):
+        return None
+    values = np.stack([np.interp(places, one.x, one.y) for one in curves])
+    return Series(name, places, values.mean(0), colour, None, values.min(0), values.max(0), marker)
 
 
 def abscissa(data: RunData, recorded: Recorded, axis: Axis) -> FloatArray:

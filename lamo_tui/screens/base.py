@@ -54,7 +54,10 @@ class TopBar(Widget):
         for state, count in counts.items():
             if count:
                 text.append(f"{count} {state}  ", colours.state(state))
-        text.append(f"{len(snapshot.runs)} runs" if snapshot.listed else "looking for runs", colours.dim)
+        count = len(snapshot.runs)
+        text.append(
+            f"{count} {'run' if count == 1 else 'runs'}" if snapshot.listed else "looking for runs", colours.dim
+        )
         stats = snapshot.system
         if stats.cpu is not None and self.size.width >= 100:
             gpu = f"GPU {stats.gpus[0].load:.0f}%" if stats.gpus and stats.gpus[0].load is not None else stats.gpu_note

@@ -11,7 +11,7 @@ from textual.containers import Container
 
 from lamo_core.errors import UsageError
 from lamo_tui.bindings import bindings_of
-from lamo_tui.curves import AXES, AXIS_TITLES, PLOTS, SMOOTHING, Axis, Plot, curve, plots_of, references, task_name
+from lamo_tui.curves import AXES, AXIS_TITLES, PLOTS, SMOOTHING, Axis, Plot, mean_curve, plots_of, references, task_name
 from lamo_tui.store import RunData
 from lamo_tui.themes import Palette
 from lamo_tui.widgets.chart import Chart
@@ -31,9 +31,9 @@ class GridChart(Chart, inherit_bindings=False):
 
 @dataclass(frozen=True)
 class Drawn:
-    """A run in the charts: its numbers, and what tells its curve from others."""
+    """One curve of each chart: the numbers of a run, or of several seeds whose mean is drawn."""
 
-    data: RunData
+    runs: tuple[RunData, ...]
     name: str
     number: int
     """Decides colour and letter."""
@@ -85,35 +85,35 @@ class ChartGrid(Container, can_focus=True):
 
     def show(self, data: RunData | None, colours: Palette) -> None:
         """Show the curves of one run."""
-        self.show_all([Drawn(data, "", 0)] if data is not None else [], colours)
+        self.show_all([Drawn((data,), "", 0)] if data is not None else [], colours)
 
-    def show_all(self, runs: Sequence[Drawn], colours: Palette) -> None:
-        """Show the curves of several runs over each other, the first one on top."""
-        wanted = {plot.name for run in runs for plot in plots_of(run.data)} or {plot.name for plot in plots_of(None)}
+    def show_all(self, drawn: Sequence[Drawn], colours: Palette) -> None:
+        """Show several curves over each other, the first one on top."""
+        datas = [data for one in drawn for data in one.runs]
+        wanted = {plot.name for data in datas for plot in plots_of(data)} or {plot.name for plot in plots_of(None)}
         self._arrange([chart.kind for chart in self.charts if chart.kind.name in wanted])
         for chart in self.charts:
             if chart.kind.name in wanted:
-                self._fill(chart, runs, colours)
+                self._fill(chart, drawn, colours)
 
-    def _fill(self, chart: GridChart, runs: Sequence[Drawn], colours: Palette) -> None:
+    def _fill(self, chart: GridChart, drawn: Sequence[Drawn], colours: Palette) -> None:
         series: list[Series] = []
-        for run in reversed(runs):
-            colour = colours.series[run.number % len(colours.series)]
-            found = curve(
-                run.data,
+        for one in reversed(drawn):
+            found = mean_curve(
+                one.runs,
                 chart.kind,
                 axis=self.axis,
                 smoothing=SMOOTHING[self.level],
-                name=run.name,
-                colour=colour,
-                marker=letter_of(run.number),
+                name=one.name,
+                colour=colours.series[one.number % len(colours.series)],
+                marker=letter_of(one.number),
             )
             if found is not None:
                 # behind several curves, records would hide more than they show
-                series.append(found if len(runs) == 1 else replace(found, raw=None))
+                series.append(found if len(drawn) == 1 else replace(found, raw=None))
         lines: list[Reference] = []
-        if runs and len({task_name(run.data) for run in runs}) == 1:
-            lines = references(runs[0].data, chart.kind, (colours.series[1], colours.series[7], colours.series[3]))
+        if len({task_name(data) for one in drawn for data in one.runs}) == 1:
+            lines = references(drawn[0].runs[0], chart.kind, (colours.series[1], colours.series[7], colours.series[3]))
         chart.x_name, chart.x_kind = AXIS_TITLES[self.axis], "seconds" if self.axis == "time" else "count"
         chart.set_series(series)
         chart.set_references(lines)

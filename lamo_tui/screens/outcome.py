@@ -11,7 +11,7 @@ from rich.text import Text
 from lamo_core.config import RunConfig
 from lamo_core.evaluation.targets import targets_from_returns
 from lamo_core.runs.index import RunSummary
-from lamo_tui.choices import Choice, DataFacts, differences, estimate, histogram_lines
+from lamo_tui.choices import Choice, DataFacts, descriptions, differences, estimate, histogram_lines
 from lamo_tui.cli.output import duration, rate
 from lamo_tui.text import figure, inked, paragraph, percent, short_id, size
 from lamo_tui.themes import Palette
@@ -31,7 +31,10 @@ def plan_text(
     dim, model, optim = colours.dim, config.model, config.optim
     text = Text()
     text.append(config.name, Style(bold=True)).append(f"   seed {config.seed}   {config.device}\n", dim)
-    text.append(f"$ {choice.command()}\n\n", colours.secondary)
+    text.append(f"$ {choice.command()}\n", colours.secondary)
+    for name, description in descriptions(choice):
+        text.append(f"{name}: {description}\n", dim)
+    text.append("\n")
     parts = [model.backbone, _adapter(config), f"{model.embedding} embeddings", f"context {model.context}"]
     work = [f"{optim.steps:,} steps of {optim.batch_size} windows"]
     if facts is not None and facts.transitions:
@@ -113,7 +116,7 @@ def _histogram(facts: DataFacts, width: int, height: int, colours: Palette) -> T
         return text
     bins = max(8, min(40, width // 2))
     chosen, everything, edges = facts.histogram(bins)
-    rows = max(1, min(6, (height - 3) // 2))
+    rows = max(1, min(12, (height - 3) // 2))
     across = max(1, width // bins)
     for title, counts, ink in (("chosen", chosen, colours.primary), ("all data", everything, colours.dim)):
         text.append(f"{title}\n", dim)

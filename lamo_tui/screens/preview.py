@@ -29,21 +29,26 @@ class Preview(Vertical):
         yield ChartGrid(id="preview-charts", names=("return", "loss"))
         yield Static(id="preview-legend")
 
-    def show(self, snapshot: Snapshot, ids: Sequence[str], current: RunSummary | None, colours: Palette) -> None:
-        """Show the runs `ids` over each other, the first one on top."""
+    def show(
+        self, snapshot: Snapshot, ids: Sequence[str], by_seed: bool, current: RunSummary | None, colours: Palette
+    ) -> None:
+        """Show the runs `ids` over each other; `by_seed` draws the mean over runs of one preset."""
         grid = self.query_one(ChartGrid)
         grid.can_focus = False
         for chart in grid.charts:
             chart.can_focus = False
-        numbers = {run_id: index for index, run_id in enumerate(sorted(ids))}
-        runs = [
-            Drawn(snapshot.watched[run_id], short_id(run_id), numbers[run_id])
-            for run_id in ids
-            if run_id in snapshot.watched
-        ]
-        grid.show_all(runs, colours)
+        groups = _groups(snapshot, ids, by_seed)
+        grid.show_all(
+            [
+                Drawn(datas, title.partition("  ")[0], number)
+                for number, (title, members) in enumerate(groups.items())
+                for datas in [tuple(snapshot.watched[run_id] for run_id in members if run_id in snapshot.watched)]
+                if datas
+            ],
+            colours,
+        )
         self.query_one("#facts", Static).update(_facts(current, self.size.width - 4, colours))
-        self.query_one("#preview-legend", Static).update(_legend(snapshot, ids, numbers, self.size.width - 4, colours))
+        self.query_one("#preview-legend", Static).update(_legend(groups, self.size.width - 4, colours))
 
 
 def _facts(run: RunSummary | None, width: int, colours: Palette) -> Text:
@@ -77,15 +82,23 @@ def _returns(run: RunSummary) -> list[str]:
     return [figure(points[-1].mean), f"best {figure(best.mean)}", f"normalised {figure(points[-1].normalised)}"]
 
 
-def _legend(snapshot: Snapshot, ids: Sequence[str], numbers: dict[str, int], width: int, colours: Palette) -> Text:
-    text = Text()
+def _groups(snapshot: Snapshot, ids: Sequence[str], by_seed: bool) -> dict[str, list[str]]:
+    """Return what each curve is called and the runs that it is made from, in an order that does not change."""
+    groups: dict[str, list[str]] = {}
     for run_id in sorted(ids):
         run = snapshot.run(run_id)
-        if run is None or len(ids) < 2:
+        if run is not None:
+            groups.setdefault(run.name if by_seed else f"{short_id(run_id)}  {short_name(run)}", []).append(run_id)
+    return groups
+
+
+def _legend(groups: dict[str, list[str]], width: int, colours: Palette) -> Text:
+    text = Text()
+    for number, (title, members) in enumerate(groups.items()):
+        if len(groups) < 2 and len(members) < 2:
             continue
-        number = numbers[run_id]
-        ink = colours.series[number % len(colours.series)]
-        text.append(f"{letter_of(number)} ", Style(bold=True, color=ink))
-        text.append(fit(f"{short_id(run_id)}  {short_name(run)}", width - 2) + "\n", colours.dim)
+        seeds = f"  mean and range of {len(members)} seeds" if len(members) > 1 else ""
+        text.append(f"{letter_of(number)} ", Style(bold=True, color=colours.series[number % len(colours.series)]))
+        text.append(fit(f"{title}{seeds}", width - 2) + "\n", colours.dim)
     text.rstrip()
     return text

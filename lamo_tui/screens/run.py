@@ -42,6 +42,7 @@ class RunScreen(SteeringScreen):
         self.full_config = False
         self.search_text = ""
         self._shown: tuple[object, ...] = ()
+        self._alerts: dict[str, int] = {}
 
     def compose_body(self) -> ComposeResult:
         """Head; charts and system side by side; below them the list that was chosen."""
@@ -131,12 +132,22 @@ class RunScreen(SteeringScreen):
             return
         width = max(20, self.size.width - 2)
         head.update(run_panels.head(run, data, width, self.colours))
+        self._announce(data)
         self.query_one(ChartGrid).show(data, self.colours)
         self.query_one("#panel-tabs", Static).update(self._tabs(data))
         if self.query_one("#side").display:
             side = self.query_one("#side", Static)
             side.update(run_panels.system_text(run, data, snapshot.system, 48, self.colours))
         self._show_panel(run, data, snapshot)
+
+    def _announce(self, data: RunData | None) -> None:
+        """Say alerts that came while the run is watched; older ones are in the list."""
+        if data is None or data.loading:
+            return
+        known = self._alerts.setdefault(data.id, len(data.alerts))
+        for alert in data.alerts[known:]:
+            self.notify(alert.text, severity="warning", timeout=10, markup=False)
+        self._alerts[data.id] = len(data.alerts)
 
     def _nothing(self, snapshot: Snapshot) -> Text:
         if not snapshot.listed:

@@ -25,6 +25,8 @@ from lamo_tui.text import short_id
 
 _OVERLAID = 6
 """More curves than this cannot be told apart."""
+_MEANT = 24
+"""Runs of which means are taken at most."""
 
 
 class RunsScreen(SteeringScreen):
@@ -39,6 +41,7 @@ class RunsScreen(SteeringScreen):
         self.selected: set[str] = set()
         self.pinned: set[str] = set()
         self.order = "age"
+        self.by_seed = False
         self.query_text = ""
         self._fits: Callable[[RunSummary], bool] = lambda run: True
 
@@ -67,7 +70,7 @@ class RunsScreen(SteeringScreen):
         self.query_one("#table-head", Static).update(draw_head(width, self.order, self.colours))
         self._watch()
         if self.query_one(Preview).display:
-            self.query_one(Preview).show(snapshot, self.overlaid(), self._current(), self.colours)
+            self.query_one(Preview).show(snapshot, self.overlaid(), self.by_seed, self._current(), self.colours)
 
     def _row(self, run: RunSummary, now: float) -> Row:
         row = RunRow(run, run.id in self.selected, run.id in self.pinned, now - run.created, self.colours)
@@ -77,7 +80,11 @@ class RunsScreen(SteeringScreen):
         """Return the runs whose curves are shown: pinned, selected, and the one under the cursor."""
         here = self.query_one("#run-table", Rows).key
         marked = [run.id for run in self.lamo.snapshot.runs if run.id in self.pinned | self.selected]
-        return list(dict.fromkeys([*([here] if here else []), *marked]))[:_OVERLAID]
+        shown = list(dict.fromkeys([*([here] if here else []), *marked]))[:_OVERLAID]
+        if not self.by_seed:
+            return shown
+        names = {run.name for run in self.lamo.snapshot.runs if run.id in shown}
+        return [run.id for run in self.lamo.snapshot.runs if run.name in names][:_MEANT]
 
     def _watch(self) -> None:
         self.lamo.store.watch(self.overlaid() if self.query_one(Preview).display else ())
@@ -99,7 +106,7 @@ class RunsScreen(SteeringScreen):
             self.lamo.wake()
             preview = self.query_one(Preview)
             if preview.display:
-                preview.show(self.lamo.snapshot, self.overlaid(), self._current(), self.colours)
+                preview.show(self.lamo.snapshot, self.overlaid(), self.by_seed, self._current(), self.colours)
 
     def on_rows_clicked(self, message: Rows.Clicked) -> None:
         """Open a run by a double click."""
@@ -159,6 +166,13 @@ class RunsScreen(SteeringScreen):
         if key is not None:
             self.pinned ^= {key}
             self.show_snapshot(self.lamo.snapshot)
+
+    def action_seeds(self) -> None:
+        """Draw each preset as the mean over its seeds, or each run by itself."""
+        self.by_seed = not self.by_seed
+        self.notify("curves: mean over seeds" if self.by_seed else "curves: each run", timeout=2)
+        self.show_snapshot(self.lamo.snapshot)
+        self.lamo.wake()
 
     def action_sort(self) -> None:
         """Take the next order."""

@@ -103,6 +103,15 @@ async def test_a_loss_that_is_no_number_is_an_alert(made_folder: Path, dashboard
         assert "X failed" in text
 
 
+async def test_an_alert_that_comes_while_one_watches_is_announced(folder: Path, dashboard: OpenDashboard) -> None:
+    async with dashboard(folder, attach=BREAKOUT) as pilot:
+        assert not pilot.app._notifications
+        with (folder / BREAKOUT / "metrics.jsonl").open("a") as metrics:
+            metrics.write('{"t":1790000000,"step":401,"k":"train","loss":"NaN"}\n')
+        await look(pilot)
+        assert [str(note.message) for note in pilot.app._notifications] == ["loss is NaN since step 401"]
+
+
 async def test_a_jump_of_the_loss_is_an_alert(tmp_path: Path, dashboard: OpenDashboard) -> None:
     make_run(tmp_path / "runs", "a-jumpy-run-s0-jjjj", steps=300, spike_at=180)
     async with dashboard(tmp_path / "runs", attach="a-jumpy-run-s0-jjjj") as pilot:

@@ -16,6 +16,7 @@ from lamo_core.runs.status import own_process, read_status, write_status
 from lamo_tui import steering
 from lamo_tui.app import LamoApp
 from lamo_tui.picture import screen_text
+from lamo_tui.screens.chart_grid import ChartGrid
 from lamo_tui.screens.dialogs import Question, Reading
 from lamo_tui.screens.rows import Rows
 from lamo_tui.screens.runs import RunsScreen
@@ -164,6 +165,21 @@ async def test_differences_of_selected_runs_are_listed(made_folder: Path, dashbo
         text = screen_text(pilot.app)
         assert "task.name" in text
         assert "optim.clip" not in text
+
+
+async def test_seeds_of_a_preset_are_drawn_as_their_mean(made_folder: Path, dashboard: OpenDashboard) -> None:
+    async with dashboard(made_folder, 200, 60) as pilot:
+        await pilot.press("m")
+        await look(pilot)
+        (loss, *_) = pilot.app.screen.query_one(ChartGrid).charts
+        (mean,) = loss.series
+        # seeds 0, 4 and 6 of the preset reached 400, 330 and 120 steps: all of them have the first 120
+        assert mean.x[-1] == 120
+        assert mean.low is not None
+        assert mean.high is not None
+        assert (mean.low[:100] <= mean.y[:100]).all()
+        assert (mean.y[:100] <= mean.high[:100]).all()
+        assert "mean and range of 3 seeds" in screen_text(pilot.app)
 
 
 async def test_a_run_that_appears_is_listed_and_the_cursor_stays(folder: Path, dashboard: OpenDashboard) -> None:
