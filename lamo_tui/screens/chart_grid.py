@@ -54,6 +54,8 @@ class ChartGrid(Container, can_focus=True):
         self._names = names
         self._chosen = PLOTS[0].name
         self._shown: list[str] = []
+        self._looks: tuple[object, ...] = ()
+        self._datas: list[RunData] = []
 
     def compose(self) -> ComposeResult:
         """Make one chart per plot; those without data stay hidden."""
@@ -90,6 +92,11 @@ class ChartGrid(Container, can_focus=True):
     def show_all(self, drawn: Sequence[Drawn], colours: Palette) -> None:
         """Show several curves over each other, the first one on top."""
         datas = [data for one in drawn for data in one.runs]
+        looks = (self.axis, self.level, colours, tuple((one.name, one.number) for one in drawn))
+        # equal content is not drawn anew: this is asked four times a second
+        if (looks, [id(data) for data in datas]) == (self._looks, [id(data) for data in self._datas]):
+            return
+        self._looks, self._datas = looks, datas
         wanted = {plot.name for data in datas for plot in plots_of(data)} or {plot.name for plot in plots_of(None)}
         self._arrange([chart.kind for chart in self.charts if chart.kind.name in wanted])
         for chart in self.charts:

@@ -129,13 +129,22 @@ class NewRunScreen(LamoScreen):
             return
         if self._facts_of and self._facts_of[0] != (config.data, config.seed):
             self.facts, self.problem = None, ""
-        width = max(30, self.query_one("#plan").size.width - 4)
-        plan.update(outcome.plan_text(self.choice, config, self.facts, self.lamo.snapshot.runs, width, self.colours))
-        room = self.query_one("#data").size
-        data.update(outcome.data_text(config, self.facts, self.problem, room.width - 4, room.height - 2, self.colours))
+        self._draw_outcome(config)
         if not self._facts_of or self._facts_of[0] != (config.data, config.seed):
             self._facts_of = ((config.data, config.seed),)
             self._look_up(config)
+
+    def _draw_outcome(self, config: RunConfig) -> None:
+        plan, data = self.query_one("#plan", Static), self.query_one("#data", Static)
+        width, height = plan.content_size
+        runs = self.lamo.snapshot.runs
+        plan.update(outcome.plan_text(self.choice, config, self.facts, runs, max(24, width), height, self.colours))
+        width, height = data.content_size
+        data.update(outcome.data_text(config, self.facts, self.problem, max(24, width), height, self.colours))
+
+    def on_resize(self) -> None:
+        """Draw in the new size, once the panels have theirs."""
+        self.call_after_refresh(self._show_choice)
 
     @work(thread=True, exclusive=True, group="facts", exit_on_error=False)
     def _look_up(self, config: RunConfig) -> None:

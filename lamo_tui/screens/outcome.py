@@ -25,16 +25,20 @@ def plan_text(
     facts: DataFacts | None,
     runs: Sequence[RunSummary],
     width: int,
+    height: int,
     colours: Palette,
 ) -> Text:
-    """Draw name, command, size, time, and what differs from the preset."""
+    """Draw name, command, work, time and changes of the preset; little room leaves out what can be missed."""
     dim, model, optim = colours.dim, config.model, config.optim
     text = Text()
     text.append(config.name, Style(bold=True)).append(f"   seed {config.seed}   {config.device}\n", dim)
     text.append(f"$ {choice.command()}\n", colours.secondary)
-    for name, description in descriptions(choice):
-        text.append(f"{name}: {description}\n", dim)
-    text.append("\n")
+    if height >= 16:
+        for name, description in descriptions(choice):
+            text.append(f"{name}: {description}\n", dim)
+        text.append("\n")
+    else:
+        text.append_text(_changes(choice, width, colours))
     parts = [model.backbone, _adapter(config), f"{model.embedding} embeddings", f"context {model.context}"]
     work = [f"{optim.steps:,} steps of {optim.batch_size} windows"]
     if facts is not None and facts.transitions:
@@ -45,16 +49,16 @@ def plan_text(
     text.append_text(paragraph("model", parts, width, dim))
     text.append_text(paragraph("work", work, width, dim))
     text.append_text(paragraph("time", _time(config, runs), width, dim))
-    text.append_text(paragraph("words", words, width, dim)).append("\n")
-    return text.append_text(_changes(choice, width, colours))
+    text.append_text(paragraph("words", words, width, dim))
+    return text.append("\n").append_text(_changes(choice, width, colours)) if height >= 16 else text
 
 
 def _changes(choice: Choice, width: int, colours: Palette) -> Text:
     """Draw what ablations and edits change of the preset."""
     changed, text, dim = differences(choice), Text(), colours.dim
     if not changed:
-        return text.append(f"nothing differs from the preset {choice.preset}", dim)
-    text.append(f"differs from the preset {choice.preset}\n", Style(bold=True, color=colours.primary))
+        return text.append("nothing differs from the preset\n", dim)
+    text.append("differs from the preset\n", Style(bold=True, color=colours.primary))
     for name, old, new, origin in changed[:_MOST_DIFFERENCES]:
         line = Text("  ").append(f"{name:<22}").append(f" {old} → ", dim).append(f"{new}", Style(bold=True))
         line.append(f"  {origin}", dim)
@@ -111,16 +115,18 @@ def _targets(config: RunConfig, facts: DataFacts) -> list[str]:
 
 
 def _histogram(facts: DataFacts, width: int, height: int, colours: Palette) -> Text:
+    """Draw the spread of the chosen returns and that of all, on one axis; one line each where there is little room."""
     text, dim = Text(), Style(color=colours.dim)
-    if height < 4 or width < 20:
+    if height < 3 or width < 24:
         return text
-    bins = max(8, min(40, width // 2))
+    small = height < 7
+    bins = max(8, min(40, (width - 9 if small else width) // 2))
     chosen, everything, edges = facts.histogram(bins)
-    rows = max(1, min(12, (height - 3) // 2))
-    across = max(1, width // bins)
-    for title, counts, ink in (("chosen", chosen, colours.primary), ("all data", everything, colours.dim)):
-        text.append(f"{title}\n", dim)
+    rows = 1 if small else min(12, (height - 3) // 2)
+    across = max(1, (width - 9 if small else width) // bins)
+    for title, counts, ink in (("chosen", chosen, colours.primary), ("all", everything, colours.dim)):
+        text.append("" if small else f"{title}\n", dim)
         for line in histogram_lines([int(count) for count in np.repeat(counts, across)], rows):
-            text.append(line + "\n", Style(color=ink))
+            text.append(line, ink).append(f" {title}\n" if small else "\n", dim)
     low, high = figure(float(edges[0])), figure(float(edges[-1]))
     return text.append(low).append("return".center(max(6, bins * across - len(low) - len(high))), dim).append(high)

@@ -42,6 +42,7 @@ class RunsScreen(SteeringScreen):
         self.pinned: set[str] = set()
         self.order = "age"
         self.by_seed = False
+        self._drawn: tuple[object, object] = (None, None)
         self.query_text = ""
         self._fits: Callable[[RunSummary], bool] = lambda run: True
 
@@ -58,6 +59,16 @@ class RunsScreen(SteeringScreen):
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
         """Draw the list anew; the cursor stays on its run."""
+        width = self.query_one("#run-table", Rows).scrollable_content_region.width
+        marks = (frozenset(self.selected), frozenset(self.pinned), self.order, self.query_text, width, self.colours)
+        if snapshot.runs is not self._drawn[0] or marks != self._drawn[1]:
+            self._drawn = (snapshot.runs, marks)
+            self._draw_list(snapshot, width)
+        self._watch()
+        if self.query_one(Preview).display:
+            self.query_one(Preview).show(snapshot, self.overlaid(), self.by_seed, self._current(), self.colours)
+
+    def _draw_list(self, snapshot: Snapshot, width: int) -> None:
         runs = [run for run in snapshot.runs if self._fits(run) or run.id in self.pinned]
         known = {run.id for run in snapshot.runs}
         self.selected &= known
@@ -66,11 +77,7 @@ class RunsScreen(SteeringScreen):
         table.cursor_style = Style(bgcolor=self.colours.cursor)
         table.empty = "  no run fits the filter: esc clears it" if snapshot.runs else table.empty
         table.set_rows([self._row(run, snapshot.time) for run in ordered(runs, self.order, self.pinned)])
-        width = table.scrollable_content_region.width
         self.query_one("#table-head", Static).update(draw_head(width, self.order, self.colours))
-        self._watch()
-        if self.query_one(Preview).display:
-            self.query_one(Preview).show(snapshot, self.overlaid(), self.by_seed, self._current(), self.colours)
 
     def _row(self, run: RunSummary, now: float) -> Row:
         row = RunRow(run, run.id in self.selected, run.id in self.pinned, now - run.created, self.colours)
