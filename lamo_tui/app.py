@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -28,6 +29,7 @@ from lamo_tui.screens.welcome import WelcomeScreen
 from lamo_tui.settings import Settings
 from lamo_tui.store import RunStore, Snapshot
 from lamo_tui.system import SystemMeter
+from lamo_tui.view import View
 
 _POLL_SECONDS = 0.25
 
@@ -49,6 +51,7 @@ class LamoApp(App[None]):
         root: Path,
         *,
         settings: Settings | None = None,
+        view: View | None = None,
         attach: str | None = None,
         store: RunStore | None = None,
         clock: Callable[[], float] = time.time,
@@ -57,6 +60,7 @@ class LamoApp(App[None]):
         super().__init__()
         self.root = root
         self.settings = settings or Settings()
+        self.view = view or View()
         self.clock = clock
         self.snapshot = Snapshot(root=root)
         self.opened: str | None = attach
@@ -67,7 +71,8 @@ class LamoApp(App[None]):
         self._welcomed = False
         for theme in themes.THEMES:
             self.register_theme(theme)
-        self.theme = self.settings.theme if self.settings.theme in self.available_themes else themes.DARK.name
+        wanted = (self.settings.theme, self.view.theme, themes.DARK.name)
+        self.theme = next(name for name in wanted if name in self.available_themes)
         self.colours = themes.palette(self.current_theme, self.get_css_variables())
 
     def on_mount(self) -> None:
@@ -182,6 +187,7 @@ class LamoApp(App[None]):
 
     def _recolour(self) -> None:
         self.colours = themes.palette(self.current_theme, self.get_css_variables())
+        self.view = replace(self.view, theme=self.theme)
         for screen in self.screen_stack:
             if isinstance(screen, LamoScreen) and screen.is_mounted:
                 screen.recolour()

@@ -13,7 +13,6 @@ from lamo_core.config import unknown_key
 from lamo_core.errors import UsageError
 from lamo_core.presets import read_toml
 from lamo_tui.bindings import check_keymap
-from lamo_tui.themes import DARK
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,8 @@ class Settings:
     "runs.stop" = "S"
     """
 
-    theme: str = DARK.name
+    theme: str = ""
+    """Empty takes the one that was chosen last."""
     keymap: dict[str, str] = field(default_factory=dict)
 
 
@@ -44,7 +44,7 @@ def load_settings(path: Path | None = None) -> Settings:
         if name not in ("theme", "keymap"):
             raise unknown_key(name, ["theme", "keymap"], f"setting in {path},")
     keymap = _keymap(values.get("keymap", {}), path)
-    theme = values.get("theme", DARK.name)
+    theme = values.get("theme", "")
     if not isinstance(theme, str):
         raise UsageError(f"theme in {path} wants the name of a theme, not {theme!r}")
     return Settings(theme, keymap)

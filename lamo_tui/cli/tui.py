@@ -42,12 +42,15 @@ def tui(
         check_terminal()
 
     from lamo_tui.app import LamoApp
+    from lamo_tui.view import load_view, save_view, view_path
 
-    app = LamoApp(root, settings=settings, attach=run.id if run else None, follow=not once)
+    attached = run.id if run else None
+    app = LamoApp(root, settings=settings, view=load_view(view_path()), attach=attached, follow=not once)
     if once:
         typer.echo(_picture(app, size[0], size[1]))
         return
     app.run()
+    save_view(app.view, view_path())
     _conclude(app)
 
 

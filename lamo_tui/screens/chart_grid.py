@@ -146,6 +146,11 @@ class ChartGrid(Container, can_focus=True):
             chart.set_class(chart.kind.name == self._chosen and len(shown) > 1, "chosen")
         self.styles.grid_size_columns = 1 if single else _columns_for(len(shown), columns)
 
+    def look_as(self, axis: str, level: int) -> None:
+        """Take over axis and smoothing, as far as they exist."""
+        self.axis = next((known for known in AXES if known == axis), "step")
+        self.level = max(0, min(level, len(SMOOTHING) - 1))
+
     # what keys do
 
     def choose(self, by: int) -> None:

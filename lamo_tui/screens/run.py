@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -61,6 +62,7 @@ class RunScreen(SteeringScreen):
     def on_mount(self) -> None:
         """Start with the charts."""
         self.query_one("#panel-tabs").auto_links = False
+        self.query_one(ChartGrid).look_as(self.lamo.view.axis, self.lamo.view.smoothing)
         self.query_one("#side").border_title = "system"
         if self.one_panel:
             self.panel = "charts"
@@ -134,7 +136,9 @@ class RunScreen(SteeringScreen):
         head.update(run_panels.head(run, data, width, self.colours))
         self._announce(data)
         self.query_one(ChartGrid).show(data, self.colours)
-        self.query_one("#panel-tabs", Static).update(self._tabs(data))
+        note, alerts = self.query_one(ChartGrid).describe(), len(data.alerts) if data is not None else 0
+        tabs = run_panels.tabs(self.panels, self.panel, alerts, note, self.size.width, self.colours)
+        self.query_one("#panel-tabs", Static).update(tabs)
         if self.query_one("#side").display:
             side = self.query_one("#side", Static)
             side.update(run_panels.system_text(run, data, snapshot.system, 48, self.colours))
@@ -155,21 +159,6 @@ class RunScreen(SteeringScreen):
         if self.lamo.opened is None:
             return Text("no run is open: press 1 for the list, n for a new run", self.colours.dim)
         return Text(f"{self.lamo.opened} is not in {snapshot.root} any more: press 1 for the list", self.colours.warn)
-
-    def _tabs(self, data: RunData | None) -> Text:
-        text, alerts = Text(" "), len(data.alerts) if data is not None else 0
-        for name in self.panels:
-            style = Style(
-                bold=True, reverse=name == self.panel, color=self.colours.primary if name == self.panel else None
-            )
-            click = Style(meta={"@click": f"screen.show_panel('{name}')"})
-            text.append(f" {name} ", (style if name == self.panel else Style(color=self.colours.dim)) + click)
-            if name == "events" and alerts:
-                text.append(f"!{alerts} ", Style(bold=True, color=self.colours.warn))
-        grid = self.query_one(ChartGrid)
-        text.append(f"   {grid.describe()}", self.colours.dim)
-        text.truncate(self.size.width, overflow="ellipsis")
-        return text
 
     def _show_panel(self, run: RunSummary, data: RunData | None, snapshot: Snapshot) -> None:
         if self.panel == "system":
@@ -236,12 +225,16 @@ class RunScreen(SteeringScreen):
 
     def action_smooth(self, by: int) -> None:
         """Smooth more, less, or not at all."""
-        self.query_one(ChartGrid).smooth(by)
+        grid = self.query_one(ChartGrid)
+        grid.smooth(by)
+        self.lamo.view = replace(self.lamo.view, smoothing=grid.level)
         self.show_snapshot(self.lamo.snapshot)
 
     def action_x_axis(self) -> None:
         """Take the next x axis."""
-        self.query_one(ChartGrid).next_axis()
+        grid = self.query_one(ChartGrid)
+        grid.next_axis()
+        self.lamo.view = replace(self.lamo.view, axis=grid.axis)
         self.show_snapshot(self.lamo.snapshot)
 
     def action_log_y(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rich.style import Style
@@ -79,6 +79,19 @@ def _scores(run: RunSummary, data: RunData | None, width: int, colours: Palette)
         line.append("   reading the record…", dim)
     line.truncate(width, overflow="ellipsis")
     return line
+
+
+def tabs(names: Sequence[str], chosen: str, alerts: int, note: str, width: int, colours: Palette) -> Text:
+    """Draw the names of the panels, which can be clicked, and how the charts are drawn."""
+    text = Text(" ")
+    for name in names:
+        here = Style(bold=True, reverse=True, color=colours.primary) if name == chosen else Style(color=colours.dim)
+        text.append(f" {name} ", here + Style(meta={"@click": f"screen.show_panel('{name}')"}))
+        if name == "events" and alerts:
+            text.append(f"!{alerts} ", Style(bold=True, color=colours.warn))
+    text.append(f"   {note}", colours.dim)
+    text.truncate(width, overflow="ellipsis")
+    return text
 
 
 def event_rows(run: RunSummary, data: RunData, colours: Palette) -> list[Row]:
@@ -186,7 +199,8 @@ def system_text(run: RunSummary, data: RunData | None, stats: SystemStats, width
     text.append("this machine\n", strong)
     cpu = "n/a" if stats.cpu is None else f"{stats.cpu:3.0f} % of {stats.cores} cores"
     text.append("  cpu     ", dim).append(f"{cpu:<20}").append(spark(stats.cpu_history, 20) + "\n", colours.primary)
-    memory = f"{size(stats.memory_used)} of {size(stats.memory_total)}"
+    used = stats.memory_used
+    memory = "n/a" if used is None else f"{size(used)} of {size(stats.memory_total)}"
     text.append("  memory  ", dim).append(f"{memory:<20}").append(
         spark(stats.memory_history, 20) + "\n", colours.primary
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from rich.style import Style
 from rich.text import Text
@@ -40,11 +41,15 @@ class RunsScreen(SteeringScreen):
         super().__init__()
         self.selected: set[str] = set()
         self.pinned: set[str] = set()
-        self.order = "age"
         self.by_seed = False
         self._drawn: tuple[object, object] = (None, None)
         self.query_text = ""
         self._fits: Callable[[RunSummary], bool] = lambda run: True
+
+    @property
+    def order(self) -> str:
+        """What the list is ordered by."""
+        return self.lamo.view.order if self.lamo.view.order in ORDERS else "age"
 
     def compose_body(self) -> ComposeResult:
         """List on the left, what is known of the chosen runs on the right."""
@@ -184,7 +189,7 @@ class RunsScreen(SteeringScreen):
     def action_sort(self) -> None:
         """Take the next order."""
         names = list(ORDERS)
-        self.order = names[(names.index(self.order) + 1) % len(names)]
+        self.lamo.view = replace(self.lamo.view, order=names[(names.index(self.order) + 1) % len(names)])
         self.show_snapshot(self.lamo.snapshot)
 
     def action_diff(self) -> None:

@@ -15,7 +15,7 @@ LAMO = [sys.executable, "-m", "lamo_tui.cli.app"]
 
 
 def run_lamo(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "LAMO_CONFIG": "none.toml", **variables}
+    environment = {**os.environ, "LAMO_CONFIG": "none.toml", "LAMO_STATE": "none", **variables}
     return subprocess.run([*LAMO, *words], capture_output=True, text=True, env=environment, timeout=120)
 
 
@@ -26,7 +26,10 @@ def test_once_prints_a_picture_and_loads_no_torch(made_folder: Path) -> None:
         "heavy = {'torch', 'transformers', 'ale_py', 'gymnasium'} & set(sys.modules); print('heavy:', sorted(heavy))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, "LAMO_CONFIG": "none.toml"}
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "LAMO_CONFIG": "none.toml", "LAMO_STATE": "none"},
     )
     assert done.returncode == 0, done.stderr
     assert "action loss" in done.stdout
@@ -104,7 +107,7 @@ def test_an_error_that_nobody_expected_is_a_sentence_on_the_normal_screen(made_f
     terminal = Terminal(tmp_path)
     try:
         terminal.wait_for("ready>")
-        where = f"LAMO_CONFIG=none.toml LAMO_CACHE={tmp_path / 'cache'} PYTHONPATH={Path.cwd()}"
+        where = f"LAMO_CONFIG=none.toml LAMO_STATE={tmp_path} LAMO_CACHE={tmp_path / 'cache'} PYTHONPATH={Path.cwd()}"
         terminal.type(f"{where} {sys.executable} {program} tui --runs {made_folder}; echo code=$?", "Enter")
         terminal.wait_for("F finished")
         terminal.type("C-t")
@@ -130,7 +133,10 @@ def test_in_a_terminal_it_starts_shows_a_run_and_leaves_no_trace(folder: Path, t
     terminal = Terminal(tmp_path)
     try:
         terminal.wait_for("ready>")
-        terminal.type(f"LAMO_CONFIG=none.toml {sys.executable} -m lamo_tui.cli.app tui --runs {folder}", "Enter")
+        terminal.type(
+            f"LAMO_CONFIG=none.toml LAMO_STATE={tmp_path} {sys.executable} -m lamo_tui.cli.app tui --runs {folder}",
+            "Enter",
+        )
         terminal.wait_for("R running")
         assert terminal.alternate()
         terminal.type("Enter")
