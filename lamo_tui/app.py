@@ -21,6 +21,7 @@ from lamo_tui.bindings import bindings_of
 from lamo_tui.commands import LamoCommands
 from lamo_tui.messages import StoreFailed, StoreUpdated
 from lamo_tui.screens.base import LamoScreen
+from lamo_tui.screens.data import DataScreen
 from lamo_tui.screens.help import HelpScreen
 from lamo_tui.screens.new_run import NewRunScreen
 from lamo_tui.screens.run import RunScreen
@@ -39,12 +40,16 @@ class LamoApp(App[None]):
 
     CSS_PATH = "app.tcss"
     TITLE = "lamo"
-    MODES: ClassVar = {"runs": RunsScreen, "run": RunScreen, "new": NewRunScreen, "help": HelpScreen}
+    MODES: ClassVar = {
+        "runs": RunsScreen,
+        "run": RunScreen,
+        "new": NewRunScreen,
+        "data": DataScreen,
+        "help": HelpScreen,
+    }
     DEFAULT_MODE = "runs"
     BINDINGS = bindings_of("app")
     COMMANDS: ClassVar = {LamoCommands}
-    HORIZONTAL_BREAKPOINTS: ClassVar = [(0, "-narrow"), (110, "-normal"), (160, "-wide")]
-    VERTICAL_BREAKPOINTS: ClassVar = [(0, "-short"), (32, "-tall")]
 
     def __init__(
         self,
@@ -58,6 +63,8 @@ class LamoApp(App[None]):
         follow: bool = True,
     ) -> None:
         super().__init__()
+        self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-normal"), (160, "-wide")]
+        self.VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall")]
         self.root = root
         self.settings = settings or Settings()
         self.view = view or View()

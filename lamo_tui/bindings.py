@@ -31,6 +31,7 @@ APP = (
     Key("app.runs", "1", "mode('runs')", "runs", "List all runs."),
     Key("app.run", "2", "mode('run')", "run", "Show the run that was opened last."),
     Key("app.new", "n,3", "mode('new')", "new", "Set up a new run.", 7),
+    Key("app.data", "4", "mode('data')", "data", "Show the data sets and their cards."),
     Key("app.help", "question_mark,f1", "mode('help')", "help", "Show all keys.", 8),
     Key("app.palette", "ctrl+p", "command_palette", "palette", "Search every action, run and preset.", 9),
     Key("app.theme", "ctrl+t", "next_theme", "theme", "Take the next colour theme."),
@@ -117,6 +118,8 @@ LISTS = (
 )
 """Keys of every list and text."""
 
+DATA = (Key("data.back", "escape", "back", "back", "Go back to the list of runs.", 1),)
+
 HELP = (Key("help.back", "escape", "back", "back", "Go back.", 1),)
 
 PLACES: Mapping[str, tuple[str, tuple[Key, ...]]] = {
@@ -126,6 +129,7 @@ PLACES: Mapping[str, tuple[str, tuple[Key, ...]]] = {
     "run": ("Run", RUN),
     "chart": ("In a chart", CHART),
     "new": ("New run", NEW),
+    "data": ("Data", DATA),
     "help": ("Help", HELP),
 }
 """Place to its title and keys."""

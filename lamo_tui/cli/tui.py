@@ -11,8 +11,6 @@ import typer
 if TYPE_CHECKING:
     from lamo_tui.app import LamoApp
 
-TUI_EPILOG = "Examples:  lamo tui   ·   lamo tui --attach last   ·   lamo tui --once > picture.txt"
-
 
 def tui(
     runs: Annotated[
@@ -25,7 +23,10 @@ def tui(
         str | None, typer.Option("--size", metavar="COLSxROWS", help="Size of the picture with --once.")
     ] = None,
 ) -> None:
-    """Pick, start, watch and steer runs in the terminal; leaving it leaves training running."""
+    """Pick, start, watch and steer runs in the terminal; leaving it leaves training running.
+
+    Examples:  lamo tui   ·   lamo tui --attach last   ·   lamo tui --once --size 120x40
+    """
     from lamo_core.places import runs_dir
     from lamo_core.runs.directory import find_run
     from lamo_tui.settings import load_settings

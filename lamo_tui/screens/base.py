@@ -15,12 +15,18 @@ from textual.widget import Widget
 
 from lamo_tui.bindings import PLACES, Key, keys_of
 from lamo_tui.store import Snapshot
-from lamo_tui.themes import Palette
+from lamo_tui.themes import LETTERS, Palette
 
 if TYPE_CHECKING:
     from lamo_tui.app import LamoApp
 
-_TABS = (("1", "Runs", "runs"), ("2", "Run", "run"), ("3", "New run", "new"), ("?", "Help", "help"))
+_TABS = (
+    ("1", "Runs", "runs"),
+    ("2", "Run", "run"),
+    ("3", "New run", "new"),
+    ("4", "Data", "data"),
+    ("?", "Help", "help"),
+)
 
 
 class TopBar(Widget):
@@ -53,7 +59,8 @@ class TopBar(Widget):
         counts = {state: sum(run.state == state for run in snapshot.runs) for state in ("running", "stalled", "paused")}
         for state, count in counts.items():
             if count:
-                text.append(f"{count} {state}  ", colours.state(state))
+                shown = f"{count} {state}  " if self.size.width >= 100 else f"{count} {LETTERS[state]}  "
+                text.append(shown, colours.state(state))
         count = len(snapshot.runs)
         text.append(
             f"{count} {'run' if count == 1 else 'runs'}" if snapshot.listed else "looking for runs", colours.dim

@@ -175,6 +175,22 @@ async def test_the_help_tells_every_key(made_folder: Path, dashboard: OpenDashbo
                 assert key.id in lines
 
 
+async def test_the_data_screen_shows_every_card(made_folder: Path, dashboard: OpenDashboard) -> None:
+    from lamo_core.data.sources.bundled import all_set_names
+
+    async with dashboard(made_folder) as pilot:
+        await pilot.press("4")
+        await pilot.pause()
+        await pilot.app.workers.wait_for_complete()
+        await pilot.pause()
+        assert [row.key for row in pilot.app.screen.query_one("#sets", Rows).rows] == all_set_names()
+        text = screen_text(pilot.app)
+        assert "857 episodes, 1,040,177 transitions" in text
+        await pilot.press("down")
+        await pilot.pause()
+        assert "857 episodes, 1,040,177 transitions" not in screen_text(pilot.app)
+
+
 async def test_every_theme_can_be_taken(made_folder: Path, dashboard: OpenDashboard) -> None:
     async with dashboard(made_folder, attach=RUN) as pilot:
         app = pilot.app

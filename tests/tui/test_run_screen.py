@@ -168,7 +168,7 @@ async def test_a_small_terminal_shows_one_panel_at_a_time(made_folder: Path, das
 
 async def test_no_size_breaks_any_screen(made_folder: Path, dashboard: OpenDashboard) -> None:
     async with dashboard(made_folder, 200, 60, attach=BREAKOUT) as pilot:
-        for mode in ("1", "2", "3", "question_mark"):
+        for mode in ("1", "2", "3", "4", "question_mark"):
             await pilot.press(mode)
             for columns, rows in ((30, 8), (61, 19), (100, 32), (160, 20), (12, 4), (120, 40)):
                 await pilot.resize_terminal(columns, rows)

@@ -1,0 +1,93 @@
+"""The data sets that ship with lamo: a list, and the card of the chosen one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from rich.style import Style
+from rich.text import Text
+from textual import work
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+
+from lamo_core.errors import LamoError
+from lamo_tui.bindings import bindings_of
+from lamo_tui.cli.data_card import card_lines
+from lamo_tui.screens.base import LamoScreen
+from lamo_tui.screens.rows import Row, Rows
+
+Cards = dict[str, dict[str, Any] | str]
+"""Set to its card, or to the sentence that says why there is none."""
+
+
+class DataScreen(LamoScreen):
+    """Sets on the left, the card on the right."""
+
+    PLACE = "data"
+    BINDINGS = bindings_of("data")
+    AUTO_FOCUS = "#sets"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cards: Cards = {}
+
+    def compose_body(self) -> ComposeResult:
+        """List and card side by side."""
+        with Horizontal():
+            yield Rows(id="sets", empty=" reading the cards…")
+            yield Rows(id="card", cursor=False)
+
+    def on_mount(self) -> None:
+        """Read the cards without holding up the screen."""
+        self.query_one("#card").border_title = "card"
+        self.query_one("#card").add_class("panel")
+        self._read()
+
+    @work(thread=True, exclusive=True, group="cards", exit_on_error=False)
+    def _read(self) -> None:
+        from lamo_core.data.sources.bundled import all_set_names, read_card
+
+        cards: Cards = {}
+        for name in all_set_names():
+            try:
+                cards[name] = read_card(name)
+            except LamoError as error:
+                cards[name] = str(error)
+        self.app.call_from_thread(self._know, cards)
+
+    def _know(self, cards: Cards) -> None:
+        self.cards = cards
+        self.recolour()
+
+    def recolour(self) -> None:
+        """Draw the list and the card."""
+        sets = self.query_one("#sets", Rows)
+        sets.cursor_style = Style(bgcolor=self.colours.cursor)
+        sets.set_rows([Row(name, self._drawn(name, card)) for name, card in self.cards.items()])
+        self._show_card(sets.key)
+
+    def _drawn(self, name: str, card: dict[str, Any] | str) -> Callable[[int], Text]:
+        amount = "damaged" if isinstance(card, str) else f"{card['episodes']:,} episodes"
+        dim = self.colours.dim
+        return lambda width: Text(f" {name:<20}").append(f"{amount:>15}" if width > 35 else "", dim)
+
+    def on_rows_moved(self, message: Rows.Moved) -> None:
+        """Show the card of the set under the cursor."""
+        if message.rows.id == "sets":
+            self._show_card(message.key)
+
+    def _show_card(self, name: str | None) -> None:
+        card = self.cards.get(name or "")
+        lines = [card] if isinstance(card, str) else list(card_lines(card)) if card else []
+        rows = self.query_one("#card", Rows)
+        rows.set_rows([Row(f"{name}-{index}", self._line(index, line)) for index, line in enumerate(lines)])
+        rows.action_edge(0)
+
+    def _line(self, index: int, line: str) -> Callable[[int], Text]:
+        style = Style(bold=True, color=self.colours.primary) if index == 0 else Style(color=self.colours.text)
+        return lambda width: Text(line, style)
+
+    def action_back(self) -> None:
+        """Go back to the list of runs."""
+        self.lamo.action_mode("runs")
