@@ -18,11 +18,13 @@ from lamo_core.model.hub import read_config
 CARD_FILE = "card.json"
 
 
-def write_card(folder: Path, trained_on: Path, tests: list[Path], corpus: Path | None) -> dict[str, Any]:
+def write_card(
+    folder: Path, trained_on: Path, tests: list[Path], corpus: Path | None, note: str = ""
+) -> dict[str, Any]:
     """Measure a folder of `lamo pretrain` on test texts and write its card.json; returns the card.
 
-    `corpus` is a text file that says what was read: its first line a description, each further line a title. Raises
-    `MissingError` for a folder without training facts.
+    `corpus` is a text file that says what was read: its first line a description, each further line a title;
+    `note` is what else a reader should know of the training. Raises `MissingError` for a folder without training facts.
     """
     facts = _training_facts(folder)
     backbone = load_backbone(str(folder))
@@ -49,7 +51,10 @@ def write_card(folder: Path, trained_on: Path, tests: list[Path], corpus: Path |
             "sha256": facts["text_sha256"],
             "tokens": facts["corpus_tokens"],
         },
-        "training": {key: facts[key] for key in ("steps", "tokens", "held_out_loss", "settings")},
+        "training": {
+            "note": note,
+            **{key: facts[key] for key in ("steps", "tokens", "held_out_loss", "settings")},
+        },
         "perplexity": {
             "method": METHOD,
             "texts": [_measured(backbone, test, trained_on) for test in tests],

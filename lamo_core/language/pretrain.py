@@ -124,10 +124,6 @@ def training_rows(tokens: TokenArray, config: PretrainConfig, step: int) -> Toke
 def _check(config: PretrainConfig) -> None:
     if config.width % config.heads:
         raise UsageError(f"the width {config.width} must be a multiple of the number of heads {config.heads}")
-    if config.sequence > config.positions:
-        raise UsageError(
-            f"a sequence of {config.sequence} tokens needs at least as many positions, not {config.positions}"
-        )
     for name in ("layers", "width", "heads", "steps", "batch_size", "sequence", "save_every"):
         if getattr(config, name) < 1:
             raise UsageError(f"{name} must be at least 1, not {getattr(config, name)}")
@@ -167,7 +163,7 @@ def _prepare(text: Path, folder: Path, config: PretrainConfig) -> _State:
 def _shape(config: PretrainConfig, tokenizer: Tokenizer) -> dict[str, int]:
     return {
         "vocab_size": tokenizer.get_vocab_size(),
-        "n_positions": config.positions,
+        "n_positions": config.sequence,
         "n_embd": config.width,
         "n_layer": config.layers,
         "n_head": config.heads,

@@ -13,11 +13,11 @@ class PretrainConfig:
     layers: int = 4
     width: int = 256
     heads: int = 8
-    positions: int = 512
     vocabulary: int = 4096
     steps: int = 3_000
     batch_size: int = 8
     sequence: int = 256
+    """Tokens of a row, and the longest input of the model: later positions would stay untrained."""
     matrix_rate: float = 0.02
     """Learning rate of Muon, for the weight matrices."""
     learning_rate: float = 3e-3

@@ -37,7 +37,7 @@ def text(tmp_path: Path) -> Path:
 
 
 def _train(app: typer.Typer, text: Path, out: Path) -> dict[str, object]:
-    shape = "--layers 1 --width 16 --heads 2 --positions 32 --sequence 16 --vocab 300 --steps 3 --device cpu"
+    shape = "--layers 1 --width 16 --heads 2 --sequence 16 --vocab 300 --steps 3 --device cpu"
     result = RUNNER.invoke(app, [str(text), "--out", str(out), *shape.split(), "--json"])
     assert result.exit_code == 0, result.output
     return json.loads(result.stdout)  # type: ignore[no-any-return]

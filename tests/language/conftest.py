@@ -35,7 +35,6 @@ TINY = PretrainConfig(
     layers=1,
     width=32,
     heads=2,
-    positions=32,
     vocabulary=320,
     steps=24,
     batch_size=8,

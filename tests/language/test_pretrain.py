@@ -106,7 +106,7 @@ def test_a_cut_checkpoint_is_refused(text: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"heads": 3}, {"sequence": 64}, {"steps": 0}, {"learning_rate": 0.0}, {"matrix_rate": 2.0}, {"vocabulary": 9}],
+    [{"heads": 3}, {"sequence": 0}, {"steps": 0}, {"learning_rate": 0.0}, {"matrix_rate": 2.0}, {"vocabulary": 9}],
 )
 def test_impossible_settings_are_refused(text: Path, tmp_path: Path, change: dict[str, int]) -> None:
     with pytest.raises(UsageError):
