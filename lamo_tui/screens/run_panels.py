@@ -105,6 +105,9 @@ def event_rows(run: RunSummary, data: RunData, colours: Palette) -> list[Row]:
     if run.state == "stalled":
         silent = state_text(run).removeprefix("stalled ")
         found.append((run.status.heartbeat, run.status.step, "alert", f"nothing heard of the process for {silent}"))
+    if run.state == "failed" and not any(event.get("event") == "Stopped" for event in data.events):
+        # it failed before training began, so no event says why
+        found.append((run.status.heartbeat, run.status.step, "alert", run.status.message))
     if run.state == "lost":
         text = "the process is gone without a word; press r to continue from the last checkpoint"
         found.append((run.status.heartbeat, run.status.step, "alert", text))

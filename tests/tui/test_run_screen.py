@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from textual.pilot import Pilot
 
+from lamo_core.runs.status import read_status, write_status
 from lamo_tui.app import LamoApp
 from lamo_tui.picture import screen_text
 from lamo_tui.screens.chart_grid import ChartGrid
@@ -110,6 +112,15 @@ async def test_an_alert_that_comes_while_one_watches_is_announced(folder: Path, 
             metrics.write('{"t":1790000000,"step":401,"k":"train","loss":"NaN"}\n')
         await look(pilot)
         assert [str(note.message) for note in pilot.app._notifications] == ["loss is NaN since step 401"]
+
+
+async def test_a_run_that_failed_before_it_began_says_why(tmp_path: Path, dashboard: OpenDashboard) -> None:
+    run = make_run(tmp_path / "runs", "a-broken-run-s0-bbbb", steps=0)
+    message = "no CUDA device is visible to PyTorch; use --device cpu"
+    write_status(run, replace(read_status(run), state="failed", message=message))
+    async with dashboard(tmp_path / "runs", attach="a-broken-run-s0-bbbb") as pilot:
+        rows = pilot.app.screen.query_one("#panel-list", Rows).rows
+        assert message in rows[-1].draw(120).plain
 
 
 async def test_a_jump_of_the_loss_is_an_alert(tmp_path: Path, dashboard: OpenDashboard) -> None:
