@@ -115,13 +115,14 @@ def card(
     trained_on: Annotated[Path, typer.Option("--trained-on", help="The text it was trained on.")],
     test: Annotated[list[Path], typer.Option("--test", help="A text to measure on; may be repeated.")],
     corpus: Annotated[Path | None, typer.Option(help="A file: one line that describes the text, then titles.")] = None,
+    note: Annotated[str, typer.Option(help="What else to know of the training.")] = "",
     as_json: _Json = False,
 ) -> None:
     """Measure a model of `lamo pretrain` and write its card.json."""
     from lamo_core.language.card import write_card
     from lamo_tui.cli.output import emit_json
 
-    written = write_card(folder, trained_on, test, corpus)
+    written = write_card(folder, trained_on, test, corpus, note)
     if as_json:
         emit_json(written)
         return
