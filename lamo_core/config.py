@@ -63,8 +63,8 @@ class ModelConfig:
     embedding: Literal["mlp", "linear"] = "mlp"
     """`mlp` is the paper's residual non-linear embedding (§4.2), `linear` that of Decision Transformer."""
     frames: Literal["centred", "scaled"] = "centred"
-    """`centred` subtracts the data's mean frame, divides by the spread around it and starts the network orthogonally, so
-    that what moves stands out; `scaled` divides by 255 and keeps PyTorch's start (published)."""
+    """`centred` subtracts the data's mean frame, divides by the spread around it and starts the network
+    orthogonally, so that what moves stands out; `scaled` divides by 255 and keeps PyTorch's start (published)."""
     context: int = 30
     """K, the number of steps that the policy sees."""
     dropout: float = 0.1

@@ -70,7 +70,7 @@ class FrameEmbedding(nn.Module):
             nn.ReLU(),
             nn.Conv2d(64, 64, 3, stride=1),
             nn.ReLU(),
-        ).to(memory_format=torch.channels_last)
+        ).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.linear = nn.Linear(64 * 7 * 7, width)
         self.residual = ResidualMlp(width) if mlp else nn.Identity()
 

@@ -137,4 +137,4 @@ class Policy(nn.Module):
     def _encode_windows(self, observations: Tensor) -> Tensor:
         stacks = stack_frames(observations) if self.task.observation == "frames" else observations
         states_ND = self.encode_observations(stacks.flatten(0, 1))
-        return states_ND.unflatten(0, stacks.shape[:2])
+        return states_ND.view(*stacks.shape[:2], -1)

@@ -196,7 +196,7 @@ def _digest(weights: Mapping[str, Tensor]) -> str:
     sha = hashlib.sha256()
     for name in sorted(weights):
         sha.update(name.encode())
-        sha.update(weights[name].contiguous().reshape(-1).view(torch.uint8).numpy())
+        sha.update(weights[name].contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return sha.hexdigest()
 
 

@@ -44,7 +44,7 @@ def resolve_precision(precision: str, device: torch.device) -> torch.dtype:
 
 def _bf16_is_faster(device: torch.device) -> bool:
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
+        return bool(torch.cuda.is_bf16_supported())
     if device.type != "cpu":
         return False
     # alternating, and the best of several: other work on the machine must not decide

@@ -191,7 +191,7 @@ def _backward_language(session: Session) -> float | None:
     ids_BT = session.blocks.sample().to(session.device)
     with _precision(session):
         loss = next_token_loss(session.policy.backbone, ids_BT)
-    (session.config.language.weight * loss).backward()
+    (session.config.language.weight * loss).backward()  # type: ignore[no-untyped-call]
     return float(loss.detach())
 
 

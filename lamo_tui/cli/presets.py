@@ -39,7 +39,7 @@ def list_presets(
             typer.echo(f"  {row['name']:<{width}}{row['description']}")
 
 
-@app.command("show", epilog="Examples:  lamo presets show atari-pong-10pct   ·   lamo presets show paper-atari-breakout")
+@app.command("show", epilog="Examples:  lamo presets show atari-pong-10pct   ·   lamo presets show paper-atari-pong")
 def show(
     name: Annotated[str, typer.Argument(help="A preset of `lamo presets`.")],
     ablation: Annotated[list[str] | None, typer.Option(help="Overlay an ablation; may be repeated.")] = None,

@@ -74,7 +74,8 @@ def test_micro_batches_add_up_to_the_whole_batch(make_config: MakeConfig, tmp_pa
 
 def test_training_lowers_the_loss_on_a_few_windows(make_config: MakeConfig, tmp_path: Path) -> None:
     config = make_config(
-        model={"dropout": 0.0}, optim={"steps": 40, "learning_rate": 1e-3, "adapter_learning_rate": 1e-3, "warmup_steps": 0}
+        model={"dropout": 0.0},
+        optim={"steps": 40, "learning_rate": 1e-3, "adapter_learning_rate": 1e-3, "warmup_steps": 0},
     )
     found = [loss for _, loss, _ in losses(run(new_session(config), tmp_path))]
     assert sum(found[-5:]) < 0.7 * sum(found[:5])
