@@ -68,7 +68,8 @@ def _register() -> None:
         if group is not None and not hasattr(module, name):
             app.add_typer(group, name=name, rich_help_panel=panel)
         else:
-            app.command(name, rich_help_panel=panel)(getattr(module, name))
+            epilog = getattr(module, f"{name.upper()}_EPILOG", None)
+            app.command(name, rich_help_panel=panel, epilog=epilog)(getattr(module, name))
 
 
 def main() -> None:
