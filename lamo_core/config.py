@@ -326,5 +326,7 @@ def _check_values(config: RunConfig) -> None:
             raise UsageError(f"{name} must lie between {low:g} and {high:g}, not {value!r}")
     if not 0 < config.data.ratio <= 1:
         raise UsageError(f"data.ratio must be above 0 and at most 1, not {config.data.ratio:g} (1 % is 0.01)")
+    if config.data.frame_shift and config.model.frames == "centred":
+        raise UsageError("data.frame_shift moves pictures off the mean frame; set model.frames=scaled with it")
     if any(not 0 <= quantile <= 1 for quantile in config.eval.target_quantiles):
         raise UsageError("eval.target_quantiles must lie between 0 and 1")

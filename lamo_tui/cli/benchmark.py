@@ -11,7 +11,7 @@ app = typer.Typer(help="Measure how fast the parts are on this machine.", no_arg
 
 @app.callback()
 def _group() -> None:
-    """Keep `lamo benchmark NAME` a group even while it has one command."""
+    """Hold the measurements together as one group."""
 
 
 @app.command()
@@ -77,3 +77,30 @@ def acting(
         f"{backbone}, K = {context}, {episodes} episodes side by side on {place} "
         f"({torch.get_num_threads()} threads): chunked is {gain:.1f} times as fast"
     )
+
+
+@app.command()
+def tui(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
+) -> None:
+    """Milliseconds per chart and per frame of the dashboard, and bytes per frame.
+
+    \b
+    Examples:
+      lamo benchmark tui
+      lamo benchmark tui --json
+    """
+    from dataclasses import asdict
+
+    from lamo_tui.benchmarks.tui import measure_tui
+    from lamo_tui.cli.output import emit_json, emit_table
+
+    rows = measure_tui()
+    if as_json:
+        emit_json({"results": [asdict(row) for row in rows]})
+        return
+    columns = ["what", "median ms", "95 % ms", "bytes/frame"]
+    sizes = [None if row.bytes_per_frame is None else f"{row.bytes_per_frame:.0f}" for row in rows]
+    times = [(row.name, f"{row.median_ms:.1f}", f"{row.slow_ms:.1f}") for row in rows]
+    table = [[*row, size] for row, size in zip(times, sizes, strict=True)]
+    emit_table(columns, table, right=columns[1:])
