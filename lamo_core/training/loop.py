@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -14,7 +14,7 @@ from lamo_core.errors import LamoError
 from lamo_core.evaluation.scores import TargetScore
 from lamo_core.model.backbone import next_token_loss
 from lamo_core.model.losses import decision_loss
-from lamo_core.training.events import CheckpointSaved, EvalDone, Event, Note, Started, StepDone, Stopped
+from lamo_core.training.events import CheckpointSaved, EvalDone, Event, Started, StepDone, Stopped
 from lamo_core.training.optimiser import rate_multiplier, set_rates
 from lamo_core.training.session import Session
 
@@ -40,7 +40,6 @@ class Requests:
     """Why to stop, such as `SIGINT` or `control`."""
     checkpoint: bool = False
     evaluate: bool = False
-    notes: list[str] = field(default_factory=list)
 
 
 def training_loop(session: Session, requests: Requests, evaluate: Evaluate, save: Save) -> Iterator[Event]:
@@ -75,8 +74,6 @@ def _between_steps(
     session: Session, requests: Requests, evaluate: Evaluate, save: Save
 ) -> Iterator[Event]:
     config, last = session.config, session.step >= session.config.optim.steps
-    while requests.notes:
-        yield Note(session.step, time.time(), text=requests.notes.pop(0))
     if requests.stop or last:
         return
     if requests.evaluate or _is_due(session, config.eval.every):
