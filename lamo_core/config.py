@@ -44,7 +44,8 @@ class DataConfig:
     rewards: Literal["raw", "clipped"] = "raw"
     """`clipped` is the sign of each reward, which is all that DQN-Replay holds."""
     frame_shift: int = 0
-    """Random shift in pixels of all frames of a window together (DrQ, Kostrikov et al. 2020); 0 is off."""
+    """Random shift in pixels of all frames of a window together (DrQ, Kostrikov et al. 2020); 0 is off. Centred
+    frames are shifted after centring."""
     memory_gb: float = 8.0
     """Frames stay unpacked in memory up to this many gigabytes; beyond it, blocks are unpacked on demand."""
 
@@ -326,7 +327,5 @@ def _check_values(config: RunConfig) -> None:
             raise UsageError(f"{name} must lie between {low:g} and {high:g}, not {value!r}")
     if not 0 < config.data.ratio <= 1:
         raise UsageError(f"data.ratio must be above 0 and at most 1, not {config.data.ratio:g} (1 % is 0.01)")
-    if config.data.frame_shift and config.model.frames == "centred":
-        raise UsageError("data.frame_shift moves pictures off the mean frame; set model.frames=scaled with it")
     if any(not 0 <= quantile <= 1 for quantile in config.eval.target_quantiles):
         raise UsageError("eval.target_quantiles must lie between 0 and 1")

@@ -35,6 +35,8 @@ class WindowBatch:
     """int64 (B, K): 0 is the policy's first decision of the episode."""
     mask: Tensor
     """bool (B, K): True for real steps."""
+    shifts: Tensor | None = None
+    """int64 (B, 2): pixels down and right at which a window's frames are read; None when they are not moved."""
 
 
 def returns_to_go(store: EpisodeStore, kind: Literal["inclusive", "exclusive"], rewards: RewardKind) -> Any:
@@ -86,12 +88,14 @@ class WindowSampler:
         actions[~mask_BK] = 0
         returns_BK = np.where(mask_BK, self._returns_to_go[steps_BK], np.float32(0))
         discrete = actions.ndim == 2
+        observations, shifts_B2 = self._shifted(self._observations(episodes, firsts, mask_BK))
         return WindowBatch(
-            observations=torch.from_numpy(self._observations(episodes, firsts, mask_BK)),
+            observations=torch.from_numpy(observations),
             actions=torch.from_numpy(actions.astype(np.int64 if discrete else np.float32, copy=False)),
             returns_to_go=torch.from_numpy(returns_BK),
             timesteps=torch.from_numpy(times_BK),
             mask=torch.from_numpy(mask_BK),
+            shifts=shifts_B2,
         )
 
     def state_dict(self) -> dict[str, str]:
@@ -114,9 +118,11 @@ class WindowSampler:
         times_BL = firsts[:, None] + np.arange(1 - STACK, self._context)
         real_BL = (times_BL >= 0) & (times_BL < self._store.lengths[episodes][:, None])
         frames: Frames = self._store.observations.gather(np.where(real_BL, rows_B[:, None] + times_BL, -1))
-        return self._shifted(frames) if self._frame_shift else frames
+        return frames
 
-    def _shifted(self, frames: Frames) -> Frames:
+    def _shifted(self, frames: NDArray[Any]) -> tuple[NDArray[Any], Tensor | None]:
+        if not (self._has_frames and self._frame_shift):
+            return frames, None
         # Vertically one gather of whole picture rows; horizontally one slice per offset, of which there are few.
         batch, length, height, width = frames.shape
         reach = self._frame_shift
@@ -133,4 +139,4 @@ class WindowSampler:
             shifted[..., : first - offset] = part[..., :1]
             shifted[..., last - offset :] = part[..., -1:]
             frames[chosen] = shifted
-        return frames
+        return frames, torch.from_numpy(np.stack([down, right], axis=1))

@@ -87,11 +87,19 @@ class FrameEmbedding(nn.Module):
                 _start_orthogonal(layer, 2**0.5)
         _start_orthogonal(self.linear, 1.0)
 
-    def forward(self, frames_NCHW: Tensor) -> Tensor:
+    def forward(self, frames_NCHW: Tensor, shifts_N2: Tensor | None = None) -> Tensor:
+        """Embed stacks; `shifts_N2` are the pixels by which they were moved, as `WindowBatch.shifts` has them."""
         # channels-last convolutions take 0.7 of the time on CPUs and use tensor cores on GPUs
         x_NCHW = frames_NCHW.to(dtype=self.mean.dtype, memory_format=torch.channels_last)
-        x_NCHW = (x_NCHW - self.mean) / self.scale
+        x_NCHW = (x_NCHW - (self.mean if shifts_N2 is None else self._moved_mean(shifts_N2))) / self.scale
         return self.residual(self.linear(self.convolutions(x_NCHW).flatten(1)))  # type: ignore[no-any-return]
+
+    def _moved_mean(self, shifts_N2: Tensor) -> Tensor:
+        """Return the mean frame moved as the frames were, edges repeated: a moved picture less it is a moved,
+        centred picture, so a random shift does not uncover what centring has removed."""
+        at_S = torch.arange(FRAME_SIDE, device=shifts_N2.device)
+        places_N2S = (shifts_N2.unsqueeze(-1) + at_S).clamp(0, FRAME_SIDE - 1)
+        return self.mean[places_N2S[:, 0, :, None], places_N2S[:, 1, None, :]].unsqueeze(1)
 
 
 def _start_orthogonal(layer: nn.Conv2d | nn.Linear, gain: float) -> None:

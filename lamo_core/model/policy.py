@@ -129,12 +129,15 @@ class Policy(nn.Module):
 
     def forward(self, batch: WindowBatch) -> Tensor:
         """Predict the action of every step of every window: (B, K, A)."""
-        states_BKD = self._encode_windows(batch.observations)
+        states_BKD = self._encode_windows(batch)
         tokens_BLD = self.tokens(batch.returns_to_go, states_BKD, batch.actions[:, :-1], batch.timesteps)
         hidden_BLD, _ = self.run_trunk(tokens_BLD)
         return self.act_head(hidden_BLD[:, 1::3])
 
-    def _encode_windows(self, observations: Tensor) -> Tensor:
-        stacks = stack_frames(observations) if self.task.observation == "frames" else observations
-        states_ND = self.encode_observations(stacks.flatten(0, 1))
-        return states_ND.view(*stacks.shape[:2], -1)
+    def _encode_windows(self, batch: WindowBatch) -> Tensor:
+        B, K = batch.mask.shape
+        if not isinstance(self.embed_state, FrameEmbedding):
+            return self.encode_observations(batch.observations.flatten(0, 1)).view(B, K, -1)
+        stacks_NCHW = stack_frames(batch.observations).flatten(0, 1)
+        shifts_N2 = None if batch.shifts is None else batch.shifts.repeat_interleave(K, dim=0)
+        return self.embed_state(stacks_NCHW, shifts_N2).view(B, K, -1)  # type: ignore[no-any-return]

@@ -206,6 +206,7 @@ def _part(batch: WindowBatch, rows: slice, device: torch.device) -> WindowBatch:
         returns_to_go=batch.returns_to_go[rows].to(device, non_blocking=True),
         timesteps=batch.timesteps[rows].to(device, non_blocking=True),
         mask=batch.mask[rows].to(device, non_blocking=True),
+        shifts=None if batch.shifts is None else batch.shifts[rows].to(device, non_blocking=True),
     )
 
 

@@ -38,6 +38,26 @@ def test_frame_embedding_equals_the_plain_convolutions_on_a_scaled_image() -> No
     torch.testing.assert_close(embedding(frames), plain, atol=1e-5, rtol=1e-4)
 
 
+def test_shifted_frames_are_shifted_centred_frames_with_repeated_edges() -> None:
+    torch.manual_seed(0)
+    embedding = FrameEmbedding(16, mlp=False)
+    embedding.centre(255 * torch.rand(84, 84), 30.0)
+    frames = torch.randint(0, 256, (2, 4, 84, 84), dtype=torch.uint8)
+    shifts = torch.tensor([[2, -3], [0, 1]])
+
+    def moved(pictures: torch.Tensor, down: int, right: int) -> torch.Tensor:
+        padded = torch.nn.functional.pad(pictures.float(), (4, 4, 4, 4), mode="replicate")
+        return padded[..., 4 + down : 88 + down, 4 + right : 88 + right]
+
+    read = torch.stack([moved(f[None], *shift)[0] for f, shift in zip(frames, shifts.tolist(), strict=True)]).byte()
+    centred = (frames - embedding.mean) / embedding.scale
+    expected = torch.stack([moved(x[None], *shift)[0] for x, shift in zip(centred, shifts.tolist(), strict=True)])
+    seen: list[torch.Tensor] = []
+    embedding.convolutions[0].register_forward_pre_hook(lambda layer, inputs: seen.append(inputs[0]))
+    embedding(read, shifts)
+    torch.testing.assert_close(seen[0], expected)
+
+
 def test_tanh_heads_have_the_loss_floor_that_the_published_code_has() -> None:
     head = ActionHead(8, 4, mlp=False, tanh=True)
     out = head(1e6 * torch.randn(64, 8))

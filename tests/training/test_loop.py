@@ -36,7 +36,7 @@ def test_a_resumed_run_gives_the_numbers_of_an_uninterrupted_one(
 ) -> None:
     config = make_config(
         data={"frame_shift": 2},
-        model={"frames": "scaled", "backbone": "mini" if language else "random:mini"},
+        model={"backbone": "mini" if language else "random:mini"},
         language={"weight": language, "blocks": 2, "block_size": 16, "batch_size": 1},
     )
     whole = new_session(config)
