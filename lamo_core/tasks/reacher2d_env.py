@@ -38,6 +38,7 @@ class Reacher2d(gymnasium.Env[Floats, Floats]):
         self._target = self.model.body("target").id
         self.observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (12,), np.float64)
         self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (2,), np.float64)
+        self.dt = _TIMESTEP
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Floats, dict[str, Any]]:
         """Draw angles and target; returns the observation (12,) and no information."""
