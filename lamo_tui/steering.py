@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from lamo_core.errors import UsageError
 from lamo_core.presets import resolve
-from lamo_core.runs.control import CommandName, send
+from lamo_core.runs.control import SETTINGS, CommandName, changed_config, send
 from lamo_core.runs.create import create_run
 from lamo_core.runs.detach import launch
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.index import RunSummary
 from lamo_core.runs.manage import remove_run
+from lamo_core.runs.queue import dequeue, enqueue
 from lamo_core.runs.status import RESUMABLE
+from lamo_tui.worker import TRAIN, wait_for_device
 
 Action = Callable[[RunSummary], str]
 """Does something to a run and returns a sentence about it."""
-
-_TRAIN = ("-m", "lamo_tui.cli.app", "train", "--background")
 
 
 def pause_or_go_on(run: RunSummary) -> str:
@@ -35,9 +34,34 @@ def ask(run: RunSummary, command: CommandName) -> str:
     if not run.derived.active:
         hint = "; press r to continue it" if run.state in RESUMABLE else ""
         raise UsageError(f"{run.id} is {run.state}: no process works on it{hint}")
+    if command == "stop" and dequeue(run.run):
+        return f"took {run.id} out of the queue"
     send(run.run, command)
     words = {"stop": "stop after this step and save", "checkpoint": "save a checkpoint", "eval": "evaluate"}
     return f"asked {run.id} to {words.get(command, command)}"
+
+
+def assignment(run: RunSummary, text: str) -> tuple[str, str]:
+    """Return name and value of `name=value`; raises `UsageError` unless a run may change that while it works."""
+    name, separator, value = text.partition("=")
+    if not separator:
+        raise UsageError(f"say name=value, such as eval.every=200, not {text!r}")
+    changed_config(run.run.read_config(), name.strip(), value.strip())
+    return name.strip(), value.strip()
+
+
+def change(run: RunSummary, text: str) -> str:
+    """Change a setting of a working run, given as `name=value`; takes effect between two steps."""
+    name, value = assignment(run, text)
+    if not run.derived.active:
+        raise UsageError(f"{run.id} is {run.state}: no process works on it, so nothing can be changed")
+    send(run.run, "set", name, value)
+    return f"asked {run.id}: {name} = {value}"
+
+
+def changeable() -> str:
+    """Return the names of the settings that may change while a run works."""
+    return "one of: " + ", ".join(SETTINGS)
 
 
 def go_on(run: RunSummary) -> str:
@@ -49,7 +73,7 @@ def go_on(run: RunSummary) -> str:
     checkpoint = run.run.last_checkpoint
     if not checkpoint.is_file():
         raise UsageError(f"{run.id} has saved no checkpoint; start it again with key n (new run)")
-    launch(run.run, [sys.executable, *_TRAIN, "--resume", str(checkpoint)])
+    launch(run.run, [*TRAIN, "--resume", str(checkpoint)])
     return f"{run.id} goes on from its last checkpoint"
 
 
@@ -63,10 +87,32 @@ def start(
     root: Path, preset: str, ablations: Sequence[str], settings: Sequence[str], flags: Mapping[str, Any]
 ) -> RunDirectory:
     """Create a run and start its process, which outlives the dashboard; returns the run."""
-    resolved = resolve(preset, ablations, None, settings, flags)
-    run = create_run(root, resolved.config, resolved.origins, command_line(preset, ablations, settings, flags))
-    launch(run, [sys.executable, *_TRAIN, "--adopt", str(run.path)])
+    run = _created(root, preset, ablations, settings, flags)
+    launch(run, [*TRAIN, "--adopt", str(run.path)])
     return run
+
+
+def wait_in_queue(
+    root: Path,
+    preset: str,
+    ablations: Sequence[str],
+    settings: Sequence[str],
+    flags: Mapping[str, Any],
+    seeds: Sequence[int],
+) -> list[RunDirectory]:
+    """Create one run per seed; they start one after the other, whenever their device is free."""
+    runs = [_created(root, preset, ablations, settings, {**flags, "seed": seed}) for seed in seeds]
+    for run in runs:
+        enqueue(run)
+    wait_for_device(root)
+    return runs
+
+
+def _created(
+    root: Path, preset: str, ablations: Sequence[str], settings: Sequence[str], flags: Mapping[str, Any]
+) -> RunDirectory:
+    resolved = resolve(preset, ablations, None, settings, flags)
+    return create_run(root, resolved.config, resolved.origins, command_line(preset, ablations, settings, flags))
 
 
 def command_line(preset: str, ablations: Sequence[str], settings: Sequence[str], flags: Mapping[str, Any]) -> list[str]:

@@ -73,10 +73,10 @@ def bar(share: float, width: int) -> tuple[str, str]:
 
 
 def state_text(run: RunSummary) -> str:
-    """Return a run's state in words, with the seconds of silence when it is stalled."""
+    """Return a run's state in words, with the seconds of silence when stalled, the place in the queue when queued."""
     if run.state == "stalled":
         return f"stalled {short_time(run.derived.stalled_seconds)}"
-    return run.state
+    return f"{run.state} {run.position}" if run.position else run.state
 
 
 def short_name(run: RunSummary) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lamo_core.errors import UsageError
@@ -14,11 +14,11 @@ from lamo_core.runs.records import encode
 from lamo_core.runs.status import process_start, read_state, this_host
 
 
-def launch(run: RunDirectory, command: Sequence[str]) -> int:
+def launch(run: RunDirectory, command: Sequence[str], environment: Mapping[str, str] | None = None) -> int:
     """Start `command` as a process of its own session for a queued run, and return its id at once.
 
     Its output goes to the run's log.txt; closing the terminal does not reach it. `command` must take the run
-    over with `adopt`. Raises `StorageError` when the log cannot be written.
+    over with `adopt`; `environment` is added to ours. Raises `StorageError` when the log cannot be written.
     """
     try:
         with run.log_file.open("ab") as log:
@@ -29,6 +29,7 @@ def launch(run: RunDirectory, command: Sequence[str]) -> int:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
                 cwd=os.getcwd(),
+                env={**os.environ, **(environment or {})},
             )
     except OSError as error:
         raise storage_error(run.log_file, error) from error

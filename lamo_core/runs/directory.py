@@ -46,6 +46,11 @@ class RunDirectory:
         return self.path / "launch.json"
 
     @property
+    def queue_file(self) -> Path:
+        """That the run waits for a device; gone once its process is started."""
+        return self.path / "queue.json"
+
+    @property
     def metrics_file(self) -> Path:
         """One record per step and per evaluation."""
         return self.path / "metrics.jsonl"

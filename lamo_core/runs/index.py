@@ -8,13 +8,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from lamo_core.places import runs_dir
 from lamo_core.runs.compare import flatten
 from lamo_core.runs.directory import RunDirectory
+from lamo_core.runs.queue import QueueEntry, positions, read_entry
 from lamo_core.runs.records import decode, number
 from lamo_core.runs.status import Derived, IsAlive, Status, derive, is_alive, parse_status, read_launch
 
@@ -32,6 +33,10 @@ class RunSummary:
     """The resolved config under dotted names, such as `data.ratio`."""
     status: Status
     derived: Derived
+    queue: QueueEntry | None = None
+    """What a run waits for that has not begun."""
+    position: int | None = None
+    """Its place in the queue, from 1; only where the whole folder was listed."""
 
     @property
     def id(self) -> str:
@@ -51,6 +56,7 @@ class RunSummary:
             "path": str(self.run.path),
             "name": self.name,
             "state": self.state,
+            "position": self.position,
             "stalled_seconds": self.derived.stalled_seconds,
             "task": self.settings.get("task.name"),
             "ratio": self.settings.get("data.ratio"),
@@ -114,7 +120,8 @@ class RunIndex:
         summaries = [self._summary(name) for name in names]
         found = [summary for summary in summaries if summary is not None]
         self._known = {summary.id: self._known[summary.id] for summary in found}
-        return found
+        places = positions((summary.id, summary.queue) for summary in found if summary.queue is not None)
+        return [replace(run, position=places[run.id]) if run.id in places else run for run in found]
 
     def _summary(self, name: str) -> RunSummary | None:
         run = RunDirectory(self.root / name)
@@ -122,9 +129,11 @@ class RunIndex:
         if known is None:
             return None
         self._known[name] = known
-        launch = read_launch(run) if known.status.state == "queued" else None
-        derived = derive(known.status, now=self._clock(), alive=self._alive, launch=launch)
-        return RunSummary(run, known.name, known.created, known.settings, known.status, derived)
+        now, launch, entry = self._clock(), None, None
+        if known.status.state == "queued":
+            launch, entry = read_launch(run), read_entry(run)
+        derived = derive(known.status, now=now, alive=self._alive, launch=launch, waiting=entry is not None)
+        return RunSummary(run, known.name, known.created, known.settings, known.status, derived, entry)
 
     def _read(self, run: RunDirectory, known: _Known | None) -> _Known | None:
         stamp = _stamp(run.run_file)

@@ -145,12 +145,16 @@ def derive(
     now: float | None = None,
     alive: IsAlive = is_alive,
     launch: Mapping[str, Any] | None = None,
+    waiting: bool = False,
 ) -> Derived:
-    """Return what is true of a run that says `status` of itself; `launch` is the content of launch.json."""
+    """Return what is true of a run that says `status` of itself.
+
+    `launch` is the content of launch.json; `waiting` says that the run stands in a queue.
+    """
     now = time.time() if now is None else now
     silent = max(0.0, now - status.heartbeat)
     if status.state == "queued":
-        return Derived("queued" if _will_start(launch, silent, alive) else "lost")
+        return Derived("queued" if waiting or _will_start(launch, silent, alive) else "lost")
     if status.state in ("finished", "stopped", "failed"):
         return Derived(status.state)  # type: ignore[arg-type]
     if status.state not in ("running", "paused"):
@@ -186,7 +190,14 @@ def read_status(run: RunDirectory) -> Status:
 def read_state(run: RunDirectory) -> tuple[Status, Derived]:
     """Return what a run says and what is true of it."""
     status = read_status(run)
-    return status, derive(status, launch=read_launch(run) if status.state == "queued" else None)
+    if status.state != "queued":
+        return status, derive(status)
+    return status, derive(status, launch=read_launch(run), waiting=waits(run))
+
+
+def waits(run: RunDirectory) -> bool:
+    """Return whether a run stands in a queue and no process was started for it yet."""
+    return run.queue_file.is_file() and not run.launch_file.is_file()
 
 
 def read_launch(run: RunDirectory) -> dict[str, Any] | None:

@@ -34,6 +34,7 @@ _COMMANDS = {
     "presets": ("lamo_tui.cli.presets", "Train"),
     "tui": ("lamo_tui.cli.tui", "Runs"),
     "runs": ("lamo_tui.cli.runs", "Runs"),
+    "queue": ("lamo_tui.cli.queue", "Runs"),
     "stop": ("lamo_tui.cli.runs", "Runs"),
     "pause": ("lamo_tui.cli.runs", "Runs"),
     "resume": ("lamo_tui.cli.runs", "Runs"),

@@ -181,6 +181,7 @@ def _row(summary: RunSummary) -> list[object]:
 
     status, derived = summary.status, summary.derived
     state = f"stalled {duration(derived.stalled_seconds)}" if derived.state == "stalled" else derived.state
+    state += f" {summary.position}" if summary.position else ""
     running = derived.state == "running"
     return [
         summary.id,

@@ -59,17 +59,21 @@ def stop(
 ) -> None:
     """Stop a run after the step under way; it saves a checkpoint and can be continued exactly.
 
+    A run that waits in the queue is taken out of it.
+
     Examples:  lamo stop last   ·   lamo stop 20261121-0144 --wait 60
     """
     from lamo_core.runs.control import send
     from lamo_core.runs.directory import find_run
     from lamo_core.runs.manage import kill_run, wait_until_idle
+    from lamo_core.runs.queue import dequeue
     from lamo_core.runs.status import read_state
     from lamo_tui.cli.output import console, emit_json
 
     found = find_run(run)
+    waited = dequeue(found)
     _, derived = read_state(found)
-    if kill:
+    if kill and not waited:
         kill_run(found)
         derived = wait_until_idle(found, 10)
     elif derived.active:

@@ -42,6 +42,12 @@ def train(
     detach: Annotated[
         bool, typer.Option("--detach", help="Train in the background and print the run's id.")
     ] = False,
+    queue: Annotated[
+        bool, typer.Option("--queue", help="Train in the background once the device is free; see `lamo queue`.")
+    ] = False,
+    seeds: Annotated[
+        str | None, typer.Option(metavar="0-4", help="Several runs, one per seed, through the queue.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON on stdout.")] = False,
     adopt: Annotated[str | None, typer.Option(hidden=True)] = None,
     background: Annotated[bool, typer.Option("--background", hidden=True)] = False,
@@ -58,17 +64,43 @@ def train(
         run = take_over(adopt)
         resolved = run.read_config()
     elif resume is not None:
-        if preset or ablation or config:
-            raise UsageError("a resumed run keeps its preset; change single values with --set or flags")
+        if preset or ablation or config or queue or seeds:
+            raise UsageError("a resumed run keeps its preset and starts at once; change values with --set or flags")
         run, checkpoint, resolved = _resumed(resume, setting or [], given)
     else:
         if preset is None and config is None:
             raise UsageError("say what to train: lamo train --preset NAME (`lamo presets` lists the names)")
+        if queue or seeds is not None:
+            return _enqueue((preset, ablation or [], config, setting or []), given, seeds, as_json)
         run, resolved = _created(preset, ablation or [], config, setting or [], given)
     if detach:
         _launch(run, checkpoint, setting or [], given, as_json)
     else:
         raise typer.Exit(_train(run, resolved, checkpoint, as_json=as_json, background=background))
+
+
+def _enqueue(
+    what: tuple[str | None, list[str], Path | None, list[str]], flags: dict[str, Any], seeds: str | None, as_json: bool
+) -> None:
+    """Make one run per seed and let them wait for their device."""
+    from lamo_core.errors import UsageError
+    from lamo_core.places import runs_dir
+    from lamo_core.runs.queue import enqueue
+    from lamo_core.seeds import parse_seeds
+    from lamo_tui.cli.output import emit_json
+    from lamo_tui.worker import wait_for_device
+
+    if seeds is not None and "seed" in flags:
+        raise UsageError("give --seed or --seeds, not both")
+    several = [flags] if seeds is None else [flags | {"seed": seed} for seed in parse_seeds(seeds)]
+    runs = [_created(*what, given)[0] for given in several]
+    entries = [enqueue(run) for run in runs]
+    wait_for_device(runs_dir())
+    if as_json:
+        emit_json({"runs": [run.id for run in runs], "device": entries[0].device})
+    else:
+        for run in runs:
+            typer.echo(run.id)
 
 
 def _created(
@@ -115,8 +147,9 @@ def _launch(
 ) -> None:
     from lamo_core.runs.detach import launch
     from lamo_tui.cli.output import emit_json
+    from lamo_tui.worker import TRAIN
 
-    command = [sys.executable, "-m", "lamo_tui.cli.app", "train", "--background"]
+    command = [*TRAIN]
     if checkpoint is None:
         command += ["--adopt", str(run.path)]
     else:

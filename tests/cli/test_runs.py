@@ -19,6 +19,7 @@ from lamo_core.errors import LamoError
 from lamo_core.runs.control import ControlInbox
 from lamo_core.runs.create import create_run
 from lamo_core.runs.directory import RunDirectory
+from lamo_core.runs.queue import enqueue
 from lamo_core.runs.status import (
     EvalPoint,
     Status,
@@ -28,6 +29,7 @@ from lamo_core.runs.status import (
     this_host,
     write_status,
 )
+from lamo_tui.cli import queue as queue_commands
 from lamo_tui.cli import runs as commands
 from lamo_tui.cli.runs import sparkline
 from tests.runs.run_doubles import record
@@ -53,6 +55,7 @@ def lamo() -> Lamo:
     """Run a command; errors for the user become exit codes and one line, as in the real program."""
     app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
     app.add_typer(commands.app, name="runs")
+    app.add_typer(queue_commands.app, name="queue")
     for name in ("stop", "pause", "resume", "report"):
         app.command(name)(getattr(commands, name))
 
@@ -287,3 +290,17 @@ def test_sparklines() -> None:
     assert sparkline([]) == sparkline([1.0]) == ""
     assert sparkline([0.0, 1.0]) == "▁█"
     assert sparkline([2.0, 2.0, float("nan")]) == "▁▁"
+
+
+def test_waiting_runs_show_their_place_and_can_be_taken_out(root: Path, lamo: Lamo) -> None:
+    first, second = _make(root, name="first", device="cpu"), _make(root, name="second", device="cpu")
+    enqueue(first)
+    enqueue(second)
+    assert "queued 2" in lamo("runs", "second").stdout
+    assert [row["position"] for row in lamo("runs", "--json").json["runs"]] == [2, 1]
+    assert [row["run"] for row in lamo("queue", "--json").json["waiting"]] == [first.id, second.id]
+    assert "no process serves the queue" in lamo("queue").stderr
+    assert lamo("stop", first.id, "--json").json["state"] == "stopped"
+    assert lamo("runs", "second", "--json").json["runs"][0]["position"] == 1
+    assert lamo("queue", "clear", "--json").json == {"removed": [second.id]}
+    assert "nothing waits" in lamo("queue").stderr
