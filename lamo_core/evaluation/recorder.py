@@ -1,11 +1,13 @@
-"""Videos of episodes: the console plays them again from seed, no-ops and actions, and is filmed."""
+"""Videos of episodes: the task plays them again from seed, no-ops and actions, and is filmed."""
 
 from __future__ import annotations
 
 import errno
 import importlib.util
+import math
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import IO, Any
@@ -17,62 +19,96 @@ from lamo_core.config import TaskConfig
 from lamo_core.errors import DataError, MissingError, StorageError, UsageError
 from lamo_core.evaluation.episodes import EpisodeResult
 from lamo_core.files import write_atomically
+from lamo_core.tasks.registry import get_task
+from lamo_core.tasks.shown import ShownEnv, open_shown
 
 Picture = NDArray[np.uint8]
 
-FRAMES_PER_SECOND = 15
-"""Decisions per second of play: the console draws 60 frames a second and a decision lasts four."""
+_FASTEST = 30.0
+"""Most pictures per second of a film; of tasks that decide more often every second, third, … moment is shown."""
+_HEIGHTS = {".gif": 240, ".mp4": 360}
+"""Of simulator pictures; Atari screens have their own size."""
 _ELSEWHERE = "--video FILE"
 _LIBRARY = {".gif": "PIL", ".mp4": "imageio_ffmpeg"}
 
 
-def check_video(path: Path, task_config: TaskConfig) -> None:
+def check_video(path: Path) -> None:
     """Raise now what `write_video` would raise after minutes of play.
 
-    `UsageError` for an unknown ending or a task without pictures, `MissingError` without the video libraries,
+    `UsageError` for an unknown ending, `MissingError` without the video libraries,
     `StorageError` for a place that cannot be written.
     """
     library = _LIBRARY.get(path.suffix.lower())
     if library is None:
         raise UsageError(f"a video is a .gif or .mp4 file, not {path.name!r}")
-    if not task_config.name.startswith("atari-"):
-        raise UsageError(f"there is no video of {task_config.name} yet; leave out --video")
     if importlib.util.find_spec(library) is None:
         raise MissingError(f"{path.suffix} videos need another package; run: pip install 'lamo[video]'")
     _check_place(path)
 
 
-def screens(episode: EpisodeResult, task_config: TaskConfig) -> Iterator[Picture]:
-    """Play an Atari episode again and yield its screens, (210, 160, 3): one at the start and one per action.
+@dataclass(frozen=True)
+class _Film:
+    """An episode that can be filmed, more than once."""
 
-    Raises `DataError` if the rewards are not those of the episode: then the game or its library has changed.
+    episode: EpisodeResult
+    task: TaskConfig
+    height: int
+    pretty: bool
+    every: int
+    """Decisions from one picture to the next."""
+    per_second: float
+    """Pictures per second at real speed."""
+
+    def pictures(self) -> Iterator[Picture]:
+        return screens(self.episode, self.task, every=self.every, height=self.height, pretty=self.pretty)
+
+
+def screens(
+    episode: EpisodeResult, task_config: TaskConfig, *, every: int = 1, height: int = 180, pretty: bool = False
+) -> Iterator[Picture]:
+    """Play an episode again and yield pictures (H, W, 3): at the start, after every `every` decisions, at the end.
+
+    `height` and `pretty` are those of `open_shown`. Raises `DataError` if the rewards are not those of the episode:
+    then the task or its library has changed.
     """
-    from lamo_core.tasks.atari import game_of
-    from lamo_core.tasks.atari_emulator import AtariEmulator
+    shown = open_shown(task_config, height=height, pretty=pretty)
+    try:
+        shown.reset(episode.seed, episode.noops)
+        yield shown.picture()
+        for index, (action, reward) in enumerate(zip(episode.actions, episode.rewards, strict=True), start=1):
+            if not math.isclose(shown.step(action)[1], reward, rel_tol=1e-6, abs_tol=1e-9):
+                raise DataError(
+                    "the episode did not come back as it was played; use the library versions that it was played with"
+                )
+            if index % every == 0 or index == episode.length:
+                yield shown.picture()
+    finally:
+        shown.close()
 
-    emulator = AtariEmulator(game_of(task_config.name), task_config.sticky_actions)
-    emulator.reset(episode.seed)
-    for _ in range(episode.noops):
-        emulator.step(0)
-    yield emulator.screen()
-    for action, reward in zip(episode.actions, episode.rewards, strict=True):
-        if emulator.step(int(action)) != reward:
-            raise DataError("the episode did not come back as it was played; use the ale-py that it was played with")
-        yield emulator.screen()
 
-
-def write_video(path: Path, episode: EpisodeResult, task_config: TaskConfig) -> None:
+def write_video(path: Path, episode: EpisodeResult, task_config: TaskConfig, *, pretty: bool = False) -> None:
     """Film an episode at its real speed, as an animated GIF or an H.264 film, by the ending of `path`.
 
-    Raises what `check_video` says, and `DataError` if the episode cannot be played again.
+    `pretty` turns on shadows, reflections and smooth edges. Raises what `check_video` says, and `DataError` if the
+    episode cannot be played again.
     """
-    check_video(path, task_config)
-    pictures = screens(episode, task_config)
-    if path.suffix.lower() == ".gif":
-        colours = _colours(screens(episode, task_config))
-        write_atomically(path, lambda file: _write_gif(file, pictures, colours), _ELSEWHERE)
+    check_video(path)
+    film = _film(path.suffix.lower(), episode, task_config, pretty)
+    if path.suffix.lower() == ".mp4":
+        write_atomically(path, lambda file: _write_film(file.name, film), _ELSEWHERE)
+    elif get_task(task_config.name).observation == "frames":
+        colours = _colours(film.pictures())
+        write_atomically(path, lambda file: _write_exact_gif(file, film, colours), _ELSEWHERE)
     else:
-        write_atomically(path, lambda file: _write_film(file.name, pictures), _ELSEWHERE)
+        write_atomically(path, lambda file: _write_gif(file, film), _ELSEWHERE)
+
+
+def _film(ending: str, episode: EpisodeResult, task_config: TaskConfig, pretty: bool) -> _Film:
+    shown: ShownEnv = open_shown(task_config)
+    decisions_per_second = shown.pictures_per_second
+    shown.close()
+    every = math.ceil(decisions_per_second / _FASTEST)
+    return _Film(episode, task_config, _HEIGHTS[ending], pretty, every, decisions_per_second / every)
 
 
 def _check_place(path: Path) -> None:
@@ -101,7 +137,7 @@ def _packed(picture: Picture) -> NDArray[np.uint32]:
     return np.asarray(red << 16 | green << 8 | blue)
 
 
-def _write_gif(file: IO[bytes], pictures: Iterator[Picture], colours: NDArray[np.uint32]) -> None:
+def _write_exact_gif(file: IO[bytes], film: _Film, colours: NDArray[np.uint32]) -> None:
     """Write pictures with one exact palette, so that only what moved takes space."""
     from PIL import Image
 
@@ -114,21 +150,34 @@ def _write_gif(file: IO[bytes], pictures: Iterator[Picture], colours: NDArray[np
         image.putpalette(palette)
         return image
 
+    _save_gif(file, map(frame, film.pictures()), film.per_second)
+
+
+def _write_gif(file: IO[bytes], film: _Film) -> None:
+    """Write pictures of many colours, each with the 256 that suit it best."""
+    from PIL import Image
+
+    frames = (Image.fromarray(picture).quantize(256, dither=Image.Dither.NONE) for picture in film.pictures())
+    _save_gif(file, frames, film.per_second)
+
+
+def _save_gif(file: IO[bytes], frames: Iterator[Any], per_second: float) -> None:
     # GIFs count in hundredths of a second.
-    pause = round(100 / FRAMES_PER_SECOND) * 10
-    first = frame(next(pictures))
-    first.save(file, format="GIF", save_all=True, append_images=map(frame, pictures), duration=pause, loop=0)
+    pause = round(100 / per_second) * 10
+    first = next(frames)
+    first.save(file, format="GIF", save_all=True, append_images=frames, duration=pause, loop=0)
 
 
-def _write_film(path: str, pictures: Iterator[Picture]) -> None:
+def _write_film(path: str, film: _Film) -> None:
     import imageio_ffmpeg
 
-    first = _enlarged(next(pictures))
+    pictures = map(_enlarged, film.pictures())
+    first = next(pictures)
     # A block size of 2 keeps the picture's size; the default would stretch it to multiples of 16.
     encoder: Any = imageio_ffmpeg.write_frames(
         path,
         (first.shape[1], first.shape[0]),
-        fps=FRAMES_PER_SECOND,
+        fps=film.per_second,
         codec="libx264",
         quality=7,
         macro_block_size=2,
@@ -137,12 +186,14 @@ def _write_film(path: str, pictures: Iterator[Picture]) -> None:
     )
     encoder.send(None)
     try:
-        for picture in chain([first], map(_enlarged, pictures)):
+        for picture in chain([first], pictures):
             encoder.send(np.ascontiguousarray(picture))
     finally:
         encoder.close()
 
 
 def _enlarged(picture: Picture) -> Picture:
-    """Enlarge four times by whole pixels, so that players do not blur."""
+    """Enlarge small screens four times by whole pixels, so that players do not blur them."""
+    if picture.shape[0] >= _HEIGHTS[".mp4"]:
+        return picture
     return picture.repeat(4, axis=0).repeat(4, axis=1)

@@ -60,6 +60,9 @@ def eval(  # the name of the command
     video: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Film the median episode of the first target (.gif, .mp4).")
     ] = None,
+    pretty: Annotated[
+        bool, typer.Option("--pretty", help="Film with shadows, reflections and smooth edges (slower).")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
     """Play a checkpoint in its environment and score it, with a 95 % interval, beside random play and the data.
@@ -81,7 +84,7 @@ def eval(  # the name of the command
     if video is not None:
         from lamo_core.evaluation.recorder import check_video
 
-        check_video(video, config.task)
+        check_video(video)
     evaluations = _play(
         policy,
         config,
@@ -92,7 +95,7 @@ def eval(  # the name of the command
         seed=config.eval.seed if seed is None else seed,
     )
     if video is not None:
-        _film(video, evaluations[0], config, episodes)
+        _film(video, evaluations[0], config, episodes, pretty)
     report = _report(path, policy.task, config, facts, evaluations, video)
     if as_json:
         from lamo_tui.cli.output import emit_json
@@ -177,13 +180,13 @@ def _play(
     return results
 
 
-def _film(video: Path, evaluation: Evaluation, config: RunConfig, episodes: int) -> None:
+def _film(video: Path, evaluation: Evaluation, config: RunConfig, episodes: int, pretty: bool) -> None:
     from lamo_core.evaluation.recorder import write_video
     from lamo_tui.cli.output import console
 
     of_first_target = sorted(evaluation.episodes[:episodes], key=lambda episode: episode.ret)
     median = of_first_target[len(of_first_target) // 2]
-    write_video(video, median, config.task)
+    write_video(video, median, config.task, pretty=pretty)
     console().print(f"filmed the median episode (return {median.ret:g}) of target {median.target:g}: {video}")
 
 
