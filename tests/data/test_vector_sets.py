@@ -71,6 +71,14 @@ def test_kitchen_rewards_are_paid_once_per_subtask(name: str) -> None:
     assert content.observations.std(0).min() > 1e-7
 
 
+def test_partial_segments_are_many_and_differ_in_what_they_solve() -> None:
+    content = open_vectors("kitchen-partial")
+    assert len(content.lengths) >= 500
+    assert set(content.returns) == {0.0, 1.0, 2.0, 3.0, 4.0}
+    assert len(content.header.policies) >= 40
+    assert len(set(content.lengths)) > 100
+
+
 def test_smaller_ratios_lie_inside_larger_ones() -> None:
     task = TaskConfig(name="mujoco-hopper")
     small = open_data(DataConfig(set="hopper-medium", ratio=0.01), task, 3)
