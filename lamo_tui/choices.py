@@ -3,60 +3,29 @@
 from __future__ import annotations
 
 import functools
-import re
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lamo_core.config import DataConfig, RunConfig
+from lamo_core.config import DataConfig
 from lamo_core.errors import UsageError
-from lamo_core.presets import Resolved, load_preset, preset_names, resolve
+from lamo_core.preset_parts import PLAIN, named_ratios, nearest_preset, take_apart
+from lamo_core.presets import Resolved, load_preset, resolve
 from lamo_core.runs.compare import config_difference
-from lamo_core.runs.index import RunSummary
 from lamo_tui.steering import command_line
 
 RATIOS = (0.001, 0.01, 0.1, 1.0)
 DEVICES = ("auto", "cpu", "cuda", "mps")
-PLAIN = "embedded"
-"""The variant of presets that need nothing from a network."""
-
-_NAME = re.compile(r"(?:(?P<variant>paper|official)-)?(?P<task>.+?)(?:-(?P<percent>[\d.]+)pct)?")
 _FRAME_BYTES = 84 * 84
-
-
-@dataclass(frozen=True)
-class PresetParts:
-    """A preset's name taken apart."""
-
-    name: str
-    variant: str
-    task: str
-    ratio: float | None
-    """None when the name says nothing about the share of data."""
-
-
-def take_apart(name: str) -> PresetParts:
-    """Return the parts of a preset's name, such as paper, atari-breakout, 0.01."""
-    found = _NAME.fullmatch(name)
-    assert found is not None  # the pattern fits every name
-    percent = found["percent"]
-    return PresetParts(name, found["variant"] or PLAIN, found["task"], float(percent) / 100 if percent else None)
-
-
-@functools.cache
-def all_presets() -> tuple[PresetParts, ...]:
-    """Return the parts of every preset."""
-    return tuple(take_apart(name) for name in preset_names())
 
 
 def ratios_of(task: str) -> list[float]:
     """Return the shares of data to offer for a task: the usual ones and those of its presets."""
-    named = {parts.ratio for parts in all_presets() if parts.task == task and parts.ratio is not None}
-    return sorted({*RATIOS, *named})
+    return sorted({*RATIOS, *named_ratios([task])})
 
 
 @dataclass(frozen=True)
@@ -75,10 +44,7 @@ class Choice:
     @property
     def preset(self) -> str:
         """The preset that comes nearest; raises `UsageError` when there is none."""
-        fitting = [parts for parts in all_presets() if (parts.task, parts.variant) == (self.task, self.variant)]
-        if not fitting:
-            raise UsageError(f"there is no {self.variant} preset for {self.task}; choose another variant")
-        return min(fitting, key=lambda parts: abs((parts.ratio or 1.0) - self.ratio)).name
+        return nearest_preset(self.task, self.ratio, self.variant).name
 
     @property
     def flags(self) -> dict[str, Any]:
@@ -202,50 +168,6 @@ def _content(name: str) -> tuple[NDArray[np.int64], NDArray[np.float64], int]:
         return content.lengths, content.returns, content.observations[0].nbytes
     log = open_log(name)
     return log.lengths, log.table["return"].astype(np.float64), _FRAME_BYTES
-
-
-_SPEED = (
-    "task.name",
-    "model.backbone",
-    "model.adapter",
-    "model.embedding",
-    "model.context",
-    "language.weight",
-    "optim.batch_size",
-    "optim.micro_batch_size",
-)
-"""Settings that decide how long a step takes."""
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """How long a run will take, and from which run that is known."""
-
-    seconds: float
-    run: RunSummary
-
-
-def estimate(config: RunConfig, runs: Iterable[RunSummary]) -> Estimate | None:
-    """Return the time that a former run with steps of the same kind lets expect; None without one."""
-    from lamo_core.runs.compare import flatten
-
-    wanted = flatten(config.to_dict())
-    alike = [run for run in runs if _alike(run, wanted)]
-    if not alike:
-        return None
-    # one that was done to its end counts its evaluations too
-    whole = [run for run in alike if run.state == "finished" and run.settings.get("optim.steps") == config.optim.steps]
-    if whole:
-        return Estimate(whole[0].status.seconds, whole[0])
-    rate = alike[0].status.rate
-    assert rate is not None
-    return Estimate(config.optim.steps / rate, alike[0])
-
-
-def _alike(run: RunSummary, wanted: dict[str, Any]) -> bool:
-    device = str(wanted["device"])
-    same_device = device == "auto" or run.status.device.startswith(device)
-    return bool(run.status.rate) and same_device and all(run.settings.get(key) == wanted[key] for key in _SPEED)
 
 
 def histogram_lines(counts: Sequence[int], height: int) -> list[str]:

@@ -12,6 +12,7 @@ from textual.widgets import Static
 
 from lamo_core.config import RunConfig, field_names
 from lamo_core.errors import LamoError
+from lamo_core.preset_parts import PLAIN, all_presets
 from lamo_core.presets import preset_names
 from lamo_core.runs.compare import flatten
 from lamo_tui import choices, steering
@@ -235,13 +236,13 @@ class NewRunScreen(LamoScreen):
 
 def _options(name: str) -> list[tuple[str, str]]:
     """Return key and title of the options of a list."""
-    parts = choices.all_presets()
+    parts = all_presets()
     if name == "task":
         tasks = dict.fromkeys(part.task for part in parts)
         return [(task, task.removeprefix("atari-").removeprefix("mujoco-")) for task in tasks]
     if name == "variant":
         found = dict.fromkeys(part.variant for part in parts)
-        return [(variant, variant) for variant in sorted(found, key=lambda variant: variant != choices.PLAIN)]
+        return [(variant, variant) for variant in sorted(found, key=lambda variant: variant != PLAIN)]
     if name == "ratio":
         return _ratio_options(Choice().task)
     if name == "device":

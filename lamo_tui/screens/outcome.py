@@ -10,8 +10,9 @@ from rich.text import Text
 
 from lamo_core.config import RunConfig
 from lamo_core.evaluation.targets import targets_from_returns
+from lamo_core.runs.estimate import estimate
 from lamo_core.runs.index import RunSummary
-from lamo_tui.choices import Choice, DataFacts, descriptions, differences, estimate, histogram_lines
+from lamo_tui.choices import Choice, DataFacts, descriptions, differences, histogram_lines
 from lamo_tui.cli.output import duration, rate
 from lamo_tui.text import figure, inked, paragraph, percent, short_id, size
 from lamo_tui.themes import Palette

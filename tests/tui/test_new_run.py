@@ -10,6 +10,7 @@ from textual.pilot import Pilot
 from lamo_core.errors import UsageError
 from lamo_core.presets import preset_names
 from lamo_core.runs.directory import run_ids
+from lamo_core.runs.estimate import estimate
 from lamo_core.runs.index import list_runs
 from lamo_tui import choices, steering
 from lamo_tui.app import LamoApp
@@ -159,7 +160,7 @@ def test_an_edit_that_cannot_be_is_refused() -> None:
 def test_no_time_is_guessed_without_a_run_like_it(made_folder: Path) -> None:
     runs = list_runs(made_folder)
     config = Choice(ablations=("lora-rank-4",)).with_edit("model.context", "7").resolve().config
-    assert choices.estimate(config, runs) is None
+    assert estimate(config, runs) is None
 
 
 def test_histogram_bars_keep_single_episodes_in_sight() -> None:
