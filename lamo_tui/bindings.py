@@ -74,6 +74,8 @@ RUN = (
     Key("run.resume", "r", "resume", "resume", "Continue a stopped, failed or lost run."),
     Key("run.save", "c", "command('checkpoint')", "checkpoint", "Ask for a checkpoint now."),
     Key("run.eval", "e", "command('eval')", "evaluate", "Ask for an evaluation now."),
+    Key("run.change", "v", "change", "change", "Change a setting while it runs: evaluations, checkpoints, lambda."),
+    Key("run.diff", "d", "diff", "diff", "Show the settings in which it differs from another run."),
     Key("run.search", "slash", "search", "search", "Search the log.", 7),
     Key("run.full", "a", "full_config", "all settings", "Show all settings, or those that are not default."),
     Key("run.export", "w", "export", "export", "Write all numbers as CSV and the chosen chart as SVG.", 7),

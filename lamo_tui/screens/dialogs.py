@@ -13,7 +13,10 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from lamo_core.errors import LamoError
+from lamo_core.runs.compare import config_difference
+from lamo_core.runs.index import RunSummary
 from lamo_tui.screens.rows import Row, Rows
+from lamo_tui.text import short_id
 
 
 class Question(ModalScreen[bool]):
@@ -104,3 +107,11 @@ class Entry(ModalScreen[str | None]):
     def action_close(self) -> None:
         """Close without a text."""
         self.dismiss(None)
+
+
+def differences(runs: Sequence[RunSummary]) -> Reading:
+    """Return a window with the settings in which runs differ, one column per run."""
+    rows = config_difference([run.settings for run in runs])
+    names = Text(" " * 32 + "  ".join(f"{short_id(run.id):>16}" for run in runs), "bold")
+    lines = [Text(f"{name:<32}" + "  ".join(f"{value!s:>16}"[:16] for value in row)) for name, row in rows.items()]
+    return Reading(f"Settings in which {len(runs)} runs differ", [names, *lines])

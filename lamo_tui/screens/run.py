@@ -20,9 +20,9 @@ from lamo_core.runs.index import RunSummary
 from lamo_tui import curves, steering
 from lamo_tui.bindings import bindings_of
 from lamo_tui.screens import run_panels
+from lamo_tui.screens.asking import AskingScreen
 from lamo_tui.screens.chart_grid import ChartGrid
 from lamo_tui.screens.rows import Row, Rows
-from lamo_tui.screens.steered import SteeringScreen
 from lamo_tui.store import RunData, Snapshot
 from lamo_tui.widgets.export import export_chart
 
@@ -30,7 +30,7 @@ _LISTS = ("events", "log", "settings")
 _PANELS = ("charts", *_LISTS, "system")
 
 
-class RunScreen(SteeringScreen):
+class RunScreen(AskingScreen):
     """The run that was opened."""
 
     PLACE = "run"

@@ -12,17 +12,15 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import Input, Static
 
 from lamo_core.errors import LamoError
-from lamo_core.runs.compare import config_difference
 from lamo_core.runs.index import RunSummary
 from lamo_core.runs.query import parse_query
 from lamo_tui.bindings import bindings_of
-from lamo_tui.screens.dialogs import Reading
+from lamo_tui.screens.dialogs import differences
 from lamo_tui.screens.preview import Preview
 from lamo_tui.screens.rows import Row, Rows
 from lamo_tui.screens.run_table import ORDERS, RunRow, draw_head, ordered
 from lamo_tui.screens.steered import SteeringScreen
 from lamo_tui.store import Snapshot
-from lamo_tui.text import short_id
 
 _OVERLAID = 6
 """More curves than this cannot be told apart."""
@@ -198,9 +196,4 @@ class RunsScreen(SteeringScreen):
         if len(runs) < 2:
             self.notify("select two runs or more with space, then press d")
             return
-        rows = config_difference([run.settings for run in runs])
-        names = [Text(" " * 32 + "  ".join(f"{short_id(run.id):>16}" for run in runs), "bold")]
-        lines = [
-            Text(f"{name:<32}" + "  ".join(f"{value!s:>16}"[:16] for value in values)) for name, values in rows.items()
-        ]
-        self.app.push_screen(Reading(f"Settings in which {len(runs)} runs differ", names + lines))
+        self.app.push_screen(differences(runs))

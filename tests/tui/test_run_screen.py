@@ -13,6 +13,7 @@ from lamo_core.runs.status import read_status, write_status
 from lamo_tui.app import LamoApp
 from lamo_tui.picture import screen_text
 from lamo_tui.screens.chart_grid import ChartGrid
+from lamo_tui.screens.dialogs import Reading
 from lamo_tui.screens.rows import Rows
 from lamo_tui.screens.run import RunScreen
 from tests.tui.conftest import OpenDashboard, look
@@ -191,3 +192,33 @@ async def test_no_size_breaks_any_screen(made_folder: Path, dashboard: OpenDashb
 async def test_a_run_that_was_deleted_says_so(made_folder: Path, dashboard: OpenDashboard) -> None:
     async with dashboard(made_folder, attach="a-run-that-is-gone") as pilot:
         assert "is not in" in screen_text(pilot.app)
+
+
+async def test_a_setting_changes_while_the_run_works(folder: Path, dashboard: OpenDashboard) -> None:
+    from lamo_core.runs.control import ControlInbox
+    from lamo_core.runs.directory import RunDirectory
+
+    async with dashboard(folder, attach=BREAKOUT) as pilot:
+        await pilot.press("v")
+        await pilot.pause()
+        await pilot.press("ctrl+u", *"optim.steps=5", "enter")
+        await pilot.pause()
+        assert "did you mean" in str(pilot.app.screen.query_one(".problem").render())
+        await pilot.press("ctrl+u", *"eval.every=50", "enter")
+        await pilot.pause()
+    came = ControlInbox(RunDirectory(folder / BREAKOUT).control).poll()
+    assert [(command.name, command.setting, command.value) for command in came if not isinstance(command, str)] == [
+        ("set", "eval.every", "50")
+    ]
+
+
+async def test_settings_are_compared_with_another_run(folder: Path, dashboard: OpenDashboard) -> None:
+    async with dashboard(folder, attach=BREAKOUT) as pilot:
+        await pilot.press("d")
+        await pilot.pause()
+        await pilot.press("enter")
+        await pilot.pause()
+        assert isinstance(pilot.app.screen, Reading)
+        await pilot.press("escape")
+        await pilot.pause()
+        assert isinstance(pilot.app.screen, RunScreen)
