@@ -1,11 +1,17 @@
-"""A batch of Gymnasium environments with vector observations, stepped one after another in this process.
+"""A batch of Gymnasium environments with vector observations, stepped in this process.
+
+A step of the kitchen takes 3 ms, nearly all of it outside of the interpreter's lock, so its environments are shared
+out to threads. The others take 0.1 to 0.3 ms, of which handing over to a thread would cost a good part: they are
+stepped one after another. Either way every environment sees the same calls in the same order: episodes are the same.
 
 Legend: N environments, O observation features, A action dimensions.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -17,6 +23,8 @@ from lamo_core.tasks.kitchen import KITCHEN_TASKS, make_kitchen
 from lamo_core.tasks.locomotion import LOCOMOTION_TASKS, make_locomotion
 from lamo_core.tasks.reacher2d import REACHER2D_TASKS, make_reacher2d
 from lamo_core.tasks.registry import Array, IntArray, Task
+
+_MAX_THREADS = 16
 
 
 def make_environment(config: TaskConfig) -> Any:
@@ -41,6 +49,8 @@ class VectorBatch:
         self._decisions: IntArray = np.zeros(size, np.int64)
         self._terminated = np.zeros(size, np.bool_)
         self._truncated = np.zeros(size, np.bool_)
+        threads = min(size, _cores(), _MAX_THREADS) if config.name in KITCHEN_TASKS else 1
+        self._threads = ThreadPoolExecutor(threads) if threads > 1 else None
 
     def reset(self, seeds: IntArray) -> Array:
         """Start the episodes of `seeds` (N,) and return the first observations (N, O) float32."""
@@ -60,11 +70,16 @@ class VectorBatch:
         if chosen.shape != (self.size, self._actions):
             raise UsageError(f"{self.size} environments need actions of shape {(self.size, self._actions)}")
         live = np.flatnonzero(~(self._terminated | self._truncated))
-        for row in live:
+
+        def step_one(row: int) -> None:
             observation, reward, terminated, _, _ = self._environments[row].step(chosen[row])
             self._observations[row] = observation
             rewards[row] = reward
             self._terminated[row] = terminated
+
+        # Whatever an environment raises comes out of the iteration.
+        for _ in (self._threads.map if self._threads else map)(step_one, live.tolist()):
+            pass
         self._decisions[live] += 1
         self._truncated[live] = ~self._terminated[live] & (self._decisions[live] >= self._limit)
         return self._observations.copy(), rewards, self._terminated.copy(), self._truncated.copy()
@@ -74,7 +89,17 @@ class VectorBatch:
         return np.zeros(self.size, np.int64)
 
     def close(self) -> None:
-        """Free the environments."""
+        """Free the environments and their threads."""
+        if self._threads is not None:
+            self._threads.shutdown()
         for environment in self._environments:
             environment.close()
         self._environments.clear()
+
+
+def _cores() -> int:
+    """Return how many cores this process may use, which can be fewer than the machine has."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:
+        return os.cpu_count() or 1

@@ -7,6 +7,7 @@ import pytest
 
 from lamo_core.config import TaskConfig
 from lamo_core.errors import UsageError
+from lamo_core.tasks import vector_batch
 from lamo_core.tasks.registry import get_task, make_batch
 
 pytest.importorskip("mujoco")
@@ -39,6 +40,17 @@ def test_equal_seeds_give_equal_episodes_and_other_seeds_others(name: str) -> No
     np.testing.assert_array_equal(rewards, rewards_again)
     np.testing.assert_array_equal(observations[:, 0], observations[:, 2])
     assert not np.array_equal(observations[:, 0], observations[:, 1])
+
+
+def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("gymnasium_robotics")
+    monkeypatch.setattr(vector_batch, "_cores", lambda: 3)
+    threaded = play("kitchen-complete", [1, 2, 3, 4], 6)
+    monkeypatch.setattr(vector_batch, "_cores", lambda: 1)
+    serial = play("kitchen-complete", [1, 2, 3, 4], 6)
+
+    np.testing.assert_array_equal(threaded[0], serial[0])
+    np.testing.assert_array_equal(threaded[1], serial[1])
 
 
 def test_a_second_reset_forgets_the_first_episode() -> None:
