@@ -59,6 +59,23 @@ class Asked:
     """Whether to keep action probabilities."""
 
 
+def action_stream(seed: int) -> np.random.Generator:
+    """Return the random numbers, one a decision, that draw the actions of the episode with this seed."""
+    return np.random.default_rng([seed, 1])
+
+
+def action_chances(out_MA: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the probabilities (M, A) of logits."""
+    weights_MA = np.exp((out_MA - out_MA.max(axis=1, keepdims=True)).astype(np.float64))
+    return np.asarray(weights_MA / weights_MA.sum(axis=1, keepdims=True))
+
+
+def draw_actions(chances_MA: NDArray[np.float64], drawn_M: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the actions (M,) that uniform numbers from [0, 1) draw."""
+    actions_M = (np.cumsum(chances_MA, axis=1) <= drawn_M[:, None]).sum(axis=1)
+    return np.asarray(np.minimum(actions_M, chances_MA.shape[1] - 1))
+
+
 class Wave:
     """What episodes played side by side have asked, done and earned so far."""
 
@@ -67,7 +84,7 @@ class Wave:
         self.targets_N = np.array([target for target, _ in jobs], dtype=np.float64)
         self.seeds_N = np.array([seed for _, seed in jobs], dtype=np.int64)
         # One stream for each episode, so that its draws do not depend on how many others are played.
-        self._streams = [np.random.default_rng([seed, 1]) for _, seed in jobs]
+        self._streams = [action_stream(seed) for _, seed in jobs]
         self.noops_N = np.zeros(len(jobs), dtype=np.int64)
         self.lengths_N = np.zeros(len(jobs), dtype=np.int64)
         self.terminated_N = np.zeros(len(jobs), dtype=bool)
@@ -88,17 +105,14 @@ class Wave:
         """Turn logits or means into actions: (M,) int64 or (M, A) float32."""
         if not discrete:
             return np.clip(out_MA, -1.0, 1.0)
-        weights_MA = np.exp((out_MA - out_MA.max(axis=1, keepdims=True)).astype(np.float64))
-        chances_MA = weights_MA / weights_MA.sum(axis=1, keepdims=True)
+        chances_MA = action_chances(out_MA)
         if self.asked.record:
             kept_NA = np.zeros((len(self.seeds_N), out_MA.shape[1]), np.float16)
             kept_NA[running_M] = chances_MA
             self._probabilities.append(kept_NA)
         if self.asked.action == "greedy":
             return np.asarray(out_MA.argmax(axis=1))
-        drawn_M1 = np.array([[self._streams[row].random()] for row in running_M])
-        actions_M = (np.cumsum(chances_MA, axis=1) <= drawn_M1).sum(axis=1)
-        return np.asarray(np.minimum(actions_M, out_MA.shape[1] - 1))
+        return draw_actions(chances_MA, np.array([self._streams[row].random() for row in running_M]))
 
     def add(
         self,

@@ -18,8 +18,8 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
+from lamo_core.player.half_blocks import Frame, Keys, changed_spans, fitted_size, key_runs, pair_keys, resize
 from lamo_tui.widgets.cells import FAINT
-from lamo_tui.widgets.frame_fit import Frame, Keys, changed_spans, fitted_size, key_runs, pair_keys, resize
 
 _LOW = (1 << 24) - 1
 

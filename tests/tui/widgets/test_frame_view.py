@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from textual.app import App, ComposeResult
 from textual.geometry import Region
 
-from lamo_tui.widgets.frame_fit import changed_spans, fitted_size, key_runs, pair_keys, resize
+from lamo_core.player.half_blocks import changed_spans, fitted_size, key_runs, pair_keys, resize
 from lamo_tui.widgets.frame_view import FrameView
 
 

@@ -1,0 +1,63 @@
+"""How player and dashboard talk over pipes: a JSON header, then raw bytes such as a picture's pixels.
+
+A message is two big-endian 32-bit lengths, the header in UTF-8 and the payload. Nothing else is ever sent; there is no
+pickle, and a message that is longer than the limits ends the conversation.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from typing import IO, Any
+
+from lamo_core.runs.records import encode
+
+Header = dict[str, Any]
+
+_LENGTHS = struct.Struct(">II")
+_MOST_HEADER, _MOST_PAYLOAD = 64 << 20, 256 << 20
+
+
+class ProtocolError(ValueError):
+    """What came was no message of this protocol."""
+
+
+def write_message(stream: IO[bytes], header: Header, payload: bytes | memoryview = b"") -> None:
+    """Send a message; raises `OSError` when nobody listens any more."""
+    text = encode(header).encode()
+    stream.write(_LENGTHS.pack(len(text), len(payload)) + text)
+    if len(payload):
+        stream.write(payload)
+    stream.flush()
+
+
+def read_message(stream: IO[bytes]) -> tuple[Header, bytes] | None:
+    """Wait for a message; None when the other side has gone. Raises `ProtocolError`."""
+    start = _exactly(stream, _LENGTHS.size)
+    if start is None:
+        return None
+    header_length, payload_length = _LENGTHS.unpack(start)
+    if header_length > _MOST_HEADER or payload_length > _MOST_PAYLOAD:
+        raise ProtocolError(f"a message of {header_length} + {payload_length} bytes is too long")
+    text = _exactly(stream, header_length)
+    payload = b"" if not payload_length else _exactly(stream, payload_length)
+    if text is None or payload is None:
+        return None
+    try:
+        header = json.loads(text)
+    except ValueError as error:
+        raise ProtocolError("a message's header is no JSON") from error
+    if not isinstance(header, dict):
+        raise ProtocolError("a message's header is no JSON object")
+    return header, payload
+
+
+def _exactly(stream: IO[bytes], count: int) -> bytes | None:
+    parts = []
+    while count:
+        part = stream.read(count)
+        if not part:
+            return None
+        parts.append(part)
+        count -= len(part)
+    return b"".join(parts)

@@ -1,0 +1,84 @@
+"""What the dashboard is told about an episode: plain numbers for JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lamo_core.player.episode import ShownEpisode
+from lamo_core.player.opening import Opened
+from lamo_core.player.protocol import Header
+from lamo_core.player.track import Track
+
+
+def opened_header(side: int, opened: Opened) -> Header:
+    """Return what never changes while an episode is open."""
+    episode = opened.episode
+    task = episode.task
+    return {
+        "kind": "opened",
+        "side": side,
+        "label": opened.label,
+        "source": opened.source,
+        "task": task.name,
+        "title": task.title,
+        "discrete": task.action_kind == "discrete",
+        "actions": list(task.action_names),
+        "frames": task.observation == "frames",
+        "seed": episode.seed,
+        "recorded": opened.recorded,
+        "clipped": opened.clipped,
+        "targets": list(opened.targets),
+        "per_second": episode.shown.pictures_per_second,
+    }
+
+
+def frame_header(side: int, episode: ShownEpisode, sent: tuple[int, int], held: Any) -> Header:
+    """Return what is seen at the playhead, and what is new of the track: decisions and lives from `sent` on.
+
+    `held` is the action that a person holds.
+    """
+    at, track = episode.at, episode.track
+    row = None if episode.at_end else track.rows[at]
+    proposal = episode.proposal() if row is None else None
+    source = row or proposal
+    taken = held if row is None and episode.person else None if source is None else source.action
+    return {
+        "kind": "frame",
+        "side": side,
+        "at": at,
+        "length": len(track),
+        "ended": track.ended,
+        "over": episode.over,
+        "live": episode.pilot is not None,
+        "person": episode.person if row is None else row.person,
+        "controls": episode.person,
+        "branched": episode.other is not None,
+        "target": episode.target if row is None else row.target,
+        "asked": episode.asked(),
+        "earned": track.earned[at],
+        "values": _rounded(None if source is None else source.values),
+        "taken": taken if taken is None or episode.task.action_kind == "discrete" else _rounded(taken),
+        "attention": _rounded(None if source is None else source.attention),
+        "facts": episode.facts(),
+        "track": track_part(track, *sent),
+    }
+
+
+def track_part(track: Track, start: int, lives_start: int) -> Header:
+    """Return the columns of the track from decision `start` on, and the lives from `lives_start` on."""
+    rows = track.rows[start:]
+    return {
+        "from": start,
+        "rewards": [row.reward for row in rows],
+        "asked": [round(row.asked, 4) for row in rows],
+        "targets": [row.target for row in rows],
+        "persons": [int(row.person) for row in rows],
+        "lives_from": lives_start,
+        "lives": track.lives[lives_start:],
+    }
+
+
+def _rounded(values: Any) -> Any:
+    return None if values is None else np.round(np.asarray(values, np.float64), 4).tolist()
