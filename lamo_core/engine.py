@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Protocol
 
 from lamo_core.errors import STOPPED_RESUMABLE, LamoError, StorageError
+from lamo_core.evaluation.episodes import EpisodeResult
 from lamo_core.evaluation.evaluate import evaluate
+from lamo_core.evaluation.keeping import keep_medians
 from lamo_core.evaluation.scores import TargetScore
 from lamo_core.training.events import Event, Paused, Resumed, Stopped
 from lamo_core.training.loop import EvaluationStopped, Requests, training_loop
@@ -32,11 +34,13 @@ def run_session(
     listeners: Sequence[Listener],
     controls: Controls,
     stage: Callable[[str, int, int], None],
+    replays: Path | None = None,
 ) -> int:
     """Train to the end, or until asked to stop; returns the exit code.
 
     Every event goes to every listener before the next step starts. An error is reported as a `Stopped` event and
-    raised again; `stage` shows the progress of evaluations.
+    raised again; `stage` shows the progress of evaluations. The median episode of each target of an evaluation is
+    kept in the folder `replays`.
     """
     requests = Requests()
 
@@ -62,8 +66,10 @@ def run_session(
             action=config.eval.action,
             seed=config.eval.seed,
             rewards=config.data.rewards,
+            record=replays is not None,
             progress=progress,
         )
+        _keep_replays(replays, result.episodes, session)
         return list(result.scores)
 
     def save(session: Session, best: bool) -> str:
@@ -81,6 +87,11 @@ def run_session(
         _report(error, session, tell)
         raise
     return _exit_code(last)
+
+
+def _keep_replays(folder: Path | None, episodes: Sequence[EpisodeResult], session: Session) -> None:
+    if folder is not None:
+        keep_medians(folder, episodes, session.config, session.step)
 
 
 def save_checkpoint(session: Session, folder: Path, best: bool) -> str:

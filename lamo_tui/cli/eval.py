@@ -96,7 +96,8 @@ def eval(  # the name of the command
     )
     if video is not None:
         _film(video, evaluations[0], config, episodes, pretty)
-    report = _report(path, policy.task, config, facts, evaluations, video)
+    kept = _keep(path, evaluations, config, int(facts["step"]))
+    report = _report(path, policy.task, config, facts, evaluations, video) | {"replays": kept}
     if as_json:
         from lamo_tui.cli.output import emit_json
 
@@ -171,6 +172,7 @@ def _play(
                     action=action,
                     seed=seed,
                     rewards=config.data.rewards,
+                    record=True,
                     compare_with=beside,
                     progress=lambda done, total, steps, stage=stage: report(stage, done, total),
                 )
@@ -180,12 +182,33 @@ def _play(
     return results
 
 
+def _keep(path: Path, evaluations: Sequence[Evaluation], config: RunConfig, step: int) -> list[str]:
+    """Keep the median episodes beside the run of a checkpoint; a folder that cannot be written to is no failure."""
+    from dataclasses import replace
+
+    from lamo_core.errors import StorageError
+    from lamo_core.evaluation.keeping import keep_medians
+    from lamo_tui.cli.output import console
+
+    run = path.resolve().parents[1]
+    if path.resolve().parent.name != "checkpoints" or not (run / "run.json").is_file():
+        return []
+    first = evaluations[0]
+    played = replace(config.eval, context=first.scores[0].context, action=first.scores[0].action)
+    try:
+        kept = keep_medians(run / "replays", first.episodes, replace(config, eval=played), step, prefix="eval-")
+    except StorageError as error:
+        console().print(f"the median episodes were not kept: {error}", markup=False)
+        return []
+    return [str(file) for file in kept]
+
+
 def _film(video: Path, evaluation: Evaluation, config: RunConfig, episodes: int, pretty: bool) -> None:
+    from lamo_core.evaluation.keeping import median_episode
     from lamo_core.evaluation.recorder import write_video
     from lamo_tui.cli.output import console
 
-    of_first_target = sorted(evaluation.episodes[:episodes], key=lambda episode: episode.ret)
-    median = of_first_target[len(of_first_target) // 2]
+    median = median_episode(evaluation.episodes[:episodes])
     write_video(video, median, config.task, pretty=pretty)
     console().print(f"filmed the median episode (return {median.ret:g}) of target {median.target:g}: {video}")
 

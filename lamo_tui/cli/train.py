@@ -234,7 +234,7 @@ def _run(session: Session, run: RunDirectory, tell: Any, controls: Any, stage: A
     from lamo_core.errors import DeviceError
 
     try:
-        return run_session(session, run.checkpoints, [tell], controls, stage)
+        return run_session(session, run.checkpoints, [tell], controls, stage, run.replays)
     except torch.OutOfMemoryError as error:
         raise DeviceError(
             f"{session.device} is out of memory; lower optim.micro_batch_size or model.context, or choose a smaller "
