@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 from numpy.typing import NDArray
 
 from lamo_core.config import DataConfig, unknown_key
-from lamo_core.data.episodes import EpisodeStore, FrameArray, FrameColumn
-from lamo_core.data.frame_blocks import FrameBlocks
+from lamo_core.data.episodes import EpisodeStore
 from lamo_core.data.ratio import select_episodes
 from lamo_core.data.sources.action_log import ActionLog, read_log
 from lamo_core.data.sources.bundled_vectors import open_vectors, vector_path, vector_set_names
-from lamo_core.data.sources.frame_file import FRAME_BYTES, FrameFile, read_frame_file
+from lamo_core.data.sources.frame_file import FrameFile, read_frame_file
+from lamo_core.data.sources.frame_store import PackedEpisodes, frame_store
 from lamo_core.data.sources.replay import Progress, replay_episodes
 from lamo_core.errors import DataError
 from lamo_core.places import assets_dir, data_dir
-
-UNPACKING = "unpacking the frames"
 
 
 def set_names() -> list[str]:
@@ -121,70 +115,21 @@ def fetch_episodes(log: ActionLog, episodes: NDArray[np.int64], progress: Progre
 
 def open_bundled(config: DataConfig, seed: int, progress: Progress | None = None) -> EpisodeStore:
     """Return the episodes of a bundled set that the ratio selects, with their frames in memory or as blocks."""
-    log = open_log(config.set)
+    return replayed_store(open_log(config.set), read_card(config.set), config, seed, progress)
+
+
+def replayed_store(
+    log: ActionLog, card: dict[str, Any], config: DataConfig, seed: int, progress: Progress | None
+) -> EpisodeStore:
+    """Return the episodes of an action log that the ratio selects, replaying what the cache lacks."""
     episodes = choose_episodes(log, config, seed)
-    files = fetch_episodes(log, episodes, progress)
-    unpacked = sum(file.frames for file in files) * FRAME_BYTES
-    memory = _usable_memory(config.memory_gb)
-    rewards = [
-        _mended(log, int(episode), file, FrameFile.rewards) for episode, file in zip(episodes, files, strict=True)
-    ]
-    observations: FrameColumn
-    if unpacked <= memory:
-        observations = FrameArray(_unpack(log, episodes, files, progress))
-    else:
-        observations = FrameBlocks(files, memory)
-    terminated = log.table["terminated"][episodes].astype(np.bool_)
-    return EpisodeStore(
-        name=config.set,
-        observations=observations,
-        actions=np.concatenate([log.episode_actions(int(episode)) for episode in episodes]),
-        rewards=np.concatenate(rewards).astype(np.float32),
-        lengths=log.lengths[episodes],
-        terminated=terminated,
-        truncated=~terminated,
-        card=read_card(config.set),
-    )
+    packed = PackedEpisodes(log, episodes, fetch_episodes(log, episodes, progress), lambda one: _again(log, one))
+    return frame_store(packed, config.memory_gb, card, progress)
 
 
-def _usable_memory(memory_gb: float) -> int:
-    # Frames come out the same either way; a machine with little memory only reads them more slowly.
-    return int(min(memory_gb * 1e9, 0.6 * psutil.virtual_memory().available))
-
-
-def _unpack(
-    log: ActionLog, episodes: NDArray[np.int64], files: list[FrameFile], progress: Progress | None
-) -> NDArray[np.uint8]:
-    starts = np.concatenate([[0], np.cumsum([file.frames for file in files])])
-    total = int(starts[-1])
-    frames = np.empty((total + 1, 84, 84), np.uint8)
-    frames[-1] = 0
-
-    def unpack(row: int) -> int:
-        frames[starts[row] : starts[row + 1]] = _mended(log, int(episodes[row]), files[row], _all_frames)
-        return files[row].frames
-
-    done = 0
-    # zstd unpacks outside the interpreter's lock.
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        for count in pool.map(unpack, range(len(files))):
-            done += count
-            if progress is not None:
-                progress(UNPACKING, done, total)
-    return frames
-
-
-def _all_frames(file: FrameFile) -> NDArray[np.uint8]:
-    return np.concatenate([file.block(index) for index in range(file.blocks)])
-
-
-def _mended(log: ActionLog, episode: int, file: FrameFile, read: Callable[[FrameFile], NDArray[Any]]) -> NDArray[Any]:
-    # A damaged cache file is made again, once: it is only a copy of what the log says.
-    try:
-        return read(file)
-    except DataError:
-        replay_episodes(log, [episode], lambda index: frame_path(log, index))
-        return read(fetch_episodes(log, np.array([episode]))[0])
+def _again(log: ActionLog, episode: int) -> FrameFile:
+    replay_episodes(log, [episode], lambda index: frame_path(log, index))
+    return fetch_episodes(log, np.array([episode]))[0]
 
 
 def _folder() -> Path:

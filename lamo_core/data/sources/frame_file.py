@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 import zlib
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -25,15 +26,47 @@ FRAME_BYTES = 84 * 84
 _START = len(MAGIC) + 8
 
 
+class FramePacker:
+    """Packs the frames of an episode as they come, so that never more than a block of them is held unpacked."""
+
+    def __init__(self) -> None:
+        self.frames = 0
+        self._packer = zstandard.ZstdCompressor(level=3, write_checksum=True)
+        self._hash = sha256()
+        self._blocks: list[bytes] = []
+        self._waiting: NDArray[np.uint8] = np.empty((0, 84, 84), np.uint8)
+
+    def add(self, frames: NDArray[np.uint8]) -> None:
+        """Append frames (n, 84, 84)."""
+        self.frames += len(frames)
+        self._hash.update(frames.tobytes())
+        waiting = np.concatenate([self._waiting, frames]) if len(self._waiting) else frames
+        whole = len(waiting) // BLOCK * BLOCK
+        self._blocks += [self._packed(waiting[first : first + BLOCK]) for first in range(0, whole, BLOCK)]
+        self._waiting = waiting[whole:].copy()
+
+    def digest(self) -> bytes:
+        """Return the SHA-256 over all frames so far."""
+        return self._hash.digest()
+
+    def write(self, path: Path, rewards: NDArray[np.int32], frames_sha256: bytes) -> None:
+        """Write the T + 1 frames and T rewards of the episode; raises `StorageError`."""
+        parts = [*self._blocks, self._packed(self._waiting)] if len(self._waiting) else list(self._blocks)
+        parts.append(self._packer.compress(rewards.astype("<i4").tobytes()))
+        head = MAGIC + struct.pack("<2I", self.frames, len(parts) - 1)
+        head += struct.pack(f"<{len(parts)}I", *map(len, parts))
+        check = struct.pack("<I", zlib.crc32(head + frames_sha256))
+        write_bytes(path, b"".join([head, check, frames_sha256, *parts]), "LAMO_CACHE")
+
+    def _packed(self, frames: NDArray[np.uint8]) -> bytes:
+        return self._packer.compress(frames.tobytes())
+
+
 def write_frame_file(path: Path, frames: NDArray[np.uint8], rewards: NDArray[np.int32], frames_sha256: bytes) -> None:
     """Write the T + 1 frames and T rewards of an episode; raises `StorageError`."""
-    packer = zstandard.ZstdCompressor(level=3, write_checksum=True)
-    parts = [packer.compress(frames[first : first + BLOCK].tobytes()) for first in range(0, len(frames), BLOCK)]
-    parts.append(packer.compress(rewards.astype("<i4").tobytes()))
-    head = MAGIC + struct.pack("<2I", len(frames), len(parts) - 1)
-    head += struct.pack(f"<{len(parts)}I", *map(len, parts))
-    check = struct.pack("<I", zlib.crc32(head + frames_sha256))
-    write_bytes(path, b"".join([head, check, frames_sha256, *parts]), "LAMO_CACHE")
+    packer = FramePacker()
+    packer.add(frames)
+    packer.write(path, rewards, frames_sha256)
 
 
 @dataclass(frozen=True)
