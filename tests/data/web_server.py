@@ -1,0 +1,118 @@
+"""A small web server on this machine that serves files from memory and misbehaves on demand."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from hashlib import sha256
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+@dataclass
+class Misbehaviour:
+    """What goes wrong with one path; each number counts down to good behaviour."""
+
+    cut_after: int = 0
+    """Bytes after which a connection is closed."""
+    cuts: int = 0
+    statuses: list[int] = field(default_factory=list)
+    """Answered before anything else, one per request."""
+    ignore_range: bool = False
+    claimed: int | None = None
+    """Content-Length instead of the true one."""
+    no_length: bool = False
+    changes: bool = False
+    """Another ETag at each request."""
+    wrong_range: bool = False
+    redirect: str = ""
+
+
+@dataclass
+class Site:
+    """Files by path, what goes wrong with them, and what was asked for."""
+
+    url: str = ""
+    files: dict[str, bytes] = field(default_factory=dict)
+    wrong: dict[str, Misbehaviour] = field(default_factory=dict)
+    requests: list[tuple[str, str]] = field(default_factory=list)
+    """Path and Range header of each request, in order."""
+    sent: int = 0
+
+
+def _handler(site: Site) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+        def do_GET(self) -> None:
+            path = self.path.lstrip("/")
+            asked = self.headers.get("Range", "")
+            site.requests.append((path, asked))
+            wrong = site.wrong.get(path, Misbehaviour())
+            status = wrong.statuses.pop(0) if wrong.statuses else 200
+            if wrong.redirect:
+                self._end(302, {"Location": wrong.redirect, "Content-Length": "0"})
+            elif status != 200 or path not in site.files:
+                self._end(status if status != 200 else 404, {"Content-Length": "0"})
+            else:
+                self._serve(site.files[path], asked, wrong)
+
+        def _end(self, status: int, headers: dict[str, str]) -> None:
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+
+        def _serve(self, content: bytes, asked: str, wrong: Misbehaviour) -> None:
+            version = f"{len(site.requests)}" if wrong.changes else ""
+            etag = f'"{sha256(content).hexdigest()[:8]}{version}"'
+            first = int(asked.removeprefix("bytes=").rstrip("-")) if asked else 0
+            valid = self.headers.get("If-Range", etag) == etag
+            headers = {"ETag": etag, "Accept-Ranges": "bytes"}
+            if wrong.ignore_range or not valid:
+                first = 0
+            if first > 0 and first >= len(content):
+                self._end(416, {"Content-Range": f"bytes */{len(content)}", "Content-Length": "0"})
+                return
+            body = content[first:]
+            if first:
+                shown = first + 1 if wrong.wrong_range else first
+                headers["Content-Range"] = f"bytes {shown}-{len(content) - 1}/{len(content)}"
+            claimed = wrong.claimed if wrong.claimed is not None else len(body)
+            headers |= {"Connection": "close"} if wrong.no_length else {"Content-Length": str(claimed)}
+            self._end(206 if first else 200, headers)
+            if wrong.cuts:
+                wrong.cuts -= 1
+                body = body[: wrong.cut_after]
+            self.wfile.write(body)
+            site.sent += len(body)
+            self.close_connection = True
+
+    return Handler
+
+
+class _QuietServer(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of clients that hang up, as killed ones do."""
+
+
+@contextmanager
+def serving() -> Iterator[Site]:
+    """Serve on 127.0.0.1 until the block ends."""
+    site = Site()
+    server = _QuietServer(("127.0.0.1", 0), _handler(site))
+    site.url = f"http://127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield site
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
