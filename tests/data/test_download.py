@@ -153,7 +153,7 @@ def test_absurd_lengths_take_neither_time_nor_space(fetch: Fetch, site: Site, pa
     with pytest.raises(DataError, match="cannot be right"):
         fetch("good")
     assert pauses == []
-    with pytest.raises(StorageError, match="needs .* bytes more"):
+    with pytest.raises(StorageError, match=r"needs .* bytes more"):
         fetch("good", largest=10**15)
 
 
@@ -179,7 +179,7 @@ def test_a_whole_part_is_recognised(fetch: Fetch, tmp_path: Path, site: Site) ->
     assert site.sent == 0
 
 
-@pytest.mark.parametrize("note", ["", "{", "[]", '{"url": 1}', '{"url": "x", "validator": [], "total": "y"}', "\0" * 99])
+@pytest.mark.parametrize("note", ["", "{", "[]", '{"url": 1}', '{"url": "", "validator": "", "total": "y"}', "\0" * 99])
 def test_a_damaged_note_only_costs_a_new_start(fetch: Fetch, tmp_path: Path, note: str) -> None:
     (tmp_path / "got").mkdir()
     (tmp_path / "got" / "file.bin.part").write_bytes(b"something else")
@@ -190,7 +190,7 @@ def test_a_damaged_note_only_costs_a_new_start(fetch: Fetch, tmp_path: Path, not
 @pytest.mark.parametrize("target", ["ftp://127.0.0.1/x", "file:///etc/hostname", "data:text/plain,x"])
 def test_a_redirect_stays_on_the_web(fetch: Fetch, site: Site, pauses: list[float], target: str) -> None:
     site.wrong["moved"] = Misbehaviour(redirect=target)
-    with pytest.raises(MissingError, match="address of another kind|is not allowed"):
+    with pytest.raises(MissingError, match=r"address of another kind|is not allowed"):
         fetch("moved")
     assert pauses == []
 

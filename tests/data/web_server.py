@@ -41,72 +41,69 @@ class Site:
     sent: int = 0
 
 
-def _handler(site: Site) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-        def do_GET(self) -> None:
-            path = self.path.lstrip("/")
-            asked = self.headers.get("Range", "")
-            site.requests.append((path, asked))
-            wrong = site.wrong.get(path, Misbehaviour())
-            status = wrong.statuses.pop(0) if wrong.statuses else 200
-            if wrong.redirect:
-                self._end(302, {"Location": wrong.redirect, "Content-Length": "0"})
-            elif status != 200 or path not in site.files:
-                self._end(status if status != 200 else 404, {"Content-Length": "0"})
-            else:
-                self._serve(site.files[path], asked, wrong)
-
-        def _end(self, status: int, headers: dict[str, str]) -> None:
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.end_headers()
-
-        def _serve(self, content: bytes, asked: str, wrong: Misbehaviour) -> None:
-            version = f"{len(site.requests)}" if wrong.changes else ""
-            etag = f'"{sha256(content).hexdigest()[:8]}{version}"'
-            first = int(asked.removeprefix("bytes=").rstrip("-")) if asked else 0
-            valid = self.headers.get("If-Range", etag) == etag
-            headers = {"ETag": etag, "Accept-Ranges": "bytes"}
-            if wrong.ignore_range or not valid:
-                first = 0
-            if first > 0 and first >= len(content):
-                self._end(416, {"Content-Range": f"bytes */{len(content)}", "Content-Length": "0"})
-                return
-            body = content[first:]
-            if first:
-                shown = first + 1 if wrong.wrong_range else first
-                headers["Content-Range"] = f"bytes {shown}-{len(content) - 1}/{len(content)}"
-            claimed = wrong.claimed if wrong.claimed is not None else len(body)
-            headers |= {"Connection": "close"} if wrong.no_length else {"Content-Length": str(claimed)}
-            self._end(206 if first else 200, headers)
-            if wrong.cuts:
-                wrong.cuts -= 1
-                body = body[: wrong.cut_after]
-            self.wfile.write(body)
-            site.sent += len(body)
-            self.close_connection = True
-
-    return Handler
-
-
 class _QuietServer(ThreadingHTTPServer):
     daemon_threads = True
+    site: Site
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Say nothing of clients that hang up, as killed ones do."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _QuietServer
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        site, path = self.server.site, self.path.lstrip("/")
+        asked = self.headers.get("Range", "")
+        site.requests.append((path, asked))
+        wrong = site.wrong.get(path, Misbehaviour())
+        status = wrong.statuses.pop(0) if wrong.statuses else 200
+        if wrong.redirect:
+            self._end(302, {"Location": wrong.redirect, "Content-Length": "0"})
+        elif status != 200 or path not in site.files:
+            self._end(status if status != 200 else 404, {"Content-Length": "0"})
+        else:
+            self._serve(site, site.files[path], asked, wrong)
+
+    def _end(self, status: int, headers: dict[str, str]) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+
+    def _serve(self, site: Site, content: bytes, asked: str, wrong: Misbehaviour) -> None:
+        version = f"{len(site.requests)}" if wrong.changes else ""
+        headers = {"ETag": f'"{sha256(content).hexdigest()[:8]}{version}"', "Accept-Ranges": "bytes"}
+        valid = self.headers.get("If-Range", headers["ETag"]) == headers["ETag"]
+        first = int(asked.removeprefix("bytes=").rstrip("-")) if asked and valid and not wrong.ignore_range else 0
+        if first and first >= len(content):
+            self._end(416, {"Content-Range": f"bytes */{len(content)}", "Content-Length": "0"})
+            return
+        body = content[first:]
+        if first:
+            shown = first + 1 if wrong.wrong_range else first
+            headers["Content-Range"] = f"bytes {shown}-{len(content) - 1}/{len(content)}"
+        claimed = len(body) if wrong.claimed is None else wrong.claimed
+        headers |= {"Connection": "close"} if wrong.no_length else {"Content-Length": str(claimed)}
+        self._end(206 if first else 200, headers)
+        if wrong.cuts:
+            wrong.cuts -= 1
+            body = body[: wrong.cut_after]
+        self.wfile.write(body)
+        site.sent += len(body)
+        self.close_connection = True
 
 
 @contextmanager
 def serving() -> Iterator[Site]:
     """Serve on 127.0.0.1 until the block ends."""
     site = Site()
-    server = _QuietServer(("127.0.0.1", 0), _handler(site))
+    server = _QuietServer(("127.0.0.1", 0), _Handler)
+    server.site = site
     site.url = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
