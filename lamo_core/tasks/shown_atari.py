@@ -18,6 +18,7 @@ from lamo_core.tasks.registry import Array
 class _Moment:
     emulator: EmulatorState
     stack: Pixels
+    screen: Pixels
     decisions: int
 
 
@@ -30,6 +31,7 @@ class ShownAtari:
         self._limit = config.max_steps
         self._emulator = AtariEmulator(game_of(config.name), config.sticky_actions)
         self._stack = np.zeros((4, 84, 84), np.uint8)
+        self._restored: Pixels | None = None
         self._decisions = 0
 
     def reset(self, seed: int, noops: int) -> Array:
@@ -38,6 +40,7 @@ class ShownAtari:
         for _ in range(noops):
             self._emulator.step(0)
         self._decisions = 0
+        self._restored = None
         self._stack[:] = 0
         self._stack[-1] = self._emulator.frame()
         return self._stack.copy()
@@ -45,6 +48,7 @@ class ShownAtari:
     def step(self, action: Any) -> tuple[Array, float, bool, bool]:
         """Take one decision of four frames; `action` indexes the minimal action set."""
         reward = self._emulator.step(int(action))
+        self._restored = None
         self._decisions += 1
         self._stack[:-1] = self._stack[1:]
         self._stack[-1] = self._emulator.frame()
@@ -53,7 +57,8 @@ class ShownAtari:
 
     def picture(self) -> Pixels:
         """Return the newest screen in colour, (210, 160, 3)."""
-        return self._emulator.screen()
+        # a console that went back to a moment shows its screen only after the next step
+        return self._emulator.screen() if self._restored is None else self._restored
 
     def facts(self) -> dict[str, float]:
         """Return the lives that are left, for games that count them."""
@@ -61,12 +66,13 @@ class ShownAtari:
 
     def clone(self) -> _Moment:
         """Return the present moment."""
-        return _Moment(self._emulator.clone(), self._stack.copy(), self._decisions)
+        return _Moment(self._emulator.clone(), self._stack.copy(), self.picture().copy(), self._decisions)
 
     def restore(self, moment: _Moment) -> None:
         """Go back to a moment of `clone`."""
         self._emulator.restore(moment.emulator)
         self._stack[:] = moment.stack
+        self._restored = moment.screen
         self._decisions = moment.decisions
 
     def close(self) -> None:

@@ -31,7 +31,9 @@ def test_a_moment_comes_back_with_its_random_numbers() -> None:
     shown.reset(3, 2)
     for action in (1, 2, 2):
         shown.step(action)
-    moment = shown.clone()
+    moment, screen = shown.clone(), shown.picture().copy()
     first = [shown.step(action)[0].sum() for action in (3, 3, 2, 0, 2)]
+    assert (shown.picture() != screen).any()
     shown.restore(moment)
+    assert np.array_equal(shown.picture(), screen)
     assert [shown.step(action)[0].sum() for action in (3, 3, 2, 0, 2)] == first
