@@ -10,6 +10,7 @@ from pathlib import Path
 from lamo_core.errors import UsageError
 from lamo_core.files import write_bytes
 from lamo_core.runs.directory import ELSEWHERE, RunDirectory, storage_error
+from lamo_core.runs.queue import leave
 from lamo_core.runs.records import encode
 from lamo_core.runs.status import process_start, read_state, this_host
 
@@ -49,4 +50,5 @@ def adopt(path: str | Path) -> RunDirectory:
     if status.state != "queued":
         hint = f"resume it with: lamo train --resume {run.id}"
         raise UsageError(f"run {run.id} has begun already ({derived.state}); {hint}")
+    leave(run)
     return run

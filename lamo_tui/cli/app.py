@@ -31,6 +31,7 @@ app = typer.Typer(
 _COMMANDS = {
     "train": ("lamo_tui.cli.train", "Train"),
     "eval": ("lamo_tui.cli.eval", "Train"),
+    "sweep": ("lamo_tui.cli.sweep", "Train"),
     "presets": ("lamo_tui.cli.presets", "Train"),
     "tui": ("lamo_tui.cli.tui", "Runs"),
     "runs": ("lamo_tui.cli.runs", "Runs"),

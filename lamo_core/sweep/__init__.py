@@ -1,0 +1,1 @@
+"""Grids of runs: a plan first, then engines that work it off and survive being killed."""

@@ -1,0 +1,123 @@
+"""A grid of tasks, data shares, methods, ablations and seeds, and the runs that it stands for."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from lamo_core.errors import UsageError
+from lamo_core.preset_parts import PLAIN, find_task, nearest_preset
+from lamo_core.presets import Resolved, load_preset, resolve
+
+NONE = "none"
+"""The ablation that leaves the method whole."""
+LAMO = "lamo"
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What a sweep goes through; every combination is one run."""
+
+    tasks: tuple[tuple[str, tuple[float, ...]], ...]
+    """Each task with the shares of its data."""
+    methods: tuple[str, ...] = (LAMO,)
+    ablations: tuple[str, ...] = (NONE,)
+    """Each an overlay, several joined by `+`, or `none`."""
+    seeds: tuple[int, ...] = (0,)
+    variant: str = PLAIN
+    settings: tuple[str, ...] = ()
+    """`name=value` for every run, as `--set` takes it."""
+    device: str = "auto"
+    ablate_all: bool = False
+    """Whether ablations are laid over every method; else only over `lamo`, which they take apart."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One run of a grid: what `lamo train` would be told."""
+
+    key: str
+    """Unique within the grid, such as `atari-breakout-1pct+frozen-s0`."""
+    preset: str
+    method: str = LAMO
+    ablations: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
+    flags: Mapping[str, Any] = field(default_factory=dict)
+
+
+def parse_ratio(text: str) -> float:
+    """Return the share of data that `0.1%` or `0.001` means; raises `UsageError`."""
+    number, percent, rest = text.strip().partition("%")
+    try:
+        ratio = float(number) / (100 if percent else 1)
+    except ValueError:
+        ratio = 0.0
+    if rest.strip() or not 0 < ratio <= 1:
+        raise UsageError(f"a share of data is above 0 and at most 100%, such as 1% or 0.01, not {text!r}")
+    return ratio
+
+
+def parse_tasks(text: str, ratios: str | None, variant: str = PLAIN) -> tuple[tuple[str, tuple[float, ...]], ...]:
+    """Return tasks and shares of `breakout,hopper:0.5%+1%`; `ratios` (`0.1%,1%`) holds for tasks that name none.
+
+    Raises `UsageError` for unknown tasks and for a task without a share.
+    """
+    shared = tuple(map(parse_ratio, ratios.split(","))) if ratios else ()
+    tasks: dict[str, tuple[float, ...]] = {}
+    for part in text.split(","):
+        name, colon, own = part.strip().partition(":")
+        task = find_task(name, variant)
+        tasks[task] = tuple(map(parse_ratio, own.split("+"))) if colon else shared
+        if not tasks[task]:
+            raise UsageError(f"say which share of the data {name} gets: --ratios 1%,10% or --tasks {name}:1%+10%")
+    return tuple(tasks.items())
+
+
+def expand(grid: Grid) -> list[Item]:
+    """Return the runs of a grid, seed by seed, so that a sweep cut short has few seeds but whole tables.
+
+    Raises `UsageError` for unknown methods, ablations and settings.
+    """
+    for ablation in grid.ablations:
+        for part in _parts(ablation):
+            load_preset(part, "ablations")
+    items: dict[str, Item] = {}
+    for seed, (task, ratios), method in itertools.product(grid.seeds, grid.tasks, grid.methods):
+        for ratio, ablation in itertools.product(ratios, _ablations_of(method, grid)):
+            item = _item(grid, task, ratio, method, _parts(ablation), seed)
+            items.setdefault(item.key, item)
+    return list(items.values())
+
+
+def resolve_item(item: Item) -> Resolved:
+    """Return an item's complete config; raises `UsageError`."""
+    return _resolve(item.preset, item.method, item.ablations, item.settings, item.flags)
+
+
+def _resolve(
+    preset: str, method: str, ablations: Sequence[str], settings: Sequence[str], flags: Mapping[str, Any]
+) -> Resolved:
+    if method == LAMO:
+        return resolve(preset, ablations, None, settings, flags)
+    return resolve(preset, ablations, None, settings, flags, method=method)
+
+
+def _ablations_of(method: str, grid: Grid) -> tuple[str, ...]:
+    return grid.ablations if method == LAMO or grid.ablate_all else (NONE,)
+
+
+def _parts(ablation: str) -> tuple[str, ...]:
+    return () if ablation == NONE else tuple(ablation.split("+"))
+
+
+def _item(grid: Grid, task: str, ratio: float, method: str, ablations: tuple[str, ...], seed: int) -> Item:
+    parts = nearest_preset(task, ratio, grid.variant)
+    flags: dict[str, Any] = {"seed": seed, "device": grid.device}
+    name = _resolve(parts.name, method, ablations, grid.settings, flags).config.name
+    if parts.ratio != ratio:
+        variant = "" if grid.variant == PLAIN else f"{grid.variant}-"
+        name = name.replace(parts.name, f"{variant}{task}-{100 * ratio:g}pct", 1)
+        flags |= {"data.ratio": ratio, "name": name}
+    return Item(f"{name}-s{seed}", parts.name, method, ablations, grid.settings, flags)

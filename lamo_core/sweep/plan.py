@@ -1,0 +1,141 @@
+"""What a sweep will do and cost, written down before anything is started."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from lamo_core.config import RunConfig
+from lamo_core.errors import StorageError, UsageError
+from lamo_core.files import write_bytes
+from lamo_core.runs.compare import flatten
+from lamo_core.runs.directory import ELSEWHERE
+from lamo_core.runs.estimate import disk_bytes, estimate, memory_bytes
+from lamo_core.runs.index import RunSummary
+from lamo_core.runs.records import decode, encode
+from lamo_core.sweep.folder import SweepFolder
+from lamo_core.sweep.grid import Grid, Item, expand, resolve_item
+
+SCHEMA = 1
+_ELSEWHERE_EQUAL = ("name", "device", "precision", "checkpoint.every", "checkpoint.keep", "data.memory_gb")
+"""Settings in which a run may differ and still be the same experiment."""
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One run of the plan and what it will cost."""
+
+    item: Item
+    seconds: float | None
+    """None when nothing is known."""
+    source: str
+    """Where `seconds` comes from: the id of a run, or empty."""
+    disk: int
+    """Bytes."""
+    memory: int
+    """Bytes on the device, guessed on the safe side."""
+    done: str = ""
+    """The id of a finished run that is the same experiment, so that nothing is left to do."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All runs of a sweep."""
+
+    name: str
+    created: float
+    grid: Grid
+    runs: tuple[PlannedRun, ...]
+
+    @property
+    def open(self) -> list[PlannedRun]:
+        """The runs that were not done before the sweep was planned."""
+        return [run for run in self.runs if not run.done]
+
+    @property
+    def seconds(self) -> float:
+        """Time of all open runs one after the other, as far as it is known."""
+        return sum(run.seconds or 0.0 for run in self.open)
+
+    @property
+    def unknown(self) -> int:
+        """Open runs whose time is not known."""
+        return sum(run.seconds is None for run in self.open)
+
+    @property
+    def disk(self) -> int:
+        """Bytes that the open runs will take."""
+        return sum(run.disk for run in self.open)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, for the plan's file and `--json`."""
+        return {"schema": SCHEMA, **asdict(self)}
+
+
+def make_plan(name: str, grid: Grid, runs: Sequence[RunSummary], *, reuse: bool = True) -> Plan:
+    """Return the plan of a grid; `runs` are those of the folder, newest first.
+
+    With `reuse` a finished run with equal settings stands for a planned one. Raises `UsageError`.
+    """
+    finished = {_identity(run.settings): run.id for run in reversed(runs) if run.state == "finished"} if reuse else {}
+    planned = []
+    for item in expand(grid):
+        config = resolve_item(item).config
+        known = estimate(config, runs)
+        planned.append(
+            PlannedRun(
+                item=item,
+                seconds=known.seconds if known else None,
+                source=known.run.id if known else "",
+                disk=disk_bytes(config, runs),
+                memory=memory_bytes(config),
+                done=finished.get(_identity(flatten(config.to_dict())), ""),
+            )
+        )
+    return Plan(name, time.time(), grid, tuple(planned))
+
+
+def write_plan(folder: SweepFolder, plan: Plan) -> None:
+    """Write the plan into its folder; raises `StorageError`, also when the disk cannot hold the runs."""
+    folder.path.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(folder.path).free
+    if plan.disk > free:
+        need, have = plan.disk / 1e9, free / 1e9
+        raise StorageError(
+            f"the runs of {plan.name} need about {need:.1f} GB and {have:.1f} GB are free in {folder.root}; "
+            f"plan fewer runs, set checkpoint.keep=1, or choose another folder with {ELSEWHERE}"
+        )
+    write_bytes(folder.plan_file, (encode(plan.to_dict()) + "\n").encode(), ELSEWHERE)
+
+
+def read_plan(folder: SweepFolder) -> Plan:
+    """Return a sweep's plan; raises `UsageError` when it is missing or damaged."""
+    try:
+        values = decode(folder.plan_file.read_bytes()) or {}
+        grid = dict(values["grid"])
+        tasks = tuple((str(task), tuple(map(float, ratios))) for task, ratios in grid.pop("tasks"))
+        runs = tuple(_planned(run) for run in values["runs"])
+        return Plan(values["name"], float(values["created"]), Grid(tasks, **_tupled(grid)), runs)
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise UsageError(f"{folder.plan_file} is damaged or missing; plan the sweep anew under another name") from error
+
+
+def _planned(values: Mapping[str, Any]) -> PlannedRun:
+    return PlannedRun(Item(**_tupled(values["item"])), **{key: values[key] for key in values if key != "item"})
+
+
+def _tupled(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+
+
+def _identity(settings: Mapping[str, Any]) -> str:
+    """Return what makes an experiment: its settings, without names and places.
+
+    Settings at their default do not count, so that a run of a version which did not know them yet is still found.
+    """
+    default = flatten(RunConfig().to_dict())
+    kept = {key: value for key, value in settings.items() if value != default.get(key) and key not in _ELSEWHERE_EQUAL}
+    return encode(dict(sorted(kept.items())))

@@ -1,0 +1,102 @@
+"""How a sweep's plan and progress are printed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lamo_core.sweep.engines import Slot
+    from lamo_core.sweep.plan import Plan, PlannedRun
+    from lamo_core.sweep.scheduler import ItemView
+
+
+def print_plan(plan: Plan, slots: Sequence[Slot], free: int) -> None:
+    """Print one line per setting, its seeds counted together, and what all of it costs."""
+    from lamo_core.seeds import shown_seeds
+    from lamo_tui.cli.output import duration, emit_table
+
+    groups: dict[str, list[PlannedRun]] = {}
+    for run in plan.runs:
+        groups.setdefault(_setting(run), []).append(run)
+    rows = []
+    for name, runs in groups.items():
+        left = [run for run in runs if not run.done]
+        each = next((run.seconds for run in left if run.seconds is not None), None)
+        seeds = tuple(int(run.item.flags["seed"]) for run in runs)
+        done = len(runs) - len(left)
+        rows.append([name, shown_seeds(seeds), done or None, duration(each) if left else None, _size(left)])
+    columns = ["runs", "seeds", "done already", "time each", "disk"]
+    emit_table(columns, rows, right=columns[2:])
+    print(summary(plan, slots, free))
+
+
+def summary(plan: Plan, slots: Sequence[Slot], free: int) -> str:
+    """Return what the plan costs in all, in one or two sentences."""
+    from lamo_tui.cli.output import duration
+
+    count, done = len(plan.open), len(plan.runs) - len(plan.open)
+    text = f"{count} runs to do" + (f", {done} done already" if done else "")
+    if not count:
+        return f"{text}: nothing is left to do"
+    jobs = max(1, len(slots))
+    if plan.seconds:
+        # runs that share a processor or a card slow each other down, by how much is not known
+        low, high = duration(plan.seconds / jobs), duration(plan.seconds)
+        text += f"; about {high}" if jobs == 1 else f"; about {low} to {high}"
+    if plan.unknown:
+        text += f"; the time of {plan.unknown} is not known: nothing like them has run here yet"
+    places = Counter((slot.threads, slot.card) for slot in slots)
+    where = ", ".join(
+        f"{number} at once with {threads} thread{'s' * (threads > 1)}" + ("" if card is None else f" on card {card}")
+        for (threads, card), number in places.items()
+    )
+    return f"{text}\n{where}; disk {plan.disk / 1e9:.1f} GB of {free / 1e9:.0f} GB free"
+
+
+def print_views(views: Sequence[ItemView]) -> None:
+    """Print one line per run of a sweep."""
+    from lamo_tui.cli.output import emit_table
+
+    rows = []
+    for view in views:
+        status = view.status
+        step = f"{status.step:,}/{status.total:,}" if status and status.total else None
+        score = None if status is None or status.last_return is None else f"{status.last_return:.4g}"
+        note = view.record.note if view.state in ("failed", "stopped") else ""
+        note = "done before" if view.planned.done else note
+        rows.append([view.key, view.state, step, score, view.run_id or None, note])
+    emit_table(["item", "state", "step", "return", "run", "note"], rows, right=["step", "return"], optional=["run"])
+
+
+def counted(views: Sequence[ItemView]) -> str:
+    """Return how many runs are in each state, such as `12 done, 2 working, 4 waiting`."""
+    from lamo_core.sweep.scheduler import ITEM_STATES
+
+    counts = Counter(view.state for view in views)
+    return ", ".join(f"{counts[state]} {state}" for state in ITEM_STATES if counts[state]) or "no runs"
+
+
+def views_json(views: Sequence[ItemView]) -> list[dict[str, Any]]:
+    """Return a sweep's runs for `--json`."""
+    return [
+        {
+            "item": view.key,
+            "state": view.state,
+            "run": view.run_id,
+            "failures": view.record.failures,
+            "note": view.record.note,
+            "step": view.status.step if view.status else 0,
+            "return": view.status.last_return if view.status else None,
+        }
+        for view in views
+    ]
+
+
+def _setting(run: PlannedRun) -> str:
+    return run.item.key.rpartition("-s")[0]
+
+
+def _size(runs: Sequence[PlannedRun]) -> str | None:
+    return f"{sum(run.disk for run in runs) / 1e6:,.0f} MB" if runs else None

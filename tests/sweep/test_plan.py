@@ -1,0 +1,112 @@
+"""What a sweep costs, and that its plan survives a file."""
+
+from __future__ import annotations
+
+import shutil
+from collections import namedtuple
+from pathlib import Path
+
+import pytest
+
+from lamo_core.errors import StorageError, UsageError
+from lamo_core.presets import resolve
+from lamo_core.runs.create import create_run
+from lamo_core.runs.directory import RunDirectory
+from lamo_core.runs.index import list_runs
+from lamo_core.sweep.engines import local_slots
+from lamo_core.sweep.folder import find_sweep, new_folder
+from lamo_core.sweep.grid import Grid
+from lamo_core.sweep.plan import make_plan, read_plan
+from tests.runs.run_doubles import record
+from tests.sweep.conftest import MakeSweep
+
+
+def earlier(*settings: str, seed: int = 0, finished: bool = True) -> RunDirectory:
+    resolved = resolve("atari-pong-1pct", [], None, settings, {"seed": seed})
+    run = create_run(None, resolved.config, resolved.origins, ["lamo"])
+    return record(run, [1.0], finished=finished)
+
+
+def test_a_plan_reads_back_as_it_was_written(make_sweep: MakeSweep) -> None:
+    earlier()
+    folder, plan = make_sweep(["none", "frozen"], [0, 1], settings=("optim.clip=0.5",))
+    assert read_plan(find_sweep("last")) == plan
+    assert folder.path.parent.name == "sweeps"
+    assert [run.run.path.parent.name for run in list_runs()] == ["runs"]
+
+
+def test_a_finished_run_with_equal_settings_is_not_run_again(make_sweep: MakeSweep) -> None:
+    same = earlier("device=cpu", "checkpoint.keep=7")
+    earlier("optim.clip=0.5", seed=1)
+    _, plan = make_sweep(seeds=[0, 1])
+    assert [run.done for run in plan.runs] == [same.id, ""]
+    assert len(plan.open) == 1
+    fresh = make_plan("again", plan.grid, list_runs(), reuse=False)
+    assert len(fresh.open) == 2
+
+
+def test_time_comes_from_runs_like_it_and_is_unknown_without(make_sweep: MakeSweep) -> None:
+    run = earlier(seed=5, finished=False)
+    _, plan = make_sweep(["none", "frozen"])
+    like, other = plan.runs
+    # 900 steps at four a second; the double's two episodes took no time of their own
+    assert like.source == run.id
+    assert like.seconds == pytest.approx(900 / 4.0, rel=0.01)
+    assert (other.seconds, other.source, plan.unknown) == (None, "", 1)
+    assert plan.seconds == like.seconds
+    assert like.disk > other.disk > 1_000_000
+
+
+def test_a_sweep_that_the_disk_cannot_hold_is_refused(make_sweep: MakeSweep, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(1, 1, 1000))
+    with pytest.raises(StorageError, match="plan fewer runs"):
+        make_sweep()
+
+
+def test_names_are_unique_and_damaged_plans_are_errors(make_sweep: MakeSweep) -> None:
+    with pytest.raises(UsageError, match="there are no sweeps"):
+        find_sweep("last")
+    folder, _ = make_sweep()
+    with pytest.raises(UsageError, match="there is a sweep trial already"):
+        new_folder("trial", [])
+    with pytest.raises(UsageError, match="did you mean 'trial'"):
+        find_sweep("trail")
+    with pytest.raises(UsageError):
+        new_folder("../x", [])
+    folder.plan_file.write_text("{}")
+    with pytest.raises(UsageError, match="damaged"):
+        read_plan(folder)
+
+
+def test_cores_are_divided_among_the_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lamo_core.sweep.engines.usable_cpus", lambda: 16)
+    slots = local_slots("cpu", 1, runs=100, jobs=4)
+    assert [slot.environment["OMP_NUM_THREADS"] for slot in slots] == ["4"] * 4
+    assert len(local_slots("cpu", 1, runs=3, jobs=8)) == 3
+
+
+def test_several_small_runs_share_a_card(monkeypatch: pytest.MonkeyPatch) -> None:
+    from lamo_core.runs.devices import Card
+
+    def two_cards() -> list[Card]:
+        return [Card(0, 24 << 30, 20 << 30), Card(1, 24 << 30, 9 << 30)]
+
+    monkeypatch.setattr("lamo_core.sweep.engines.usable_cpus", lambda: 16)
+    monkeypatch.setattr("lamo_core.sweep.engines.cards", two_cards)
+    monkeypatch.setattr("lamo_core.runs.devices.cards", two_cards)
+    slots = local_slots("auto", 4 << 30, runs=100)
+    # four fit on the first card, two on the second; both get work before one gets a second run
+    assert [slot.card for slot in slots] == [0, 1, 0, 1, 0, 0]
+    assert slots[1].environment == {"OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2", "CUDA_VISIBLE_DEVICES": "1"}
+    assert [slot.card for slot in local_slots("cuda:1", 4 << 30, runs=100)] == [1, 1]
+
+
+def test_grids_of_other_versions_do_not_read(make_sweep: MakeSweep) -> None:
+    folder, plan = make_sweep()
+    text = folder.plan_file.read_text()
+    folder.plan_file.write_text(text.replace('"ablate_all"', '"ablate_some"'))
+    with pytest.raises(UsageError):
+        read_plan(folder)
+    assert isinstance(plan.grid, Grid)
+    assert isinstance(folder.path, Path)
