@@ -29,18 +29,18 @@ class Task:
     """Number of discrete actions, or of action dimensions."""
     action_names: tuple[str, ...]
     random_score: float
-    """Raw return that counts as 0 (random play)."""
+    """Raw return that counts as 0 (random play); NaN where nobody has published one."""
     expert_score: float
-    """Raw return that counts as 100."""
+    """Raw return that counts as 100; NaN likewise."""
     default_set: str
-    """The bundled data set of this task."""
+    """The bundled data set of this task; empty without one."""
     horizon: int = 0
     """Decisions after which the task itself cuts an episode; 0 leaves that to the config alone."""
     expert: str = "a human professional"
     """Whose return counts as 100."""
 
     def normalised(self, raw_return: float) -> float:
-        """Return the score on the scale where random play is 0 and the expert 100."""
+        """Return the score on the scale where random play is 0 and the expert 100; NaN without such a scale."""
         return 100 * (raw_return - self.random_score) / (self.expert_score - self.random_score)
 
 
@@ -69,16 +69,28 @@ class EnvBatch(Protocol):
 
 
 def task_names() -> list[str]:
-    """Return the names of all tasks."""
+    """Return the names of the tasks that data ship for."""
     return sorted(_tasks())
 
 
 def get_task(name: str) -> Task:
-    """Return the task `name`; raises `UsageError` with the nearest known name."""
+    """Return the task `name`: one of `task_names`, `atari-GAME` for any game of ale-py, or `gym:ID` for any environment
+    of Gymnasium that fits; the latter two load its library.
+
+    Raises `UsageError` with the nearest known name, and `MissingError`.
+    """
     tasks = _tasks()
-    if name not in tasks:
-        raise unknown_key(name, sorted(tasks), "task")
-    return tasks[name]
+    if name in tasks:
+        return tasks[name]
+    if name.startswith("atari-"):
+        from lamo_core.tasks.atari import atari_task
+
+        return atari_task(name)
+    if name == "gym" or name.startswith("gym:"):
+        from lamo_core.tasks.gym_tasks import gym_task
+
+        return gym_task(name)
+    raise unknown_key(name, sorted(tasks), "task")
 
 
 def make_batch(config: TaskConfig, size: int) -> EnvBatch:

@@ -55,6 +55,10 @@ def open_shown(config: TaskConfig, *, height: int = 180, pretty: bool = False) -
     from lamo_core.tasks.requirements import require_environment
 
     require_environment(config.name)
+    if config.name.startswith("gym:"):
+        from lamo_core.tasks.shown_gym import ShownGym
+
+        return ShownGym(config, height=height, pretty=pretty)
     if get_task(config.name).observation == "vector":
         from lamo_core.tasks.shown_vectors import ShownVectors
 

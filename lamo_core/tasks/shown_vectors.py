@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
-import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
 from lamo_core.config import TaskConfig
-from lamo_core.errors import UsageError
-from lamo_core.tasks.gl_pictures import GlPictures
 from lamo_core.tasks.moments import Moment, put_moment, take_moment
-from lamo_core.tasks.picture_backend import DRAWING, choose_backend
 from lamo_core.tasks.registry import Array, get_task
-from lamo_core.tasks.schematic import SchematicPictures
-from lamo_core.tasks.vector_batch import make_environment
-from lamo_core.tasks.views import View, view_of
-
-Picture = NDArray[np.uint8]
-_MIN_HEIGHT, _MAX_HEIGHT = 24, 2_160
-
-
-class _Pictures(Protocol):
-    def picture(self, data: Any, view: View) -> Picture: ...
-
-    def close(self) -> None: ...
+from lamo_core.tasks.simulator_pictures import Picture, SimulatorPictures
+from lamo_core.tasks.vector_batch import make_environment, prepared_actions
 
 
 @dataclass(frozen=True)
@@ -47,16 +32,13 @@ class ShownVectors:
     """
 
     def __init__(self, config: TaskConfig, *, height: int = 180, pretty: bool = False, backend: str = "") -> None:
-        if not _MIN_HEIGHT <= height <= _MAX_HEIGHT:
-            raise UsageError(f"pictures are {_MIN_HEIGHT} to {_MAX_HEIGHT} pixels high, not {height}")
         task = get_task(config.name)
         self._name = config.name
         self._limit = min(config.max_steps, task.horizon or config.max_steps)
         self._environment = make_environment(config)
         self._simulator: Any = self._environment.unwrapped
-        self._size = (height * 4 // 3, height)
-        self._pretty, self._wanted = pretty, backend
-        self._pictures: _Pictures | None = None
+        self._task = task
+        self._pictures = SimulatorPictures(self._simulator, config.name, height, pretty=pretty, backend=backend)
         self._observation: NDArray[np.float32] = np.zeros(task.observation_shape, np.float32)
         self._decisions = 0
         self._earned = 0.0
@@ -65,7 +47,7 @@ class ShownVectors:
     @property
     def backend(self) -> str:
         """How pictures are drawn: `egl`, `osmesa`, … or `drawing`."""
-        return DRAWING if isinstance(self._drawn(), SchematicPictures) else choose_backend(self._wanted)
+        return self._pictures.backend
 
     def reset(self, seed: int, noops: int) -> Array:
         """Start an episode and return (O,) float32; these tasks start without no-ops."""
@@ -75,8 +57,7 @@ class ShownVectors:
 
     def step(self, action: Any) -> tuple[Array, float, bool, bool]:
         """Take one decision; `action` (A,) is clipped to [-1, 1]."""
-        chosen = np.clip(np.asarray(action, np.float64), -1.0, 1.0)
-        observation, reward, terminated, _, _ = self._environment.step(chosen)
+        observation, reward, terminated, _, _ = self._environment.step(prepared_actions(action, self._task))
         self._observation[:] = observation
         self._decisions += 1
         self._earned += float(reward)
@@ -85,13 +66,7 @@ class ShownVectors:
 
     def picture(self) -> Picture:
         """Return the present moment, (H, W, 3)."""
-        simulator = self._simulator
-        # A step leaves the places of bodies one physics step behind the joints, and a restored moment has none.
-        mujoco.mj_kinematics(simulator.model, simulator.data)
-        mujoco.mj_comPos(simulator.model, simulator.data)
-        mujoco.mj_camlight(simulator.model, simulator.data)
-        view = view_of(self._name, simulator.model, simulator.data)
-        return self._drawn().picture(simulator.data, view)
+        return self._pictures.picture()
 
     def facts(self) -> dict[str, float]:
         """Return where the body is, how near the fingertip, or how many subtasks are solved."""
@@ -114,24 +89,8 @@ class ShownVectors:
 
     def close(self) -> None:
         """Free the environment and the OpenGL context."""
-        if self._pictures is not None:
-            self._pictures.close()
-            self._pictures = None
+        self._pictures.close()
         self._environment.close()
-
-    def _drawn(self) -> _Pictures:
-        if self._pictures is None:
-            self._pictures = self._open_pictures()
-        return self._pictures
-
-    def _open_pictures(self) -> _Pictures:
-        model, (width, height) = self._simulator.model, self._size
-        backend = choose_backend(self._wanted)
-        if backend != DRAWING:
-            # A library may still refuse this process or this size; a drawing is better than nothing.
-            with contextlib.suppress(Exception):
-                return GlPictures(model, backend, width, height, pretty=self._pretty)
-        return SchematicPictures(model, width, height)
 
 
 def _seconds_per_decision(environment: Any) -> float:

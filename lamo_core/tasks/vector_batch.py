@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 
 from lamo_core.config import TaskConfig
 from lamo_core.errors import UsageError
+from lamo_core.tasks.gym_tasks import PREFIX as GYM_PREFIX
+from lamo_core.tasks.gym_tasks import make_gym
 from lamo_core.tasks.kitchen import KITCHEN_TASKS, make_kitchen
 from lamo_core.tasks.locomotion import LOCOMOTION_TASKS, make_locomotion
 from lamo_core.tasks.reacher2d import REACHER2D_TASKS, make_reacher2d
@@ -29,6 +31,8 @@ _MAX_THREADS = 16
 
 def make_environment(config: TaskConfig) -> Any:
     """Return one environment of a vector task, without a time limit."""
+    if config.name.startswith(GYM_PREFIX):
+        return make_gym(config.name)
     makers: dict[str, Callable[[], Any]] = {
         **dict.fromkeys(LOCOMOTION_TASKS, lambda: make_locomotion(config)),
         **dict.fromkeys(REACHER2D_TASKS, make_reacher2d),
@@ -43,7 +47,7 @@ class VectorBatch:
     def __init__(self, config: TaskConfig, task: Task, size: int) -> None:
         self.size = size
         self._limit = min(config.max_steps, task.horizon or config.max_steps)
-        self._actions = task.actions
+        self._task = task
         self._environments = [make_environment(config) for _ in range(size)]
         self._observations: NDArray[np.float32] = np.zeros((size, *task.observation_shape), np.float32)
         self._decisions: IntArray = np.zeros(size, np.int64)
@@ -64,24 +68,26 @@ class VectorBatch:
         return self._observations.copy()
 
     def step(self, actions: Array) -> tuple[Array, Array, Array, Array]:
-        """Take one decision in every unfinished episode; `actions` (N, A) are clipped to [-1, 1]."""
+        """Take one decision in every unfinished episode; `actions` are (N,) choices, or (N, A) clipped to [-1, 1]."""
         rewards = np.zeros(self.size, np.float64)
-        chosen = np.clip(np.asarray(actions, np.float64), -1.0, 1.0)
-        if chosen.shape != (self.size, self._actions):
-            raise UsageError(f"{self.size} environments need actions of shape {(self.size, self._actions)}")
+        chosen = prepared_actions(actions, self._task)
+        shape = (self.size,) if self._task.action_kind == "discrete" else (self.size, self._task.actions)
+        if chosen.shape != shape:
+            raise UsageError(f"{self.size} environments need actions of shape {shape}")
         live = np.flatnonzero(~(self._terminated | self._truncated))
 
         def step_one(row: int) -> None:
-            observation, reward, terminated, _, _ = self._environments[row].step(chosen[row])
+            observation, reward, terminated, truncated, _ = self._environments[row].step(chosen[row])
             self._observations[row] = observation
             rewards[row] = reward
             self._terminated[row] = terminated
+            self._truncated[row] = truncated and not terminated
 
         # Whatever an environment raises comes out of the iteration.
         for _ in (self._threads.map if self._threads else map)(step_one, live.tolist()):
             pass
         self._decisions[live] += 1
-        self._truncated[live] = ~self._terminated[live] & (self._decisions[live] >= self._limit)
+        self._truncated[live] |= ~self._terminated[live] & (self._decisions[live] >= self._limit)
         return self._observations.copy(), rewards, self._terminated.copy(), self._truncated.copy()
 
     def noops(self) -> IntArray:
@@ -95,6 +101,13 @@ class VectorBatch:
         for environment in self._environments:
             environment.close()
         self._environments.clear()
+
+
+def prepared_actions(actions: Any, task: Task) -> Array:
+    """Return choices as int64, or continuous actions as float64 clipped to [-1, 1]."""
+    if task.action_kind == "discrete":
+        return np.asarray(actions, np.int64)
+    return np.clip(np.asarray(actions, np.float64), -1.0, 1.0)
 
 
 def _cores() -> int:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
 import pytest
+from ale_py import roms
 
 from lamo_core.config import TaskConfig
 from lamo_core.errors import UsageError
 from lamo_core.tasks.atari import ATARI_TASKS
 from lamo_core.tasks.atari_emulator import AtariEmulator
+from lamo_core.tasks.atari_scores import SCORES
 from lamo_core.tasks.registry import get_task, make_batch
 
 
@@ -37,3 +42,24 @@ def test_normalised_scores() -> None:
 def test_batch_needs_an_environment() -> None:
     with pytest.raises(UsageError, match="at least one"):
         make_batch(TaskConfig(name="atari-breakout"), 0)
+
+
+@pytest.mark.parametrize("game", ["freeway", "ms_pacman", "tetris"])
+def test_any_game_of_the_emulator_is_a_task(game: str) -> None:
+    task = get_task(f"atari-{game}")
+    batch = make_batch(TaskConfig(name=task.name), 1)
+    emulator = AtariEmulator(game)
+    emulator.reset(0)
+    assert emulator.actions == task.actions == len(set(task.action_names))
+    assert batch.reset(np.array([1])).shape == (1, 4, 84, 84)
+    batch.step(np.array([task.actions - 1]))
+    batch.close()
+    assert math.isnan(task.normalised(1.0)) == (game not in SCORES)
+
+
+def test_scores_of_the_paper_and_of_the_usual_table() -> None:
+    assert get_task("atari-pong").expert_score == 9.3
+    assert get_task("atari-freeway").normalised(29.6) == 100
+    assert len(SCORES) == 57
+    assert set(SCORES) <= set(roms.get_all_rom_ids())
+    assert all(random_score != human for random_score, human in SCORES.values())

@@ -1,0 +1,167 @@
+"""Any other Gymnasium environment as a task: what fits, what does not, and that it plays alike everywhere."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium import spaces
+
+from lamo_core.config import TaskConfig
+from lamo_core.errors import MissingError, UsageError
+from lamo_core.tasks.gym_tasks import gym_task, make_gym
+from lamo_core.tasks.registry import get_task, make_batch
+from lamo_core.tasks.shown import open_shown
+
+
+class Counter(gymnasium.Env):
+    """Observes its own action and a count; choices count from 3; cuts its episodes after 4 steps by itself."""
+
+    metadata = {"render_modes": []}  # noqa: RUF012
+
+    def __init__(self, observation: spaces.Space, action: spaces.Space) -> None:
+        self.observation_space, self.action_space = observation, action
+        self.seen: list[object] = []
+
+    def reset(self, *, seed: int | None = None, options: object = None) -> tuple[np.ndarray, dict]:
+        super().reset(seed=seed)
+        self.count = 0
+        return self._observe(0.0), {}
+
+    def step(self, action: object) -> tuple[np.ndarray, float, bool, bool, dict]:
+        assert self.action_space.contains(action), action
+        self.count += 1
+        return self._observe(float(np.ravel(action)[0])), 1.0, False, self.count == 4, {}
+
+    def _observe(self, value: float) -> np.ndarray:
+        return np.full(self.observation_space.shape, value, self.observation_space.dtype)
+
+
+BOX = spaces.Box(-np.inf, np.inf, (2, 3), np.float32)
+
+
+@pytest.fixture(autouse=True)
+def _registered() -> Iterator[None]:
+    gym_task.cache_clear()
+    added = []
+
+    def register(name: str, observation: spaces.Space, action: spaces.Space) -> None:
+        gymnasium.register(name, entry_point=Counter, kwargs={"observation": observation, "action": action})
+        added.append(name)
+
+    register("From3-v0", BOX, spaces.Discrete(2, start=3))
+    register("Wide-v0", BOX, spaces.Box(np.float32([[0.0, -4.0]]), np.float32([[10.0, np.inf]])))
+    register("Picture-v0", spaces.Box(0, 255, (84, 84, 3), np.uint8), spaces.Discrete(2))
+    register("Many-v0", BOX, spaces.Discrete(1000))
+    register("Both-v0", BOX, spaces.MultiDiscrete([2, 2]))
+    yield
+    for name in added:
+        del gymnasium.registry[name]
+
+
+def test_the_record_says_what_the_spaces_say() -> None:
+    task = get_task("gym:CartPole-v1")
+    assert (task.observation_shape, task.action_kind, task.actions, task.horizon) == ((4,), "discrete", 2, 500)
+    assert math.isnan(task.normalised(100.0))
+    pendulum = get_task("gym:Pendulum-v1")
+    assert (pendulum.action_kind, pendulum.actions, pendulum.horizon) == ("continuous", 1, 200)
+    assert get_task("gym:From3-v0").observation_shape == (6,)
+
+
+def test_choices_count_from_zero() -> None:
+    environment = make_gym("gym:From3-v0")
+    environment.reset(seed=0)
+    assert environment.step(np.int64(0))[0][0] == 3
+    assert environment.step(np.int64(1))[0][0] == 4
+
+
+def test_bounded_actions_are_stretched_and_others_left_alone() -> None:
+    environment = make_gym("gym:Wide-v0")
+    environment.reset(seed=0)
+    assert environment.action_space.shape == (2,)
+    for action, expected in ((-1.0, 0.0), (0.0, 5.0), (1.0, 10.0)):
+        assert environment.step(np.array([action, 0.5]))[0][0] == expected
+    pendulum = make_gym("gym:Pendulum-v1")
+    assert pendulum.action(np.array([0.5])) == pytest.approx(1.0)
+
+
+def test_an_end_that_the_environment_sets_itself_counts() -> None:
+    batch = make_batch(TaskConfig(name="gym:From3-v0"), 2)
+    batch.reset(np.array([0, 1]))
+    for _ in range(4):
+        _, _, terminated, truncated = batch.step(np.array([0, 1]))
+    assert truncated.all()
+    assert not terminated.any()
+    with pytest.raises(UsageError, match="shape"):
+        batch.step(np.zeros((2, 2)))
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "text"),
+    [
+        ("gym", UsageError, "task.id=CartPole-v1"),
+        ("gym:CartPol-v1", UsageError, "CartPole"),
+        ("gym:FrozenLake-v1", UsageError, "observes a Discrete"),
+        ("gym:Picture-v0", UsageError, "21,168 numbers"),
+        ("gym:Many-v0", UsageError, "256 choices"),
+        ("gym:Both-v0", UsageError, "takes a MultiDiscrete"),
+        ("gym:nowhere:Name-v0", MissingError, "not installed"),
+    ],
+)
+def test_what_does_not_fit_is_refused_in_a_sentence(name: str, error: type[Exception], text: str) -> None:
+    with pytest.raises(error, match=text) as caught:
+        get_task(name)
+    assert "\n" not in str(caught.value)
+
+
+def test_time_limits_are_those_that_the_environment_is_registered_with() -> None:
+    batch = make_batch(TaskConfig(name="gym:Pendulum-v1"), 1)
+    batch.reset(np.array([0]))
+    cut = [bool(batch.step(np.zeros((1, 1)))[3][0]) for _ in range(200)]
+    assert cut.index(True) == 199
+    batch.close()
+
+
+@pytest.mark.parametrize("name", ["gym:CartPole-v1", "gym:Pendulum-v1"])
+def test_shown_episodes_are_those_of_the_batch_and_moments_come_back(name: str) -> None:
+    config, task = TaskConfig(name=name, max_steps=9), get_task(name)
+    rng = np.random.default_rng(0)
+    discrete = task.action_kind == "discrete"
+    actions = rng.integers(0, 2, 9) if discrete else rng.uniform(-1.5, 1.5, (9, 1)).astype(np.float32)
+    batch, shown = make_batch(config, 1), open_shown(config, height=30)
+    assert np.array_equal(shown.reset(5, 0), batch.reset(np.array([5]))[0])
+    for index, action in enumerate(actions):
+        observations, rewards, terminated, truncated = batch.step(action[None])
+        observation, *rest = shown.step(action)
+        assert np.array_equal(observation, observations[0])
+        assert rest == [rewards[0], terminated[0], truncated[0]]
+        if index == 3:
+            moment = shown.clone()
+    shown.restore(moment)
+    for action in actions[4:]:
+        again = shown.step(action)[0]
+    assert np.array_equal(again, observations[0])
+    assert shown.picture().ndim == 3
+    shown.close()
+
+
+def test_environments_without_pictures_show_bars() -> None:
+    shown = open_shown(TaskConfig(name="gym:From3-v0"), height=30)
+    shown.reset(0, 0)
+    empty = shown.picture()
+    shown.step(np.int64(1))
+    assert empty.shape == (30, 40, 3)
+    assert (shown.picture() != empty).any()
+
+
+def test_other_simulations_are_drawn_from_their_bodies(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("mujoco")
+    monkeypatch.setenv("MUJOCO_GL", "disabled")
+    shown = open_shown(TaskConfig(name="gym:Swimmer-v5"), height=60)
+    shown.reset(0, 0)
+    assert shown.picture().shape == (60, 80, 3)
+    assert len(np.unique(shown.picture().reshape(-1, 3), axis=0)) > 20
+    shown.close()
