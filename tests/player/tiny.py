@@ -1,0 +1,72 @@
+"""A small real policy that learned nothing, as a checkpoint of a run; and an episode that it played."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from lamo_core.config import RunConfig
+from lamo_core.evaluation.episodes import EpisodeResult
+from lamo_core.evaluation.keeping import keep_medians
+from lamo_core.evaluation.rollout import rollout
+from lamo_core.model.backbone import adapt, load_backbone
+from lamo_core.model.policy import Policy, PolicyStatistics
+from lamo_core.runs.create import create_run
+from lamo_core.runs.directory import RunDirectory
+from lamo_core.tasks.registry import get_task
+from lamo_core.training.checkpoint import Checkpoint, load_policy, trained_weights, write_checkpoint
+
+TARGET = 12.0
+
+
+def tiny_config(task: str = "atari-breakout", **changes: object) -> RunConfig:
+    return RunConfig.from_dict(
+        {
+            "name": "tiny",
+            "device": "cpu",
+            "task": {"name": task, "max_steps": 60},
+            "model": {"backbone": "random:mini", "context": 5, "lora_rank": 2, "dropout": 0.0},
+            "eval": {"seed": 7, **changes},
+        }
+    )
+
+
+def make_checkpoint(path: Path, config: RunConfig, *, seed: int = 0) -> Path:
+    """Write a checkpoint of a policy with random weights."""
+    backbone = load_backbone(config.model.backbone, seed=config.seed)
+    torch.manual_seed(seed)
+    adapt(backbone, "lora", rank=config.model.lora_rank, alpha=config.model.lora_alpha)
+    policy = Policy(get_task(config.task.name), backbone, config.model, PolicyStatistics(20.0, 100))
+    last = policy.head.layers[-1]
+    assert isinstance(last, torch.nn.Linear)
+    torch.nn.init.normal_(last.weight, std=0.3)  # decided enough to differ from chance
+    weights, facts = trained_weights(policy), {"targets": [TARGET, 6.0], "return_mean": 5.0}
+    write_checkpoint(
+        path,
+        Checkpoint(config, 3, backbone.name, backbone.content_hash, policy.statistics, facts, weights, None),
+    )
+    return path
+
+
+def make_run(root: Path, config: RunConfig) -> RunDirectory:
+    """Write a run with a checkpoint and a recorded episode."""
+    run = create_run(root, config, {}, ["lamo", "train"])
+    make_checkpoint(run.last_checkpoint, config)
+    keep_medians(run.replays, [play(run.last_checkpoint)], config, 3)
+    return run
+
+
+def play(checkpoint: Path, seed: int = 7, target: float = TARGET) -> EpisodeResult:
+    """Return the episode of an evaluation."""
+    policy, config, _ = load_policy(checkpoint, torch.device("cpu"))
+    return rollout(
+        policy,
+        config.task,
+        targets=[target],
+        episodes=1,
+        context_mode=config.eval.context,
+        action=config.eval.action,
+        seed=seed,
+        record=True,
+    )[0]
