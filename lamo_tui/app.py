@@ -101,10 +101,14 @@ class LamoApp(App[None]):
 
     @work(thread=True, exclusive=True, group="store", exit_on_error=False)
     def _poll_store(self) -> None:
-        worker = get_current_worker()
+        worker, last = get_current_worker(), Snapshot()
         while not worker.is_cancelled:
             try:
-                self.post_message(StoreUpdated(self.store.poll()))
+                snapshot = self.store.poll()
+                # the clock on top moves once a second; in between only news are shown
+                if int(snapshot.time) != int(last.time) or not snapshot.same_as(last):
+                    self.post_message(StoreUpdated(snapshot))
+                    last = snapshot
             except (OSError, LamoError, ValueError, KeyError) as error:
                 self.post_message(StoreFailed(str(error)))
             self._wake.wait(_POLL_SECONDS)

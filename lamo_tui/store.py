@@ -58,6 +58,16 @@ class Snapshot:
     listed: bool = False
     """Whether the folder has been listed at all."""
 
+    def same_as(self, other: Snapshot) -> bool:
+        """Return whether nothing but the time differs from another snapshot of the same store."""
+        return (
+            self.runs is other.runs
+            and self.system is other.system
+            and self.listed == other.listed
+            and self.watched.keys() == other.watched.keys()
+            and all(data is other.watched[run_id] for run_id, data in self.watched.items())
+        )
+
     def run(self, run_id: str) -> RunSummary | None:
         """Return a run's summary, None when the folder holds no such run."""
         return next((run for run in self.runs if run.id == run_id), None)
@@ -92,6 +102,8 @@ class RunStore:
         now = self._clock()
         due = now - self._listed_at >= INDEX_SECONDS or now < self._listed_at
         runs = tuple(self._index.poll()) if due else self._snapshot.runs
+        if runs == self._snapshot.runs:
+            runs = self._snapshot.runs  # the same object, so that screens see at once that nothing is new
         system = self._snapshot.system
         if due:
             self._listed_at = now

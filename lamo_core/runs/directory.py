@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from lamo_core.runs.records import decode
 SCHEMA = 1
 """Version of the layout; readers tolerate unknown keys, so it rises only when old keys change."""
 
+RUN_FILE = "run.json"
+STATUS_FILE = "status.json"
 ELSEWHERE = "LAMO_RUNS=FOLDER"
 
 
@@ -25,7 +28,7 @@ class RunDirectory:
 
     path: Path
 
-    @property
+    @cached_property
     def id(self) -> str:
         """The folder's name, which is unique and sorts by creation time."""
         return self.path.name
@@ -33,12 +36,12 @@ class RunDirectory:
     @property
     def run_file(self) -> Path:
         """What the run is; never changes."""
-        return self.path / "run.json"
+        return self.path / RUN_FILE
 
     @property
     def status_file(self) -> Path:
         """How the run is doing; replaced as a whole."""
-        return self.path / "status.json"
+        return self.path / STATUS_FILE
 
     @property
     def launch_file(self) -> Path:

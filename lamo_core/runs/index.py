@@ -14,10 +14,10 @@ from typing import Any
 
 from lamo_core.places import runs_dir
 from lamo_core.runs.compare import flatten
-from lamo_core.runs.directory import RunDirectory
+from lamo_core.runs.directory import RUN_FILE, STATUS_FILE, RunDirectory
 from lamo_core.runs.queue import QueueEntry, positions, read_entry
 from lamo_core.runs.records import decode, number
-from lamo_core.runs.status import Derived, IsAlive, Status, derive, is_alive, parse_status, read_launch
+from lamo_core.runs.status import ENDED, Derived, IsAlive, Status, derive, is_alive, parse_status, read_launch
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,8 @@ class _Known:
     info_stamp: tuple[int, int, int]
     status_stamp: tuple[int, int, int] | None = None
     status: Status = field(default_factory=lambda: Status(state=""))
+    summary: RunSummary | None = None
+    """Set for a run that has ended: it holds until one of the two files changes."""
 
 
 class RunIndex:
@@ -124,8 +126,11 @@ class RunIndex:
         return [replace(run, position=places[run.id]) if run.id in places else run for run in found]
 
     def _summary(self, name: str) -> RunSummary | None:
+        known = self._known.get(name)
+        if known is not None and known.summary is not None and self._unchanged(name, known):
+            return known.summary
         run = RunDirectory(self.root / name)
-        known = self._read(run, self._known.get(name))
+        known = self._read(run, known)
         if known is None:
             return None
         self._known[name] = known
@@ -133,7 +138,15 @@ class RunIndex:
         if known.status.state == "queued":
             launch, entry = read_launch(run), read_entry(run)
         derived = derive(known.status, now=now, alive=self._alive, launch=launch, waiting=entry is not None)
-        return RunSummary(run, known.name, known.created, known.settings, known.status, derived, entry)
+        summary = RunSummary(run, known.name, known.created, known.settings, known.status, derived, entry)
+        known.summary = summary if derived.state in ENDED else None
+        return summary
+
+    def _unchanged(self, name: str, known: _Known) -> bool:
+        # joined as texts: a thousand runs are looked at every second
+        folder = os.path.join(self.root, name)
+        info, status = (os.path.join(folder, file) for file in (RUN_FILE, STATUS_FILE))
+        return _stamp(status) == known.status_stamp and _stamp(info) == known.info_stamp
 
     def _read(self, run: RunDirectory, known: _Known | None) -> _Known | None:
         stamp = _stamp(run.run_file)
@@ -168,7 +181,7 @@ def summarise(run: RunDirectory) -> RunSummary:
     return summary
 
 
-def _stamp(path: Path) -> tuple[int, int, int] | None:
+def _stamp(path: Path | str) -> tuple[int, int, int] | None:
     """Return what changes when a file is replaced: its node, time and size."""
     try:
         stat = os.stat(path)

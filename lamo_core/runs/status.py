@@ -31,6 +31,8 @@ STATES: tuple[State, ...] = (
 )
 ACTIVE: frozenset[str] = frozenset({"queued", "running", "stalled", "paused"})
 """States in which a process works on the run, or soon will."""
+ENDED: frozenset[str] = frozenset({"finished", "stopped", "failed"})
+"""States that a run stays in until somebody continues it."""
 RESUMABLE: frozenset[str] = frozenset({"stopped", "failed", "lost"})
 
 STALLED_AFTER = 30.0

@@ -81,9 +81,10 @@ def acting(
 
 @app.command()
 def tui(
+    runs: Annotated[int, typer.Option(min=1, help="Runs in the folder that is opened.")] = 1_000,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
-    """Milliseconds per chart and per frame of the dashboard, and bytes per frame.
+    """Milliseconds per chart and per frame, bytes per frame; start-up and processor use over many runs.
 
     \b
     Examples:
@@ -92,15 +93,21 @@ def tui(
     """
     from dataclasses import asdict
 
+    from lamo_tui.benchmarks.session import measure_session
     from lamo_tui.benchmarks.tui import measure_tui
     from lamo_tui.cli.output import emit_json, emit_table
 
-    rows = measure_tui()
+    rows, session = measure_tui(), measure_session(runs)
     if as_json:
-        emit_json({"results": [asdict(row) for row in rows]})
+        emit_json({"results": [asdict(row) for row in rows], "session": asdict(session)})
         return
     columns = ["what", "median ms", "95 % ms", "bytes/frame"]
     sizes = [None if row.bytes_per_frame is None else f"{row.bytes_per_frame:.0f}" for row in rows]
     times = [(row.name, f"{row.median_ms:.1f}", f"{row.slow_ms:.1f}") for row in rows]
     table = [[*row, size] for row, size in zip(times, sizes, strict=True)]
     emit_table(columns, table, right=columns[1:])
+    typer.echo(
+        f"a folder of {session.runs:,} runs: listed after {session.listed_seconds:.1f} s, Python's start included; then "
+        f"{100 * session.idle_cpu:.1f} % of a core while idle, {100 * session.watching_cpu:.1f} % while watching "
+        f"a run of {session.records_per_second:g} steps/s"
+    )

@@ -47,8 +47,14 @@ class Preview(Vertical):
             ],
             colours,
         )
-        self.query_one("#facts", Static).update(_facts(current, self.size.width - 4, colours))
-        self.query_one("#preview-legend", Static).update(_legend(groups, self.size.width - 4, colours))
+        self._say("#facts", _facts(current, self.size.width - 4, colours))
+        self._say("#preview-legend", _legend(groups, self.size.width - 4, colours))
+
+    def _say(self, place: str, text: Text) -> None:
+        # an update lays the whole screen out anew, so it is made for news only
+        static = self.query_one(place, Static)
+        if static.content != text:
+            static.update(text)
 
 
 def _facts(run: RunSummary | None, width: int, colours: Palette) -> Text:

@@ -24,6 +24,8 @@ from lamo_tui.store import Snapshot
 
 _OVERLAID = 6
 """More curves than this cannot be told apart."""
+_AGE_SECONDS = 5
+"""The ages in a list in which nothing happens are drawn anew this often."""
 _MEANT = 24
 """Runs of which means are taken at most."""
 
@@ -63,7 +65,9 @@ class RunsScreen(SteeringScreen):
     def show_snapshot(self, snapshot: Snapshot) -> None:
         """Draw the list anew; the cursor stays on its run."""
         width = self.query_one("#run-table", Rows).scrollable_content_region.width
-        marks = (frozenset(self.selected), frozenset(self.pinned), self.order, self.query_text, width, self.colours)
+        moment = snapshot.time // _AGE_SECONDS
+        chosen = (frozenset(self.selected), frozenset(self.pinned), self.order, self.query_text)
+        marks = (*chosen, width, self.colours, moment)
         if snapshot.runs is not self._drawn[0] or marks != self._drawn[1]:
             self._drawn = (snapshot.runs, marks)
             self._draw_list(snapshot, width)

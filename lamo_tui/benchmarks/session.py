@@ -1,0 +1,141 @@
+"""What a whole dashboard costs in a terminal: time to the list of runs, processor use idle and watching."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pty
+import select
+import signal
+import struct
+import sys
+import tempfile
+import termios
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from lamo_core.errors import LamoError
+from lamo_core.presets import resolve
+from lamo_core.runs.create import create_run
+from lamo_core.runs.directory import RunDirectory
+from lamo_core.runs.status import Status, write_status
+
+_SIZE = (40, 160)
+_PATIENCE_S = 60.0
+_RECORDS = 300
+_START = "import sys; sys.argv = ['lamo', 'tui']; from lamo_tui.cli.app import main; main()"
+
+
+@dataclass(frozen=True)
+class SessionCost:
+    """What a dashboard over a folder of runs costs."""
+
+    runs: int
+    listed_seconds: float
+    """From the start of the process to the list on the screen; Python and Textual need most of it."""
+    idle_cpu: float
+    """Processor seconds per second while nothing happens; 1 is one core."""
+    watching_cpu: float
+    """The same with one run open that writes `records_per_second` records."""
+    records_per_second: float
+
+
+def measure_session(runs: int = 1_000, seconds: float = 10.0, records_per_second: float = 10.0) -> SessionCost:
+    """Open `lamo tui` on a temporary folder of made-up runs; raises `LamoError` when it does not come up."""
+    with tempfile.TemporaryDirectory(prefix="lamo-benchmark-") as name:
+        folder = Path(name)
+        newest = _make_runs(folder / "runs", runs)
+        with _dashboard(folder) as (process, terminal):
+            started = time.perf_counter()
+            _read_until(terminal, f"{runs} runs".encode())
+            listed = time.perf_counter() - started
+            _drain(terminal, 3.0)
+            idle = _cpu_share(process, terminal, seconds, None, 1.0)
+            os.write(terminal, b"\r")
+            _drain(terminal, 2.0)
+            watching = _cpu_share(process, terminal, seconds, newest, records_per_second)
+    return SessionCost(runs, listed, idle, watching, records_per_second)
+
+
+def _make_runs(root: Path, count: int) -> RunDirectory:
+    """Make `count` runs with curves; the newest one looks as if this process trained it."""
+    resolved = resolve("atari-breakout-1pct", [], None, [], {})
+    newest: RunDirectory | None = None
+    for _ in range(count):
+        newest = create_run(root, resolved.config, resolved.origins, ["lamo", "train"])
+        newest.metrics_file.write_text("".join(_record(step) for step in range(1, _RECORDS + 1)), encoding="utf-8")
+        write_status(newest, Status(state="finished", step=_RECORDS, total=900, heartbeat=time.time()))
+    assert newest is not None
+    return newest
+
+
+def _record(step: int) -> str:
+    return json.dumps({"t": time.time(), "step": step, "k": "train", "loss": 1 / step, "grad_norm": 1.0}) + "\n"
+
+
+@contextmanager
+def _dashboard(folder: Path) -> Iterator[tuple[int, int]]:
+    process, terminal = pty.fork()
+    if process == 0:
+        os.environ |= {
+            "TERM": "xterm-256color",
+            "COLORTERM": "truecolor",
+            "LAMO_RUNS": str(folder / "runs"),
+            "LAMO_CACHE": str(folder / "cache"),
+            "XDG_CONFIG_HOME": str(folder),
+            "XDG_STATE_HOME": str(folder),
+        }
+        os.execv(sys.executable, [sys.executable, "-c", _START])
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", *_SIZE, 0, 0))
+    try:
+        yield process, terminal
+    finally:
+        os.kill(process, signal.SIGKILL)
+        os.waitpid(process, 0)
+        os.close(terminal)
+
+
+def _read_until(terminal: int, text: bytes) -> None:
+    seen, end = b"", time.perf_counter() + _PATIENCE_S
+    while text not in seen:
+        if time.perf_counter() > end:
+            raise LamoError(f"the dashboard did not show {text.decode()!r} within {_PATIENCE_S:g} s")
+        seen = (seen + _read(terminal, 0.05))[-100_000:]
+
+
+def _drain(terminal: int, seconds: float) -> None:
+    end = time.perf_counter() + seconds
+    while (left := end - time.perf_counter()) > 0:
+        _read(terminal, left)
+
+
+def _read(terminal: int, seconds: float) -> bytes:
+    if not select.select([terminal], [], [], seconds)[0]:
+        return b""
+    try:
+        return os.read(terminal, 65_536)
+    except OSError as error:  # the process has ended
+        raise LamoError("the dashboard ended by itself; try `lamo tui`") from error
+
+
+def _cpu_share(process: int, terminal: int, seconds: float, run: RunDirectory | None, per_second: float) -> float:
+    """Return processor seconds per second of a process, while `run` gets new records."""
+    before, started, step = _cpu_seconds(process), time.perf_counter(), _RECORDS
+    while (passed := time.perf_counter() - started) < seconds:
+        if run is not None:
+            step += 1
+            with run.metrics_file.open("a", encoding="utf-8") as file:
+                file.write(_record(step))
+        _drain(terminal, 1 / per_second)
+    return (_cpu_seconds(process) - before) / passed
+
+
+def _cpu_seconds(process: int) -> float:
+    import psutil
+
+    times = psutil.Process(process).cpu_times()
+    return float(times.user + times.system)
