@@ -107,7 +107,7 @@ def tui(
     table = [[*row, size] for row, size in zip(times, sizes, strict=True)]
     emit_table(columns, table, right=columns[1:])
     typer.echo(
-        f"a folder of {session.runs:,} runs: listed after {session.listed_seconds:.1f} s, Python's start included; then "
+        f"a folder of {session.runs:,} runs: listed in {session.listed_seconds:.1f} s, Python's start included, then "
         f"{100 * session.idle_cpu:.1f} % of a core while idle, {100 * session.watching_cpu:.1f} % while watching "
         f"a run of {session.records_per_second:g} steps/s"
     )
