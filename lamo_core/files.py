@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Callable
@@ -27,15 +28,9 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object], elsewhere
             os.fsync(file.fileno())
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
-    except (OSError, RuntimeError) as error:  # torch reports a short write as RuntimeError
-        reason = (
-            (error.strerror or str(error))
-            if isinstance(error, OSError)
-            else "the disk is full or it broke off"
-        )
-        raise StorageError(
-            f"could not write {path}: {reason}; free space or choose another place with {elsewhere}"
-        ) from error
+    except (OSError, RuntimeError) as error:
+        reason, way_out = _explain(error)
+        raise StorageError(f"could not write {path}: {reason}; {way_out} with {elsewhere}") from error
     finally:
         # gone after the rename; still there when `write` broke off, for whatever reason
         if temporary is not None:
@@ -45,6 +40,14 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object], elsewhere
 def write_bytes(path: Path, data: bytes, elsewhere: str) -> None:
     """Write `data` to `path` atomically; raises `StorageError` as `write_atomically` does."""
     write_atomically(path, lambda file: file.write(data), elsewhere)
+
+
+def _explain(error: OSError | RuntimeError) -> tuple[str, str]:
+    """Return what went wrong and what can be done about it."""
+    if isinstance(error, RuntimeError):  # torch reports a short write as RuntimeError
+        return "the disk is full or it broke off", "free space or choose another place"
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return error.strerror or str(error), f"{'free space or ' if full else ''}choose another place"
 
 
 def _umask() -> int:
