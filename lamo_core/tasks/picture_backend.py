@@ -105,6 +105,9 @@ def _reason(done: subprocess.CompletedProcess[str]) -> str:
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if line and not line[0].isspace()]
         errors = [line for line in lines if "Error" in line.split(":")[0]]
+        # This is how PyOpenGL says that it found no library behind a function.
+        if any("'NoneType' object has no attribute" in line for line in errors):
+            return "its library is not installed"
         return (errors or lines or ["it failed without a word"])[0][:200]
     contrast = float(done.stdout.split("contrast")[-1])
     return "" if contrast > 1 else "its pictures are empty"

@@ -44,6 +44,7 @@ _COMMANDS = {
     "lm": ("lamo_tui.cli.lm", "Parts"),
     "pretrain": ("lamo_tui.cli.pretrain", "Parts"),
     "benchmark": ("lamo_tui.cli.benchmark", "Parts"),
+    "doctor": ("lamo_tui.cli.doctor", "Parts"),
 }
 """Command, module, help panel. A module's `app` is a group of commands; otherwise a function bears the name."""
 

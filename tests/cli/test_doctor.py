@@ -1,0 +1,87 @@
+"""`lamo doctor`: what it finds, what it advises, and its exit code."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import lamo_core.doctor as doctor
+from lamo_core.errors import MissingError
+from lamo_tui.cli.app import _register, app
+
+LAMO = [sys.executable, "-m", "lamo_tui.cli.app"]
+
+
+@pytest.fixture(autouse=True)
+def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LAMO_CACHE", "LAMO_RUNS", "LAMO_DATA"):
+        monkeypatch.setenv(name, str(tmp_path / name.lower()))
+
+
+def test_it_finds_lamo_whole_and_says_so_in_json() -> None:
+    done = subprocess.run([*LAMO, "doctor", "--json"], capture_output=True, text=True, timeout=300)
+    report = json.loads(done.stdout)
+    assert (done.returncode, report["ok"]) == (0, True), report
+    found = {check["name"]: check for check in report["checks"]}
+    for name in ("Python", "PyTorch", "GPU", "precision", "language model", "bundled data", "Atari", "model hub"):
+        assert name in found
+    assert found["runs folder"]["state"] == "ok"
+    assert found["videos"]["state"] == "ok" or "lamo[video]" in found["videos"]["advice"]
+
+
+def run_with(monkeypatch: pytest.MonkeyPatch, *checks: tuple[str, bool, object]) -> object:
+    monkeypatch.setattr(doctor, "_CHECKS", checks)
+    if not app.registered_commands:
+        _register()
+    return CliRunner().invoke(app, ["doctor"])
+
+
+def raising(error: Exception) -> object:
+    def check() -> object:
+        raise error
+        yield
+
+    return check
+
+
+def test_what_lamo_needs_decides_the_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    missing = raising(MissingError("the model is gone; install lamo again"))
+    result = run_with(monkeypatch, ("language model", True, missing))
+    assert result.exit_code == 1
+    assert "language model: install lamo again" in result.output
+    assert "does not work here yet: language model" in result.output
+    result = run_with(monkeypatch, ("kitchen", False, missing))
+    assert result.exit_code == 0
+    assert "lamo works here" in result.output
+
+
+def test_a_broken_library_is_a_line_and_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = run_with(monkeypatch, ("Atari", True, raising(OSError("libz.so: cannot open\nmore"))))
+    assert result.exit_code == 1
+    assert "OSError: libz.so: cannot open" in result.output
+    assert "Traceback" not in result.output
+    assert "more" not in result.output
+
+
+def test_folders_that_cannot_be_written_or_are_full_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert doctor._folder("runs folder", tmp_path / "a" / "b", "LAMO_RUNS").state == "ok"
+    assert not (tmp_path / "a").exists()
+    (tmp_path / "file").write_text("")
+    broken = doctor._folder("runs folder", tmp_path / "file", "LAMO_RUNS")
+    assert broken.state == "failed"
+    assert "LAMO_RUNS=FOLDER" in broken.advice
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda place: type("Usage", (), {"free": 1e9}))
+    assert doctor._folder("runs folder", tmp_path, "LAMO_RUNS").state == "optional"
+
+
+def test_hub_switches_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in doctor._SWITCHES:
+        monkeypatch.delenv(name, raising=False)
+    assert next(doctor._hub()).found.startswith("online")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert next(doctor._hub()).found == "offline (HF_HUB_OFFLINE=1)"
