@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 
@@ -44,9 +45,7 @@ def test_slurm_jobs_work_off_the_plan(make_sweep: MakeSweep) -> None:
     assert work_off(folder, plan, engine) == ["done"] * 2
 
 
-def test_without_the_packages_one_sentence_says_how_to_get_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import sys
-
+def test_without_the_packages_a_sentence_names_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from lamo_core.sweep.ray_engine import RayEngine
     from lamo_core.sweep.slurm_engine import SlurmEngine
 

@@ -40,7 +40,8 @@ def test_every_combination_is_one_run_and_seeds_come_last_in_the_table() -> None
         *(key.replace("-s0", "-s1") for key in keys[:4]),
     ]
     config = resolve_item(expand(grid)[-1]).config
-    assert (config.model.adapter, config.model.embedding, config.seed, config.data.ratio) == ("frozen", "linear", 1, 0.1)
+    assert (config.model.adapter, config.model.embedding) == ("frozen", "linear")
+    assert (config.seed, config.data.ratio) == (1, 0.1)
 
 
 def test_a_share_that_no_preset_names_gets_its_own_name() -> None:
