@@ -3,7 +3,8 @@
 The environment is gymnasium-robotics' FrankaKitchen-v1 (Gupta et al. 2019; D4RL, Fu et al. 2020) with its dictionary
 observation flattened to the 59 numbers that hold the state: robot joint positions (9) and velocities (9), object
 positions (21) and velocities (20), with the environment's own sensor noise. Goals are constant and left out. Complete
-and partial name two kinds of data for the same four subtasks.
+and partial name two kinds of data for the same four subtasks. With `-v0` behind the name the policy sees the 30
+positions alone, as in D4RL's published data, which hold no velocities.
 """
 
 from __future__ import annotations
@@ -15,15 +16,17 @@ from lamo_core.tasks.registry import Task
 
 SUBTASKS = ("microwave", "kettle", "light switch", "slide cabinet")
 HORIZON = 280
+POSITIONS = (*range(9), *range(18, 39))
+"""Places of the robot's 9 and the objects' 21 positions among the 59 numbers."""
 _JOINTS = tuple(f"joint {index}" for index in range(1, 8))
 
 
-def _kitchen_task(kind: str) -> Task:
+def _kitchen_task(kind: str, version: str = "") -> Task:
     return Task(
-        name=f"kitchen-{kind}",
-        title=f"Kitchen {kind}",
+        name=f"kitchen-{kind}{version}",
+        title=f"Kitchen {kind}" + (", positions only" if version else ""),
         observation="vector",
-        observation_shape=(59,),
+        observation_shape=(len(POSITIONS) if version else 59,),
         action_kind="continuous",
         actions=9,
         action_names=(*_JOINTS, "left finger", "right finger"),
@@ -35,11 +38,13 @@ def _kitchen_task(kind: str) -> Task:
     )
 
 
-KITCHEN_TASKS = {task.name: task for task in (_kitchen_task("complete"), _kitchen_task("partial"))}
+KITCHEN_TASKS = {
+    task.name: task for version in ("", "-v0") for task in (_kitchen_task(k, version) for k in ("complete", "partial"))
+}
 
 
-def make_kitchen() -> Any:
-    """Return the kitchen as a Gymnasium environment without a time limit, (59,) float64 observations.
+def make_kitchen(name: str = "kitchen-complete") -> Any:
+    """Return the kitchen of a task as an environment without a time limit, (59,) or (30,) float64 observations.
 
     Raises `MissingError` with a MuJoCo that gymnasium-robotics does not work with.
     """
@@ -67,4 +72,8 @@ def make_kitchen() -> Any:
         "FrankaKitchen-v1", tasks_to_complete=list(SUBTASKS), disable_env_checker=True, max_episode_steps=-1
     )
     state = gymnasium.wrappers.FilterObservation(environment, ["observation"])
-    return gymnasium.wrappers.FlattenObservation(state)
+    flat = gymnasium.wrappers.FlattenObservation(state)
+    if not name.endswith("-v0"):
+        return flat
+    space = gymnasium.spaces.Box(-np.inf, np.inf, (len(POSITIONS),), np.float64)
+    return gymnasium.wrappers.TransformObservation(flat, lambda seen: seen[list(POSITIONS)], space)

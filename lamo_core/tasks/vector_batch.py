@@ -36,7 +36,7 @@ def make_environment(config: TaskConfig) -> Any:
     makers: dict[str, Callable[[], Any]] = {
         **dict.fromkeys(LOCOMOTION_TASKS, lambda: make_locomotion(config)),
         **dict.fromkeys(REACHER2D_TASKS, make_reacher2d),
-        **dict.fromkeys(KITCHEN_TASKS, make_kitchen),
+        **dict.fromkeys(KITCHEN_TASKS, lambda: make_kitchen(config.name)),
     }
     return makers[config.name]()
 

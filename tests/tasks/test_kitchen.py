@@ -10,7 +10,7 @@ pytest.importorskip("gymnasium_robotics")
 from lamo_core.config import TaskConfig
 from lamo_core.data.collect_kitchen import draw_manner
 from lamo_core.data.kitchen_controller import Manner, Script
-from lamo_core.tasks.kitchen import SUBTASKS, make_kitchen
+from lamo_core.tasks.kitchen import POSITIONS, SUBTASKS, make_kitchen
 from lamo_core.tasks.registry import get_task, make_batch
 
 
@@ -73,3 +73,17 @@ def test_manners_cover_every_subtask_and_number() -> None:
     assert {manner.subtasks[0] for manner in manners} == set(SUBTASKS)
     assert len({manner.subtasks for manner in manners}) > 40
     assert draw_manner("complete", np.random.default_rng(0)).subtasks == SUBTASKS
+
+
+def test_positions_alone_are_part_of_the_state() -> None:
+    names = ("kitchen-complete", "kitchen-complete-v0")
+    whole, positions = (make_batch(TaskConfig(name=name), 1) for name in names)
+    try:
+        seen, part = whole.reset(np.array([3])), positions.reset(np.array([3]))
+        assert part.shape == (1, 30) == (1, *get_task("kitchen-complete-v0").observation_shape)
+        np.testing.assert_array_equal(part, seen[:, list(POSITIONS)])
+        action = np.full((1, 9), 0.3, np.float32)
+        np.testing.assert_array_equal(positions.step(action)[0], whole.step(action)[0][:, list(POSITIONS)])
+    finally:
+        whole.close()
+        positions.close()
