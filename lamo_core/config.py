@@ -12,6 +12,11 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from lamo_core.errors import UsageError
 
 Adapter = Literal["lora", "frozen", "full"]
+LoraTargets = Literal["attention", "attention-output", "mlp", "all"]
+MethodName = Literal[
+    "lamo", "dt", "dt-wide", "wiki-rl", "bc", "filtered-bc", "cql", "iql", "td3+bc", "bcq", "nfq"
+]
+ReturnInput = Literal["inclusive", "exclusive", "none"]
 ContextMode = Literal["sliding", "chunked"]
 
 
@@ -61,6 +66,9 @@ class ModelConfig:
     lora_rank: int = 32
     lora_alpha: int = 32
     lora_dropout: float = 0.0
+    lora_targets: LoraTargets = "attention"
+    """Which matrices of a block get adapters: query, key and value; with the attention's output; the feed-forward
+    layers; or all of them."""
     embedding: Literal["mlp", "linear"] = "mlp"
     """`mlp` is the paper's residual non-linear embedding (§4.2), `linear` that of Decision Transformer."""
     frames: Literal["centred", "scaled"] = "centred"
@@ -71,16 +79,26 @@ class ModelConfig:
     dropout: float = 0.1
     """Dropout on embeddings and residual branches of the trunk; attention keeps its fast path."""
     attention_dropout: float = 0.0
+    embedding_dropout: float = 0.0
+    """Dropout on the embedded trajectory tokens alone (Robust Decision Transformer, Xu et al. 2025)."""
     timestep: Literal["after-norm", "before-norm", "none"] = "after-norm"
     """Where the timestep embedding joins: after the norm (the paper's MuJoCo code), before it (its Atari code)."""
     trunk_positions: bool = True
     """Whether the language model's own position embeddings are added to trajectory tokens (official Atari: yes)."""
     logits: Literal["plain", "tanh"] = "plain"
     """`tanh` squashes action logits into [-1, 1] as the official Atari code does (loss floor 0.341 for 4 actions)."""
-    return_to_go: Literal["inclusive", "exclusive"] = "inclusive"
-    """Whether step t's return-to-go counts step t's own reward; the official Atari data leave it out."""
+    action_tokens: Literal["own", "vocabulary"] = "own"
+    """`own` learns embeddings and a head for actions; `vocabulary` speaks them in the language model's rarest words,
+    read through its own word head (RT-2, Brohan et al. 2023)."""
+    return_to_go: ReturnInput = "inclusive"
+    """Whether step t's return-to-go counts step t's own reward (the official Atari data leave it out), or whether the
+    policy is told no return at all."""
     return_scale: float = 0.0
     """Returns are divided by this; 0 takes the largest absolute return of the data."""
+    q_weight: float = 0.0
+    """Weight of a Q term beside the action loss (Q-learning regularised, Hu et al. 2024); its settings are `value`."""
+    maximum_expectile: float = 0.99
+    """Expectile that the learned maximum return stands for (Reinformer, Zhuang et al. 2024)."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +113,63 @@ class LanguageConfig:
     block_size: int = 256
     blocks: int = 64
     """How many blocks `self` draws."""
+
+
+@dataclass(frozen=True)
+class AlignmentConfig:
+    """Pull of trajectory embeddings towards the word embeddings (Wiki-RL, Reid et al. 2022)."""
+
+    weight: float = 0.0
+    """Of the term: minus the largest cosine between an embedded token and a cluster of words."""
+    clusters: int = 1_000
+    """k of the k-means over the word table; at most a quarter of the vocabulary is taken."""
+    steps: int = 5_000
+    """Steps in which the weight falls to zero."""
+
+
+@dataclass(frozen=True)
+class MarkovConfig:
+    """Methods that decide from the newest observation alone: `bc`, `filtered-bc` and the value-based ones."""
+
+    width: int = 256
+    """Of the hidden layers on vectors, and of the features that a network for frames gives."""
+    layers: int = 2
+    """Hidden layers on vectors; frames have none behind their features."""
+    filter: Literal["none", "top", "split"] = "none"
+    """Episodes that are imitated: all, the best `share`, or the upper of the two groups into which the data's returns
+    fall (Otsu's threshold)."""
+    share: float = 0.1
+
+
+@dataclass(frozen=True)
+class ValueConfig:
+    """What is learned about values: by value-based methods, and by the Q term of a sequence policy."""
+
+    learning_rate: float = 3e-4
+    """For critics; policies take `optim.learning_rate`."""
+    discount: float = 0.99
+    rewards: Literal["raw", "sign", "range"] = "raw"
+    """`sign` as usual on Atari; `range` makes the data's returns span 1000, as IQL does on locomotion."""
+    target_rate: float = 0.005
+    """Share of the way that target networks move towards the learned ones."""
+    target_every: int = 1
+    """Steps between two moves."""
+    quantiles: int = 1
+    """Of a discrete critic's return distribution (QR-DQN, Dabney et al. 2018); 1 learns the median alone."""
+    conservative_weight: float = 5.0
+    """alpha of CQL."""
+    expectile: float = 0.7
+    """tau of IQL, and of the Q term."""
+    temperature: float = 3.0
+    """beta of IQL: how sharply advantages weigh actions."""
+    behaviour_weight: float = 2.5
+    """alpha of TD3+BC: larger trusts the critic more."""
+    flexibility: float = 0.3
+    """Discrete BCQ allows actions that are this likely, relative to the likeliest."""
+    perturbation: float = 0.05
+    """Continuous BCQ moves generated actions by up to this much."""
+    epsilon: float = 0.001
+    """Chance of a random action while discrete value-based policies play."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +212,8 @@ class EvalConfig:
     """Return targets; empty takes them from the data."""
     target_quantiles: tuple[float, ...] = (0.95,)
     """Quantiles of the data's episode returns that serve as targets when `targets` is empty."""
+    target_rule: Literal["quantile", "learned-maximum"] = "quantile"
+    """`learned-maximum` asks at every step for the largest return-to-go that the data support there."""
     context: ContextMode = "chunked"
     """`sliding` re-encodes exactly K steps at each decision; `chunked` keeps a key-value cache."""
     action: Literal["sample", "greedy"] = "sample"
@@ -157,8 +234,8 @@ class RunConfig:
     """One run, complete: everything that decides its numbers."""
 
     name: str = "run"
-    method: Literal["lamo", "dt", "wiki-rl"] = "lamo"
-    """A label for tables; what is trained is said by `model`."""
+    method: MethodName = "lamo"
+    """What is trained; `--method` also takes over its settings. `lamo`, `dt` and `wiki-rl` differ only in theirs."""
     seed: int = 0
     device: str = "auto"
     """`auto`, `cpu`, `cuda`, `cuda:N` or `mps`."""
@@ -167,6 +244,9 @@ class RunConfig:
     data: DataConfig = field(default_factory=DataConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     language: LanguageConfig = field(default_factory=LanguageConfig)
+    alignment: AlignmentConfig = field(default_factory=AlignmentConfig)
+    markov: MarkovConfig = field(default_factory=MarkovConfig)
+    value: ValueConfig = field(default_factory=ValueConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     eval: EvalConfig = field(default_factory=EvalConfig)
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
@@ -293,7 +373,28 @@ _RANGES: dict[str, tuple[float, float]] = {
     "model.dropout": (0, 0.99),
     "model.attention_dropout": (0, 0.99),
     "model.lora_dropout": (0, 0.99),
+    "model.embedding_dropout": (0, 0.99),
     "model.return_scale": (0, 1e12),
+    "model.q_weight": (0, 1e6),
+    "model.maximum_expectile": (0.5, 0.9999),
+    "alignment.weight": (0, 1e6),
+    "alignment.clusters": (1, 100_000),
+    "alignment.steps": (1, 10**9),
+    "markov.width": (1, 8192),
+    "markov.layers": (1, 16),
+    "markov.share": (1e-6, 1),
+    "value.learning_rate": (0, 10),
+    "value.discount": (0, 1),
+    "value.target_rate": (1e-6, 1),
+    "value.target_every": (1, 10**9),
+    "value.quantiles": (1, 10_000),
+    "value.conservative_weight": (0, 1e6),
+    "value.expectile": (0.01, 0.99),
+    "value.temperature": (0, 1e6),
+    "value.behaviour_weight": (0, 1e6),
+    "value.flexibility": (0, 1),
+    "value.perturbation": (0, 1),
+    "value.epsilon": (0, 1),
     "language.weight": (0, 1e6),
     "language.batch_size": (1, 4096),
     "language.block_size": (8, 8192),
@@ -327,5 +428,9 @@ def _check_values(config: RunConfig) -> None:
             raise UsageError(f"{name} must lie between {low:g} and {high:g}, not {value!r}")
     if not 0 < config.data.ratio <= 1:
         raise UsageError(f"data.ratio must be above 0 and at most 1, not {config.data.ratio:g} (1 % is 0.01)")
+    if config.model.q_weight and config.model.context < 2:
+        raise UsageError("a Q term learns from a step and its next one; set model.context to 2 or more")
+    if config.eval.target_rule == "learned-maximum" and config.model.return_to_go == "none":
+        raise UsageError("a policy that is told no return cannot ask for the largest one; drop one of the two")
     if any(not 0 <= quantile <= 1 for quantile in config.eval.target_quantiles):
         raise UsageError("eval.target_quantiles must lie between 0 and 1")

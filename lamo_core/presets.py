@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,10 @@ from lamo_core.config import RunConfig, field_names, parse_setting, unknown_key
 from lamo_core.errors import UsageError
 from lamo_core.places import presets_dir
 
-_RESERVED = {"inherits", "description", "abstract"}
+_RESERVED = {"inherits", "description", "abstract", "when"}
+_OVERLAYS = {"ablations": "ablation", "methods": "method"}
+"""Folders of overlays and what one of them is called."""
+_KINDS = {"discrete", "continuous", "frames", "vectors"}
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,8 @@ class Preset:
     inherits: str | None
     abstract: bool
     values: Mapping[str, Any]
+    when: Mapping[str, Any]
+    """Further values for some tasks, by kind (`discrete`, `continuous`, `frames`, `vectors`) or beginning of a name."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +41,12 @@ class Resolved:
     origins: Mapping[str, str]
 
 
+Layer = tuple[str, dict[str, Any]]
+"""Where values come from, and the values by dotted name."""
+
+
 def preset_names(kind: str = "") -> list[str]:
-    """Return the names of all runnable presets, or of all overlays with `kind="ablations"`."""
+    """Return the names of all runnable presets, or of all overlays of a kind: `ablations`, `methods`."""
     return sorted(name for name, path in _files(kind).items() if not load_preset(name, kind, path).abstract)
 
 
@@ -46,7 +56,7 @@ def load_preset(name: str, kind: str = "", path: Path | None = None) -> Preset:
         files = _files(kind)
         if name not in files:
             known = [known for known in files if not load_preset(known, kind, files[known]).abstract]
-            raise unknown_key(name, known, "ablation" if kind else "preset")
+            raise unknown_key(name, known, _OVERLAYS.get(kind, "preset"))
         path = files[name]
     values = read_toml(path)
     return Preset(
@@ -56,6 +66,7 @@ def load_preset(name: str, kind: str = "", path: Path | None = None) -> Preset:
         inherits=values.get("inherits"),
         abstract=bool(values.get("abstract", False)),
         values={key: value for key, value in values.items() if key not in _RESERVED},
+        when=values.get("when", {}),
     )
 
 
@@ -75,44 +86,70 @@ def resolve(
     file: Path | None = None,
     settings: Iterable[str] = (),
     flags: Mapping[str, Any] | None = None,
+    method: str | None = None,
 ) -> Resolved:
-    """Build a config: defaults < preset (inherits) < ablations < file < `settings` (`a.b=c`) < `flags`.
+    """Build a config: defaults < preset (inherits) < method < ablations < file < `settings` (`a.b=c`) < `flags`.
 
     Raises `UsageError` for unknown names, keys and values.
     """
-    layers: list[tuple[str, dict[str, Any]]] = []
+    layers: list[Layer] = []
     if preset is not None:
         layers += [(f"preset {part.name}", _flat(part.values)) for part in _lineage(preset)]
         layers.append(("preset name", {"name": preset}))
+    later: list[Layer] = [
+        *([(f"file {file}", _flat(read_toml(file)))] if file is not None else []),
+        ("--set", dict(map(_parse_assignment, settings))),
+        ("command line", dict(flags or {})),
+    ]
+    task = _last("task.name", [*layers, *later], RunConfig().task.name)
+    if method is not None:
+        layers += _overlay(method, "methods", task)
+        if method != RunConfig().method:
+            layers.append((f"method {method}", {"name": f"{_last('name', layers, 'run')}-{method.replace('+', '-')}"}))
     for ablation in ablations:
-        layers.append((f"ablation {ablation}", _flat(load_preset(ablation, "ablations").values)))
-        layers.append((f"ablation {ablation}", {"name": "+".join([*_name_of(layers), ablation])}))
-    if file is not None:
-        layers.append((f"file {file}", _flat(read_toml(file))))
-    layers.append(("--set", dict(map(_parse_assignment, settings))))
-    layers.append(("command line", dict(flags or {})))
-    return _merge(layers)
+        layers += _overlay(ablation, "ablations", task)
+        layers.append((f"ablation {ablation}", {"name": f"{_last('name', layers, 'run')}+{ablation}"}))
+    return _merge([*layers, *later])
 
 
-def _name_of(layers: list[tuple[str, dict[str, Any]]]) -> list[str]:
-    names = [values["name"] for _, values in layers if "name" in values]
-    return names[-1:]
+def _last(name: str, layers: list[Layer], default: str) -> str:
+    """Return the value that the last layer gives to a setting."""
+    return str(next((values[name] for _, values in reversed(layers) if name in values), default))
+
+
+def _overlay(name: str, kind: str, task: str) -> list[Layer]:
+    """Return an overlay's layers: of it and its ancestors what holds for every task, then what holds for this one."""
+    origin, layers = f"{_OVERLAYS[kind]} {name}", []
+    for part in _lineage(name, kind):
+        layers.append((origin, _flat(part.values)))
+        layers += [(origin, _flat(values)) for condition, values in part.when.items() if _holds(condition, task)]
+    return layers
+
+
+def _holds(condition: str, task: str) -> bool:
+    """Return whether a task is of a kind: of actions, of observations, or by the beginning of its name."""
+    if condition not in _KINDS:
+        return task.startswith(condition)
+    from lamo_core.tasks.registry import get_task
+
+    found = get_task(task)
+    return condition in (found.action_kind, "frames" if found.observation == "frames" else "vectors")
 
 
 def _files(kind: str) -> dict[str, Path]:
     folder = presets_dir() / kind
-    paths = folder.glob("*.toml") if kind else (p for p in folder.rglob("*.toml") if p.parent.name != "ablations")
+    paths = folder.glob("*.toml") if kind else (p for p in folder.rglob("*.toml") if p.parent.name not in _OVERLAYS)
     return {path.name.removesuffix(".toml"): path for path in sorted(paths)}
 
 
-def _lineage(name: str) -> list[Preset]:
-    """Return the preset and its ancestors, oldest first."""
+def _lineage(name: str, kind: str = "") -> list[Preset]:
+    """Return the preset or overlay and its ancestors, oldest first."""
     chain: list[Preset] = []
     parent: str | None = name
     while parent is not None:
         if parent in (part.name for part in chain):
             raise UsageError(f"preset {name!r} inherits from itself through {parent!r}")
-        chain.append(load_preset(parent))
+        chain.append(load_preset(parent, kind))
         parent = chain[-1].inherits
     return chain[::-1]
 
@@ -134,7 +171,7 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _merge(layers: list[tuple[str, dict[str, Any]]]) -> Resolved:
+def _merge(layers: list[Layer]) -> Resolved:
     nested: dict[str, Any] = {}
     origins = dict.fromkeys(field_names(), "default")
     for origin, values in layers:
@@ -146,11 +183,23 @@ def _merge(layers: list[tuple[str, dict[str, Any]]]) -> Resolved:
             group = nested
             for part in groups:
                 group = group.setdefault(part, {})
-            if name == "model.backbone" and isinstance(value, str):
-                # an overlay says `random:*` for "the backbone that was named before, without its training"
-                value = value.replace("*", group.get(leaf, RunConfig().model.backbone))
-            group[leaf] = value
+            group[leaf] = _relative(name, value, group.get(leaf))
     return Resolved(RunConfig.from_dict(nested), origins)
+
+
+def _relative(name: str, value: Any, before: Any) -> Any:
+    """Return a value that an overlay gives in terms of the one before it.
+
+    `random:*` is the backbone that was named before, without its training. `>=5000` is at least that many, so that an
+    overlay lengthens short runs and leaves long ones; a 0, which switches a thing off, stays.
+    """
+    if name == "model.backbone" and isinstance(value, str):
+        return value.replace("*", before or RunConfig().model.backbone)
+    if isinstance(value, str) and value.startswith(">=") and value[2:].isdigit():
+        if before is None:
+            before = reduce(getattr, name.split("."), RunConfig())
+        return max(before, int(value[2:])) if before else before
+    return value
 
 
 _RESUME_MAY_CHANGE = ("optim.steps", "eval.", "checkpoint.", "device", "precision")
@@ -160,7 +209,7 @@ def override(config: RunConfig, settings: Iterable[str], flags: Mapping[str, Any
     """Change settings of a run that is resumed; raises `UsageError` for those that would make it another run."""
     changes = dict(map(_parse_assignment, settings)) | dict(flags)
     for name in changes:
-        if not name.startswith(_RESUME_MAY_CHANGE):
+        if not name.startswith(_RESUME_MAY_CHANGE) or name == "eval.target_rule":
             raise UsageError(f"a resumed run keeps its {name}; start a new run to change it")
     layers = [("checkpoint", _flat(config.to_dict())), ("command line", changes)]
     return _merge(layers).config

@@ -17,6 +17,7 @@ FORBIDDEN = {
     "lamo_core/data": ["lamo_core.training", "lamo_core.evaluation", "lamo_core.runs", "lamo_core.model"],
     "lamo_core/language": ["lamo_core.training", "lamo_core.evaluation", "lamo_core.runs"],
     "lamo_core/model": ["lamo_core.training", "lamo_core.evaluation", "lamo_core.runs"],
+    "lamo_core/baselines": ["lamo_core.training", "lamo_core.evaluation", "lamo_core.runs"],
     "lamo_core/training": ["lamo_core.runs"],
     "lamo_core/evaluation": ["lamo_core.runs"],
     "lamo_core/runs": ["torch", "transformers", "lamo_core.model", "lamo_core.data"],
@@ -47,7 +48,7 @@ def test_no_room_imports_what_it_must_not_know(folder: str) -> None:
     "code",
     [
         "import lamo_tui.cli.app as a; a._register()",
-        "import lamo_core.config, lamo_core.presets, lamo_core.runs",
+        "import lamo_core.config, lamo_core.presets, lamo_core.runs, lamo_core.methods",
     ],
 )
 def test_light_imports_stay_light(code: str) -> None:

@@ -6,14 +6,15 @@ Legend: B windows, K steps, L = K + 3 frames, N steps of the store.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lamo_core.config import ReturnInput
 from lamo_core.data.episodes import EpisodeStore, Frames, RewardKind
 
 STACK = 4
@@ -37,15 +38,21 @@ class WindowBatch:
     """bool (B, K): True for real steps."""
     shifts: Tensor | None = None
     """int64 (B, 2): pixels down and right at which a window's frames are read; None when they are not moved."""
+    rewards: Tensor | None = None
+    """float32 (B, K), divided by the return scale; None unless asked for, as is `terminated`."""
+    terminated: Tensor | None = None
+    """bool (B, K): True for a step with which the task itself ended the episode."""
 
 
-def returns_to_go(store: EpisodeStore, kind: Literal["inclusive", "exclusive"], rewards: RewardKind) -> Any:
-    """Return float32 (N,): the sum of an episode's rewards from a step on, with or without the step's own."""
+def returns_to_go(store: EpisodeStore, kind: ReturnInput, rewards: RewardKind) -> NDArray[np.float32]:
+    """Return (N,): the sum of an episode's rewards from a step on, with or without the step's own; `none` gives 0."""
+    if kind == "none":
+        return np.zeros(store.transitions, np.float32)
     values = store.rewards_of(rewards).astype(np.float64)
     totals = np.concatenate([[0.0], np.cumsum(values)])
     ends = np.repeat(totals[store.offsets[1:]], store.lengths)
     before = totals[:-1] if kind == "inclusive" else totals[1:]
-    return (ends - before).astype(np.float32)
+    return np.asarray(ends - before, np.float32)
 
 
 class WindowSampler:
@@ -61,12 +68,14 @@ class WindowSampler:
         store: EpisodeStore,
         *,
         context: int,
-        return_to_go: Literal["inclusive", "exclusive"],
+        return_to_go: ReturnInput,
         rewards: RewardKind,
         return_scale: float,
         frame_shift: int,
         generator: np.random.Generator,
+        values: bool = False,
     ) -> None:
+        """`values` adds rewards and ends to the windows, for those who learn values."""
         self._store = store
         self._context = context
         self._frame_shift = frame_shift
@@ -74,6 +83,7 @@ class WindowSampler:
         self._returns_to_go = returns_to_go(store, return_to_go, rewards) / np.float32(return_scale)
         self._starts = np.cumsum(np.maximum(store.lengths - context, 0) + 1)
         self._has_frames = not isinstance(store.observations, np.ndarray)
+        self._rewards = store.rewards_of(rewards) / np.float32(return_scale) if values else None
 
     def sample(self, batch_size: int) -> WindowBatch:
         """Return the next `batch_size` windows."""
@@ -88,8 +98,10 @@ class WindowSampler:
         actions[~mask_BK] = 0
         returns_BK = np.where(mask_BK, self._returns_to_go[steps_BK], np.float32(0))
         discrete = actions.ndim == 2
-        observations, shifts_B2 = self._shifted(self._observations(episodes, firsts, mask_BK))
-        return WindowBatch(
+        observations, shifts_B2 = self._observations(episodes, firsts, mask_BK), None
+        if self._has_frames and self._frame_shift:
+            observations, shifts_B2 = shift_frames(observations, self._frame_shift, self._generator)
+        batch = WindowBatch(
             observations=torch.from_numpy(observations),
             actions=torch.from_numpy(actions.astype(np.int64 if discrete else np.float32, copy=False)),
             returns_to_go=torch.from_numpy(returns_BK),
@@ -97,6 +109,16 @@ class WindowSampler:
             mask=torch.from_numpy(mask_BK),
             shifts=shifts_B2,
         )
+        return batch if self._rewards is None else self._with_values(batch, episodes, steps_BK, mask_BK)
+
+    def _with_values(
+        self, batch: WindowBatch, episodes: NDArray[np.int64], steps_BK: NDArray[np.int64], mask_BK: NDArray[np.bool_]
+    ) -> WindowBatch:
+        assert self._rewards is not None
+        last_B1 = (self._store.offsets[episodes + 1] - 1)[:, None]
+        ends_BK = mask_BK & (steps_BK == last_B1) & self._store.terminated[episodes][:, None]
+        rewards_BK = np.where(mask_BK, self._rewards[steps_BK], np.float32(0))
+        return replace(batch, rewards=torch.from_numpy(rewards_BK), terminated=torch.from_numpy(ends_BK))
 
     def state_dict(self) -> dict[str, str]:
         """Return the state of the random numbers as text, so that a resumed run draws the same windows."""
@@ -120,23 +142,25 @@ class WindowSampler:
         frames: Frames = self._store.observations.gather(np.where(real_BL, rows_B[:, None] + times_BL, -1))
         return frames
 
-    def _shifted(self, frames: NDArray[Any]) -> tuple[NDArray[Any], Tensor | None]:
-        if not (self._has_frames and self._frame_shift):
-            return frames, None
-        # Vertically one gather of whole picture rows; horizontally one slice per offset, of which there are few.
-        batch, length, height, width = frames.shape
-        reach = self._frame_shift
-        down, right = self._generator.integers(-reach, reach + 1, (2, batch))
-        pictures = np.arange(batch * length).reshape(batch, length, 1) * height
-        rows = np.clip(np.arange(height) + down[:, None], 0, height - 1)[:, None]
-        moved = frames.reshape(-1, width)[pictures + rows]
-        for offset in np.unique(right):
-            first, last = max(0, offset), width + min(0, offset)
-            chosen = right == offset
-            part = moved[chosen]
-            shifted = np.empty_like(part)
-            shifted[..., first - offset : last - offset] = part[..., first:last]
-            shifted[..., : first - offset] = part[..., :1]
-            shifted[..., last - offset :] = part[..., -1:]
-            frames[chosen] = shifted
-        return frames, torch.from_numpy(np.stack([down, right], axis=1))
+
+def shift_frames(frames: Frames, reach: int, generator: np.random.Generator) -> tuple[Frames, Tensor]:
+    """Move all frames of each of B runs by one random offset of up to `reach` pixels, in place, edges repeated.
+
+    `frames` is (B, L, 84, 84). Returns them and the offsets (B, 2) down and right at which they are read.
+    """
+    # Vertically one gather of whole picture rows; horizontally one slice per offset, of which there are few.
+    batch, length, height, width = frames.shape
+    down, right = generator.integers(-reach, reach + 1, (2, batch))
+    pictures = np.arange(batch * length).reshape(batch, length, 1) * height
+    rows = np.clip(np.arange(height) + down[:, None], 0, height - 1)[:, None]
+    moved = frames.reshape(-1, width)[pictures + rows]
+    for offset in np.unique(right):
+        first, last = max(0, offset), width + min(0, offset)
+        chosen = right == offset
+        part = moved[chosen]
+        shifted = np.empty_like(part)
+        shifted[..., first - offset : last - offset] = part[..., first:last]
+        shifted[..., : first - offset] = part[..., :1]
+        shifted[..., last - offset :] = part[..., -1:]
+        frames[chosen] = shifted
+    return frames, torch.from_numpy(np.stack([down, right], axis=1))

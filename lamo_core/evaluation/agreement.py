@@ -10,15 +10,11 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from torch import Tensor
 
 from lamo_core.config import ContextMode
-from lamo_core.evaluation.contexts import Context, make_context
-
-if TYPE_CHECKING:
-    from lamo_core.model.policy import Policy
+from lamo_core.evaluation.contexts import Actor, Context, make_context
 
 
 @dataclass(frozen=True)
@@ -47,7 +43,7 @@ class ContextComparison:
         self._distance = 0.0
         self._discrete = True
 
-    def beside(self, leading: Context, policy: Policy) -> Context:
+    def beside(self, leading: Context, policy: Actor) -> Context:
         """Return a context that decides as `leading` does and lets this comparison watch."""
         return _Pair(leading, make_context(self.mode, policy), self, policy.task.action_kind == "discrete")
 

@@ -8,15 +8,17 @@ Shape suffixes: N episodes, L tokens, D width, A actions.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
+from lamo_core.baselines.policy import MarkovPolicy
 from lamo_core.config import ContextMode
+from lamo_core.model.policy import Policy
 
-if TYPE_CHECKING:
-    from lamo_core.model.policy import Policy
+Actor = Policy | MarkovPolicy
+"""What can be evaluated: a policy with memory or one without."""
 
 TOKENS_PER_STEP = 3
 
@@ -50,7 +52,8 @@ class _TokenWindow:
         """Embed one step and return its new tokens: [previous action,] return, state."""
         states_N1D = self.policy.encode_observations(observations).unsqueeze(1)
         times_N = torch.full_like(returns_N, self.length, dtype=torch.int64)
-        new_NLD = self.policy.tokens(returns_N.unsqueeze(1), states_N1D, None, times_N.unsqueeze(1))
+        returns_N1 = self.policy.asked_returns(returns_N.unsqueeze(1), states_N1D)
+        new_NLD = self.policy.tokens(returns_N1, states_N1D, None, times_N.unsqueeze(1))
         if previous_actions is not None:
             action_N1D = self.policy.action_tokens(previous_actions, times_N - 1)
             new_NLD = torch.cat([action_N1D, new_NLD], dim=1)
@@ -120,6 +123,21 @@ class ChunkedContext:
             self._cache.batch_select_indices(rows)
 
 
-def make_context(mode: ContextMode, policy: Policy) -> Context:
-    """Return a fresh context of the named mode."""
+class Memoryless:
+    """The newest observation alone, for policies that need no more."""
+
+    def __init__(self, policy: MarkovPolicy) -> None:
+        self.policy = policy
+
+    def decide(self, observations: Tensor, returns_N: Tensor, previous_actions: Tensor | None) -> Tensor:
+        return self.policy.act(observations).float()
+
+    def keep(self, rows: Tensor) -> None:
+        """Forget the other episodes: there is nothing to forget."""
+
+
+def make_context(mode: ContextMode, policy: Actor) -> Context:
+    """Return a fresh context of the named mode; a policy without memory has only one."""
+    if isinstance(policy, MarkovPolicy):
+        return Memoryless(policy)
     return SlidingContext(policy) if mode == "sliding" else ChunkedContext(policy)

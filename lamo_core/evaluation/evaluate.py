@@ -15,7 +15,7 @@ from lamo_core.evaluation.scores import ActionMode, TargetScore, target_score
 from lamo_core.tasks.registry import EnvBatch, make_batch
 
 if TYPE_CHECKING:
-    from lamo_core.model.policy import Policy
+    from lamo_core.evaluation.contexts import Actor
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Evaluation:
 
 
 def evaluate(
-    policy: Policy,
+    policy: Actor,
     task_config: TaskConfig,
     *,
     targets: Sequence[float],

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -16,13 +16,10 @@ from torch import Tensor
 from lamo_core.config import ContextMode, TaskConfig
 from lamo_core.errors import LamoError
 from lamo_core.evaluation.agreement import ContextComparison
-from lamo_core.evaluation.contexts import Context, make_context
+from lamo_core.evaluation.contexts import Actor, Context, make_context
 from lamo_core.evaluation.episodes import Asked, EpisodeResult, Wave
 from lamo_core.evaluation.scores import ActionMode
 from lamo_core.tasks.registry import EnvBatch, make_batch
-
-if TYPE_CHECKING:
-    from lamo_core.model.policy import Policy
 
 Progress = Callable[[int, int, int], None]
 """Called after every decision with episodes done, episodes in all and decisions made so far."""
@@ -32,7 +29,7 @@ WAVE = 64
 
 
 def rollout(
-    policy: Policy,
+    policy: Actor,
     task_config: TaskConfig,
     *,
     targets: Sequence[float],
@@ -73,7 +70,7 @@ def rollout(
 
 
 @contextmanager
-def _acting(policy: Policy) -> Iterator[None]:
+def _acting(policy: Actor) -> Iterator[None]:
     training = policy.training
     policy.eval()
     try:
@@ -83,7 +80,7 @@ def _acting(policy: Policy) -> Iterator[None]:
         policy.train(training)
 
 
-def _play(policy: Policy, batch: EnvBatch, wave: Wave, comparison: ContextComparison | None) -> Iterator[int]:
+def _play(policy: Actor, batch: EnvBatch, wave: Wave, comparison: ContextComparison | None) -> Iterator[int]:
     """Play a wave to its end; yields the number of finished episodes after every decision."""
     device = next(policy.parameters()).device
     context: Context = make_context(wave.asked.context, policy)

@@ -5,11 +5,20 @@ Shape suffixes: B batch, K steps, N any number of rows, D width, H height, W bre
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 
 FRAME_STACK = 4
 FRAME_SIDE = 84
+
+
+class PixelStatistics(NamedTuple):
+    """The data's mean frame (84, 84) and the spread of pixels around it."""
+
+    mean_HW: Tensor
+    scale: float
 
 
 class ResidualMlp(nn.Module):

@@ -36,6 +36,20 @@ _SHAPES: dict[str, dict[str, Any]] = {
 }
 """The published shapes (Radford et al. 2019; Sanh et al. 2019), so that `random:gpt2` needs no download."""
 
+_SHAPES_WITHOUT_WORDS: dict[str, dict[str, Any]] = {
+    "dt": {
+        **_GPT2_SHAPE,
+        "vocab_size": 1,
+        "bos_token_id": 0,
+        "eos_token_id": 0,
+        "n_embd": 128,
+        "n_layer": 3,
+        "n_head": 1,
+        "activation_function": "relu",
+    }
+}
+"""Trunks that are no language models, for `random:<name>`: Decision Transformer's (Chen et al. 2021)."""
+
 _WEIGHTS = ("*.safetensors",)
 _WANTED = ("config.json", "tokenizer.json", "*.safetensors", "*.safetensors.index.json")
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
@@ -92,6 +106,8 @@ def locate(name: str) -> Located:
 
 def shape_of(name: str) -> dict[str, Any]:
     """Return the config of a model, from its folder or from the published shapes; raises as `locate` does."""
+    if name in _SHAPES_WITHOUT_WORDS:
+        return dict(_SHAPES_WITHOUT_WORDS[name])
     try:
         folder = _folder_of(name)
     except MissingError:

@@ -11,8 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lamo_core.config import ModelConfig
+from lamo_core.config import ModelConfig, ValueConfig
 from lamo_core.data.windows import WindowBatch
+from lamo_core.model.alignment import Alignment
 from lamo_core.model.backbone import Backbone
 from lamo_core.model.embeddings import (
     ActionHead,
@@ -21,6 +22,9 @@ from lamo_core.model.embeddings import (
     VectorEmbedding,
     stack_frames,
 )
+from lamo_core.model.losses import decision_loss
+from lamo_core.model.value_heads import MaximumReturn, QTerm
+from lamo_core.model.word_actions import WordActions, mean_of_bins
 from lamo_core.tasks.registry import Task
 
 
@@ -44,13 +48,23 @@ class Policy(nn.Module):
     """
 
     def __init__(
-        self, task: Task, backbone: Backbone, config: ModelConfig, statistics: PolicyStatistics
+        self,
+        task: Task,
+        backbone: Backbone,
+        config: ModelConfig,
+        statistics: PolicyStatistics,
+        *,
+        value: ValueConfig | None = None,
+        learned_maximum: bool = False,
+        clusters: int = 0,
     ) -> None:
+        """`value` adds a Q term, `learned_maximum` a head for the largest return, `clusters` the alignment to words."""
         super().__init__()
         width, mlp = backbone.width, config.embedding == "mlp"
         self.task, self.backbone, self.statistics = task, backbone, statistics
         self.context, self.width, self.return_scale = config.context, width, statistics.return_scale
         self.timestep_mode, self.trunk_positions = config.timestep, config.trunk_positions
+        self.told_returns = config.return_to_go != "none"
         self.trunk = backbone.model
         self.embed_return = VectorEmbedding(1, width, mlp=mlp)
         self.embed_state: nn.Module
@@ -61,20 +75,29 @@ class Policy(nn.Module):
             self.embed_state = VectorEmbedding(features, width, mlp=mlp)
             self.register_buffer("state_mean", torch.tensor(statistics.state_mean or [0.0] * features))
             self.register_buffer("state_std", torch.tensor(statistics.state_std or [1.0] * features))
-        discrete = task.action_kind == "discrete"
-        self.embed_action: nn.Module = (
-            ActionTable(task.actions, width, mlp=mlp)
-            if discrete
-            else VectorEmbedding(task.actions, width, mlp=mlp)
-        )
+        self.embed_action = _action_embedding(task, backbone, config)
         self.embed_norm = nn.LayerNorm(width)
         self.embed_time = None
         if config.timestep != "none":
             self.embed_time = nn.Embedding(statistics.max_timestep + 1, width)
             nn.init.normal_(self.embed_time.weight, std=0.02)
+        self.embed_dropout = nn.Dropout(config.embedding_dropout)
         # a linear continuous head is squashed into the action range, as in Decision Transformer and Hopper's script
-        tanh = config.logits == "tanh" if discrete else not mlp
-        self.head = ActionHead(width, task.actions, mlp=mlp, tanh=tanh)
+        tanh = config.logits == "tanh" if task.action_kind == "discrete" else not mlp
+        words = isinstance(self.embed_action, WordActions)
+        self.head = None if words else ActionHead(width, task.actions, mlp=mlp, tanh=tanh)
+        self.q_term = QTerm(task, width, value) if value is not None else None
+        self.maximum = MaximumReturn(width, config.maximum_expectile) if learned_maximum else None
+        self.alignment = Alignment(backbone, clusters) if clusters else None
+
+    @property
+    def follows_targets(self) -> bool:
+        """Whether what is asked for decides what it does."""
+        return self.told_returns and self.maximum is None
+
+    def asked_returns(self, returns_NT: Tensor, states_NTD: Tensor) -> Tensor:
+        """Return the scaled returns to ask for at embedded states: those given, or the largest that were learned."""
+        return returns_NT if self.maximum is None else self.maximum(states_NTD).to(returns_NT.dtype)
 
     def encode_observations(self, observations: Tensor) -> Tensor:
         """Embed observations: (N, 4, 84, 84) uint8 stacks or (N, features) float32 to (N, D)."""
@@ -93,7 +116,8 @@ class Policy(nn.Module):
         """
         N, T = returns_NT.shape
         tokens_NTCD = states_NTD.new_zeros(N, T, 3, self.width)
-        tokens_NTCD[:, :, 0] = self.embed_return(returns_NT.unsqueeze(-1).to(states_NTD.dtype))
+        told_NT1 = (returns_NT if self.told_returns else torch.zeros_like(returns_NT)).unsqueeze(-1)
+        tokens_NTCD[:, :, 0] = self.embed_return(told_NT1.to(states_NTD.dtype))
         tokens_NTCD[:, :, 1] = states_NTD
         known = 0 if actions is None else actions.shape[1]
         if actions is not None and known:
@@ -108,12 +132,12 @@ class Policy(nn.Module):
 
     def _timed(self, tokens_NTCD: Tensor, timesteps_NT: Tensor) -> Tensor:
         if self.embed_time is None:
-            return self.embed_norm(tokens_NTCD)  # type: ignore[no-any-return]
+            return self.embed_dropout(self.embed_norm(tokens_NTCD))  # type: ignore[no-any-return]
         clipped_NT = timesteps_NT.clamp(max=self.statistics.max_timestep)
         time_NT1D = self.embed_time(clipped_NT).unsqueeze(2)
         if self.timestep_mode == "before-norm":
-            return self.embed_norm(tokens_NTCD + time_NT1D)  # type: ignore[no-any-return]
-        return self.embed_norm(tokens_NTCD) + time_NT1D  # type: ignore[no-any-return]
+            return self.embed_dropout(self.embed_norm(tokens_NTCD + time_NT1D))  # type: ignore[no-any-return]
+        return self.embed_dropout(self.embed_norm(tokens_NTCD) + time_NT1D)  # type: ignore[no-any-return]
 
     def run_trunk(
         self, tokens_NLD: Tensor, position: int = 0, cache: Any = None, use_cache: bool = False
@@ -125,14 +149,47 @@ class Policy(nn.Module):
 
     def act_head(self, hidden_ND: Tensor) -> Tensor:
         """Read logits or action means from state tokens: (N, D) to (N, A)."""
-        return self.head(hidden_ND)  # type: ignore[no-any-return]
+        return self._actions(self._read(hidden_ND))
 
     def forward(self, batch: WindowBatch) -> Tensor:
-        """Predict the action of every step of every window: (B, K, A)."""
+        """Predict the action of every step of every window: (B, K, A), or bins of words (B, K, A, 256)."""
+        return self._predict(batch)[0]
+
+    def losses(self, batch: WindowBatch) -> dict[str, Tensor]:
+        """Return the sum over real steps of every loss that this policy has, by name; `decision` is always there."""
+        read, states_BKD, tokens_BLD = self._predict(batch)
+        losses = {"decision": decision_loss(read, batch.actions, batch.mask).total}
+        if self.q_term is not None:
+            losses |= self.q_term.losses(states_BKD, self._actions(read), batch)
+        if self.maximum is not None:
+            losses["maximum"] = self.maximum.loss(states_BKD, batch)
+        if self.alignment is not None:
+            mask_BL = batch.mask.repeat_interleave(3, dim=1)[:, : tokens_BLD.shape[1]]
+            losses["alignment"] = self.alignment.loss(tokens_BLD, mask_BL)
+        return losses
+
+    def follow(self) -> None:
+        """Move slow copies towards what they copy, where there are any."""
+        if self.q_term is not None:
+            self.q_term.follow()
+
+    def _predict(self, batch: WindowBatch) -> tuple[Tensor, Tensor, Tensor]:
+        """Return what is read of every step, the embedded states (B, K, D) and all tokens (B, 3K - 1, D)."""
         states_BKD = self._encode_windows(batch)
         tokens_BLD = self.tokens(batch.returns_to_go, states_BKD, batch.actions[:, :-1], batch.timesteps)
         hidden_BLD, _ = self.run_trunk(tokens_BLD)
-        return self.act_head(hidden_BLD[:, 1::3])
+        return self._read(hidden_BLD[:, 1::3]), states_BKD, tokens_BLD
+
+    def _read(self, hidden: Tensor) -> Tensor:
+        if self.head is not None:
+            return self.head(hidden)  # type: ignore[no-any-return]
+        assert isinstance(self.embed_action, WordActions)
+        return self.embed_action.read(hidden)
+
+    def _actions(self, read: Tensor) -> Tensor:
+        """Return logits or means of actions (…, A) from what was read."""
+        binned = self.head is None and self.task.action_kind == "continuous"
+        return mean_of_bins(read) if binned else read
 
     def _encode_windows(self, batch: WindowBatch) -> Tensor:
         B, K = batch.mask.shape
@@ -141,3 +198,12 @@ class Policy(nn.Module):
         stacks_NCHW = stack_frames(batch.observations).flatten(0, 1)
         shifts_N2 = None if batch.shifts is None else batch.shifts.repeat_interleave(K, dim=0)
         return self.embed_state(stacks_NCHW, shifts_N2).view(B, K, -1)  # type: ignore[no-any-return]
+
+
+def _action_embedding(task: Task, backbone: Backbone, config: ModelConfig) -> nn.Module:
+    mlp = config.embedding == "mlp"
+    if config.action_tokens == "vocabulary":
+        return WordActions(task, backbone)
+    if task.action_kind == "discrete":
+        return ActionTable(task.actions, backbone.width, mlp=mlp)
+    return VectorEmbedding(task.actions, backbone.width, mlp=mlp)

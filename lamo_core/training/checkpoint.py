@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import pickle
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -13,11 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from lamo_core.baselines.make import make_markov_policy
 from lamo_core.config import RunConfig
-from lamo_core.errors import CheckpointError, LamoError, StorageError, UsageError
-from lamo_core.model.backbone import adapt, load_backbone
+from lamo_core.errors import CheckpointError, LamoError, UsageError
+from lamo_core.evaluation.contexts import Actor
+from lamo_core.files import write_atomically
+from lamo_core.methods import METHODS
+from lamo_core.model.backbone import Backbone, adapt, load_backbone
 from lamo_core.model.policy import Policy, PolicyStatistics
 from lamo_core.tasks.registry import get_task
 
@@ -43,11 +45,16 @@ class Checkpoint:
     """Optimiser, sampler and generator states; None in a checkpoint that is only for acting."""
 
 
-def trained_weights(policy: Policy) -> dict[str, Tensor]:
-    """Return the tensors that training changes, plus the policy's own buffers, on the CPU."""
-    weights = {name: p.detach().cpu() for name, p in policy.named_parameters() if p.requires_grad}
-    buffers = {name: b.cpu() for name, b in policy.named_buffers() if not name.startswith("trunk.")}
-    return weights | buffers
+def trained_weights(policy: nn.Module) -> dict[str, Tensor]:
+    """Return what training changes of the trunk, and everything outside it: parameters and buffers, on the CPU."""
+    parameters = {
+        name: p.detach().cpu() for name, p in policy.named_parameters() if p.requires_grad or _outside_trunk(name)
+    }
+    return parameters | {name: b.cpu() for name, b in policy.named_buffers() if _outside_trunk(name)}
+
+
+def _outside_trunk(name: str) -> bool:
+    return not name.startswith("trunk.")
 
 
 def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
@@ -64,20 +71,7 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "digest": _digest(checkpoint.weights),
         "training": checkpoint.training,
     }
-    temporary: str | None = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
-            temporary = file.name
-            torch.save(payload, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except (OSError, RuntimeError) as error:  # torch reports a short write as RuntimeError
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
-        reason = error.strerror if isinstance(error, OSError) else "the disk is full or the write failed"
-        raise StorageError(f"could not write {path}: {reason}; free space or choose another LAMO_RUNS") from error
+    write_atomically(path, lambda file: torch.save(payload, file), "LAMO_RUNS=FOLDER")
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
@@ -142,37 +136,64 @@ def _parse(payload: Mapping[str, Any]) -> Checkpoint:
     )
 
 
-def build_policy(checkpoint: Checkpoint, device: torch.device) -> tuple[Policy, list[str]]:
+def fresh_policy(
+    config: RunConfig, backbone: Backbone, statistics: PolicyStatistics
+) -> tuple[Policy, list[str]]:
+    """Adapt a backbone and build a policy around it; returns it and the names of the trunk's trained tensors."""
+    model = config.model
+    adapted = adapt(
+        backbone,
+        model.adapter,
+        rank=model.lora_rank,
+        alpha=model.lora_alpha,
+        dropout=model.lora_dropout,
+        targets=model.lora_targets,
+    )
+    policy = Policy(
+        get_task(config.task.name),
+        backbone,
+        model,
+        statistics,
+        value=config.value if model.q_weight else None,
+        learned_maximum=config.eval.target_rule == "learned-maximum",
+        clusters=config.alignment.clusters if config.alignment.weight else 0,
+    )
+    return policy, [f"trunk.{name}" for name in adapted]
+
+
+def build_policy(checkpoint: Checkpoint, device: torch.device) -> tuple[Actor, list[str]]:
     """Build a checkpoint's policy; returns it and the names of the trunk's trained tensors.
 
     Raises `MissingError` when its backbone is not on this machine, `CheckpointError` when that backbone has other
     weights than the one it was trained on or when tensors do not fit.
     """
     config = checkpoint.config
+    policy: Actor
+    if METHODS[config.method].memory:
+        policy, adapted = fresh_policy(config, _same_backbone(checkpoint), checkpoint.statistics)
+    else:
+        policy, adapted = make_markov_policy(config, checkpoint.statistics), []
+    load_weights(policy, checkpoint.weights)
+    return policy.to(device), adapted
+
+
+def _same_backbone(checkpoint: Checkpoint) -> Backbone:
+    model = checkpoint.config.model
     backbone = load_backbone(
         checkpoint.backbone_name,
-        dropout=config.model.dropout,
-        attention_dropout=config.model.attention_dropout,
-        seed=config.seed,
+        dropout=model.dropout,
+        attention_dropout=model.attention_dropout,
+        seed=checkpoint.config.seed,
     )
     if backbone.content_hash != checkpoint.backbone_hash:
         raise CheckpointError(
             f"this checkpoint was trained on {checkpoint.backbone_name} with hash {checkpoint.backbone_hash[:12]}, "
             f"but the one here has {backbone.content_hash[:12]}; use the same version of that model"
         )
-    adapted = adapt(
-        backbone,
-        config.model.adapter,
-        rank=config.model.lora_rank,
-        alpha=config.model.lora_alpha,
-        dropout=config.model.lora_dropout,
-    )
-    policy = Policy(get_task(config.task.name), backbone, config.model, checkpoint.statistics)
-    load_weights(policy, checkpoint.weights)
-    return policy.to(device), [f"trunk.{name}" for name in adapted]
+    return backbone
 
 
-def load_weights(policy: Policy, weights: Mapping[str, Tensor]) -> None:
+def load_weights(policy: nn.Module, weights: Mapping[str, Tensor]) -> None:
     """Copy trained tensors into a policy; raises `CheckpointError` unless names and shapes are exactly its own."""
     expected = trained_weights(policy)
     if expected.keys() != weights.keys():
@@ -184,7 +205,7 @@ def load_weights(policy: Policy, weights: Mapping[str, Tensor]) -> None:
     policy.load_state_dict(dict(weights), strict=False)
 
 
-def load_policy(path: Path, device: torch.device) -> tuple[Policy, RunConfig, dict[str, Any]]:
+def load_policy(path: Path, device: torch.device) -> tuple[Actor, RunConfig, dict[str, Any]]:
     """Load a checkpoint for acting: the policy in evaluation mode, its config, and facts about its data."""
     checkpoint = read_checkpoint(path)
     policy, _ = build_policy(checkpoint, device)

@@ -6,7 +6,7 @@ Every event carries `step`, the number of optimiser steps done so far, and `time
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -55,6 +55,8 @@ class StepDone:
     """Windows seen since the run began."""
     seconds: Mapping[str, float]
     """Wall time per phase of this step, such as `data`, `model`, `optimiser`."""
+    parts: Mapping[str, float] = field(default_factory=dict)
+    """Further losses by name, not weighted, such as `critic`."""
 
 
 @dataclass(frozen=True)

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 
-from lamo_core.data.windows import WindowBatch
 from lamo_core.errors import LamoError
 from lamo_core.evaluation.scores import TargetScore
-from lamo_core.model.backbone import next_token_loss
-from lamo_core.model.losses import decision_loss
 from lamo_core.training.events import CheckpointSaved, EvalDone, Event, Started, StepDone, Stopped
 from lamo_core.training.optimiser import rate_multiplier, set_rates
 from lamo_core.training.session import Session
@@ -97,8 +93,8 @@ def _started(session: Session) -> Started:
         trainable=trainable,
         frozen=frozen,
         device=str(session.device),
-        precision=str(session.dtype).removeprefix("torch."),
-        backbone=session.policy.backbone.name,
+        precision=str(session.learner.dtype).removeprefix("torch."),
+        backbone=session.learner.backbone[0],
         episodes=session.data["episodes"],
         transitions=session.data["transitions"],
         data_return_mean=session.data["return_mean"],
@@ -136,77 +132,33 @@ def _saved(session: Session, save: Save, best: bool = False) -> CheckpointSaved:
 
 
 def _train_step(session: Session) -> StepDone:
-    """Take one optimiser step: batch, decision loss, language loss if it has a weight, clip, step."""
-    optim, clock = session.config.optim, _Clock(session.device)
-    rate = set_rates(session.optimiser, rate_multiplier(session.step, optim, _tokens_per_step(session)))
-    batch = session.sampler.sample(optim.batch_size)
-    clock.lap("data")
-    decision = _backward_decision(session, batch)
-    language = _backward_language(session)
-    clock.lap("model")
-    parameters = [p for group in session.optimiser.param_groups for p in group["params"]]
+    """Take one optimiser step: gradient of the method's losses, clip, step."""
+    optim, clock, learner = session.config.optim, _Clock(session.device), session.learner
+    rate = set_rates(learner.optimiser, rate_multiplier(session.step, optim, _tokens_per_step(session)))
+    losses = learner.backward(session.config, session.step, clock.lap)
+    parameters = [p for group in learner.optimiser.param_groups for p in group["params"]]
     norm = float(torch.nn.utils.clip_grad_norm_(parameters, optim.clip if optim.clip else float("inf")))
-    loss = decision + session.config.language.weight * (language or 0.0)
-    if not (_finite(loss) and _finite(norm)):
+    if not (_finite(losses.total) and _finite(norm)):
         raise NonFiniteLoss(
             f"the loss or its gradient is not finite at step {session.step + 1}; lower optim.learning_rate or set "
             "precision = fp32, then resume from the last checkpoint"
         )
-    session.optimiser.step()
-    session.optimiser.zero_grad(set_to_none=True)
+    learner.optimiser.step()
+    learner.optimiser.zero_grad(set_to_none=True)
     session.step += 1
+    learner.settle(session.config, session.step)
     clock.lap("optimiser")
     return StepDone(
         session.step,
         time.time(),
-        loss=loss,
-        decision_loss=decision,
-        language_loss=language,
+        loss=losses.total,
+        decision_loss=losses.decision,
+        language_loss=losses.language,
         grad_norm=norm,
         learning_rate=rate,
         samples=session.step * optim.batch_size,
         seconds=clock.seconds,
-    )
-
-
-def _backward_decision(session: Session, batch: WindowBatch) -> float:
-    """Accumulate the gradient of the mean loss over all real steps of the batch, micro-batch by micro-batch."""
-    count, size, total = int(batch.mask.sum()), session.config.optim.micro_batch_size, 0.0
-    for start in range(0, len(batch.mask), size):
-        micro = _part(batch, slice(start, start + size), session.device)
-        with _precision(session):
-            sums = decision_loss(session.policy(micro), micro.actions, micro.mask)
-        mean = sums.total / count
-        mean.backward()  # type: ignore[no-untyped-call]
-        total += float(mean.detach())
-    return total
-
-
-def _backward_language(session: Session) -> float | None:
-    if session.blocks is None:
-        return None
-    ids_BT = session.blocks.sample().to(session.device)
-    with _precision(session):
-        loss = next_token_loss(session.policy.backbone, ids_BT)
-    (session.config.language.weight * loss).backward()  # type: ignore[no-untyped-call]
-    return float(loss.detach())
-
-
-def _precision(session: Session) -> torch.autocast | nullcontext[None]:
-    if session.dtype == torch.float32:
-        return nullcontext()
-    return torch.autocast(session.device.type, dtype=session.dtype)
-
-
-def _part(batch: WindowBatch, rows: slice, device: torch.device) -> WindowBatch:
-    return replace(
-        batch,
-        observations=batch.observations[rows].to(device, non_blocking=True),
-        actions=batch.actions[rows].to(device, non_blocking=True),
-        returns_to_go=batch.returns_to_go[rows].to(device, non_blocking=True),
-        timesteps=batch.timesteps[rows].to(device, non_blocking=True),
-        mask=batch.mask[rows].to(device, non_blocking=True),
-        shifts=None if batch.shifts is None else batch.shifts[rows].to(device, non_blocking=True),
+        parts=losses.parts,
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -42,22 +41,39 @@ def _official_atari(step: int, tokens_per_step: float) -> float:
     return max(0.1, 0.5 * (1 + math.cos(math.pi * progress)))
 
 
-def build_optimiser(model: nn.Module, adapter_names: Iterable[str], optim: OptimConfig) -> torch.optim.AdamW:
-    """Make AdamW with four groups: trunk and rest, each with and without weight decay.
+def build_optimiser(
+    model: nn.Module,
+    special: Iterable[str],
+    optim: OptimConfig,
+    *,
+    rate: float,
+    labels: tuple[str, str] = ("embeddings", "trunk"),
+) -> torch.optim.AdamW:
+    """Make AdamW with four groups: special parameters and the rest, each with and without weight decay.
 
-    `adapter_names` are the trainable parameters inside the trunk. Only matrices and convolutions decay, unless
-    `optim.decay_all`. Every group of the result holds parameters, and every trainable parameter is in one group.
+    `special` are the names of those that learn with `rate` instead of `optim.learning_rate`, such as a trunk's;
+    `labels` names the rest and them. Only matrices and convolutions decay, unless `optim.decay_all`. Every group of
+    the result holds parameters, and every trainable parameter is in one group.
     """
-    inside = set(adapter_names)
+    names = set(special)
     groups: dict[tuple[bool, bool], list[Tensor]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             decays = optim.decay_all or (parameter.ndim >= 2 and not _is_table(model, name))
-            groups.setdefault((name in inside, decays), []).append(parameter)
+            groups.setdefault((name in names, decays), []).append(parameter)
     if not groups:
         raise UsageError("nothing is trainable with these settings; set model.adapter to lora or full")
     return torch.optim.AdamW(
-        [_group(key, parameters, optim) for key, parameters in sorted(groups.items())],
+        [
+            {
+                "params": parameters,
+                "name": labels[is_special] + ("" if decays else "-no-decay"),
+                "lr": rate if is_special else optim.learning_rate,
+                "base_rate": rate if is_special else optim.learning_rate,
+                "weight_decay": optim.weight_decay if decays else 0.0,
+            }
+            for (is_special, decays), parameters in sorted(groups.items(), key=lambda item: item[0])
+        ],
         lr=optim.learning_rate,
         betas=(0.9, 0.999),
         fused=True,
@@ -69,20 +85,8 @@ def _is_table(model: nn.Module, name: str) -> bool:
     return isinstance(owner, nn.Embedding)
 
 
-def _group(key: tuple[bool, bool], parameters: list[Tensor], optim: OptimConfig) -> dict[str, Any]:
-    inside, decays = key
-    rate = optim.adapter_learning_rate if inside else optim.learning_rate
-    return {
-        "params": parameters,
-        "name": ("trunk" if inside else "embeddings") + ("" if decays else "-no-decay"),
-        "lr": rate,
-        "base_rate": rate,
-        "weight_decay": optim.weight_decay if decays else 0.0,
-    }
-
-
 def set_rates(optimiser: torch.optim.Optimizer, multiplier: float) -> float:
-    """Set every group's rate to its base times `multiplier`; returns the rate of the embeddings group."""
+    """Set every group's rate to its base times `multiplier`; returns the rate of the first group."""
     for group in optimiser.param_groups:
         group["lr"] = group["base_rate"] * multiplier
     return float(optimiser.param_groups[0]["lr"])

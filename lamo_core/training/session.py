@@ -10,28 +10,34 @@ from typing import Any
 import numpy as np
 import torch
 
+from lamo_core.baselines.make import make_markov_policy
 from lamo_core.config import RunConfig
 from lamo_core.data.episodes import EpisodeStore
 from lamo_core.data.sources import open_data
-from lamo_core.data.windows import WindowSampler
 from lamo_core.errors import CheckpointError
+from lamo_core.evaluation.contexts import Actor
 from lamo_core.evaluation.targets import choose_targets
-from lamo_core.language.blocks import TokenBlocks, open_blocks
-from lamo_core.model.backbone import adapt, load_backbone
-from lamo_core.model.embeddings import FrameEmbedding
+from lamo_core.language.blocks import open_blocks
+from lamo_core.methods import METHODS, require_fit
+from lamo_core.model.alignment import word_clusters
+from lamo_core.model.backbone import load_backbone
+from lamo_core.model.embeddings import FrameEmbedding, PixelStatistics
 from lamo_core.model.policy import Policy, PolicyStatistics
 from lamo_core.tasks.registry import Task, get_task
 from lamo_core.tasks.requirements import require_environment
 from lamo_core.training.checkpoint import (
     Checkpoint,
     build_policy,
+    fresh_policy,
     read_checkpoint,
     trained_weights,
     write_checkpoint,
 )
-from lamo_core.training.device import resolve_device, resolve_precision
-from lamo_core.training.optimiser import build_optimiser
-from lamo_core.training.streams import numpy_stream, stream_seed
+from lamo_core.training.device import resolve_device
+from lamo_core.training.learner import Learner
+from lamo_core.training.markov import MarkovLearner
+from lamo_core.training.sequence import SequenceLearner
+from lamo_core.training.streams import stream_seed
 
 Progress = Callable[[str, int, int], None]
 
@@ -44,13 +50,8 @@ class Session:
 
     config: RunConfig
     task: Task
-    policy: Policy
-    adapter_names: list[str]
-    optimiser: torch.optim.AdamW
-    sampler: WindowSampler
-    blocks: TokenBlocks | None
+    learner: Learner
     device: torch.device
-    dtype: torch.dtype
     data: dict[str, Any]
     """Facts about the data that go into the checkpoint: set, episodes, transitions, mean return, targets."""
     targets: tuple[float, ...]
@@ -58,6 +59,11 @@ class Session:
     evaluated_step: int = -1
     """Last step whose evaluation is done, so that a resumed run neither repeats nor skips one."""
     best_return: float = -np.inf
+
+    @property
+    def policy(self) -> Actor:
+        """What acts."""
+        return self.learner.policy
 
     def trainable(self) -> tuple[int, int]:
         """Return the numbers of trained parameters and of frozen ones."""
@@ -71,8 +77,8 @@ class Session:
         return Checkpoint(
             config=self.config,
             step=self.step,
-            backbone_name=self.policy.backbone.name,
-            backbone_hash=self.policy.backbone.content_hash,
+            backbone_name=self.learner.backbone[0],
+            backbone_hash=self.learner.backbone[1],
             statistics=self.policy.statistics,
             data=self.data,
             weights=trained_weights(self.policy),
@@ -86,9 +92,8 @@ class Session:
     def _training_state(self) -> dict[str, Any]:
         cuda = self.device.type == "cuda"
         return {
-            "optimiser": self.optimiser.state_dict(),
-            "sampler": self.sampler.state_dict(),
-            "blocks": self.blocks.state_dict() if self.blocks else None,
+            **self.learner.state_dict(),
+            "optimiser": self.learner.optimiser.state_dict(),
             "torch": torch.get_rng_state(),
             "cuda": torch.cuda.get_rng_state(self.device) if cuda else None,
             "evaluated_step": self.evaluated_step,
@@ -97,10 +102,8 @@ class Session:
 
     def _restore(self, state: dict[str, Any]) -> None:
         try:
-            self.optimiser.load_state_dict(state["optimiser"])
-            self.sampler.load_state_dict(state["sampler"])
-            if self.blocks and state["blocks"] is not None:
-                self.blocks.load_state_dict(state["blocks"])
+            self.learner.optimiser.load_state_dict(state["optimiser"])
+            self.learner.load_state_dict(state)
             torch.set_rng_state(state["torch"])
             if self.device.type == "cuda" and state["cuda"] is not None:
                 torch.cuda.set_rng_state(state["cuda"], self.device)
@@ -115,6 +118,21 @@ def new_session(config: RunConfig, progress: Progress | None = None) -> Session:
     device = resolve_device(config.device)
     task, store = _open(config, progress)
     torch.manual_seed(stream_seed(config.seed, "initialisation"))
+    statistics = _statistics(config, task, store)
+    learner: Learner
+    if METHODS[config.method].memory:
+        learner = _new_sequence(config, statistics, store, device)
+    else:
+        policy = make_markov_policy(config, statistics, _pixels(config, task, store)).to(device)
+        learner = MarkovLearner(config, policy, store, device)
+    session = _assemble(config, task, store, learner, device)
+    torch.manual_seed(stream_seed(config.seed, "dropout"))
+    return session
+
+
+def _new_sequence(
+    config: RunConfig, statistics: PolicyStatistics, store: EpisodeStore, device: torch.device
+) -> SequenceLearner:
     backbone = load_backbone(
         config.model.backbone,
         dropout=config.model.dropout,
@@ -123,20 +141,13 @@ def new_session(config: RunConfig, progress: Progress | None = None) -> Session:
     )
     # blocks first: rehearsal samples come from the backbone as it was before any training
     blocks = open_blocks(config.language, backbone, seed=config.seed) if config.language.weight > 0 else None
-    adapted = adapt(
-        backbone,
-        config.model.adapter,
-        rank=config.model.lora_rank,
-        alpha=config.model.lora_alpha,
-        dropout=config.model.lora_dropout,
-    )
-    policy = Policy(task, backbone, config.model, _statistics(config, task, store))
-    if isinstance(policy.embed_state, FrameEmbedding) and config.model.frames == "centred":
-        _centre_frames(policy.embed_state, store)
-    policy.to(device)
-    session = _assemble(config, task, store, policy, [f"trunk.{name}" for name in adapted], blocks, device)
-    torch.manual_seed(stream_seed(config.seed, "dropout"))
-    return session
+    policy, adapted = fresh_policy(config, backbone, statistics)
+    pixels = _pixels(config, policy.task, store)
+    if isinstance(policy.embed_state, FrameEmbedding) and pixels is not None:
+        policy.embed_state.centre(*pixels)
+    if policy.alignment is not None:
+        policy.alignment.centres.copy_(word_clusters(backbone, len(policy.alignment.centres), config.seed))
+    return SequenceLearner(config, policy.to(device), adapted, blocks, store, device)
 
 
 def resume_session(path: Path, config: RunConfig | None = None, progress: Progress | None = None) -> Session:
@@ -151,12 +162,17 @@ def resume_session(path: Path, config: RunConfig | None = None, progress: Progre
     config = config or checkpoint.config
     device = resolve_device(config.device)
     task, store = _open(config, progress)
-    blocks = None
-    if config.language.weight > 0:
-        fresh = load_backbone(checkpoint.backbone_name, dropout=0.0, attention_dropout=0.0, seed=config.seed)
-        blocks = open_blocks(config.language, fresh, seed=config.seed)
     policy, adapted = build_policy(checkpoint, device)
-    session = _assemble(config, task, store, policy, adapted, blocks, device)
+    learner: Learner
+    if isinstance(policy, Policy):
+        blocks = None
+        if config.language.weight > 0:
+            fresh = load_backbone(checkpoint.backbone_name, dropout=0.0, attention_dropout=0.0, seed=config.seed)
+            blocks = open_blocks(config.language, fresh, seed=config.seed)
+        learner = SequenceLearner(config, policy, adapted, blocks, store, device)
+    else:
+        learner = MarkovLearner(config, policy, store, device)
+    session = _assemble(config, task, store, learner, device)
     session.step = checkpoint.step
     session._restore(checkpoint.training)
     return session
@@ -164,6 +180,7 @@ def resume_session(path: Path, config: RunConfig | None = None, progress: Progre
 
 def _open(config: RunConfig, progress: Progress | None) -> tuple[Task, EpisodeStore]:
     task = get_task(config.task.name)
+    require_fit(config.method, task.action_kind)
     if config.eval.every or config.eval.final_episodes:
         # before hours of training, not at the first evaluation
         require_environment(config.task.name)
@@ -171,35 +188,17 @@ def _open(config: RunConfig, progress: Progress | None) -> tuple[Task, EpisodeSt
 
 
 def _assemble(
-    config: RunConfig,
-    task: Task,
-    store: EpisodeStore,
-    policy: Policy,
-    adapted: list[str],
-    blocks: TokenBlocks | None,
-    device: torch.device,
+    config: RunConfig, task: Task, store: EpisodeStore, learner: Learner, device: torch.device
 ) -> Session:
     returns = store.returns(config.data.rewards)
     targets = choose_targets(config.eval, returns)
-    sampler = WindowSampler(
-        store,
-        context=config.model.context,
-        return_to_go=config.model.return_to_go,
-        rewards=config.data.rewards,
-        return_scale=policy.return_scale,
-        frame_shift=config.data.frame_shift,
-        generator=numpy_stream(config.seed, "windows"),
-    )
+    if not learner.policy.follows_targets:
+        targets = targets[:1]  # the others would lead to the same episodes
     return Session(
         config=config,
         task=task,
-        policy=policy,
-        adapter_names=adapted,
-        optimiser=build_optimiser(policy, adapted, config.optim),
-        sampler=sampler,
-        blocks=blocks,
+        learner=learner,
         device=device,
-        dtype=resolve_precision(config.precision, device),
         data={
             "set": store.name,
             "source": config.data.source,
@@ -215,12 +214,14 @@ def _assemble(
     )
 
 
-def _centre_frames(embedding: FrameEmbedding, store: EpisodeStore) -> None:
-    """Set mean and spread of the pixels from at most `_FRAMES_FOR_STATISTICS` frames, evenly spread over the data."""
+def _pixels(config: RunConfig, task: Task, store: EpisodeStore) -> PixelStatistics | None:
+    """Return mean and spread of at most `_FRAMES_FOR_STATISTICS` frames, evenly spread, when frames are centred."""
+    if task.observation != "frames" or config.model.frames != "centred":
+        return None
     rows = np.unique(np.linspace(0, len(store.observations) - 1, _FRAMES_FOR_STATISTICS).astype(np.int64))
     frames = torch.from_numpy(store.observations.gather(rows)).float()
     spread = float(frames.var(0, correction=0).mean().sqrt())
-    embedding.centre(frames.mean(0), max(spread, 1.0))
+    return PixelStatistics(frames.mean(0), max(spread, 1.0))
 
 
 def _statistics(config: RunConfig, task: Task, store: EpisodeStore) -> PolicyStatistics:

@@ -11,7 +11,7 @@ app = typer.Typer(
     help="List presets and show what they resolve to.",
     invoke_without_command=True,
     rich_markup_mode=None,
-    epilog="Examples:  lamo presets   ·   lamo presets show atari-breakout-1pct --ablation frozen",
+    epilog="Examples:  lamo presets   ·   lamo presets show atari-breakout-1pct --method dt --ablation frozen",
 )
 
 
@@ -20,28 +20,32 @@ def list_presets(
     context: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")] = False,
 ) -> None:
-    """List every preset and every ablation overlay."""
+    """List every preset, every method and every ablation."""
     if context.invoked_subcommand is not None:
         return
     from lamo_core.presets import load_preset, preset_names
 
+    kinds = {"presets": "", "methods": "methods", "ablations": "ablations"}
     rows = {
         kind: [{"name": name, "description": load_preset(name, folder).description} for name in preset_names(folder)]
-        for kind, folder in (("presets", ""), ("ablations", "ablations"))
+        for kind, folder in kinds.items()
     }
     if as_json:
         typer.echo(json.dumps(rows))
         return
-    width = max(len(row["name"]) for row in rows["presets"] + rows["ablations"]) + 2
-    for kind in ("presets", "ablations"):
+    width = max(len(row["name"]) for several in rows.values() for row in several) + 2
+    for kind in kinds:
         typer.echo(kind)
         for row in rows[kind]:
             typer.echo(f"  {row['name']:<{width}}{row['description']}")
 
 
-@app.command("show", epilog="Examples:  lamo presets show atari-pong-10pct   ·   lamo presets show paper-atari-pong")
+@app.command(
+    "show", epilog="Examples:  lamo presets show paper-atari-pong   ·   lamo presets show mujoco-hopper-1pct -m iql"
+)
 def show(
     name: Annotated[str, typer.Argument(help="A preset of `lamo presets`.")],
+    method: Annotated[str | None, typer.Option("--method", "-m", help="Take over a method's settings.")] = None,
     ablation: Annotated[list[str] | None, typer.Option(help="Overlay an ablation; may be repeated.")] = None,
     setting: Annotated[list[str] | None, typer.Option("--set", help="Override a value: optim.steps=100.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")] = False,
@@ -50,7 +54,7 @@ def show(
     from lamo_core.config import field_names
     from lamo_core.presets import resolve
 
-    resolved = resolve(name, ablation or [], None, setting or [])
+    resolved = resolve(name, ablation or [], None, setting or [], method=method)
     values = resolved.config.to_dict()
     if as_json:
         typer.echo(json.dumps({"config": values, "origins": dict(resolved.origins)}))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -17,13 +17,16 @@ if TYPE_CHECKING:
 
 TRAIN_EPILOG = (
     "Examples:  lamo train --preset atari-breakout-1pct   ·   "
-    "lamo train --preset atari-pong-10pct --ablation frozen --seed 1 --detach"
+    "lamo train --preset mujoco-hopper-1pct --method td3+bc --seed 1 --detach"
 )
 
 
 def train(
     preset: Annotated[
         str | None, typer.Option("--preset", "-p", help="What to train; see `lamo presets`.")
+    ] = None,
+    method: Annotated[
+        str | None, typer.Option("--method", "-m", help="lamo, dt, cql and others; see `lamo presets`.")
     ] = None,
     ablation: Annotated[
         list[str] | None, typer.Option("--ablation", "-a", help="Overlay an ablation; may be repeated.")
@@ -64,24 +67,32 @@ def train(
         run = take_over(adopt)
         resolved = run.read_config()
     elif resume is not None:
-        if preset or ablation or config or queue or seeds:
+        if preset or method or ablation or config or queue or seeds:
             raise UsageError("a resumed run keeps its preset and starts at once; change values with --set or flags")
         run, checkpoint, resolved = _resumed(resume, setting or [], given)
     else:
         if preset is None and config is None:
             raise UsageError("say what to train: lamo train --preset NAME (`lamo presets` lists the names)")
         if queue or seeds is not None:
-            return _enqueue((preset, ablation or [], config, setting or []), given, seeds, as_json)
-        run, resolved = _created(preset, ablation or [], config, setting or [], given)
+            return _enqueue(Wanted(preset, method, ablation or [], config, setting or []), given, seeds, as_json)
+        run, resolved = _created(Wanted(preset, method, ablation or [], config, setting or []), given)
     if detach:
         _launch(run, checkpoint, setting or [], given, as_json)
     else:
         raise typer.Exit(_train(run, resolved, checkpoint, as_json=as_json, background=background))
 
 
-def _enqueue(
-    what: tuple[str | None, list[str], Path | None, list[str]], flags: dict[str, Any], seeds: str | None, as_json: bool
-) -> None:
+class Wanted(NamedTuple):
+    """What a new run is made from, flags aside."""
+
+    preset: str | None
+    method: str | None
+    ablations: list[str]
+    file: Path | None
+    settings: list[str]
+
+
+def _enqueue(wanted: Wanted, flags: dict[str, Any], seeds: str | None, as_json: bool) -> None:
     """Make one run per seed and let them wait for their device."""
     from lamo_core.errors import UsageError
     from lamo_core.places import runs_dir
@@ -93,7 +104,7 @@ def _enqueue(
     if seeds is not None and "seed" in flags:
         raise UsageError("give --seed or --seeds, not both")
     several = [flags] if seeds is None else [flags | {"seed": seed} for seed in parse_seeds(seeds)]
-    runs = [_created(*what, given)[0] for given in several]
+    runs = [_created(wanted, given)[0] for given in several]
     entries = [enqueue(run) for run in runs]
     wait_for_device(runs_dir())
     if as_json:
@@ -103,15 +114,15 @@ def _enqueue(
             typer.echo(run.id)
 
 
-def _created(
-    preset: str | None, ablations: list[str], file: Path | None, settings: list[str], flags: dict[str, Any]
-) -> tuple[RunDirectory, RunConfig]:
+def _created(wanted: Wanted, flags: dict[str, Any]) -> tuple[RunDirectory, RunConfig]:
+    from lamo_core.methods import require_fit
     from lamo_core.presets import resolve
     from lamo_core.runs.create import create_run
     from lamo_core.tasks.registry import get_task
 
-    resolved = resolve(preset, ablations, file, settings, flags)
-    get_task(resolved.config.task.name)  # refused before a run directory is made
+    resolved = resolve(wanted.preset, wanted.ablations, wanted.file, wanted.settings, flags, method=wanted.method)
+    # refused before a run directory is made
+    require_fit(resolved.config.method, get_task(resolved.config.task.name).action_kind)
     if resolved.config.device.startswith("cuda"):
         from lamo_core.training.device import resolve_device
 

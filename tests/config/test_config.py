@@ -97,3 +97,21 @@ def test_a_broken_user_file_is_named(tmp_path: Path) -> None:
     file.write_text("steps = = 3")
     with pytest.raises(UsageError, match=r"broken\.toml is not valid TOML"):
         resolve("atari-pong-1pct", [], file)
+
+
+def test_every_method_resolves_on_every_task_and_says_so() -> None:
+    for preset in ("atari-qbert-1pct", "mujoco-hopper-1pct", "kitchen-complete-30pct", "paper-mujoco-walker2d"):
+        for method in preset_names("methods"):
+            resolved = resolve(preset, method=method)
+            assert (resolved.config.method, resolved.origins["method"]) == (method, f"method {method}")
+    config = resolve("mujoco-hopper-1pct", ["context-length-5"], method="td3+bc").config
+    assert config.name == "mujoco-hopper-1pct-td3-bc+context-length-5"
+
+
+def test_a_method_lengthens_short_runs_and_knows_kinds_of_tasks() -> None:
+    short, long = (resolve(preset, method="iql").config for preset in ("mujoco-hopper-1pct", "paper-mujoco-hopper"))
+    assert (short.optim.steps, long.optim.steps) == (10_000, 100_000)
+    assert resolve("kitchen-complete-30pct", method="iql").config.eval.every == 0
+    assert (short.value.rewards, resolve("atari-pong-1pct", method="iql").config.value.rewards) == ("range", "sign")
+    assert resolve("mujoco-reacher2d-10pct", method="iql").config.value.rewards == "raw"
+    assert resolve("paper-atari-pong", method="dt-wide").config.model.backbone == "random:gpt2"

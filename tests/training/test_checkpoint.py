@@ -35,7 +35,7 @@ def test_a_loaded_policy_acts_as_the_saved_one(session: Session, path: Path) -> 
     policy, config, data = load_policy(path, CPU)
     assert config == session.config
     assert data["episodes"] == 3
-    batch = session.sampler.sample(3)
+    batch = session.learner.sampler.sample(3)
     with torch.no_grad():
         assert torch.equal(policy(batch), session.policy.eval()(batch))
 
@@ -132,7 +132,7 @@ def test_a_full_disk_keeps_the_old_checkpoint(session: Session, path: Path, monk
     def full(*arguments: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module.os, "fsync", full)
+    monkeypatch.setattr("lamo_core.files.os.fsync", full)
     with pytest.raises(StorageError, match="No space left on device"):
         write_checkpoint(path, replace(session.checkpoint(), step=5))
     assert path.read_bytes() == before

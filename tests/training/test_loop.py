@@ -84,7 +84,7 @@ def test_training_lowers_the_loss_on_a_few_windows(make_config: MakeConfig, tmp_
 def test_a_loss_that_is_not_finite_stops_before_the_update(make_config: MakeConfig, tmp_path: Path) -> None:
     session = new_session(make_config())
     before = {name: value.clone() for name, value in trained_weights(session.policy).items()}
-    session.sampler._returns_to_go[:] = float("nan")
+    session.learner.sampler._returns_to_go[:] = float("nan")
     events = run(session, tmp_path)
     assert isinstance(events[-1], Stopped)
     assert events[-1].reason == "non-finite loss"

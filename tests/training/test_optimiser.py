@@ -44,7 +44,7 @@ def test_groups_hold_every_trainable_parameter_once_and_none_is_empty() -> None:
         {"trunk": nn.Linear(4, 4), "table": nn.Embedding(3, 4), "norm": nn.LayerNorm(4), "frozen": nn.Linear(4, 4)}
     )
     model["frozen"].requires_grad_(False)
-    optimiser = build_optimiser(model, ["trunk.weight", "trunk.bias"], OPTIM)
+    optimiser = build_optimiser(model, ["trunk.weight", "trunk.bias"], OPTIM, rate=OPTIM.adapter_learning_rate)
     groups = {group["name"]: group for group in optimiser.param_groups}
     assert {name: len(group["params"]) for name, group in groups.items()} == {
         "trunk": 1,
@@ -61,13 +61,13 @@ def test_groups_hold_every_trainable_parameter_once_and_none_is_empty() -> None:
 
 def test_nothing_trainable_is_an_error() -> None:
     with pytest.raises(UsageError, match="nothing is trainable"):
-        build_optimiser(nn.Linear(2, 2).requires_grad_(False), [], OPTIM)
+        build_optimiser(nn.Linear(2, 2).requires_grad_(False), [], OPTIM, rate=1e-3)
 
 
 def test_fused_adamw_takes_a_step() -> None:
     layer = nn.Linear(2, 2)
     before = layer.weight.detach().clone()
-    optimiser = build_optimiser(layer, [], OPTIM)
+    optimiser = build_optimiser(layer, [], OPTIM, rate=1e-3)
     layer(torch.ones(1, 2)).sum().backward()
     optimiser.step()
     assert not torch.equal(before, layer.weight)

@@ -1,0 +1,47 @@
+"""The methods by name: what they are and which tasks they fit. Imports no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from lamo_core.config import MethodName
+from lamo_core.errors import UsageError
+
+ActionKind = Literal["discrete", "continuous"]
+
+
+@dataclass(frozen=True)
+class Method:
+    """What `--method` names."""
+
+    name: MethodName
+    title: str
+    memory: bool
+    """Whether it is a sequence policy on a trunk; without memory it decides from the newest observation."""
+    actions: tuple[ActionKind, ...] = ("discrete", "continuous")
+
+
+METHODS: dict[str, Method] = {
+    method.name: method
+    for method in (
+        Method("lamo", "LaMo", memory=True),
+        Method("dt", "Decision Transformer", memory=True),
+        Method("dt-wide", "Decision Transformer, LaMo's size", memory=True),
+        Method("wiki-rl", "Wiki-RL", memory=True),
+        Method("bc", "behaviour cloning", memory=False),
+        Method("filtered-bc", "filtered behaviour cloning", memory=False),
+        Method("cql", "CQL", memory=False),
+        Method("iql", "IQL", memory=False),
+        Method("td3+bc", "TD3+BC", memory=False, actions=("continuous",)),
+        Method("bcq", "BCQ", memory=False),
+        Method("nfq", "NFQ", memory=False, actions=("discrete",)),
+    )
+}
+
+
+def require_fit(name: MethodName, actions: ActionKind) -> None:
+    """Raise `UsageError` when a method cannot choose actions of a kind, naming those that can."""
+    if actions not in METHODS[name].actions:
+        fitting = ", ".join(method.name for method in METHODS.values() if actions in method.actions)
+        raise UsageError(f"{name} does not fit tasks with {actions} actions; use one of {fitting}")

@@ -1,0 +1,58 @@
+"""Training of a policy without memory: batches of transitions, and losses that the method adds up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from lamo_core.baselines.policy import MarkovPolicy
+from lamo_core.config import RunConfig
+from lamo_core.data.episodes import EpisodeStore
+from lamo_core.data.transitions import TransitionSampler, chosen_episodes, scaled_rewards
+from lamo_core.training.learner import Lap, StepLosses
+from lamo_core.training.optimiser import build_optimiser
+from lamo_core.training.streams import numpy_stream
+
+
+class MarkovLearner:
+    """Trains a `MarkovPolicy`; always in float32, since values learned from their own guesses bear no rounding."""
+
+    backbone = ("none", "")
+    dtype = torch.float32
+
+    def __init__(self, config: RunConfig, policy: MarkovPolicy, store: EpisodeStore, device: torch.device) -> None:
+        self.policy, self.device = policy, device
+        returns_E = store.returns(config.data.rewards)
+        self.sampler = TransitionSampler(
+            store,
+            rewards_N=scaled_rewards(store, config.data.rewards, config.value.rewards),
+            episodes=chosen_episodes(returns_E, config.markov.filter, config.markov.share),
+            frame_shift=config.data.frame_shift,
+            generator=numpy_stream(config.seed, "transitions"),
+        )
+        critics = [name for name, _ in policy.named_parameters() if name.partition(".")[0] in policy.critics]
+        self.optimiser = build_optimiser(
+            policy, critics, config.optim, rate=config.value.learning_rate, labels=("policy", "critic")
+        )
+
+    def backward(self, config: RunConfig, step: int, lap: Lap) -> StepLosses:
+        batch = self.sampler.sample(config.optim.batch_size)
+        lap("data")
+        losses = self.policy.losses(batch.to(self.device), step)
+        total = torch.stack(list(losses.values())).sum()
+        total.backward()  # type: ignore[no-untyped-call]
+        parts = {name: float(loss.detach()) for name, loss in losses.items()}
+        lap("model")
+        return StepLosses(sum(parts.values()), decision=parts.pop("policy", sum(parts.values())), parts=parts)
+
+    def settle(self, config: RunConfig, step: int) -> None:
+        if step % config.value.target_every == 0:
+            self.policy.follow()
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"sampler": self.sampler.state_dict()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.sampler.load_state_dict(state["sampler"])
