@@ -13,9 +13,10 @@ from lamo_core.data.sources.upkeep import remove_cache, set_status, verify_set
 from lamo_core.data.vector_recipes import RECIPES
 from lamo_core.data.windows import WindowSampler
 from lamo_core.errors import UsageError
+from lamo_core.places import assets_dir
 from lamo_core.tasks.registry import get_task
 
-NAMES = vector_set_names()
+NAMES = [name for name in vector_set_names() if vector_path(name).is_relative_to(assets_dir())]
 
 
 def test_together_they_are_small() -> None:

@@ -1,4 +1,4 @@
-"""The data sets that ship with lamo: action logs, unpacked into a cache of frames when they are used."""
+"""The data sets that ship with lamo or were collected here: action logs, unpacked into a cache of frames."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lamo_core.config import DataConfig, unknown_key
 from lamo_core.data.episodes import EpisodeStore
 from lamo_core.data.ratio import select_episodes
 from lamo_core.data.sources.action_log import ActionLog, read_log
-from lamo_core.data.sources.bundled_vectors import open_vectors, vector_path, vector_set_names
+from lamo_core.data.sources.bundled_vectors import collected_folder, open_vectors, vector_path, vector_set_names
 from lamo_core.data.sources.frame_file import FrameFile, read_frame_file
 from lamo_core.data.sources.frame_store import PackedEpisodes, frame_store
 from lamo_core.data.sources.replay import Progress, replay_episodes
@@ -22,22 +22,22 @@ from lamo_core.places import assets_dir, data_dir
 
 
 def set_names() -> list[str]:
-    """Return the names of the bundled sets of action logs."""
-    return sorted(path.stem for path in _folder().glob("*.lamolog"))
+    """Return the names of the bundled and of the collected sets of action logs."""
+    return sorted({path.stem for folder in _folders() for path in folder.glob("*.lamolog")})
 
 
 def all_set_names() -> list[str]:
-    """Return the names of all bundled sets: action logs and vector files."""
+    """Return the names of all bundled and collected sets: action logs and vector files."""
     return sorted(set_names() + vector_set_names())
 
 
 def log_path(name: str) -> Path:
     """Return where the action log of set `name` lies; raises `UsageError` with the nearest known name."""
-    path = _folder() / f"{name}.lamolog"
     # The name may come from the command line: only names of files that are listed become paths.
     if name not in set_names():
         raise unknown_key(name, all_set_names(), "data set")
-    return path
+    paths = [folder / f"{name}.lamolog" for folder in _folders()]
+    return next((path for path in paths if path.exists()), paths[0])
 
 
 def set_path(name: str) -> Path:
@@ -132,5 +132,6 @@ def _again(log: ActionLog, episode: int) -> FrameFile:
     return fetch_episodes(log, np.array([episode]))[0]
 
 
-def _folder() -> Path:
-    return assets_dir() / "atari"
+def _folders() -> tuple[Path, Path]:
+    # What ships comes first: a name means the same set on every machine.
+    return assets_dir() / "atari", collected_folder()

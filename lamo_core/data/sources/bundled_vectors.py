@@ -1,4 +1,4 @@
-"""The data sets with vector observations that ship with lamo: read as they are, nothing to unpack."""
+"""The data sets with vector observations that ship with lamo or were collected here: read as they are."""
 
 from __future__ import annotations
 
@@ -11,17 +11,23 @@ from lamo_core.config import DataConfig
 from lamo_core.data.episodes import EpisodeStore
 from lamo_core.data.ratio import select_episodes
 from lamo_core.data.sources.vector_file import SUFFIX, VectorSet, read_vectors
-from lamo_core.places import assets_dir
+from lamo_core.places import assets_dir, data_dir
+
+
+def collected_folder() -> Path:
+    """Return the folder of the sets that `lamo data collect` made, which are used by name like bundled ones."""
+    return data_dir() / "collected"
 
 
 def vector_set_names() -> list[str]:
-    """Return the names of the bundled vector sets."""
-    return sorted(path.stem for path in _folder().glob(f"*{SUFFIX}"))
+    """Return the names of the bundled and of the collected vector sets."""
+    return sorted({path.stem for folder in _folders() for path in folder.glob(f"*{SUFFIX}")})
 
 
 def vector_path(name: str) -> Path:
     """Return where the file of a set of `vector_set_names` lies."""
-    return _folder() / f"{name}{SUFFIX}"
+    paths = [folder / f"{name}{SUFFIX}" for folder in _folders()]
+    return next((path for path in paths if path.exists()), paths[0])
 
 
 def open_vectors(name: str) -> VectorSet:
@@ -52,5 +58,6 @@ def _rows(firsts: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.in
     return np.concatenate([np.arange(first, first + count) for first, count in zip(firsts, counts, strict=True)])
 
 
-def _folder() -> Path:
-    return assets_dir() / "mujoco"
+def _folders() -> tuple[Path, Path]:
+    # What ships comes first: a name means the same set on every machine.
+    return assets_dir() / "mujoco", collected_folder()
