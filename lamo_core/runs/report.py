@@ -42,6 +42,14 @@ class RunResult:
     rate: float
     """Optimiser steps per second, evaluations left out."""
     machine: str
+    source: str
+    data_set: str
+    rewards: str
+    """Whether `data_mean` is of raw or of clipped rewards."""
+    targets: int
+    """Return targets that the final evaluation tried."""
+    evaluations: tuple[tuple[int, float], ...]
+    """Step and mean raw return of every evaluation, for its best target; a repeated step counts as it was last."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +121,22 @@ def read_result(run: RunDirectory) -> RunResult:
         seconds=read_status(run).seconds,
         rate=rate,
         machine=where if device == "cpu" else f"{device}, {where}",
+        source=str(settings.get("data.source")),
+        data_set=str(settings.get("data.set")),
+        rewards=str(settings.get("data.rewards", "raw")),
+        targets=len(final[-1]["scores"]),
+        evaluations=_evaluations(events),
     )
+
+
+def _evaluations(events: Iterable[Mapping[str, Any]]) -> tuple[tuple[int, float], ...]:
+    found: dict[int, float] = {}
+    for event in events:
+        if event.get("event") == "EvalDone" and event.get("scores") and isinstance(event.get("step"), int):
+            # a run that was resumed from an older checkpoint goes back: what came after is void
+            found = {step: score for step, score in found.items() if step < event["step"]}
+            found[event["step"]] = max(map(_mean, event["scores"]))
+    return tuple(sorted(found.items()))
 
 
 def report_rows(results: Iterable[RunResult]) -> list[ReportRow]:

@@ -1,0 +1,1 @@
+"""Comparisons of recorded runs: tables, intervals, profiles, and the paper's numbers beside them."""

@@ -1,0 +1,173 @@
+"""Method x task x share of data: every cell with its seeds, its scores and their intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from lamo_core.evaluation.aggregates import nested_interval
+from lamo_core.evaluation.statistics import FloatArray, interquartile_mean
+from lamo_core.reports.paper import PaperScore, on_papers_data, paper_score
+from lamo_core.runs.report import RunResult
+from lamo_core.tasks.registry import Task, get_task
+
+WINDOW = 0.2
+"""The last window is this last share of a run's steps, as the paper has it (the last 20K of 100K)."""
+
+
+@dataclass(frozen=True)
+class SeedScores:
+    """What one run scored, normalised."""
+
+    run: str
+    seed: int
+    final: float
+    """Mean over the episodes of the final evaluation."""
+    window: float
+    """Mean over the evaluations in the last fifth of training, the final one included."""
+    best: float
+    """The best evaluation of all: chosen on the test environment, so it flatters."""
+    episodes: tuple[float, ...]
+    """Every episode of the final evaluation."""
+    evaluations: int
+    """How many evaluations the window holds."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """All seeds of one method on one share of one task's data; scores are normalised."""
+
+    task: str
+    title: str
+    ratio: float
+    method: str
+    """The method and its ablations, such as `lamo +frozen`."""
+    backbone: str
+    data: str
+    """Where the data come from, such as `bundled breakout-medium`."""
+    steps: int
+    seeds: tuple[SeedScores, ...]
+    mean: float
+    mean_low: float
+    mean_high: float
+    iqm: float
+    iqm_low: float
+    iqm_high: float
+    """Interquartile mean over seeds. Both intervals: 95 %, over seeds and over the episodes within them."""
+    window: float
+    best: float
+    """Means over seeds of the other two scores."""
+    raw: float
+    """Mean raw return of the final evaluations."""
+    data_mean: float
+    """Normalised mean return of the data that was trained on; NaN for clipped rewards, which are no returns."""
+    targets: int
+    """Return targets that every evaluation tried; of several the best one counts, which flatters."""
+    paper: PaperScore | None
+    papers_data: bool
+    """Whether this is the data of the paper, so that its number may be compared."""
+
+    @property
+    def finals(self) -> FloatArray:
+        """The final score of every seed, (R,)."""
+        return np.array([seed.final for seed in self.seeds])
+
+    @property
+    def place(self) -> tuple[str, float]:
+        """Task and share of data."""
+        return self.task, self.ratio
+
+
+def make_cells(results: Iterable[RunResult]) -> list[Cell]:
+    """Return the cells of some runs: by task, share and method; of runs with the same seed the newest counts.
+
+    Runs on other data, with another backbone or for another number of steps are cells of their own.
+    """
+    groups: dict[tuple[str, float, str, str, str, int], dict[int, RunResult]] = {}
+    for result in sorted(results, key=lambda result: result.id):
+        data = f"{result.source} {result.data_set}"
+        key = (result.task, result.ratio, result.method, result.backbone, data, result.steps)
+        groups.setdefault(key, {})[result.seed] = result
+    cells = _told_apart([_cell([seeds[seed] for seed in sorted(seeds)]) for seeds in groups.values()])
+    return sorted(cells, key=lambda cell: (cell.task, cell.ratio, _rank(cell.method), cell.backbone, cell.steps))
+
+
+def method_names(cells: Sequence[Cell]) -> list[str]:
+    """Return the methods of some cells, `lamo` and its ablations first."""
+    return sorted({cell.method for cell in cells}, key=_rank)
+
+
+def _told_apart(cells: Sequence[Cell]) -> list[Cell]:
+    """Add to a method's name what else differs between its cells of one place, such as the backbone."""
+    groups: dict[tuple[str, float, str], list[Cell]] = {}
+    for cell in cells:
+        groups.setdefault((*cell.place, cell.method), []).append(cell)
+    differing = {
+        (cell.method, name)
+        for found in groups.values()
+        for cell in found
+        for name in ("backbone", "data", "steps")
+        if len({getattr(other, name) for other in found}) > 1
+    }
+    return [
+        replace(cell, method=cell.method + (f" ({', '.join(words)})" if words else ""))
+        for cell in cells
+        for words in [[_said(cell, name) for name in ("backbone", "data", "steps") if (cell.method, name) in differing]]
+    ]
+
+
+def _said(cell: Cell, name: str) -> str:
+    return f"{cell.steps:,} steps" if name == "steps" else str(getattr(cell, name))
+
+
+def _rank(method: str) -> tuple[int, str]:
+    return (0 if method == "lamo" else 1 if method.startswith("lamo ") else 2), method
+
+
+def _cell(results: Sequence[RunResult]) -> Cell:
+    first, task = results[0], get_task(results[0].task)
+    seeds = tuple(_seed(result, task) for result in results)
+    finals = np.array([seed.final for seed in seeds])
+    episodes = [seed.episodes for seed in seeds]
+    mean_low, mean_high = nested_interval(episodes)
+    iqm_low, iqm_high = nested_interval(episodes, statistic=interquartile_mean)
+    returns = [task.normalised(result.data_mean) for result in results if result.rewards == "raw"]
+    return Cell(
+        task=first.task,
+        title=task.title,
+        ratio=first.ratio,
+        method=first.method,
+        backbone=first.backbone,
+        data=f"{first.source} {first.data_set}",
+        steps=first.steps,
+        seeds=seeds,
+        mean=float(finals.mean()),
+        mean_low=mean_low,
+        mean_high=mean_high,
+        iqm=float(interquartile_mean(finals)),
+        iqm_low=iqm_low,
+        iqm_high=iqm_high,
+        window=float(np.mean([seed.window for seed in seeds])),
+        best=float(np.mean([seed.best for seed in seeds])),
+        raw=float(np.mean([np.mean(result.returns) for result in results])),
+        data_mean=float(np.mean(returns)) if returns else float("nan"),
+        targets=max(result.targets for result in results),
+        paper=paper_score(first.task, first.ratio, first.method),
+        papers_data=on_papers_data(first.task, first.source, first.data_set),
+    )
+
+
+def _seed(result: RunResult, task: Task) -> SeedScores:
+    begin = (1 - WINDOW) * result.steps
+    late = [mean for step, mean in result.evaluations if step > begin]
+    return SeedScores(
+        run=result.id,
+        seed=result.seed,
+        final=task.normalised(float(np.mean(result.returns))),
+        window=task.normalised(float(np.mean(late))),
+        best=task.normalised(max(mean for _, mean in result.evaluations)),
+        episodes=tuple(task.normalised(value) for value in result.returns),
+        evaluations=len(late),
+    )

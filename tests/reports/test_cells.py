@@ -1,0 +1,102 @@
+"""Cells of a report, from runs whose scores are worked out by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from lamo_core.reports.cells import Cell, make_cells, method_names
+from lamo_core.reports.comparison import curves, improvements, overall, profiles, shared_places
+from lamo_core.runs.directory import RunDirectory
+from lamo_core.runs.report import read_result
+from lamo_core.tasks.registry import get_task
+from tests.reports.conftest import Trained
+
+PONG = "atari-pong-1pct"
+TASK = get_task("atari-pong")
+
+
+def cells_of(*runs: RunDirectory) -> list[Cell]:
+    return make_cells(map(read_result, runs))
+
+
+def test_a_cell_names_three_scores(trained: Trained) -> None:
+    # of 10 steps the last fifth begins after step 8: the evaluation at 9 and the final one
+    run = trained(PONG, 0, [0.0, 2.0], earlier={4: 9.3, 8: -10.0, 9: -1.0})
+    (cell,) = cells_of(run)
+    (seed,) = cell.seeds
+    assert seed.final == pytest.approx(TASK.normalised(1.0)) == cell.mean == cell.iqm
+    assert seed.window == pytest.approx(TASK.normalised(0.0)) == cell.window
+    assert (seed.best, seed.evaluations) == (pytest.approx(100.0), 2)
+    assert cell.raw == 1.0
+    assert (cell.method, cell.ratio, cell.data, cell.targets) == ("lamo", 0.01, "bundled pong-medium", 1)
+    assert cell.paper is None  # the paper begins at 10 %
+    assert not cell.papers_data
+
+
+def test_seeds_are_pooled_and_intervals_hold_the_mean(trained: Trained) -> None:
+    runs = [trained(PONG, seed, [float(seed), seed + 2.0]) for seed in range(4)]
+    newer = trained(PONG, 0, [100.0, 100.0])
+    (cell,) = cells_of(*runs, newer)
+    assert [seed.run for seed in cell.seeds][1:] == [run.id for run in runs[1:]]
+    assert cell.seeds[0].run in (runs[0].id, newer.id)
+    (plain,) = cells_of(*runs)
+    assert plain.mean == pytest.approx(TASK.normalised(2.5))
+    assert plain.mean_low < plain.mean < plain.mean_high
+    # the middle two of four seeds
+    assert plain.iqm == pytest.approx(TASK.normalised(2.5))
+
+
+def test_the_papers_number_stands_beside_its_cell(trained: Trained) -> None:
+    (cell,) = cells_of(trained("mujoco-hopper-1pct", 0, [1000.0]))
+    assert cell.paper is not None
+    assert (cell.paper.mean, cell.papers_data) == (52.0, False)
+    (random,) = cells_of(trained("mujoco-hopper-1pct", 0, [1000.0], ablations=["no-pretraining"]))
+    assert random.method == "lamo +no-pretraining"
+    assert random.paper is not None
+    assert random.paper.mean == 46.0
+
+
+def test_what_is_not_the_same_experiment_is_another_method(trained: Trained) -> None:
+    other = trained(PONG, 0, [2.0], model__backbone="random:gpt2")
+    runs = [trained(PONG, 0, [1.0]), other, trained(PONG, 0, [3.0], total=5)]
+    cells = cells_of(*runs)
+    assert method_names(cells) == ["lamo (mini, 10 steps)", "lamo (mini, 5 steps)", "lamo (random:gpt2, 10 steps)"]
+
+
+def test_methods_are_compared_where_all_of_them_have_runs(trained: Trained) -> None:
+    runs = [
+        *(trained(PONG, seed, [5.0 + seed]) for seed in (0, 1)),
+        *(trained(PONG, seed, [-5.0 - seed], ablations=["frozen"]) for seed in (0, 1)),
+        trained("atari-breakout-1pct", 0, [50.0]),
+    ]
+    cells = cells_of(*runs)
+    assert shared_places(cells) == [("atari-pong", 0.01)]
+    ours, frozen = overall(cells)
+    assert (ours.method, ours.places, ours.runs) == ("lamo", 1, 2)
+    assert ours.mean == pytest.approx(TASK.normalised(5.5))
+    assert frozen.mean_high < ours.mean_low
+    (chance,) = improvements(cells)
+    assert (chance.method, chance.other, chance.chance, chance.low) == ("lamo", "lamo +frozen", 1.0, 1.0)
+    (turned,) = improvements(cells, "lamo +frozen")
+    assert turned.chance == 0.0
+
+
+def test_profiles_fall_from_all_to_nothing(trained: Trained) -> None:
+    cells = cells_of(*(trained(PONG, seed, [float(seed)]) for seed in range(3)))
+    (found,) = profiles(cells, points=5)
+    assert found.shares[0] == 1.0
+    assert found.shares[-1] == 0.0
+    assert found.thresholds[0] == 0.0
+    assert found.thresholds[-1] == pytest.approx(TASK.normalised(2.0))
+    assert all(low <= share <= high for low, share, high in zip(found.low, found.shares, found.high, strict=True))
+
+
+def test_curves_need_two_shares_of_the_data(trained: Trained) -> None:
+    presets = (PONG, "atari-pong-10pct", "atari-qbert-1pct")
+    cells = cells_of(*(trained(preset, 0, [1.0]) for preset in presets))
+    (curve,) = curves(cells)
+    assert (curve.task, [cell.ratio for cell in curve.points]) == ("atari-pong", [0.01, 0.1])
+
+
+def test_nothing_compares_with_nothing() -> None:
+    assert (overall([]), improvements([]), profiles([]), curves([])) == ([], [], [], [])
