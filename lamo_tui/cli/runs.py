@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer.core import TyperGroup
 
-from lamo_tui.cli import steering
+from lamo_tui.cli import packing, steering
 from lamo_tui.cli.report import report
 from lamo_tui.cli.steering import JsonOption, RunArgument, pause, resume, stop
 
@@ -159,6 +159,10 @@ app.command("save", epilog="Examples:  lamo runs save last   ·   lamo runs save
 app.command("eval", epilog="Examples:  lamo runs eval last   ·   lamo runs eval k3f9 --json")(
     steering.evaluate
 )
+app.command(
+    "pack", epilog="Examples:  lamo runs pack last --out packed   ·   lamo runs pack k3f9 --out packed --checkpoint"
+)(packing.pack)
+app.command("demo", epilog="Examples:  lamo runs demo   ·   lamo runs demo --json")(packing.demo)
 
 
 def _states(names: list[str]) -> set[str]:

@@ -11,6 +11,8 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from lamo_core.runs.pack import add_demo
+
 if TYPE_CHECKING:
     from lamo_tui.app import LamoApp
 
@@ -18,12 +20,13 @@ FIRST_PRESET = "atari-breakout-0.1pct"
 
 
 class WelcomeScreen(ModalScreen[None]):
-    """Three ways to go on."""
+    """Four ways to go on."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("1,enter", "train", "train"),
-        Binding("2,n", "choose", "choose"),
-        Binding("3,question_mark", "help", "help"),
+        Binding("1,enter", "demo", "demo"),
+        Binding("2", "train", "train"),
+        Binding("3,n", "choose", "choose"),
+        Binding("4,question_mark", "help", "help"),
         Binding("escape", "close", "close"),
         Binding("q", "app.leave", "leave"),
     ]
@@ -42,10 +45,12 @@ class WelcomeScreen(ModalScreen[None]):
             yield Static(
                 Text.assemble(
                     ("  1  ", key),
-                    "train a first policy: Breakout, 0.1 % of the data\n",
+                    "look at a recorded run: curves, and the agent at play\n",
                     ("  2  ", key),
-                    "choose task, share of the data and method yourself\n",
+                    "train a first policy: Breakout, 0.1 % of the data\n",
                     ("  3  ", key),
+                    "choose task, share of the data and method yourself\n",
+                    ("  4  ", key),
                     "see all keys\n",
                     (" esc ", key),
                     "look at the empty list",
@@ -54,6 +59,18 @@ class WelcomeScreen(ModalScreen[None]):
             yield Static()
             yield Static(Text(f"Runs lie in {app.root.absolute()}; this folder is empty so far.", dim))
             yield Static(Text("A run goes on when you leave. `lamo data list` shows the data.", dim))
+
+    def action_demo(self) -> None:
+        """Put the recorded run into the list and open it."""
+        app: LamoApp = self.app  # type: ignore[assignment]
+        self.dismiss(None)
+
+        def add() -> str:
+            added = add_demo(app.root)
+            app.call_later(app.open_run, added.id)
+            return "a recorded run: nothing is training; press P to see it play; del in the list takes it away"
+
+        app.call_later(app.try_to, add)
 
     def action_train(self) -> None:
         """Open New run with the smallest preset chosen; nothing starts by itself."""

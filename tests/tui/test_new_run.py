@@ -109,7 +109,7 @@ async def test_enter_starts_the_run_and_opens_it(
 async def test_a_newcomer_is_welcomed_and_led_to_a_first_run(tmp_path: Path, dashboard: OpenDashboard) -> None:
     async with dashboard(tmp_path / "runs") as pilot:
         assert "Welcome to lamo" in screen_text(pilot.app)
-        await pilot.press("1")
+        await pilot.press("2")
         await pilot.pause()
         await pilot.pause()
         screen = pilot.app.screen
@@ -165,3 +165,13 @@ def test_no_time_is_guessed_without_a_run_like_it(made_folder: Path) -> None:
 
 def test_histogram_bars_keep_single_episodes_in_sight() -> None:
     assert choices.histogram_lines([1000, 1, 0], 2) == ["█  ", "█▁ "]
+
+
+async def test_a_newcomer_can_look_at_a_recorded_run(tmp_path: Path, dashboard: OpenDashboard) -> None:
+    async with dashboard(tmp_path / "runs") as pilot:
+        await pilot.press("1")
+        for _ in range(3):
+            await look(pilot)
+        screen = pilot.app.screen
+        assert isinstance(screen, RunScreen)
+        assert run_ids(tmp_path / "runs") == [screen.lamo.opened]

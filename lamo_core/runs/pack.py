@@ -1,0 +1,84 @@
+"""A run as something to hand on: its record and its replays, without what only this machine needs."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from lamo_core.errors import UsageError
+from lamo_core.files import write_bytes
+from lamo_core.places import assets_dir, runs_dir
+from lamo_core.runs.directory import RunDirectory, run_ids, storage_error
+from lamo_core.runs.reader import read_events
+from lamo_core.runs.records import encode
+from lamo_core.runs.status import ENDED, read_state, read_status, write_status
+
+_OUT = "--out FOLDER"
+
+
+def pack_run(run: RunDirectory, folder: Path, *, checkpoint: bool = False) -> RunDirectory:
+    """Copy a run that has ended into `folder`, under its id, and return the copy.
+
+    Host name, process and paths of this machine are left out, checkpoints too, unless `checkpoint` asks for
+    `best.pt`. Raises `UsageError` (still at work, or `folder` has it already) or `StorageError`.
+    """
+    _, derived = read_state(run)
+    if derived.state not in ENDED:
+        raise UsageError(f"run {run.id} is {derived.state}; only runs that have ended can be packed")
+    target = RunDirectory(folder / run.id)
+    if target.path.exists():
+        raise UsageError(f"{target.path} is there already; choose another folder with {_OUT}")
+    info = run.read_info()
+    command = ["lamo", *map(str, (info.get("argv") or ["lamo"])[1:])]
+    machine = {name: value for name, value in (info.get("machine") or {}).items() if name != "system"}
+    about = {"host": "", "git": None, "argv": command, "machine": machine}
+    paths = re.compile(rf"\S*{re.escape(run.id)}{re.escape(os.sep)}")
+    _write(target.run_file, encode(info | about) + "\n")
+    _write(target.events_file, "".join(encode(_portable(event)) + "\n" for event in read_events(run.events_file)))
+    for file in (run.metrics_file, run.log_file):
+        if file.is_file():
+            _write(target.path / file.name, paths.sub("", file.read_text("utf-8", "replace")))
+    try:
+        for made in (target.control, target.checkpoints, target.replays):
+            made.mkdir()
+        for replay in sorted(run.replays.glob("*.npz")):
+            shutil.copyfile(replay, target.replays / replay.name)
+        if checkpoint and run.best_checkpoint.is_file():
+            shutil.copyfile(run.best_checkpoint, target.best_checkpoint)
+        # last, so that a copy that broke off does not count as a whole run
+        write_status(target, replace(read_status(run), pid=None, pid_started=None, host=""))
+    except OSError as error:
+        raise storage_error(target.path, error) from error
+    return target
+
+
+def demo_run() -> RunDirectory:
+    """Return the recorded run that ships with lamo: Breakout on 1 % of the data, with its replays."""
+    folder = assets_dir() / "demo"
+    return RunDirectory(folder / run_ids(folder)[0])
+
+
+def add_demo(root: Path | None = None) -> RunDirectory:
+    """Put the recorded run into a folder of runs, unless it is there, and return it; raises `StorageError`."""
+    root, recorded = root or runs_dir(), demo_run()
+    target = RunDirectory(Path(os.path.abspath(root)) / recorded.id)
+    if not target.run_file.is_file():
+        try:
+            shutil.copytree(recorded.path, target.path, dirs_exist_ok=True)
+            for made in (target.control, target.checkpoints, target.replays):
+                made.mkdir(exist_ok=True)
+        except OSError as error:
+            raise storage_error(target.path, error) from error
+    return target
+
+
+def _portable(event: dict[str, Any]) -> dict[str, Any]:
+    return event | {"path": f"checkpoints/{Path(str(event['path'])).name}"} if "path" in event else event
+
+
+def _write(path: Path, text: str) -> None:
+    write_bytes(path, text.encode(), _OUT)
