@@ -40,10 +40,15 @@ class TaskConfig:
 class DataConfig:
     """Which episodes are trained on."""
 
-    source: Literal["bundled", "dqn-replay"] = "bundled"
+    source: Literal["bundled", "d4rl", "dqn-replay", "minari"] = "bundled"
+    """Where the set is from. `bundled` are those that ship with lamo or were imported; the others are fetched with
+    `lamo data get`, or lie in Minari's own folder."""
     set: str = "breakout-medium"
     ratio: float = 1.0
     """Share of whole episodes that is used, in (0, 1]; subsets are nested for one seed."""
+    cutting: Literal["correct", "published"] = "correct"
+    """How fetched data are cut into episodes. `published` keeps what LaMo's code does: steps at which a time limit
+    struck vanish with the mark, and DQN-Replay's empty steps and partial episodes stay."""
     subset: Literal["uniform", "length-weighted"] = "uniform"
     """`length-weighted` prefers long episodes, as the official Atari code does."""
     rewards: Literal["raw", "clipped"] = "raw"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from platformdirs import user_cache_dir
+from platformdirs import user_cache_dir, user_config_dir
 
 
 def cache_dir() -> Path:
@@ -16,6 +16,14 @@ def cache_dir() -> Path:
 def data_dir() -> Path:
     """Return the folder of unpacked and downloaded data sets: `LAMO_DATA`, else `data` in the cache."""
     return Path(os.environ.get("LAMO_DATA") or cache_dir() / "data")
+
+
+def sources_path() -> Path | None:
+    """Return the user's file of addresses of published data sets: `LAMO_SOURCES`, else `sources.toml` in the user's
+    configuration folder; None when there is none."""
+    named = os.environ.get("LAMO_SOURCES")
+    path = Path(named) if named else Path(user_config_dir("lamo")) / "sources.toml"
+    return path if named or path.is_file() else None
 
 
 def models_dir() -> Path:

@@ -34,6 +34,7 @@ MAX_UNPACKED_BYTES = 4 * 2**30
 MAX_EPISODES = 10_000_000
 MAX_STEPS = 100_000_000
 MAX_WIDTH = 4_096
+MAX_DISCRETE = 256
 _PREFIX = struct.Struct("<8sI32s")
 
 COLUMNS = ("lengths", "seeds", "terminated", "policies", "noise", "observations", "actions", "rewards")
@@ -49,10 +50,15 @@ class VectorHeader:
     steps: int
     features: int
     actions: int
+    """Action dimensions A, or the number of discrete actions."""
     policies: tuple[str, ...]
     """Names that the column `policies` points into."""
     simulator: str = ""
     """Version of the simulator that played."""
+    discrete: bool = False
+    """Whether actions are numbers from 0 to `actions` - 1, not vectors."""
+    partial: bool = False
+    """Whether the last episode breaks off where the stream of data that the set was cut from ended."""
     packed: tuple[int, ...] = ()
     """Bytes of each column in the file."""
 
@@ -74,8 +80,8 @@ class VectorSet:
     """(E,) of the behaviour policy."""
     observations: NDArray[np.float32]
     """(R, O), T + 1 rows per episode."""
-    actions: NDArray[np.float32]
-    """(N, A), each in [-1, 1]."""
+    actions: NDArray[Any]
+    """float32 (N, A), each in [-1, 1]; or uint8 (N,)."""
     rewards: NDArray[np.float32]
     """(N,) raw."""
     sha256: str = ""
@@ -99,14 +105,14 @@ def _layout(header: VectorHeader) -> dict[str, tuple[str, tuple[int, ...]]]:
         "policies": ("<u2", (E,)),
         "noise": ("<f4", (E,)),
         "observations": ("<f4", (N + E, header.features)),
-        "actions": ("<f4", (N, header.actions)),
+        "actions": ("u1", (N,)) if header.discrete else ("<f4", (N, header.actions)),
         "rewards": ("<f4", (N,)),
     }
 
 
-def write_vectors(path: Path, content: VectorSet) -> str:
+def write_vectors(path: Path, content: VectorSet, level: int = LEVEL) -> str:
     """Write a set and return its SHA-256; raises `StorageError`."""
-    packer = zstandard.ZstdCompressor(level=LEVEL)
+    packer = zstandard.ZstdCompressor(level=level)
     parts = []
     for name, (dtype, _) in _layout(content.header).items():
         column = np.ascontiguousarray(np.asarray(getattr(content, name)).T, dtype)
@@ -153,7 +159,7 @@ def _content(path: Path) -> bytes:
             raise _broken(path, f"it has {size} bytes")
         return path.read_bytes()
     except FileNotFoundError as error:
-        raise MissingError(f"there is no data set at {path}; install lamo again") from error
+        raise MissingError(f"there is no data set at {path}; install lamo again, or get the set anew") from error
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
 
@@ -170,10 +176,14 @@ def _header(path: Path, text: bytes) -> VectorHeader:
             actions=_count(fields["actions"], MAX_WIDTH),
             policies=tuple(map(str, fields["policies"])),
             simulator=str(fields["simulator"]),
+            discrete=_flag(fields.get("discrete", False)),
+            partial=_flag(fields.get("partial", False)),
             packed=tuple(_count(size, MAX_FILE_BYTES) for size in fields["packed"]),
         )
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise _broken(path, "its header is damaged") from error
+    if header.discrete and header.actions > MAX_DISCRETE:
+        raise _broken(path, "it has more discrete actions than a byte can tell apart")
     if len(header.packed) != len(COLUMNS):
         raise _broken(path, "it has another number of columns")
     return header
@@ -182,6 +192,12 @@ def _header(path: Path, text: bytes) -> VectorHeader:
 def _count(value: object, largest: int) -> int:
     if type(value) is not int or not 1 <= value <= largest:
         raise ValueError(f"no count: {value!r}")
+    return value
+
+
+def _flag(value: object) -> bool:
+    if type(value) is not bool:
+        raise ValueError(f"no flag: {value!r}")
     return value
 
 
@@ -206,7 +222,7 @@ def _checked(path: Path, header: VectorHeader, columns: dict[str, NDArray[Any]],
         "numbers that are not finite": not all(
             np.isfinite(columns[name]).all() for name in ("noise", "observations", "actions", "rewards")
         ),
-        "actions outside of -1 to 1": bool((np.abs(columns["actions"]) > 1).any()),
+        "actions outside of their range": _outside(columns["actions"], header),
     }
     for problem, present in problems.items():
         if present:
@@ -219,11 +235,15 @@ def _checked(path: Path, header: VectorHeader, columns: dict[str, NDArray[Any]],
         policies=columns["policies"].astype(np.int64),
         noise=np.ascontiguousarray(columns["noise"], np.float32),
         observations=np.ascontiguousarray(columns["observations"], np.float32),
-        actions=np.ascontiguousarray(columns["actions"], np.float32),
+        actions=np.ascontiguousarray(columns["actions"], np.uint8 if header.discrete else np.float32),
         rewards=np.ascontiguousarray(columns["rewards"], np.float32),
         sha256=digest,
     )
 
 
+def _outside(actions: NDArray[Any], header: VectorHeader) -> bool:
+    return bool((actions >= header.actions).any() if header.discrete else (np.abs(actions) > 1).any())
+
+
 def _broken(path: Path, why: str) -> DataError:
-    return DataError(f"{path} is no whole vector file: {why}; install lamo again, or collect the set anew")
+    return DataError(f"{path} is no whole vector file: {why}; install lamo again, or get the set anew")

@@ -1,0 +1,114 @@
+"""Which published data sets there are and where they are fetched from: `sources.toml`, and the user's file over it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from lamo_core.config import unknown_key
+from lamo_core.data.sources.download import Resource
+from lamo_core.errors import UsageError
+from lamo_core.places import sources_path
+from lamo_core.presets import read_toml
+
+_KEYS = {
+    "dqn-replay": {"mirrors", "licence"},
+    "minari": {"mirrors", "licence"},
+    "d4rl": {"mirrors", "licence", "sets"},
+}
+_SET_KEYS = {"task", "path", "sha256", "bytes", "mirrors"}
+
+
+@dataclass(frozen=True)
+class PublishedSet:
+    """One file of D4RL."""
+
+    name: str
+    task: str
+    resource: Resource
+
+
+def published_sets() -> dict[str, PublishedSet]:
+    """Return the sets of D4RL by name; raises `UsageError` when the user's file is wrong."""
+    table = _catalogue()["d4rl"]
+    return {name: _published_set(name, values, table) for name, values in table["sets"].items()}
+
+
+def resource(source: str, name: str, largest: int, **places: str) -> Resource:
+    """Return the file that `places` picks from the mirrors of `source`: `{game}` and so on in their addresses."""
+    return Resource(name, _addresses(_catalogue()[source]["mirrors"], places), largest=largest)
+
+
+def licence(source: str) -> str:
+    """Return the licence of a source's data, for cards."""
+    return str(_catalogue()[source]["licence"])
+
+
+def _published_set(name: str, values: Mapping[str, Any], table: Mapping[str, Any]) -> PublishedSet:
+    path = values["path"]
+    urls = _addresses(values.get("mirrors", table["mirrors"]), {"path": path, "file": path.rpartition("/")[2]})
+    digest, size = values.get("sha256", ""), values.get("bytes", 0)
+    return PublishedSet(name, values["task"], Resource(f"{name} of D4RL", urls, sha256=digest, size=size))
+
+
+def _addresses(mirrors: list[str], places: Mapping[str, str]) -> tuple[str, ...]:
+    # Not str.format, which also reaches attributes of what it formats.
+    return tuple(re.sub(r"\{(\w+)\}", lambda match: places.get(match[1], match[0]), url) for url in mirrors)
+
+
+def _catalogue() -> dict[str, Any]:
+    tables = read_toml(Path(__file__).with_name("sources.toml"))
+    path = sources_path()
+    if path is not None:
+        _overlay(tables, read_toml(path), path)
+    _check_sets(tables["d4rl"]["sets"], path)
+    return tables
+
+
+def _overlay(tables: dict[str, Any], changes: Mapping[str, Any], path: Path) -> None:
+    for source, values in changes.items():
+        if source not in _KEYS or not isinstance(values, Mapping):
+            raise unknown_key(source, list(_KEYS), f"table in {path},")
+        for key, value in values.items():
+            if key not in _KEYS[source]:
+                raise unknown_key(key, sorted(_KEYS[source]), f"key of [{source}] in {path},")
+            if key == "sets":
+                for name, one in dict(value).items():
+                    tables[source]["sets"][name] = {**tables[source]["sets"].get(name, {}), **one}
+            else:
+                _check_value(key, value, path)
+                tables[source][key] = value
+
+
+def _check_sets(sets: Mapping[str, Any], path: Path | None) -> None:
+    for name, values in sets.items():
+        if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,63}", name):
+            raise UsageError(f"{path}: {name!r} cannot be the name of a set; use small letters, digits, - and _")
+        for key, value in values.items():
+            if key not in _SET_KEYS:
+                raise unknown_key(key, sorted(_SET_KEYS), f"key of [d4rl.sets.{name}] in {path},")
+            _check_value(key, value, path)
+        for key in ("task", "path"):
+            if key not in values:
+                raise UsageError(f"{path}: the set {name} lacks its {key}")
+
+
+def _check_value(key: str, value: Any, path: Path | None) -> None:
+    wanted = {
+        "mirrors": ("a list of http, https or file addresses", _are_addresses(value)),
+        "bytes": ("a whole number", type(value) is int and value > 0),
+        "sha256": ("64 hexadecimal digits", isinstance(value, str) and re.fullmatch(r"[0-9a-fA-F]{64}", value)),
+    }
+    what, fits = wanted.get(key, ("a text", isinstance(value, str)))
+    if not fits:
+        raise UsageError(f"{path}: {key} wants {what}, not {value!r}")
+
+
+def _are_addresses(value: Any) -> bool:
+    if not isinstance(value, list) or not value or not all(isinstance(url, str) for url in value):
+        return False
+    return all(urlsplit(url).scheme in ("http", "https", "file") for url in value)

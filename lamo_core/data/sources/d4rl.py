@@ -1,0 +1,73 @@
+"""D4RL's published sets for MuJoCo bodies and the kitchen (Fu et al. 2020), fetched as HDF5 and kept as vector sets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from lamo_core.config import unknown_key
+from lamo_core.data.sources.catalogue import PublishedSet, licence, published_sets
+from lamo_core.data.sources.download import Progress, download, file_sha256
+from lamo_core.data.sources.isolated import read_isolated
+from lamo_core.data.sources.received import building
+from lamo_core.errors import DataError
+from lamo_core.places import data_dir
+
+SOURCE = "d4rl"
+KITCHEN_FEATURES = 30
+"""Numbers of a kitchen observation that are positions of the robot (9) and of objects (21); the other 30 repeat the
+goal, which never changes."""
+SOLVED_PER_STEP = "subtasks solved, at every step"
+"""Unit of the kitchen's published rewards; the environment pays a subtask once, when it is solved first."""
+
+
+def d4rl_name(name: str) -> str:
+    """Return the full name of a set, such as hopper-medium-v2 for hopper-medium; raises `UsageError`."""
+    names = list(published_sets())
+    found = [full for full in names if name in (full, full.rpartition("-v")[0])]
+    if not found:
+        raise unknown_key(name, names, "set of D4RL")
+    return found[-1]
+
+
+def get_d4rl(name: str, progress: Progress) -> dict[str, Any]:
+    """Fetch a set, convert it and return its card; goes on from an earlier interruption.
+
+    Raises `MissingError`, `DataError`, `StorageError`, `UsageError`.
+    """
+    published = published_sets()[d4rl_name(name)]
+    path = data_dir() / "downloads" / SOURCE / f"{published.name}.hdf5"
+    if not path.exists():
+        download(published.resource, path, progress)
+    try:
+        card = convert(path, SOURCE, published.name, d4rl_facts(published, path), progress)
+    except DataError:
+        path.unlink(missing_ok=True)  # what is damaged must be fetched anew
+        raise
+    path.unlink(missing_ok=True)
+    return card
+
+
+def convert(path: Path, source: str, name: str, facts: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    """Turn an HDF5 file of D4RL's kind into a received set and return its card."""
+    with building(source, name) as folder:
+        job = {"kind": "d4rl", "path": str(path), "out": str(folder), "facts": facts}
+        return read_isolated(job, path, progress)
+
+
+def d4rl_facts(published: PublishedSet, path: Path) -> dict[str, Any]:
+    """Return what the card of a published set says."""
+    origin = {"source": SOURCE, "addresses": list(published.resource.urls), "sha256": {"file": file_sha256(path)}}
+    return {**task_facts(published.task), "name": published.name, "origin": origin, "licence": licence(SOURCE)}
+
+
+def task_facts(task: str) -> dict[str, Any]:
+    """Return what D4RL's files of a task have of their own: unit of the rewards, kept part of the observations."""
+    facts: dict[str, Any] = {"task": task, "notes": []}
+    if task.startswith("kitchen-"):
+        facts |= {"features": KITCHEN_FEATURES, "reward_unit": SOLVED_PER_STEP}
+        facts["notes"] = [
+            "observations are the 30 positions; the 30 numbers of the goal, which never change, are left out",
+            "the published rewards count the solved subtasks at every step",
+        ]
+    return facts

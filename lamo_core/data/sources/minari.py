@@ -1,0 +1,104 @@
+"""Minari data sets: those in the local Minari folder as they are, and others from Minari's servers."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+from lamo_core.data.sources.catalogue import licence, resource
+from lamo_core.data.sources.download import MAX_BYTES, Progress, Resource, download
+from lamo_core.data.sources.isolated import read_isolated
+from lamo_core.data.sources.minari_spaces import DATA, METADATA
+from lamo_core.data.sources.received import ReceivedSet, building, find_received, require_received
+from lamo_core.errors import DataError, UsageError
+from lamo_core.places import data_dir
+
+SOURCE = "minari"
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*(/[A-Za-z0-9_][A-Za-z0-9_-]*)*-v\d{1,4}")
+_MOST_METADATA = 64 * 2**20
+
+
+def minari_root() -> Path:
+    """Return Minari's own folder of data sets: `MINARI_DATASETS_PATH`, else .minari/datasets in the home folder."""
+    return Path(os.environ.get("MINARI_DATASETS_PATH") or Path.home() / ".minari" / "datasets")
+
+
+def check_name(name: str) -> str:
+    """Return a name of the form that Minari's have; raises `UsageError`."""
+    if len(name) > 150 or not _NAME.fullmatch(name):
+        raise UsageError(f"{name[:80]!r} is no name of a Minari data set; they are such as D4RL/kitchen/complete-v2")
+    return name
+
+
+def minari_resources(name: str) -> dict[str, Resource]:
+    """Return the files of a data set on Minari's servers."""
+    group, _, rest = check_name(name).partition("/")
+    places = {"id": name, "group": group, "rest": rest or group}
+    return {
+        file: resource(SOURCE, f"{file} of {name}", largest, file=file, **places)
+        for file, largest in ((METADATA, _MOST_METADATA), (DATA, MAX_BYTES))
+    }
+
+
+def get_minari(name: str, progress: Progress) -> dict[str, Any]:
+    """Fetch a data set, convert it and return its card; one in Minari's own folder is only converted.
+
+    Goes on from an earlier interruption. Raises `MissingError`, `DataError`, `StorageError`, `UsageError`.
+    """
+    local = minari_root() / check_name(name) / "data"
+    if (local / METADATA).is_file():
+        return _convert(local, name, [str(local)], progress)
+    folder = data_dir() / "downloads" / SOURCE / name.replace("/", "--")
+    resources = minari_resources(name)
+    for file, one in resources.items():
+        if not (folder / file).exists():
+            download(one, folder / file, progress)
+    try:
+        card = _convert(folder, name, [one.urls[0] for one in resources.values()], progress)
+    except DataError:
+        shutil.rmtree(folder, ignore_errors=True)  # what is damaged must be fetched anew
+        raise
+    shutil.rmtree(folder, ignore_errors=True)
+    return card
+
+
+def require_minari(name: str, progress: Progress | None) -> ReceivedSet:
+    """Return a set that is here, converting one from Minari's own folder at first use or when it has changed.
+
+    Raises `MissingError` that names the command which gets it.
+    """
+    folder = minari_root() / check_name(name) / "data"
+    found = find_received(SOURCE, name)
+    if (folder / METADATA).is_file() and (found is None or found.card()["origin"].get("stamp") != _stamp(folder)):
+        _convert(folder, name, [str(folder)], progress)
+    return require_received(SOURCE, name)
+
+
+def convert_folder(folder: Path, source: str, name: str, facts: dict[str, Any], progress: Progress | None) -> Any:
+    """Turn a Minari data set's folder of files into a received set and return its card."""
+    with building(source, name) as out:
+        job = {"kind": "minari", "path": str(folder), "out": str(out), "facts": facts}
+        return read_isolated(job, folder, progress)
+
+
+def minari_facts(folder: Path, name: str, addresses: list[str]) -> dict[str, Any]:
+    """Return what the card of a set made from a Minari folder says."""
+    origin = {"source": SOURCE, "addresses": addresses, "stamp": _stamp(folder)}
+    return {"name": name, "task": "", "licence": licence(SOURCE), "origin": origin}
+
+
+def _convert(folder: Path, name: str, addresses: list[str], progress: Progress | None) -> dict[str, Any]:
+    card: dict[str, Any] = convert_folder(folder, SOURCE, name, minari_facts(folder, name, addresses), progress)
+    return card
+
+
+def _stamp(folder: Path) -> str:
+    """Return what changes when the files of a folder do."""
+    try:
+        stats = [(folder / file).stat() for file in (METADATA, DATA)]
+    except OSError:
+        return ""
+    return " ".join(f"{stat.st_size}:{stat.st_mtime_ns}" for stat in stats)

@@ -1,0 +1,145 @@
+"""Arrays inside gzip, read in order and in bounded memory: the form in which DQN-Replay is published.
+
+A file is a gzip stream of one NumPy `.npy` array. Nothing of it is trusted: the header is matched, not evaluated,
+no Python object is ever made of it, and not a byte is unpacked before it is asked for.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lamo_core.errors import DataError, MissingError
+
+_READ = 64 * 1024
+_MAX_HEADER = 4_096
+_MAGIC = b"\x93NUMPY"
+_HEADER = re.compile(
+    r"\{\s*'descr':\s*'(?P<descr>[<>|=][a-z]\d{1,2})',\s*'fortran_order':\s*(?P<fortran>True|False),"
+    r"\s*'shape':\s*\((?P<shape>[0-9, ]{0,100})\),?\s*\}\s*"
+)
+_MOST_MEMBERS = 1_000
+_RATIO = 1_032
+"""Deflate packs no more than this many bytes into one."""
+
+
+class NpyStream:
+    """One array (N, …) read front to back. Use it in a `with` block; raises `MissingError` and `DataError`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            self._file = open(path, "rb")  # noqa: SIM115 (closed by __exit__)
+        except OSError as error:
+            raise MissingError(f"cannot open {path}: {error.strerror or error}; get it again") from error
+        self._inflater = zlib.decompressobj(wbits=31)
+        self._pending = b""
+        self._members = 1
+        self._packed_bytes = path.stat().st_size
+        try:
+            self.dtype, self.shape = self._read_header()
+        except DataError:
+            self._file.close()
+            raise
+        self._row_bytes = self.dtype.itemsize * int(np.prod(self.shape[1:], dtype=np.int64))
+        self._left = self.shape[0]
+
+    def __enter__(self) -> NpyStream:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    @property
+    def packed_done(self) -> int:
+        """Bytes of the file that were read so far."""
+        return self._file.tell()
+
+    def rows(self, count: int) -> NDArray[Any]:
+        """Return the next `count` rows, fewer at the end; after the last row the checksum has been checked."""
+        count = min(count, self._left)
+        data = self._unpack(count * self._row_bytes)
+        if len(data) < count * self._row_bytes:
+            self._fail("it breaks off inside its array")
+        self._left -= count
+        if not self._left and self._unpack(1):
+            self._fail("it holds more than its header says")
+        return np.frombuffer(data, self.dtype).reshape(count, *self.shape[1:])
+
+    def _read_header(self) -> tuple[np.dtype[Any], tuple[int, ...]]:
+        start = self._unpack(8)
+        if len(start) < 8 or not start.startswith(_MAGIC) or start[6] not in (1, 2, 3):
+            self._fail("it holds no array")
+        width = 2 if start[6] == 1 else 4
+        size = int.from_bytes(self._unpack(width), "little")
+        if not 0 < size <= _MAX_HEADER:
+            self._fail("the header of its array has an impossible length")
+        match = _HEADER.fullmatch(self._unpack(size).decode("latin-1"))
+        if match is None:
+            self._fail("the header of its array is damaged")
+        shape = tuple(int(part) for part in match["shape"].split(",") if part.strip())
+        if match["fortran"] == "True" and len(shape) > 1:
+            self._fail("its array is stored column by column")
+        try:
+            dtype = np.dtype(match["descr"])
+        except TypeError:
+            self._fail("its numbers are of an unknown kind")
+        if dtype.kind not in "uifb" or not shape or 0 in shape:
+            self._fail("its array holds no numbers")
+        return dtype, self._checked_shape(shape, dtype)
+
+    def _checked_shape(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[int, ...]:
+        # Exact arithmetic: the product of absurd numbers must not wrap around.
+        size = dtype.itemsize
+        for part in shape:
+            size *= part
+        if size > _RATIO * self._packed_bytes:
+            self._fail(f"it says that {self._packed_bytes:,} bytes unpack to {size:,}")
+        return shape
+
+    def _unpack(self, count: int) -> bytes:
+        """Return the next `count` unpacked bytes, fewer at the end."""
+        parts: list[bytes] = []
+        while count:
+            if self._inflater.eof:
+                tail = self._inflater.unused_data or self._file.read(_READ)
+                if not tail.strip(b"\0"):  # zeros may pad a gzip file
+                    break
+                self._inflater, self._pending = zlib.decompressobj(wbits=31), tail
+                self._members += 1
+                if self._members > _MOST_MEMBERS:
+                    self._fail("it is made of too many pieces")
+            packed = self._pending or self._file.read(_READ)
+            part = self._inflate(packed, count)  # without input it hands out what it still holds
+            if not packed and not part and not self._inflater.eof:
+                self._fail("it breaks off")
+            parts.append(part)
+            count -= len(part)
+        return b"".join(parts)
+
+    def _inflate(self, packed: bytes, count: int) -> bytes:
+        try:
+            part = self._inflater.decompress(packed, count)
+        except zlib.error as error:
+            self._fail("it does not unpack", error)
+        self._pending = self._inflater.unconsumed_tail
+        return part
+
+    def _fail(self, why: str, cause: Exception | None = None) -> NoReturn:
+        raise DataError(f"{self._path} is no whole gzip of a NumPy array: {why}; get it again") from cause
+
+
+def read_column(path: Path, most_rows: int) -> NDArray[Any]:
+    """Return a whole array (N,) of numbers; raises `MissingError` and `DataError`, also for more than `most_rows`."""
+    with NpyStream(path) as stream:
+        if len(stream.shape) != 1 or stream.shape[0] > most_rows:
+            raise DataError(f"{path} holds an array of shape {stream.shape}, not one column; get it again")
+        return stream.rows(stream.shape[0])
