@@ -47,7 +47,7 @@ async def test_a_choice_shows_its_data_and_command_at_once(made_folder: Path, da
 async def test_lists_decide_the_run(made_folder: Path, dashboard: OpenDashboard) -> None:
     async with dashboard(made_folder) as pilot:
         screen = await opened(pilot)
-        await pilot.press("tab", "down", "tab", "down", "space", "plus", "plus")
+        await pilot.press("tab", "down", "tab", "slash", *"weight-0", "enter", "space", "plus", "plus")
         await pilot.app.workers.wait_for_complete()
         await pilot.pause()
         assert screen.choice.ratio == 0.1
