@@ -1,4 +1,4 @@
-"""`lamo report`: a table of results from recorded runs."""
+"""`lamo report`: tables and figures of results from recorded runs."""
 
 from __future__ import annotations
 
@@ -9,24 +9,8 @@ import typer
 
 if TYPE_CHECKING:
     from lamo_core.runs.directory import RunDirectory
-    from lamo_core.runs.report import ReportRow
-
-START, END = "<!-- results:start -->", "<!-- results:end -->"
-
-_COLUMNS = (
-    "Task",
-    "Data",
-    "Method",
-    "Backbone",
-    "Seeds",
-    "Return (95 %)",
-    "Normalised",
-    "Data mean",
-    "Random",
-    "Training",
-    "Machine",
-)
-_RIGHT = ("Return (95 %)", "Normalised", "Data mean", "Random")
+    from lamo_core.runs.report import RunResult
+    from lamo_tui.cli.report_tables import Report
 
 
 def report(
@@ -37,104 +21,135 @@ def report(
     where: Annotated[
         list[str] | None, typer.Option("--filter", "-f", help="Only runs that fit, as in `lamo runs`.")
     ] = None,
-    markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
+    sweep: Annotated[str | None, typer.Option(metavar="NAME", help="The runs of a sweep, or of `last`.")] = None,
+    part: Annotated[
+        list[str] | None,
+        typer.Option(help="Only this: results, scores, overall, improvement, profiles or ratios; may be repeated."),
+    ] = None,
+    baseline: Annotated[
+        str | None, typer.Option(metavar="METHOD", help="Whose chance of improvement is told [default: lamo].")
+    ] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown tables.")] = False,
     update: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help=f"Put the table between {START} and {END} of this file."),
+        typer.Option(
+            metavar="FILE", help="Put the table between <!-- results:start --> and <!-- results:end --> of this file."
+        ),
+    ] = None,
+    block: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="With --update: fill <!-- results:NAME:start --> instead, with all parts or those of --part.",
+        ),
+    ] = "",
+    out: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Write report.md, cells.csv, runs.csv and figures (SVG, PNG).")
     ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print JSON on stdout and nothing else there.")
     ] = False,
 ) -> None:
-    """Print final scores of runs with intervals, seeds pooled, as they were recorded.
+    """Print scores of runs with intervals, methods compared, and the paper's numbers, all from what was recorded.
 
-    Examples:  lamo report   ·   lamo report -f 'task:breakout' --update README.md
+    Examples:  lamo report -f 'task:breakout' --update README.md   ·   lamo report --sweep last --out report
     """
     from lamo_core.errors import UsageError
-    from lamo_core.runs.report import NoResult, read_result, report_rows
-    from lamo_tui.cli.output import console, emit_json, emit_table
+    from lamo_tui.cli.output import console
+    from lamo_tui.cli.report_files import update_block, write_report
+    from lamo_tui.cli.report_tables import tables
 
-    results = []
-    for run in _chosen(runs or [], where or []):
-        try:
-            results.append(read_result(run))
-        except NoResult as error:
-            console().print(f"left out: {error}", markup=False)
-    rows = report_rows(results)
-    if not rows:
+    parts = _parts(part or [])
+    results = _results(_chosen(runs or [], where or [], sweep))
+    if not results:
         raise UsageError("no run has a final evaluation; train one to its end with: lamo train --preset NAME")
+    made = _made(results, baseline)
     if update is not None:
-        _update(update, _markdown(rows))
-        console().print(f"wrote {len(rows)} rows into {update}", markup=False)
-    if as_json:
-        emit_json({"rows": rows})
-    elif markdown:
-        typer.echo(_markdown(rows))
-    elif update is None:
-        emit_table(
-            _COLUMNS, [_cells(row) for row in rows], right=_RIGHT, optional=("Machine", "Training", "Random")
-        )
+        # the block without a name keeps to the one table it always had
+        wanted = parts or ([] if block else ["results"])
+        update_block(update, block, "\n\n".join(table.markdown() for _, table in tables(made, wanted)))
+        console().print(f"wrote {len(made.rows)} rows into {update}", markup=False)
+    if out is not None:
+        text = "\n\n".join(table.markdown() for _, table in tables(made, parts))
+        names = write_report(out, text, made.cells, baseline)
+        console().print(f"wrote {', '.join(names)} into {out}", markup=False)
+    if as_json or markdown or (update is None and out is None):
+        _print(made, parts, as_json=as_json, markdown=markdown)
 
 
-def _chosen(texts: list[str], where: list[str]) -> list[RunDirectory]:
+def _parts(wanted: list[str]) -> list[str]:
+    from lamo_core.config import unknown_key
+    from lamo_tui.cli.report_tables import PARTS
+
+    for name in wanted:
+        if name not in PARTS:
+            raise unknown_key(name, list(PARTS), "part of a report")
+    return wanted
+
+
+def _chosen(texts: list[str], where: list[str], sweep: str | None) -> list[RunDirectory]:
+    from lamo_core.errors import UsageError
     from lamo_core.runs.directory import find_run
     from lamo_core.runs.index import list_runs, summarise
     from lamo_core.runs.query import parse_query
+    from lamo_core.sweep.folder import find_sweep
+    from lamo_core.sweep.plan import read_plan
+    from lamo_core.sweep.scheduler import look
 
     fits = parse_query(where)
-    if texts:
+    if sweep is not None:
+        if texts:
+            raise UsageError("give runs or --sweep, not both")
+        folder = find_sweep(sweep)
+        found = [folder.run(view.run_id) for view in look(folder, read_plan(folder)) if view.state == "done"]
+        summaries = [summarise(run) for run in found]
+    elif texts:
         summaries = [summarise(run) for run in {run.id: run for run in map(find_run, texts)}.values()]
     else:
         summaries = [summary for summary in list_runs() if summary.state == "finished"]
     return [summary.run for summary in summaries if fits(summary)]
 
 
-def _cells(row: ReportRow) -> list[str]:
-    from lamo_tui.cli.output import duration, rate
+def _results(runs: list[RunDirectory]) -> list[RunResult]:
+    from lamo_core.runs.report import NoResult, read_result
+    from lamo_tui.cli.output import console
 
-    return [
-        row.title,
-        f"{100 * row.ratio:g} %: {row.episodes:,} episodes, {row.transitions:,} transitions",
-        row.method,
-        row.backbone,
-        ", ".join(map(str, row.seeds)),
-        f"{_score(row.mean)} [{_score(row.low)}, {_score(row.high)}]",
-        f"{row.normalised:.1f}",
-        _score(row.data_mean),
-        f"{row.random_score:g}",
-        f"{duration(row.seconds)}, {row.steps:,} steps at {rate(row.rate)}/s",
-        row.machine,
-    ]
+    results = []
+    for run in runs:
+        try:
+            results.append(read_result(run))
+        except NoResult as error:
+            console().print(f"left out: {error}", markup=False)
+    return results
 
 
-def _score(value: float) -> str:
-    return f"{value:,.1f}" if abs(value) >= 10 else f"{value:.2f}"
+def _made(results: list[RunResult], baseline: str | None) -> Report:
+    from lamo_core.config import unknown_key
+    from lamo_core.reports.cells import make_cells, method_names
+    from lamo_core.runs.report import report_rows
+    from lamo_tui.cli.report_tables import Report
+
+    cells = make_cells(results)
+    if baseline is not None and baseline not in method_names(cells):
+        raise unknown_key(baseline, method_names(cells), "method among these runs,")
+    return Report(report_rows(results), cells, baseline)
 
 
-def _markdown(rows: list[ReportRow]) -> str:
-    rule = ["---:" if column in _RIGHT else "---" for column in _COLUMNS]
-    lines = [_COLUMNS, rule, *(_cells(row) for row in rows)]
-    table = "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
-    episodes = sorted({row.evaluated // len(row.seeds) for row in rows})
-    contexts = sorted({row.context for row in rows})
-    note = (
-        f"Mean raw return over the final evaluations, {' or '.join(map(str, episodes))} episodes per seed, context "
-        f"{' or '.join(contexts)}; in brackets the 95 % bootstrap interval over episodes, drawn within each seed. "
-        "Normalised: 0 is random play, 100 the task's expert. Made by `lamo report` from recorded runs."
-    )
-    return f"{table}\n\n{note}"
+def _print(made: Report, parts: list[str], *, as_json: bool, markdown: bool) -> None:
+    from lamo_core.reports.comparison import improvements, overall, profiles
+    from lamo_tui.cli.output import console, emit_json, emit_table
+    from lamo_tui.cli.report_tables import tables
 
-
-def _update(path: Path, text: str) -> None:
-    from lamo_core.errors import UsageError
-    from lamo_core.files import write_bytes
-
-    try:
-        old = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"could not read {path}: {getattr(error, 'strerror', None) or error}") from error
-    before, start, rest = old.partition(START)
-    _, end, after = rest.partition(END)
-    if not start or not end:
-        raise UsageError(f"{path} has no place for the table; put the lines {START} and {END} into it")
-    write_bytes(path, f"{before}{START}\n{text}\n{END}{after}".encode(), "--update FILE")
+    if as_json:
+        compared = {"overall": overall(made.cells), "improvement": improvements(made.cells, made.baseline)}
+        emit_json({"rows": made.rows, "cells": made.cells, **compared, "profiles": profiles(made.cells)})
+        return
+    found = tables(made, parts)
+    if markdown:
+        typer.echo("\n\n".join(table.markdown() for _, table in found))
+        return
+    for number, (_, table) in enumerate(found):
+        if number:
+            typer.echo()
+        emit_table(table.columns, table.rows, right=table.right, optional=table.optional)
+        console().print(table.note, style="dim", markup=False)

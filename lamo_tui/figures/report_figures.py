@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from lamo_core.reports.cells import Cell, method_names
 from lamo_core.reports.comparison import Curve, Improvement, Profile, curves, improvements, profiles
 from lamo_core.reports.paper import paper_curve
-from lamo_tui.figures.drawing import GRID, INK, MUTED, Sheet
+from lamo_tui.figures.drawing import GRID, INK, MUTED, Point, Sheet
 from lamo_tui.figures.panel import Axis, Panel, Pen, draw_legend, pens, share_axis, value_axis
 from lamo_tui.widgets.scales import format_ticks, linear_ticks
 
@@ -100,21 +100,22 @@ def ratios_figure(found: Sequence[Curve]) -> Sheet:
     sheet.word(WIDTH - 24, 34, "bands: 95 %; dashed: the paper, on its own data", MUTED, anchor="end", size=12)
     for number, task in enumerate(tasks):
         mine = [curve for curve in found if curve.task == task]
-        left, upper = 20 + wide * (number % across), top + tall * (number // across)
-        _draw_ratio_panel(sheet, mine, marked, left, upper, wide, tall, first=number % across == 0)
+        corner = 20 + wide * (number % across), top + tall * (number // across)
+        _draw_ratio_panel(sheet, mine, marked, corner, (wide, tall))
     return sheet
 
 
 def _draw_ratio_panel(
-    sheet: Sheet, mine: Sequence[Curve], marked: dict[str, Pen], left: float, top: float, wide: float, tall: float, *, first: bool
+    sheet: Sheet, mine: Sequence[Curve], marked: dict[str, Pen], corner: Point, size: Point
 ) -> None:
+    (left, top), (wide, tall) = corner, size
     published = {curve.method: paper_curve(curve.task, curve.method) for curve in mine}
     ratios = [cell.ratio for curve in mine for cell in curve.points]
     span = min(ratios), max(ratios)
     published = {name: [(r, s) for r, s in points if span[0] <= r <= span[1]] for name, points in published.items()}
     values = [end for curve in mine for cell in curve.points for end in (cell.mean_low, cell.mean_high)]
     values += [score.mean for points in published.values() for _, score in points]
-    y_axis = value_axis(values, "normalised score" if first else "", 5, zero=True)
+    y_axis = value_axis(values, "normalised score" if left < wide / 2 else "", 5, zero=True)
     panel = Panel(sheet, left + 56, top + 26, wide - 76, tall - 92, share_axis(ratios), y_axis)
     panel.draw_axes(mine[0].title)
     for curve in mine:

@@ -1,0 +1,98 @@
+"""What a report writes: blocks of a Markdown file, tables as CSV, figures."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lamo_core.errors import MissingError, UsageError
+from lamo_core.files import write_bytes
+
+if TYPE_CHECKING:
+    from lamo_core.reports.cells import Cell
+
+_ELSEWHERE = "another --out FOLDER"
+
+
+def markers(block: str) -> tuple[str, str]:
+    """Return the lines around a block of a Markdown file; the block without a name is `results` itself."""
+    name = f"results:{block}" if block else "results"
+    return f"<!-- {name}:start -->", f"<!-- {name}:end -->"
+
+
+def update_block(path: Path, block: str, text: str) -> None:
+    """Replace what lies between the markers of a block; raises `UsageError` when they are not there."""
+    start, end = markers(block)
+    try:
+        old = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"could not read {path}: {getattr(error, 'strerror', None) or error}") from error
+    before, found, rest = old.partition(start)
+    _, closed, after = rest.partition(end)
+    if not found or not closed:
+        raise UsageError(f"{path} has no place for the table; put the lines {start} and {end} into it")
+    write_bytes(path, f"{before}{start}\n{text}\n{end}{after}".encode(), "--update FILE")
+
+
+def cells_csv(cells: Sequence[Cell]) -> str:
+    """Return one line per cell, all numbers unrounded."""
+    columns = ("task", "ratio", "method", "backbone", "data", "steps", "seeds", "mean", "mean_low", "mean_high")
+    columns += ("iqm", "iqm_low", "iqm_high", "window", "best", "raw", "data_mean", "targets")
+    rows = []
+    for cell in cells:
+        values = [len(cell.seeds) if name == "seeds" else getattr(cell, name) for name in columns]
+        paper = [None, None, None] if cell.paper is None else [cell.paper.mean, cell.paper.deviation, cell.paper.table]
+        rows.append([*values, *paper, cell.papers_data])
+    return _csv([*columns, "paper", "paper_deviation", "paper_table", "papers_data"], rows)
+
+
+def runs_csv(cells: Sequence[Cell]) -> str:
+    """Return one line per run: what the cells were made from."""
+    columns = ("task", "ratio", "method", "seed", "run", "final", "window", "best", "evaluations", "episodes")
+    rows: list[list[object]] = []
+    for cell in cells:
+        for seed in cell.seeds:
+            scores = [getattr(seed, name) for name in columns[3:9]]
+            episodes = " ".join(f"{score:.6g}" for score in seed.episodes)
+            rows.append([cell.task, cell.ratio, cell.method, *scores, episodes])
+    return _csv(columns, rows)
+
+
+def write_report(folder: Path, markdown: str, cells: Sequence[Cell], baseline: str | None) -> list[str]:
+    """Write report.md, cells.csv, runs.csv and the figures into a folder; returns the names of the files.
+
+    PNG figures are left out without pillow. Raises `StorageError`.
+    """
+    from lamo_tui.figures.drawing import save_sheet
+    from lamo_tui.figures.report_figures import report_figures
+
+    figures = report_figures(cells, baseline)
+    pictures = "\n".join(f"![{sheet.title}]({name}.svg)" for name, sheet in figures.items())
+    texts = {"report.md": f"{markdown}\n\n{pictures}\n", "cells.csv": cells_csv(cells), "runs.csv": runs_csv(cells)}
+    for name, text in texts.items():
+        write_bytes(folder / name, text.encode(), _ELSEWHERE)
+    written = list(texts)
+    for name, sheet in figures.items():
+        for ending in (".svg", ".png"):
+            try:
+                save_sheet(sheet, folder / f"{name}{ending}")
+            except MissingError:
+                continue
+            written.append(f"{name}{ending}")
+    return written
+
+
+def _csv(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_blank(value) for value in row] for row in rows)
+    return out.getvalue()
+
+
+def _blank(value: object) -> object:
+    return "" if value is None or (isinstance(value, float) and math.isnan(value)) else value

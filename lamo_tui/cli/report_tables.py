@@ -1,0 +1,208 @@
+"""The tables of a report, the same for terminal and Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lamo_core.reports.cells import Cell
+    from lamo_core.reports.comparison import Improvement
+    from lamo_core.runs.report import ReportRow
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns and rows of text, and a sentence that says how they came about."""
+
+    columns: tuple[str, ...]
+    rows: list[list[str]]
+    note: str
+    right: tuple[str, ...] = ()
+    """Columns of numbers."""
+    optional: tuple[str, ...] = ()
+    """Columns that a narrow terminal leaves out, the first one first."""
+
+    def markdown(self) -> str:
+        """Return the table and its note as Markdown."""
+        rule = ["---:" if column in self.right else "---" for column in self.columns]
+        lines = [self.columns, rule, *self.rows]
+        table = "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+        return f"{table}\n\n{self.note}"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What all tables are made from."""
+
+    rows: list[ReportRow]
+    cells: list[Cell]
+    baseline: str | None = None
+
+
+def results_table(report: Report) -> Table:
+    """Return raw returns with the data and the machine behind them."""
+    episodes = sorted({row.evaluated // len(row.seeds) for row in report.rows})
+    contexts = sorted({row.context for row in report.rows})
+    note = (
+        f"Mean raw return over the final evaluations, {' or '.join(map(str, episodes))} episodes per seed, context "
+        f"{' or '.join(contexts)}; in brackets the 95 % bootstrap interval over episodes, drawn within each seed. "
+        "Normalised: 0 is random play, 100 the task's expert. Made by `lamo report` from recorded runs."
+    )
+    right = ("Return (95 %)", "Normalised", "Data mean", "Random")
+    columns = ("Task", "Data", "Method", "Backbone", "Seeds", *right, "Training", "Machine")
+    rows = [_result(row) for row in report.rows]
+    return Table(columns, rows, note, right, ("Machine", "Training", "Random"))
+
+
+def scores_table(report: Report) -> Table:
+    """Return the normalised scores of method x task x share of data, with the paper's beside them."""
+    columns = ("Task", "Data", "Method", "Seeds", "Mean (95 %)", "IQM (95 %)", "Last fifth", "Best checkpoint")
+    right = columns[3:]
+    note = (
+        "Normalised scores: 0 is random play, 100 the task's expert. Mean and interquartile mean (IQM) of the seeds' "
+        "final evaluations, with 95 % bootstrap intervals over seeds and over the episodes within them. Last fifth: "
+        "mean of the evaluations in the last fifth of training, as the paper scores. Best checkpoint: the best "
+        "evaluation of all, chosen on the test environment, so it flatters."
+    )
+    if any(len(cell.seeds) == 1 for cell in report.cells):
+        note += " With one seed an interval is over its episodes alone."
+    if any(cell.targets > 1 for cell in report.cells):
+        note += " Several return targets were tried; the best one counts, which flatters."
+    if any(cell.paper for cell in report.cells):
+        note += " Paper: mean ± standard deviation over 3 seeds, last window, the best target on the test environment."
+        if not all(cell.papers_data for cell in report.cells if cell.paper):
+            note += " Other data: the paper's data are not ours, so its number is no reference for equality."
+    return Table((*columns, "Paper"), [_score_row(cell) for cell in report.cells], note, right, ("Best checkpoint",))
+
+
+def overall_table(report: Report) -> Table:
+    """Return every method over the settings that all methods share."""
+    from lamo_core.reports.comparison import overall
+
+    rows = [
+        [
+            row.method,
+            str(row.places),
+            str(row.runs),
+            _between(row.mean, row.mean_low, row.mean_high),
+            _between(row.iqm, row.iqm_low, row.iqm_high),
+        ]
+        for row in overall(report.cells)
+    ]
+    note = (
+        "Normalised scores over the tasks and shares of data that all methods have; 95 % bootstrap intervals, runs "
+        "drawn within each of them."
+    )
+    columns = ("Method", "Settings", "Runs", "Mean (95 %)", "IQM (95 %)")
+    return Table(columns, rows, note, columns[1:])
+
+
+def improvement_table(report: Report) -> Table:
+    """Return the chance that a run of the first method beats one of another."""
+    from lamo_core.reports.comparison import improvements
+
+    def row(chance: Improvement) -> list[str]:
+        interval = f"{100 * chance.low:.0f} to {100 * chance.high:.0f} %"
+        return [chance.method, chance.other, str(chance.places), f"{100 * chance.chance:.0f} %", interval]
+
+    note = (
+        "Probability of improvement: the chance that a run of the first method scores higher than one of the other on "
+        "the same setting, ties counting half, averaged over settings; 95 % stratified bootstrap. 50 % is no "
+        "difference."
+    )
+    columns = ("Method", "against", "Settings", "Chance", "95 %")
+    return Table(columns, [row(chance) for chance in improvements(report.cells, report.baseline)], note, columns[2:])
+
+
+def profiles_table(report: Report) -> Table:
+    """Return the share of each method's runs above some scores."""
+    from lamo_core.reports.comparison import profiles
+
+    found = profiles(report.cells)
+    limits = found[0].thresholds if found else (0.0, 1.0)
+    places = [round(share * (len(limits) - 1)) for share in (0.1, 0.25, 0.5, 0.75, 0.9)] if found else []
+    names = tuple(f"above {limits[place]:.0f}" for place in places)
+    rows = [[profile.method, *(f"{100 * profile.shares[place]:.0f} %" for place in places)] for profile in found]
+    note = "Performance profiles: the share of runs that score above a normalised score; all settings weigh the same."
+    return Table(("Method", *names), rows, note, names)
+
+
+def ratios_table(report: Report) -> Table:
+    """Return scores over shares of the data, one column per share."""
+    from lamo_core.reports.comparison import curves
+
+    found = curves(report.cells)
+    ratios = sorted({cell.ratio for curve in found for cell in curve.points})
+    names = tuple(f"{100 * ratio:g} %" for ratio in ratios)
+    rows = []
+    for curve in found:
+        means = {cell.ratio: f"{cell.mean:.1f}" for cell in curve.points}
+        rows.append([curve.title, curve.method, *(means.get(ratio, "-") for ratio in ratios)])
+    return Table(("Task", "Method", *names), rows, "Mean normalised scores over shares of the data.", names)
+
+
+PARTS: dict[str, Callable[[Report], Table]] = {
+    "results": results_table,
+    "scores": scores_table,
+    "overall": overall_table,
+    "improvement": improvement_table,
+    "profiles": profiles_table,
+    "ratios": ratios_table,
+}
+"""Parts of a report by name, in their order."""
+
+
+def tables(report: Report, parts: Sequence[str]) -> list[tuple[str, Table]]:
+    """Return the wanted parts that have something to show; with no wish all of them."""
+    made = [(name, PARTS[name](report)) for name in (parts or PARTS)]
+    several = len({cell.method for cell in report.cells}) > 1
+    return [(name, table) for name, table in made if table.rows and (parts or several or name in _ALONE)]
+
+
+_ALONE = ("results", "scores", "ratios")
+"""Parts that say something of a single method."""
+
+
+def _result(row: ReportRow) -> list[str]:
+    from lamo_tui.cli.output import duration, rate
+
+    return [
+        row.title,
+        f"{100 * row.ratio:g} %: {row.episodes:,} episodes, {row.transitions:,} transitions",
+        row.method,
+        row.backbone,
+        ", ".join(map(str, row.seeds)),
+        f"{_score(row.mean)} [{_score(row.low)}, {_score(row.high)}]",
+        f"{row.normalised:.1f}",
+        _score(row.data_mean),
+        f"{row.random_score:g}",
+        f"{duration(row.seconds)}, {row.steps:,} steps at {rate(row.rate)}/s",
+        row.machine,
+    ]
+
+
+def _score_row(cell: Cell) -> list[str]:
+    paper = "-" if cell.paper is None else f"{cell.paper} ({cell.paper.table})"
+    if cell.paper is not None and not cell.papers_data:
+        paper = f"{cell.paper} ({cell.paper.table}, other data)"
+    return [
+        cell.title,
+        f"{100 * cell.ratio:g} %",
+        cell.method,
+        str(len(cell.seeds)),
+        _between(cell.mean, cell.mean_low, cell.mean_high),
+        _between(cell.iqm, cell.iqm_low, cell.iqm_high),
+        f"{cell.window:.1f}",
+        f"{cell.best:.1f}",
+        paper,
+    ]
+
+
+def _between(value: float, low: float, high: float) -> str:
+    return f"{value:.1f} [{low:.1f}, {high:.1f}]"
+
+
+def _score(value: float) -> str:
+    return f"{value:,.1f}" if abs(value) >= 10 else f"{value:.2f}"
