@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from lamo_core.reports.paper import on_papers_data, paper_score
 from lamo_core.runs.compare import flatten
 from lamo_core.runs.reader import Series as Recorded
 from lamo_core.tasks.registry import Task, get_task, task_names
@@ -20,6 +21,8 @@ FloatArray = NDArray[np.float64]
 Axis = Literal["step", "time", "samples"]
 AXES: tuple[Axis, ...] = ("step", "time", "samples")
 AXIS_TITLES = {"step": "step", "time": "time", "samples": "windows"}
+
+_PUBLISHED = (("LaMo", "lamo"), ("DT", "dt"))
 
 SMOOTHING = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995)
 """Shares of the past that remain at each point; 0 shows the record itself."""
@@ -156,7 +159,19 @@ def references(data: RunData, wanted: Plot, colours: tuple[str, str, str]) -> li
         lines.append(Reference("data mean", scale(float(mean)), colours[0]))
     if raw and isinstance(targets, list) and targets and isinstance(targets[0], int | float):
         lines.append(Reference("target", scale(float(max(targets))), colours[2]))
-    return lines
+    return lines + (_published(data, task, colours[1]) if wanted.name == "normalised" else [])
+
+
+def _published(data: RunData, task: Task, colour: str) -> list[Reference]:
+    """Return the paper's scores for LaMo and Decision Transformer at this task and share of the data."""
+    settings = flatten(data.info.get("config", {}))
+    ratio = settings.get("data.ratio")
+    if not isinstance(ratio, int | float):
+        return []
+    same = on_papers_data(task.name, str(settings.get("data.source")), str(settings.get("data.set")))
+    note = "" if same else ", other data"
+    scores = [(label, paper_score(task.name, float(ratio), method)) for label, method in _PUBLISHED]
+    return [Reference(f"paper's {label}{note}", score.mean, colour) for label, score in scores if score is not None]
 
 
 def phase_shares(data: RunData, steps: int = 200) -> list[tuple[str, float, float]]:
