@@ -25,7 +25,9 @@ class TaskConfig:
     """The environment, as it is trained for and evaluated on."""
 
     name: str = "atari-breakout"
-    """A task of `lamo_core.tasks`."""
+    """A task of `lamo_core.tasks`: one that data ship for, or `atari-GAME` for any game of ale-py."""
+    id: str = ""
+    """Gymnasium's id of any other environment, such as `CartPole-v1`; it makes the task `gym:CartPole-v1`."""
     sticky_actions: float = 0.25
     """Probability that the emulator repeats the previous action (Machado et al. 2018)."""
     noop_max: int = 7
@@ -53,6 +55,12 @@ class DataConfig:
     """`length-weighted` prefers long episodes, as the official Atari code does."""
     rewards: Literal["raw", "clipped"] = "raw"
     """`clipped` is the sign of each reward, which is all that DQN-Replay holds."""
+    kitchen_rewards: Literal["once", "every-step"] = "once"
+    """Unit of the kitchen's rewards in training: `once` per solved subtask, as its environment pays, or as published
+    data count, solved subtasks at `every-step`; either is converted into the other."""
+    state_scaling: Literal["floored", "published"] = "floored"
+    """Features of vectors are divided by their spread in the data. `floored` takes at least a tenth of the features'
+    typical spread, so that one that hardly moved in a small share of the data does not explode when it moves."""
     frame_shift: int = 0
     """Random shift in pixels of all frames of a window together (DrQ, Kostrikov et al. 2020); 0 is off. Centred
     frames are shifted after centring."""
@@ -263,7 +271,7 @@ class RunConfig:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> RunConfig:
         """Build a config from nested dictionaries; raises `UsageError` at unknown keys and wrong types."""
-        config: RunConfig = _build(cls, values, "")
+        config: RunConfig = _build(cls, _task_by_id(values), "")
         _check_values(config)
         return config
 
@@ -284,6 +292,14 @@ def unknown_key(name: str, known: list[str], what: str = "setting") -> UsageErro
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known[:12])}"
     return UsageError(f"there is no {what} {name!r}{hint}")
+
+
+def _task_by_id(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the values with `task.id`, where it is set, as the task's name too: one name says all elsewhere."""
+    task = values.get("task")
+    if not isinstance(task, Mapping) or not task.get("id"):
+        return values
+    return {**values, "task": {**task, "name": f"gym:{task['id']}"}}
 
 
 def _plain(value: Any) -> Any:

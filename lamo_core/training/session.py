@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from lamo_core.baselines.make import make_markov_policy
 from lamo_core.config import RunConfig
@@ -42,6 +43,7 @@ from lamo_core.training.streams import stream_seed
 Progress = Callable[[str, int, int], None]
 
 _FRAMES_FOR_STATISTICS = 2_000
+_SPREAD_FLOOR = 0.1
 
 
 @dataclass
@@ -231,5 +233,17 @@ def _statistics(config: RunConfig, task: Task, store: EpisodeStore) -> PolicySta
     std: tuple[float, ...] = ()
     if task.observation == "vector":
         rows = np.asarray(store.observations)
-        mean, std = tuple(map(float, rows.mean(0))), tuple(map(float, rows.std(0) + 1e-6))
+        spread = state_spread(rows.std(0), floored=config.data.state_scaling == "floored")
+        mean, std = tuple(map(float, rows.mean(0))), tuple(map(float, spread))
     return PolicyStatistics(scale, int(store.lengths.max()), mean, std)
+
+
+def state_spread(deviations: NDArray[Any], *, floored: bool) -> NDArray[Any]:
+    """Return what features (O,) are divided by: their standard deviations, but at least a share of the typical one.
+
+    Without the floor only a division by zero is prevented, as published.
+    """
+    if not floored:
+        return np.asarray(deviations + 1e-6)
+    typical = float(np.median(deviations))
+    return np.asarray(np.maximum(deviations, _SPREAD_FLOOR * typical if typical > 0 else 1.0))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from lamo_core.config import DataConfig, TaskConfig
 from lamo_core.data.episodes import EpisodeStore
+from lamo_core.data.kitchen_rewards import in_unit
 
 
 def open_data(
@@ -25,4 +26,5 @@ def open_data(
 
     found = find_set(config.source, config.set, progress)
     check_task(found.card(), found.name, config, task)
-    return fitted(open_set(found, config, seed, progress), task)
+    store = fitted(open_set(found, config, seed, progress), task)
+    return in_unit(store, config.kitchen_rewards) if task.name.startswith("kitchen-") else store

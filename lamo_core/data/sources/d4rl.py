@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lamo_core.config import unknown_key
+from lamo_core.data.kitchen_rewards import SOLVED_PER_STEP
 from lamo_core.data.sources.catalogue import PublishedSet, licence, published_sets
 from lamo_core.data.sources.download import Progress, download, file_sha256
 from lamo_core.data.sources.isolated import read_isolated
@@ -17,8 +18,6 @@ SOURCE = "d4rl"
 KITCHEN_FEATURES = 30
 """Numbers of a kitchen observation that are positions of the robot (9) and of objects (21); the other 30 repeat the
 goal, which never changes."""
-SOLVED_PER_STEP = "subtasks solved, at every step"
-"""Unit of the kitchen's published rewards; the environment pays a subtask once, when it is solved first."""
 
 
 def d4rl_name(name: str) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lamo_core.data.kitchen_rewards import SOLVED_PER_STEP
 from lamo_core.data.sources.action_log import LogHeader
 from lamo_core.data.sources.d4rl_file import LEVEL, float_table, unit_actions
 from lamo_core.data.sources.frame_set import FrameSetWriter
@@ -25,6 +26,7 @@ from lamo_core.data.sources.received import VECTORS, write_card
 from lamo_core.data.sources.received_cards import frames_card, vectors_card
 from lamo_core.data.sources.vector_file import VectorHeader, VectorSet, write_vectors
 from lamo_core.errors import MissingError
+from lamo_core.tasks.kitchen import SUBTASKS
 
 _FRAMES_AT_ONCE = 64
 _READING = "reading the episodes"
@@ -121,6 +123,8 @@ def _write_vectors(
         actions=np.concatenate(actions),
         rewards=np.concatenate(rewards),
     )
+    if facts["task"].startswith("kitchen-") and content.returns.max() > len(SUBTASKS):
+        facts = {**facts, "reward_unit": SOLVED_PER_STEP}
     report("packing", 0, 0)
     digest = write_vectors(out / VECTORS, content, LEVEL)
     card = vectors_card(replace(content, sha256=digest), (out / VECTORS).stat().st_size, facts)
