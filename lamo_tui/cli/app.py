@@ -40,6 +40,7 @@ _COMMANDS = {
     "pause": ("lamo_tui.cli.runs", "Runs"),
     "resume": ("lamo_tui.cli.runs", "Runs"),
     "report": ("lamo_tui.cli.runs", "Runs"),
+    "matrix": ("lamo_tui.cli.matrix", "Runs"),
     "data": ("lamo_tui.cli.data", "Parts"),
     "lm": ("lamo_tui.cli.lm", "Parts"),
     "pretrain": ("lamo_tui.cli.pretrain", "Parts"),
