@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from lamo_core.data.collect_atari import Collector
 from lamo_core.data.mixtures import Mixture
 from lamo_core.data.sources import bundled
 from lamo_core.data.sources.pack import pack_set
+from tests.data.web_server import Published, serving
 
 SET = "qbert-medium"
 
@@ -77,3 +79,16 @@ def cached_set(tiny_set: str, tiny_cache: Path, tmp_path: Path) -> str:
     """The name of the tiny set, all of it in the cache."""
     shutil.copytree(tiny_cache, tmp_path / "cache")
     return tiny_set
+
+
+@pytest.fixture
+def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Published]:
+    """A server in the place of the published data sets, and an empty folder of data."""
+    monkeypatch.setenv("LAMO_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("LAMO_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("LAMO_SOURCES", str(tmp_path / "sources.toml"))
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path / "minari"))
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    (tmp_path / "sources.toml").write_text("")
+    with serving() as site:
+        yield Published(site, tmp_path / "sources.toml")

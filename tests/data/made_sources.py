@@ -64,9 +64,14 @@ def npy_bytes(values: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def dqn_arrays(lengths: tuple[int, ...] = (4, 7, 5, 6), actions: int = 4, first_empty: int = 0) -> dict[str, np.ndarray]:
-    """Return the arrays of a slice: its first episode began in the slice before, unless `first_empty` rows precede it;
-    the last one goes on in the slice after. Frames are numbered by their row."""
+Tables = dict[str, np.ndarray]
+
+
+def dqn_arrays(lengths: tuple[int, ...] = (4, 7, 5, 6), actions: int = 4, first_empty: int = 0) -> Tables:
+    """Return the arrays of a slice whose last episode goes on in the slice after.
+
+    Its first episode began in the slice before, unless `first_empty` rows precede it. No frame is like another.
+    """
     rng = np.random.default_rng(1)
     rows: list[tuple[int, int, float, int]] = []
     for index, length in enumerate(lengths):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
@@ -12,44 +10,19 @@ import pytest
 
 from lamo_core.config import DataConfig, TaskConfig
 from lamo_core.data.episodes import EpisodeStore
+from lamo_core.data.kitchen_rewards import SOLVED_PER_STEP
 from lamo_core.data.sources import open_data
-from lamo_core.data.sources.d4rl import SOLVED_PER_STEP, convert, d4rl_name, get_d4rl
+from lamo_core.data.sources.d4rl import convert, d4rl_name, get_d4rl
 from lamo_core.data.sources.received import find_received
 from lamo_core.errors import DataError, MissingError, UsageError
 from tests.data.made_sources import d4rl_tables, kitchen_tables, write_d4rl
-from tests.data.web_server import Site, serving
+from tests.data.web_server import Published
 
 HOPPER = TaskConfig(name="mujoco-hopper")
 
 
 def no_progress(stage: str, done: int, total: int) -> None:
     """Show nothing."""
-
-
-@dataclass
-class Published:
-    """A server with small files under the names of the published ones."""
-
-    site: Site
-    folder: Path
-
-    def publish(self, name: str, path: str, content: bytes, digest: str = "") -> None:
-        """Put a file on the server and into the list of addresses."""
-        self.site.files[path] = content
-        with open(self.folder / "sources.toml", "a") as file:
-            file.write(f'[d4rl.sets.{name}]\nmirrors = ["{self.site.url}/{path}"]\n')
-            if digest:
-                file.write(f'sha256 = "{digest}"\n')
-
-
-@pytest.fixture
-def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Published]:
-    monkeypatch.setenv("LAMO_DATA", str(tmp_path / "data"))
-    monkeypatch.setenv("LAMO_SOURCES", str(tmp_path / "sources.toml"))
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    (tmp_path / "sources.toml").write_text("")
-    with serving() as site:
-        yield Published(site, tmp_path)
 
 
 def imported(tmp_path: Path, tables: dict[str, np.ndarray], task: str = "mujoco-hopper") -> None:
@@ -141,7 +114,7 @@ def test_the_bug_joins_episodes_that_end_by_time(tmp_path: Path, published: Publ
 def test_a_set_is_fetched_checked_and_kept(published: Published, tmp_path: Path) -> None:
     write_d4rl(tmp_path / "set.hdf5", d4rl_tables())
     content = (tmp_path / "set.hdf5").read_bytes()
-    published.publish("hopper-medium-v2", "hopper.hdf5", content, sha256(content).hexdigest())
+    published.d4rl("hopper-medium-v2", content, sha256=sha256(content).hexdigest())
     with pytest.raises(MissingError, match="`lamo data get hopper-medium --source d4rl`"):
         opened()
     card = get_d4rl("hopper-medium", no_progress)
@@ -155,14 +128,13 @@ def test_a_set_is_fetched_checked_and_kept(published: Published, tmp_path: Path)
 
 def test_a_damaged_file_is_fetched_anew(published: Published, tmp_path: Path) -> None:
     write_d4rl(tmp_path / "set.hdf5", d4rl_tables())
-    published.publish("hopper-medium-v2", "hopper.hdf5", b"no hdf5", sha256(b"no hdf5").hexdigest())
+    published.d4rl("hopper-medium-v2", b"no hdf5", sha256=sha256(b"no hdf5").hexdigest())
     with pytest.raises(DataError, match="is no usable HDF5 file"):
         get_d4rl("hopper-medium-v2", no_progress)
     assert find_received("d4rl", "hopper-medium-v2") is None
     content = (tmp_path / "set.hdf5").read_bytes()
-    published.site.files["hopper.hdf5"] = content
-    text = (tmp_path / "sources.toml").read_text().replace(sha256(b"no hdf5").hexdigest(), sha256(content).hexdigest())
-    (tmp_path / "sources.toml").write_text(text)
+    published.addresses.write_text("")
+    published.d4rl("hopper-medium-v2", content, sha256=sha256(content).hexdigest())
     assert get_d4rl("hopper-medium-v2", no_progress)["episodes"] == 3
 
 
@@ -170,13 +142,16 @@ def test_kitchen_data_keep_their_reward_unit_and_lose_the_goal(published: Publis
     tables = kitchen_tables()
     write_d4rl(tmp_path / "set.hdf5", tables)
     content = (tmp_path / "set.hdf5").read_bytes()
-    published.publish("kitchen-complete-v0", "kitchen.hdf5", content, sha256(content).hexdigest())
-    (tmp_path / "sources.toml").open("a").write(f"bytes = {len(content)}\n")
+    published.d4rl("kitchen-complete-v0", content, sha256=sha256(content).hexdigest(), bytes=len(content))
     get_d4rl("kitchen-complete", no_progress)
     store = opened(task=TaskConfig(name="kitchen-complete-v0"), name="kitchen-complete")
 
     np.testing.assert_array_equal(store.observations[:6], tables["observations"][:6, :30])
-    np.testing.assert_array_equal(store.rewards, tables["rewards"].astype(np.float32))
+    # counted at every step in the file, paid once each by the environment
+    np.testing.assert_array_equal(store.rewards, [0, 1, 1, 0, 0, 0, 0, 1, 1, 0])
+    counting = DataConfig(source="d4rl", set="kitchen-complete", kitchen_rewards="every-step")
+    published_rewards = open_data(counting, TaskConfig(name="kitchen-complete-v0"), 0).rewards
+    np.testing.assert_array_equal(published_rewards, tables["rewards"].astype(np.float32))
     np.testing.assert_array_equal(store.observations[6], store.observations[5])  # what came after is not in the file
     assert store.card["reward_unit"] == SOLVED_PER_STEP
     with pytest.raises(UsageError, match="kitchen-complete-v0 does"):
@@ -225,6 +200,6 @@ def test_names_and_near_names() -> None:
     ],
 )
 def test_a_wrong_list_of_addresses_is_found_out(published: Published, text: str, message: str) -> None:
-    (published.folder / "sources.toml").write_text(text)
+    published.addresses.write_text(text)
     with pytest.raises(UsageError, match=message):
         d4rl_name("hopper-medium")

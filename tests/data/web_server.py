@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 
 @dataclass
@@ -113,3 +114,37 @@ def serving() -> Iterator[Site]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+@dataclass
+class Published:
+    """A server with small files in the place of the published ones."""
+
+    site: Site
+    addresses: Path
+    """The file that LAMO_SOURCES names."""
+
+    def d4rl(self, name: str, content: bytes, **facts: str | int) -> None:
+        """Serve `content` as the file of a set of D4RL."""
+        path = f"d4rl/{name}.hdf5"
+        self.site.files[path] = content
+        lines = [f"[d4rl.sets.{name}]", f'mirrors = ["{self.site.url}/{path}"]']
+        lines += [f"{key} = {value!r}" for key, value in facts.items()]
+        self._append(lines)
+
+    def dqn(self, game: str, run: int, files: dict[str, bytes]) -> None:
+        """Serve the files of a slice, by name."""
+        for file, content in files.items():
+            self.site.files[f"dqn/{game}/{run}/{file}"] = content
+        self._append(["[dqn-replay]", f'mirrors = ["{self.site.url}/dqn/{{game}}/{{run}}/{{file}}"]'])
+
+    def minari(self, name: str, folder: Path) -> None:
+        """Serve the files in a folder as a Minari data set."""
+        for path in folder.iterdir():
+            self.site.files[f"minari/{name}/{path.name}"] = path.read_bytes()
+        self._append(["[minari]", f'mirrors = ["{self.site.url}/minari/{{id}}/{{file}}"]'])
+
+    def _append(self, lines: list[str]) -> None:
+        text = self.addresses.read_text()
+        if lines[0] not in text:
+            self.addresses.write_text("\n".join([text, *lines, ""]))
