@@ -101,6 +101,7 @@ def resolve(
         ("--set", dict(map(_parse_assignment, settings))),
         ("command line", dict(flags or {})),
     ]
+    layers, later = _named_by_id(layers), _named_by_id(later)
     task = _last("task.name", [*layers, *later], RunConfig().task.name)
     if method is not None:
         layers += _overlay(method, "methods", task)
@@ -110,6 +111,18 @@ def resolve(
         layers += _overlay(ablation, "ablations", task)
         layers.append((f"ablation {ablation}", {"name": f"{_last('name', layers, 'run')}+{ablation}"}))
     return _merge([*layers, *later])
+
+
+def _named_by_id(layers: list[Layer]) -> list[Layer]:
+    """Let `task.id` name the task as `gym:ID` in the layer that sets it, and a later name of a task do away with it."""
+    named: list[Layer] = []
+    for origin, values in layers:
+        if values.get("task.id"):
+            values = values | {"task.name": f"gym:{values['task.id']}"}
+        elif "task.name" in values:
+            values = values | {"task.id": str(values["task.name"]).partition("gym:")[2]}
+        named.append((origin, values))
+    return named
 
 
 def _last(name: str, layers: list[Layer], default: str) -> str:

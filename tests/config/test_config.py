@@ -115,3 +115,19 @@ def test_a_method_lengthens_short_runs_and_knows_kinds_of_tasks() -> None:
     assert (short.value.rewards, resolve("atari-pong-1pct", method="iql").config.value.rewards) == ("range", "sign")
     assert resolve("mujoco-reacher2d-10pct", method="iql").config.value.rewards == "raw"
     assert resolve("paper-atari-pong", method="dt-wide").config.model.backbone == "random:gpt2"
+
+
+def test_an_environment_is_named_by_its_id() -> None:
+    resolved = resolve(settings=["task.id=CartPole-v1"])
+    assert (resolved.config.task.name, resolved.origins["task.name"]) == ("gym:CartPole-v1", "--set")
+    assert RunConfig.from_dict(resolved.config.to_dict()) == resolved.config
+    assert RunConfig.from_dict({"task": {"id": "CartPole-v1"}}).task.name == "gym:CartPole-v1"
+    named = resolve(preset="atari-pong-1pct", settings=["task.name=gym:CartPole-v1"]).config.task
+    assert (named.name, named.id) == ("gym:CartPole-v1", "CartPole-v1")
+
+
+def test_a_methods_settings_for_discrete_actions_hold_for_other_environments_too() -> None:
+    discrete = resolve(method="cql", settings=["task.id=CartPole-v1"]).config
+    continuous = resolve(method="cql", settings=["task.id=Pendulum-v1"]).config
+    assert discrete.task.name == "gym:CartPole-v1"
+    assert discrete.value != continuous.value
