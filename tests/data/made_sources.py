@@ -108,8 +108,8 @@ def write_minari(
     root: Path,
     name: str,
     episodes: list[dict[str, Any]],
-    observation_space: dict[str, Any],
-    action_space: dict[str, Any],
+    observations: dict[str, Any],
+    actions: dict[str, Any],
     **more: Any,
 ) -> Path:
     """Write a data set as Minari does and return the folder of its files."""
@@ -119,8 +119,8 @@ def write_minari(
         "total_episodes": len(episodes),
         "total_steps": sum(len(episode["rewards"]) for episode in episodes),
         "data_format": "hdf5",
-        "observation_space": json.dumps(observation_space),
-        "action_space": json.dumps(action_space),
+        "observation_space": json.dumps(observations),
+        "action_space": json.dumps(actions),
         "dataset_id": name,
         "minari_version": "0.5.3",
         **more,
