@@ -27,7 +27,10 @@ from lamo_core.training.session import Session, new_session, resume_session
 
 CPU = torch.device("cpu")
 PRESETS = {"discrete": "atari-breakout-1pct", "continuous": "mujoco-hopper-1pct"}
-CASES = [(name, kind) for name in preset_names("methods") for kind in METHODS[name].actions]
+CASES = [(name, (), kind) for name in preset_names("methods") for kind in METHODS[name].actions]
+OPTIONS = ("q-term", "learned-maximum", "vocabulary-actions", "embedding-dropout", "no-returns", "lora-all", "no-lora")
+CASES += [("lamo", (option,), kind) for option in OPTIONS for kind in PRESETS]
+CASES += [("filtered-bc", ("filter-by-data",), "continuous"), ("bc", ("frame-shift",), "discrete")]
 
 
 def toy_store(kind: str) -> EpisodeStore:
@@ -77,15 +80,15 @@ class ShortEpisodes:
         return rng.normal(size=(self.size, *self.task.observation_shape)).astype(np.float32)
 
 
-def small_config(method: str, kind: str, **settings: object) -> RunConfig:
+def small_config(method: str, kind: str, ablations: tuple[str, ...] = ()) -> RunConfig:
     """Return a method's real settings but for its size."""
     values: dict[str, object] = {
         "device": "cpu", "precision": "fp32", "optim.steps": 5, "optim.batch_size": 4, "optim.micro_batch_size": 3,
         "eval.every": 0, "eval.final_episodes": 0, "checkpoint.every": 100, "model.context": 3, "markov.width": 16,
         "value.quantiles": 3, "value.target_every": 2, "language.blocks": 2, "language.block_size": 16,
-        "alignment.clusters": 8, **settings,
+        "alignment.clusters": 8,
     }  # fmt: skip
-    return resolve(PRESETS[kind], method=method, flags=values).config
+    return resolve(PRESETS[kind], ablations, flags=values, method=method).config
 
 
 def train(session: Session, folder: Path, stop_after: int | None = None) -> list[tuple[Any, ...]]:
@@ -118,12 +121,12 @@ def decide(policy: Actor, kind: str) -> torch.Tensor:
         return context.decide(torch.from_numpy(environments._observe() + 1), torch.ones(2), actions)
 
 
-@pytest.mark.parametrize(("method", "kind"), CASES)
+@pytest.mark.parametrize(("method", "ablations", "kind"), CASES)
 def test_every_method_trains_acts_saves_resumes_and_evaluates(
-    method: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    method: str, ablations: tuple[str, ...], kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sessions, "open_data", lambda *arguments: toy_store(kind))
-    config = small_config(method, kind)
+    config = small_config(method, kind, ablations)
     assert config.method == method
     session = new_session(config)
     before = {name: value.clone() for name, value in trained_weights(session.policy).items()}

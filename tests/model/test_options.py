@@ -1,0 +1,149 @@
+"""Options of the policy: words for actions, a Q term, learned maximum returns, alignment, which matrices learn."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from lamo_core.config import ModelConfig, ValueConfig
+from lamo_core.data.windows import WindowBatch
+from lamo_core.errors import UsageError
+from lamo_core.evaluation.contexts import SlidingContext
+from lamo_core.model.alignment import Alignment, word_clusters
+from lamo_core.model.backbone import adapt, load_backbone
+from lamo_core.model.policy import Policy, PolicyStatistics
+from lamo_core.model.value_heads import MaximumReturn, QTerm
+from lamo_core.model.word_actions import WordActions, action_bins, mean_of_bins
+from lamo_core.tasks.registry import get_task
+from tests.model.conftest import MakePolicy
+
+BREAKOUT, HOPPER = get_task("atari-breakout"), get_task("mujoco-hopper")
+
+
+def test_words_stand_for_actions_in_both_directions() -> None:
+    backbone = load_backbone("random:mini", seed=0)
+    actions = WordActions(BREAKOUT, backbone)
+    table = backbone.word_table.weight
+    assert torch.equal(actions(torch.tensor([3])), table[-1:])
+    # a hidden vector that is a word's embedding says that word
+    assert actions.read(table[-4:]).argmax(-1).tolist() == [0, 1, 2, 3]
+    assert not [name for name, _ in actions.named_parameters()], "nothing about actions is learned"
+    with pytest.raises(UsageError, match="only 1 words"):
+        WordActions(BREAKOUT, load_backbone("random:dt", seed=0))
+
+
+def test_continuous_actions_are_bins_of_words_bound_to_their_dimension() -> None:
+    values = torch.tensor([[-1.0, 0.0, 0.999], [-5.0, 1.0, 0.5]])
+    assert action_bins(values).tolist() == [[0, 128, 255], [0, 255, 192]]
+    sure = 50.0 * torch.nn.functional.one_hot(action_bins(values), 256)
+    torch.testing.assert_close(mean_of_bins(sure), values.clamp(-1, 1), atol=1 / 256 + 1e-4, rtol=0)
+    torch.manual_seed(0)
+    actions = WordActions(HOPPER, load_backbone("random:mini", seed=0))
+    swapped = actions(values[:, [1, 0, 2]])
+    assert not torch.allclose(actions(values), swapped), "which dimension a bin belongs to matters"
+    assert actions.read(actions(values)).shape == (2, 3, 256)
+
+
+def test_a_policy_without_returns_does_not_see_them(make_policy: MakePolicy, windows: WindowBatch) -> None:
+    other = replace(windows, returns_to_go=windows.returns_to_go + 1)
+    told, untold = make_policy().eval(), make_policy(return_to_go="none").eval()
+    assert not torch.allclose(told(windows), told(other))
+    assert torch.equal(untold(windows), untold(other))
+    assert told.follows_targets
+    assert not untold.follows_targets
+
+
+def test_dropout_on_embeddings_acts_in_training_alone(make_policy: MakePolicy, windows: WindowBatch) -> None:
+    policy = make_policy(embedding_dropout=0.5)
+    assert not torch.equal(policy.train()(windows), policy(windows))
+    assert torch.equal(policy.eval()(windows), make_policy().eval()(windows))
+
+
+def test_the_learned_maximum_replaces_what_is_asked(windows: WindowBatch) -> None:
+    torch.manual_seed(0)
+    backbone = load_backbone("random:mini", seed=0)
+    policy = Policy(BREAKOUT, backbone, ModelConfig(context=6), PolicyStatistics(1.0, 9), learned_maximum=True).eval()
+    asked = [SlidingContext(policy).decide(windows.observations[:, :4], torch.full((3,), r), None) for r in (0.0, 9.0)]
+    assert torch.equal(*asked)
+    assert not policy.follows_targets
+
+
+def test_the_maximum_is_an_expectile_near_the_top() -> None:
+    torch.manual_seed(0)
+    head = MaximumReturn(4, 0.99)
+    states = torch.ones(64, 2, 4, requires_grad=True)
+    returns = torch.rand(64, 2)
+    mask = torch.ones(64, 2, dtype=torch.bool)
+    mask[:, 1] = False
+    returns[:, 1] = 100.0  # padding must not count
+    batch = WindowBatch(states, torch.zeros(64, 2), returns, torch.zeros(64, 2), mask)
+    optimiser = torch.optim.Adam(head.parameters(), lr=0.02)
+    for _ in range(300):
+        optimiser.zero_grad()
+        head.loss(states, batch).backward()
+        optimiser.step()
+    assert states.grad is None, "the head does not shape the embedding"
+    assert 0.85 < float(head(states).detach().mean()) < 1.0
+
+
+@pytest.mark.parametrize("discrete", [True, False])
+def test_the_q_term_prefers_what_pays(discrete: bool) -> None:
+    """The state's first feature says nothing; action 0 (or -1) pays 0 and action 1 (or +1) pays 1, then it is over."""
+    torch.manual_seed(0)
+    task = replace(BREAKOUT, actions=2) if discrete else replace(HOPPER, actions=1)
+    term = QTerm(task, 4, ValueConfig(target_rate=0.1))
+    policy = torch.zeros(2, requires_grad=True) if discrete else torch.zeros(1, requires_grad=True)
+    optimiser = torch.optim.Adam([*term.q.parameters(), *term.v.parameters(), policy], lr=0.02)
+    for _ in range(150):
+        right = torch.rand(32, 2) < 0.5
+        actions = right.long() if discrete else right.float().unsqueeze(-1) * 2 - 1
+        batch = WindowBatch(
+            torch.ones(32, 2, 4), actions, torch.zeros(32, 2), torch.zeros(32, 2), torch.ones(32, 2, dtype=torch.bool),
+            rewards=right.float(), terminated=torch.ones(32, 2, dtype=torch.bool),
+        )  # fmt: skip
+        read = policy.expand(32, 2, -1)
+        losses = term.losses(batch.observations, read, batch)
+        optimiser.zero_grad()
+        (torch.stack(list(losses.values())).sum() / 64).backward()
+        optimiser.step()
+        term.follow()
+    found = policy.detach()
+    assert float(found[1] - found[0] if discrete else found[0]) > 0.5
+    values = term._values(term.q, torch.ones(1, 1, 4), torch.ones(1, 1).long() if discrete else torch.ones(1, 1, 1))
+    assert values.detach().mean() == pytest.approx(1.0, abs=0.25)
+
+
+def test_word_clusters_gather_words_of_one_direction() -> None:
+    backbone = load_backbone("random:mini", seed=0)
+    axes = torch.eye(backbone.width)[:3]
+    with torch.no_grad():
+        backbone.word_table.weight.copy_(axes.repeat(2000, 1)[:4096] + 0.01 * torch.randn(4096, backbone.width))
+    centres = word_clusters(backbone, 40, seed=0)
+    assert torch.allclose(centres.norm(dim=-1), torch.ones(40), atol=1e-4)
+    alignment = Alignment(backbone, 40)
+    alignment.centres.copy_(centres)
+    mask = torch.tensor([[True, True, False]])
+    near = alignment.loss(5 * axes[None], mask)
+    assert float(near) == pytest.approx(-2 / 3, abs=0.02)
+    assert len(Alignment(backbone, 100_000).centres) == 1024
+
+
+@pytest.mark.parametrize(
+    ("targets", "count"), [("attention", 4), ("attention-output", 8), ("mlp", 8), ("all", 16)]
+)
+def test_adapters_go_where_they_are_wanted(targets: str, count: int) -> None:
+    backbone = load_backbone("random:mini", seed=0)
+    names = adapt(backbone, "lora", rank=2, targets=targets)  # type: ignore[arg-type]
+    assert len(names) == 2 * count
+
+
+def test_the_published_decision_transformer_has_its_size() -> None:
+    backbone = load_backbone("random:dt", seed=0)
+    assert (backbone.layers, backbone.width, backbone.model.config.activation_function) == (3, 128, "relu")
+    adapt(backbone, "full")
+    config = ModelConfig(context=20, embedding="linear", timestep="before-norm", trunk_positions=False)
+    policy = Policy(HOPPER, backbone, config, PolicyStatistics(1.0, 1000))
+    live = sum(p.numel() for n, p in policy.named_parameters() if p.requires_grad and "wpe" not in n)
+    assert live == pytest.approx(0.73e6, rel=0.02)  # the rest of the published 0.86 million are positions, never added
