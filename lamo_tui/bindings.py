@@ -102,6 +102,8 @@ NEW = (
     Key("new.previous", "shift+tab,left,h", "move(-1)", "list before", "Go to the list before."),
     Key("new.toggle", "space", "mark", "choose", "Lay an ablation over the preset, or take it away.", 3),
     Key("new.search", "slash", "search", "search", "Search in the list; Enter or Esc ends it.", 3),
+    Key("new.queue", "w", "queue", "queue", "Let it wait until the device is free, then start.", 2),
+    Key("new.seeds", "s", "seeds", "seeds", "Choose the seeds, such as 0-4: one run each, through the queue.", 3),
     Key("new.seed-up", "plus,equals_sign", "seed(1)", "seed +1", "Take the next seed.", 4),
     Key("new.seed-down", "minus", "seed(-1)", "seed -1", "Take the seed before.", 4),
     Key("new.edit", "e", "edit", "edit", "Change any setting.", 5),

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from lamo_core.config import DataConfig
 from lamo_core.errors import UsageError
 from lamo_core.preset_parts import PLAIN, named_ratios, nearest_preset, take_apart
-from lamo_core.presets import Resolved, load_preset, resolve
+from lamo_core.presets import Resolved, load_preset
 from lamo_core.runs.compare import config_difference
-from lamo_tui.steering import command_line
+from lamo_core.seeds import shown_seeds
+from lamo_tui.steering import METHOD, Recipe
 
 RATIOS = (0.001, 0.01, 0.1, 1.0)
 DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -35,8 +36,10 @@ class Choice:
     task: str = "atari-breakout"
     variant: str = PLAIN
     ratio: float = 0.01
+    method: str = METHOD
     ablations: tuple[str, ...] = ()
-    seed: int = 0
+    seeds: tuple[int, ...] = (0,)
+    """One run each; several go through the queue."""
     device: str = "auto"
     edits: tuple[tuple[str, str], ...] = field(default=())
     """Settings that were changed by hand: dotted name and text."""
@@ -48,13 +51,13 @@ class Choice:
 
     @property
     def flags(self) -> dict[str, Any]:
-        """What the preset does not say: ratio, seed and device, where they differ from it."""
+        """What the preset does not say: ratio, first seed and device, where they differ from it."""
         base = resolved(self.preset).config
         flags: dict[str, Any] = {}
         if self.ratio != base.data.ratio:
             flags["data.ratio"] = self.ratio
-        if self.seed != base.seed:
-            flags["seed"] = self.seed
+        if self.seeds[0] != base.seed:
+            flags["seed"] = self.seeds[0]
         if self.device != base.device:
             flags["device"] = self.device
         return flags
@@ -73,12 +76,19 @@ class Choice:
 
     def resolve(self) -> Resolved:
         """Return the complete config; raises `UsageError`."""
-        return resolved(self.preset, self.ablations, tuple(self.settings), tuple(self.flags.items()))
+        return resolved(self.preset, self.ablations, tuple(self.settings), tuple(self.flags.items()), self.method)
 
-    def command(self) -> str:
-        """Return the command that does the same in a shell."""
-        words = command_line(self.preset, self.ablations, self.settings, self.flags)
-        return shlex.join([*words, "--detach"])
+    def recipe(self) -> Recipe:
+        """Return what a run is made from, without its seed."""
+        flags = {name: value for name, value in self.flags.items() if name != "seed"}
+        return Recipe(self.preset, self.method, self.ablations, tuple(self.settings), flags)
+
+    def command(self, *, waiting: bool = False) -> str:
+        """Return the command that does the same in a shell; `waiting` lets a single run go through the queue too."""
+        if len(self.seeds) > 1:
+            return shlex.join([*self.recipe().words(), "--seeds", shown_seeds(self.seeds)])
+        words = replace(self.recipe(), flags=self.flags).words()
+        return shlex.join([*words, "--queue" if waiting else "--detach"])
 
 
 @functools.lru_cache(256)
@@ -87,9 +97,10 @@ def resolved(
     ablations: tuple[str, ...] = (),
     settings: tuple[str, ...] = (),
     flags: tuple[tuple[str, Any], ...] = (),
+    method: str = METHOD,
 ) -> Resolved:
     """Return `presets.resolve` of the same arguments, remembered."""
-    return resolve(preset, ablations, None, settings, dict(flags))
+    return Recipe(preset, method, ablations, settings, dict(flags)).resolve()
 
 
 def choice_of(preset: str) -> Choice:
@@ -107,8 +118,9 @@ def differences(choice: Choice) -> list[tuple[str, Any, Any, str]]:
 
 @functools.lru_cache(64)
 def descriptions(choice: Choice) -> list[tuple[str, str]]:
-    """Return what preset and ablations say of themselves."""
-    names = [(choice.preset, ""), *((ablation, "ablations") for ablation in choice.ablations)]
+    """Return what preset, method and ablations say of themselves."""
+    names = [(choice.preset, ""), *([(choice.method, "methods")] if choice.method != METHOD else [])]
+    names += [(ablation, "ablations") for ablation in choice.ablations]
     return [(name, load_preset(name, kind).description) for name, kind in names]
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lamo_core.config import RunConfig
+from lamo_core.methods import METHODS
 from lamo_core.runs.compare import flatten
 from lamo_core.runs.index import RunSummary
 from lamo_core.runs.status import this_host
@@ -27,7 +28,13 @@ _SPEED = (
 """Settings that decide how long a step takes."""
 _EVALUATION = ("eval.every", "eval.episodes", "eval.final_episodes")
 
-_SHAPES = {"gpt2": (768, 12), "gpt2-medium": (1024, 24), "distilgpt2": (768, 6), "smollm2-135m": (576, 30)}
+_SHAPES = {
+    "dt": (128, 3),
+    "gpt2": (768, 12),
+    "gpt2-medium": (1024, 24),
+    "distilgpt2": (768, 6),
+    "smollm2-135m": (576, 30),
+}
 """Width and layers of trunks, for guesses."""
 _MINI = (256, 4)
 _BYTES_PER_WEIGHT = 12
@@ -81,6 +88,11 @@ def memory_bytes(config: RunConfig) -> int:
 
 def trained_weights(config: RunConfig) -> int:
     """Return about how many weights a run trains: embeddings, head, and what is trained of the trunk."""
+    if not METHODS[config.method].memory:
+        # a policy and two critics, each with a network for frames of its own
+        nets = 1 if config.method in ("bc", "filtered-bc") else 3
+        frames = 64 * 49 * config.markov.width + 80_000 if config.task.name.startswith("atari-") else 0
+        return nets * (config.markov.layers * config.markov.width**2 + frames)
     width, layers = _shape(config)
     embeddings = (6 if config.model.embedding == "mlp" else 3) * width**2
     frames = 64 * 49 * width + 80_000 if config.task.name.startswith("atari-") else 0

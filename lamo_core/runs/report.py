@@ -109,7 +109,8 @@ def read_result(run: RunDirectory) -> RunResult:
         task=str(settings.get("task.name")),
         ratio=float(settings.get("data.ratio", 1.0)),
         method=f"{settings.get('method')}{ablations}",
-        backbone=str(settings.get("model.backbone")),
+        # methods without a trunk say so when they start
+        backbone="none" if started[-1].get("backbone") == "none" else str(settings.get("model.backbone")),
         seed=int(settings.get("seed", 0)),
         context=str(best.get("context")),
         target=number(best.get("target")) or 0.0,

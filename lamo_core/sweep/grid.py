@@ -7,9 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from lamo_core.config import unknown_key
 from lamo_core.errors import UsageError
+from lamo_core.methods import METHODS
 from lamo_core.preset_parts import PLAIN, find_task, nearest_preset
 from lamo_core.presets import Resolved, load_preset, resolve
+from lamo_core.tasks.registry import get_task
 
 NONE = "none"
 """The ablation that leaves the method whole."""
@@ -78,17 +81,27 @@ def parse_tasks(text: str, ratios: str | None, variant: str = PLAIN) -> tuple[tu
 def expand(grid: Grid) -> list[Item]:
     """Return the runs of a grid, seed by seed, so that a sweep cut short has few seeds but whole tables.
 
-    Raises `UsageError` for unknown methods, ablations and settings.
+    Methods that cannot choose a task's actions have no runs there. Raises `UsageError` for unknown methods, ablations
+    and settings.
     """
     for ablation in grid.ablations:
         for part in _parts(ablation):
             load_preset(part, "ablations")
     items: dict[str, Item] = {}
     for seed, (task, ratios), method in itertools.product(grid.seeds, grid.tasks, grid.methods):
+        if not fits(task, method):
+            continue
         for ratio, ablation in itertools.product(ratios, _ablations_of(method, grid)):
             item = _item(grid, task, ratio, method, _parts(ablation), seed)
             items.setdefault(item.key, item)
     return list(items.values())
+
+
+def fits(task: str, method: str) -> bool:
+    """Return whether a method can choose the actions of a task; raises `UsageError` for an unknown method."""
+    if method not in METHODS:
+        raise unknown_key(method, list(METHODS), "method")
+    return get_task(task).action_kind in METHODS[method].actions
 
 
 def resolve_item(item: Item) -> Resolved:

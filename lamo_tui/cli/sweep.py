@@ -117,21 +117,20 @@ def _grid(
     device: str,
     ablate_all: bool,
 ) -> Grid:
-    from lamo_core.config import unknown_key
-    from lamo_core.presets import preset_names
     from lamo_core.seeds import parse_seeds
-    from lamo_core.sweep.grid import LAMO, Grid, parse_tasks
+    from lamo_core.sweep.grid import Grid, fits, parse_tasks
+    from lamo_tui.cli.output import console
 
     if tasks is None:
         raise UsageError("say what to run: lamo sweep --tasks breakout,hopper --ratios 1% (or --resume NAME)")
-    known = sorted({LAMO, *preset_names("methods")})
     wanted = tuple(dict.fromkeys(part.strip() for part in methods.split(",")))
-    for method in wanted:
-        if method not in known:
-            raise unknown_key(method, known, "method")
     chosen = parse_seeds(f"0-{int(seeds) - 1}" if seeds.isdecimal() and int(seeds) > 0 else seeds)
     overlays = tuple(dict.fromkeys(part.strip() for part in ablations.split(",")))
     found = parse_tasks(tasks, ratios, variant)
+    for method in wanted:
+        unfit = [task for task, _ in found if not fits(task, method)]
+        if unfit:
+            console().print(f"left out: {method} cannot choose the actions of {', '.join(unfit)}", markup=False)
     return Grid(found, wanted, overlays, chosen, variant, tuple(settings), device, ablate_all)
 
 

@@ -1,4 +1,4 @@
-"""Set up a run: pick task, variant, share of data, ablations and device, and see at once what that means."""
+"""Set up runs: pick task, share of data, method, ablations, seeds and device, and see at once what that means."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from lamo_core.errors import LamoError
 from lamo_core.preset_parts import PLAIN, all_presets
 from lamo_core.presets import preset_names
 from lamo_core.runs.compare import flatten
+from lamo_core.seeds import parse_seeds, shown_seeds
 from lamo_tui import choices, steering
 from lamo_tui.bindings import bindings_of
 from lamo_tui.choices import Choice, DataFacts
@@ -23,10 +24,12 @@ from lamo_tui.screens.base import LamoScreen
 from lamo_tui.screens.dialogs import Entry
 from lamo_tui.screens.picker import Option, Picker
 from lamo_tui.screens.settings_list import SettingsList
+from lamo_tui.steering import METHOD
 from lamo_tui.store import Snapshot
 from lamo_tui.text import percent
 
-_ORDER = ("task", "ratio", "ablation", "variant", "device")
+_ORDER = ("task", "ratio", "method", "ablation", "variant", "device")
+_TITLES = {"ratio": "data", "ablation": "ablations"}
 
 
 class NewRunScreen(LamoScreen):
@@ -48,7 +51,7 @@ class NewRunScreen(LamoScreen):
         with Horizontal(id="pickers"):
             for name in _ORDER:
                 yield Picker(
-                    "ablations" if name == "ablation" else name,
+                    _TITLES.get(name, name),
                     [Option(key, title) for key, title in _options(name)],
                     multiple=name == "ablation",
                     id=name,
@@ -66,7 +69,12 @@ class NewRunScreen(LamoScreen):
 
     def choose_preset(self, name: str) -> None:
         """Take over a preset's parts."""
-        self._take(choices.choice_of(name))
+        self.choose(choices.choice_of(name))
+
+    def choose(self, choice: Choice) -> None:
+        """Take over a choice that was made elsewhere."""
+        self.pickers["ablation"].marked = list(choice.ablations)
+        self._take(choice)
         self._draw_pickers()
 
     @property
@@ -76,7 +84,8 @@ class NewRunScreen(LamoScreen):
 
     def _draw_pickers(self) -> None:
         pickers, choice = self.pickers, self.choice
-        values = {"task": choice.task, "ratio": f"{choice.ratio:g}", "variant": choice.variant, "device": choice.device}
+        values = {"task": choice.task, "ratio": f"{choice.ratio:g}", "method": choice.method}
+        values |= {"variant": choice.variant, "device": choice.device}
         for name, picker in pickers.items():
             picker.draw(self.colours)
             if name in values and values[name] != picker.chosen:
@@ -108,6 +117,7 @@ class NewRunScreen(LamoScreen):
                 task=pickers["task"].chosen,
                 variant=pickers["variant"].chosen,
                 ratio=float(pickers["ratio"].chosen),
+                method=pickers["method"].chosen,
                 device=pickers["device"].chosen,
                 ablations=tuple(pickers["ablation"].marked),
             )
@@ -182,8 +192,19 @@ class NewRunScreen(LamoScreen):
                 picker.begin_search()
 
     def action_seed(self, by: int) -> None:
-        """Take another seed."""
-        self._take(replace(self.choice, seed=max(0, self.choice.seed + by)))
+        """Take the next seeds, as many as there are."""
+        by = max(by, -self.choice.seeds[0])
+        self._take(replace(self.choice, seeds=tuple(seed + by for seed in self.choice.seeds)))
+
+    def action_seeds(self) -> None:
+        """Type which seeds are run."""
+
+        def entered(text: str | None) -> None:
+            if text is not None:
+                self._take(replace(self.choice, seeds=parse_seeds(text)))
+
+        hint = "one run each, such as 3 or 0-4; several wait for each other in the queue"
+        self.app.push_screen(Entry("seeds", shown_seeds(self.choice.seeds), parse_seeds, hint), entered)
 
     def action_edit(self) -> None:
         """Choose a setting and give it another value."""
@@ -220,14 +241,23 @@ class NewRunScreen(LamoScreen):
         self.notify("copied the command line")
 
     def action_start(self) -> None:
-        """Start the run and open it."""
-        self.lamo.try_to(self._start)
+        """Start the run and open it; several seeds go through the queue."""
+        self.lamo.try_to(self._start if len(self.choice.seeds) == 1 else self._queue)
+
+    def action_queue(self) -> None:
+        """Let the runs wait until their device is free."""
+        self.lamo.try_to(self._queue)
 
     def _start(self) -> str:
         choice = self.choice
-        run = steering.start(self.lamo.root, choice.preset, choice.ablations, choice.settings, choice.flags)
+        run = steering.start(self.lamo.root, replace(choice.recipe(), flags=choice.flags))
         self.lamo.open_run(run.id)
         return f"started {run.id}"
+
+    def _queue(self) -> str:
+        runs = steering.wait_in_queue(self.lamo.root, self.choice.recipe(), self.choice.seeds)
+        self.lamo.action_mode("runs")
+        return f"{len(runs)} runs wait for their device" if len(runs) > 1 else f"{runs[0].id} waits for its device"
 
     def action_back(self) -> None:
         """Go back to the list of runs."""
@@ -245,6 +275,9 @@ def _options(name: str) -> list[tuple[str, str]]:
         return [(variant, variant) for variant in sorted(found, key=lambda variant: variant != PLAIN)]
     if name == "ratio":
         return _ratio_options(Choice().task)
+    if name == "method":
+        methods = sorted(preset_names("methods"), key=lambda method: (method != METHOD, method))
+        return [(method, method) for method in methods]
     if name == "device":
         return [(device, device) for device in choices.DEVICES]
     return [(ablation, ablation) for ablation in preset_names("ablations")]

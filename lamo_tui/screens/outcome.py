@@ -10,8 +10,10 @@ from rich.text import Text
 
 from lamo_core.config import RunConfig
 from lamo_core.evaluation.targets import targets_from_returns
+from lamo_core.methods import METHODS
 from lamo_core.runs.estimate import estimate
 from lamo_core.runs.index import RunSummary
+from lamo_core.seeds import shown_seeds
 from lamo_tui.choices import Choice, DataFacts, descriptions, differences, histogram_lines
 from lamo_tui.cli.output import duration, rate
 from lamo_tui.text import figure, inked, paragraph, percent, short_id, size
@@ -32,7 +34,9 @@ def plan_text(
     """Draw name, command, work, time and changes of the preset; little room leaves out what can be missed."""
     dim, model, optim = colours.dim, config.model, config.optim
     text = Text()
-    text.append(config.name, Style(bold=True)).append(f"   seed {config.seed}   {config.device}\n", dim)
+    count = len(choice.seeds)
+    seeds = f"seeds {shown_seeds(choice.seeds)}: {count} runs" if count > 1 else f"seed {config.seed}"
+    text.append(config.name, Style(bold=True)).append(f"   {seeds}   {config.device}\n", dim)
     text.append(f"$ {choice.command()}\n", colours.secondary)
     if height >= 16:
         for name, description in descriptions(choice):
@@ -40,7 +44,10 @@ def plan_text(
         text.append("\n")
     else:
         text.append_text(_changes(choice, width, colours))
-    parts = [model.backbone, _adapter(config), f"{model.embedding} embeddings", f"context {model.context}"]
+    if METHODS[config.method].memory:
+        parts = [model.backbone, _adapter(config), f"{model.embedding} embeddings", f"context {model.context}"]
+    else:
+        parts = ["no trunk", f"width {config.markov.width}", "the newest observation alone"]
     work = [f"{optim.steps:,} steps of {optim.batch_size} windows"]
     if facts is not None and facts.transitions:
         seen = optim.steps * optim.batch_size * model.context / facts.transitions
@@ -49,7 +56,7 @@ def plan_text(
     words = [f"weight {weight:g}", f"from {config.language.source}"] if weight else ["no language loss"]
     text.append_text(paragraph("model", parts, width, dim))
     text.append_text(paragraph("work", work, width, dim))
-    text.append_text(paragraph("time", _time(config, runs), width, dim))
+    text.append_text(paragraph("time", _time(config, runs, count), width, dim))
     text.append_text(paragraph("words", words, width, dim))
     return text.append("\n").append_text(_changes(choice, width, colours)) if height >= 16 else text
 
@@ -76,13 +83,14 @@ def _adapter(config: RunConfig) -> str:
     return words[model.adapter]
 
 
-def _time(config: RunConfig, runs: Sequence[RunSummary]) -> list[str]:
+def _time(config: RunConfig, runs: Sequence[RunSummary], count: int) -> list[str]:
     known = estimate(config, runs)
     if known is None:
         return ["unknown: no run like it here yet"]
     status = known.run.status
+    together = f" each, {duration(count * known.seconds)} in all" if count > 1 else ""
     return [
-        f"about {duration(known.seconds)}",
+        f"about {duration(known.seconds)}{together}",
         f"like {short_id(known.run.id)}: {rate(status.rate)} steps/s",
         status.device,
     ]

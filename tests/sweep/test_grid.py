@@ -44,6 +44,14 @@ def test_every_combination_is_one_run_and_seeds_come_last_in_the_table() -> None
     assert (config.seed, config.data.ratio) == (1, 0.1)
 
 
+def test_methods_that_do_not_fit_a_task_have_no_runs_there() -> None:
+    tasks = (("atari-pong", (0.01,)), ("mujoco-hopper", (0.01,)))
+    grid = Grid(tasks, methods=("nfq", "td3+bc"))
+    assert [item.key for item in expand(grid)] == ["atari-pong-1pct-nfq-s0", "mujoco-hopper-1pct-td3-bc-s0"]
+    with pytest.raises(UsageError, match="did you mean 'nfq'"):
+        expand(Grid(tasks, methods=("nqf",)))
+
+
 def test_a_share_that_no_preset_names_gets_its_own_name() -> None:
     (item,) = expand(Grid((("atari-pong", (0.05,)),), settings=("optim.steps=7",)))
     config = resolve_item(item).config

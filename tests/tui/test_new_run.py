@@ -31,6 +31,13 @@ async def opened(pilot: Pilot[None]) -> NewRunScreen:
     return screen
 
 
+async def relist(pilot: Pilot[None]) -> None:
+    """Let the dashboard list the folder anew, though its clock stands still."""
+    assert isinstance(pilot.app, LamoApp)
+    pilot.app.store._listed_at = -float("inf")
+    await look(pilot)
+
+
 async def test_a_choice_shows_its_data_and_command_at_once(made_folder: Path, dashboard: OpenDashboard) -> None:
     async with dashboard(made_folder) as pilot:
         screen = await opened(pilot)
@@ -47,12 +54,12 @@ async def test_a_choice_shows_its_data_and_command_at_once(made_folder: Path, da
 async def test_lists_decide_the_run(made_folder: Path, dashboard: OpenDashboard) -> None:
     async with dashboard(made_folder) as pilot:
         screen = await opened(pilot)
-        await pilot.press("tab", "down", "tab", "slash", *"weight-0", "enter", "space", "plus", "plus")
+        await pilot.press("tab", "down", "tab", "tab", "slash", *"weight-0", "enter", "space", "plus", "plus")
         await pilot.app.workers.wait_for_complete()
         await pilot.pause()
         assert screen.choice.ratio == 0.1
         assert screen.choice.ablations == ("language-weight-0",)
-        assert screen.choice.seed == 2
+        assert screen.choice.seeds == (2,)
         words = "lamo train --preset atari-breakout-10pct --ablation language-weight-0 --seed 2 --detach"
         assert screen.choice.command() == words
         assert "86 of 857 episodes" in screen_text(pilot.app)
@@ -61,7 +68,7 @@ async def test_lists_decide_the_run(made_folder: Path, dashboard: OpenDashboard)
 async def test_search_narrows_the_list_that_has_the_keys(made_folder: Path, dashboard: OpenDashboard) -> None:
     async with dashboard(made_folder) as pilot:
         screen = await opened(pilot)
-        await pilot.press("tab", "tab", "slash", *"rank", "down")
+        await pilot.press("tab", "tab", "tab", "slash", *"rank", "down")
         picker = screen.pickers["ablation"]
         assert [row.key for row in picker.rows.rows] == ["lora-rank-16", "lora-rank-4", "lora-rank-64"]
         await pilot.press("enter", "space")
@@ -104,6 +111,63 @@ async def test_enter_starts_the_run_and_opens_it(
         assert run.settings["seed"] == 1
         assert isinstance(pilot.app.screen, RunScreen)
         assert pilot.app.screen.lamo.opened == run_id
+
+
+async def test_a_method_is_chosen_with_its_settings(made_folder: Path, dashboard: OpenDashboard) -> None:
+    async with dashboard(made_folder) as pilot:
+        screen = await opened(pilot)
+        await pilot.press("tab", "tab", "slash", *"iql", "enter")
+        await pilot.pause()
+        assert screen.choice.method == "iql"
+        assert screen.choice.resolve().config.method == "iql"
+        assert screen.choice.command() == "lamo train --preset atari-breakout-1pct --method iql --detach"
+        assert "Implicit Q-learning" in screen_text(pilot.app)
+
+
+async def test_several_seeds_are_several_runs_in_the_queue(
+    tmp_path: Path, dashboard: OpenDashboard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served: list[Path] = []
+    monkeypatch.setattr(steering, "wait_for_device", served.append)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    async with dashboard(tmp_path / "runs") as pilot:
+        await pilot.press("escape")
+        screen = await opened(pilot)
+        await pilot.press("s", "backspace", *"2-1", "enter")
+        assert "is no range" in screen_text(pilot.app)
+        await pilot.press(*["backspace"] * 3, *"0-2", "enter")
+        await pilot.pause()
+        assert "seeds 0-2: 3 runs" in screen_text(pilot.app)
+        assert screen.choice.command() == "lamo train --preset atari-breakout-1pct --seeds 0-2"
+        await pilot.press("enter")
+        await look(pilot)
+        runs = list_runs(tmp_path / "runs")
+        assert sorted((run.settings["seed"], run.state, run.position) for run in runs) == [
+            (0, "queued", 1),
+            (1, "queued", 2),
+            (2, "queued", 3),
+        ]
+        assert served == [tmp_path / "runs"]
+        await relist(pilot)
+        assert "queued 3" in screen_text(pilot.app)
+
+
+async def test_one_run_can_wait_too(
+    tmp_path: Path, dashboard: OpenDashboard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(steering, "wait_for_device", lambda root: None)
+    async with dashboard(tmp_path / "runs") as pilot:
+        await pilot.press("escape")
+        screen = await opened(pilot)
+        assert screen.choice.command(waiting=True).endswith("--queue")
+        await pilot.press("w")
+        await look(pilot)
+        (run,) = list_runs(tmp_path / "runs")
+        assert run.state == "queued"
+        await relist(pilot)
+        await pilot.press("s", "y")
+        await look(pilot)
+        assert list_runs(tmp_path / "runs")[0].state == "stopped"
 
 
 async def test_a_newcomer_is_welcomed_and_led_to_a_first_run(tmp_path: Path, dashboard: OpenDashboard) -> None:
