@@ -1,59 +1,81 @@
-"""`lamo data`: the bundled data sets: list, describe, unpack, check, delete, and collect anew."""
+"""`lamo data`: the data sets on this machine: list, describe, check, delete; and the commands that bring more."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lamo_tui.cli.collect import COLLECT_EPILOG, collect
+from lamo_tui.cli.data_exchange import EXPORT_EPILOG, IMPORT_EPILOG, export, import_set
+from lamo_tui.cli.data_get import GET_EPILOG, get
+from lamo_tui.cli.transfer import file_size
+
+if TYPE_CHECKING:
+    from lamo_core.data.sources.locate import AnySet
 
 app = typer.Typer(
-    help="List, describe, unpack, check and collect data sets.",
+    help="List, describe, fetch, check, exchange and collect data sets.",
     no_args_is_help=True,
     rich_markup_mode=None,
     epilog="Examples:  lamo data list   ·   lamo data show breakout-medium",
 )
 
 _Name = Annotated[str, typer.Argument(help="A set of `lamo data list`.", metavar="SET")]
+_Source = Annotated[
+    str | None, typer.Option(help="bundled, d4rl, dqn-replay or minari, where a name is not enough.")
+]
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
 
 @app.command("list", epilog="Examples:  lamo data list   ·   lamo data list --json")
 def list_sets(as_json: _Json = False) -> None:
-    """List the data sets, their size, and how much of them is unpacked."""
-    from lamo_core.data.sources.bundled import all_set_names
-    from lamo_core.data.sources.upkeep import set_status
+    """List the data sets on this machine, their size, and how much of them is unpacked."""
+    from lamo_core.data.sources.upkeep import all_sets
     from lamo_tui.cli.output import emit_json, emit_table
 
-    rows = [set_status(name) for name in all_set_names()]
+    rows = [_row(found) for found in all_sets()]
     if as_json:
-        emit_json({"sets": [asdict(row) for row in rows]})
+        emit_json({"sets": rows})
         return
-    columns = ("set", "task", "episodes", "transitions", "mean return", "log", "unpacked")
-    cells = [
-        (
-            row.name,
-            row.task,
-            f"{row.episodes:,}",
-            f"{row.transitions:,}",
-            f"{row.mean_return:.1f}",
-            _size(row.log_bytes),
-            f"{row.cached_episodes:,} episodes, {_size(row.cached_bytes)}" if row.needs_unpacking else "ready",
-        )
-        for row in rows
-    ]
-    emit_table(columns, cells, right=columns[2:6])
+    columns = ("set", "source", "task", "episodes", "transitions", "mean return", "log", "unpacked")
+    emit_table(columns, [_cells(row) for row in rows], right=columns[3:7], optional=("log", "source"))
+
+
+def _row(found: AnySet) -> dict[str, Any]:
+    from lamo_core.data.sources.upkeep import set_status
+    from lamo_core.errors import LamoError
+
+    try:
+        return asdict(set_status(found))
+    except LamoError as error:  # one damaged set must not hide the others
+        return {"name": found.name, "source": found.source, "error": str(error)}
+
+
+def _cells(row: dict[str, Any]) -> tuple[object, ...]:
+    if "error" in row:
+        return (row["name"], row["source"], None, None, None, None, None, "damaged: see `lamo data verify`")
+    unpacked = f"{row['cached_episodes']:,} episodes, {file_size(row['cached_bytes'])}"
+    return (
+        row["name"],
+        row["source"],
+        row["task"],
+        f"{row['episodes']:,}",
+        f"{row['transitions']:,}",
+        f"{row['mean_return']:.1f}",
+        file_size(row["log_bytes"]),
+        unpacked if row["needs_unpacking"] else "ready",
+    )
 
 
 @app.command("show", epilog="Examples:  lamo data show breakout-medium   ·   lamo data show pong-medium --json")
-def show(name: _Name, as_json: _Json = False) -> None:
-    """Print the card of a set: how it was collected, by what, its returns and lengths, its licence."""
-    from lamo_core.data.sources.bundled import read_card
+def show(name: _Name, source: _Source = None, as_json: _Json = False) -> None:
+    """Print the card of a set: how it was made, by what, its returns and lengths, its licence."""
+    from lamo_core.data.sources.locate import find_anywhere
     from lamo_tui.cli.output import emit_json
 
-    card = read_card(name)
+    card = find_anywhere(name, source).card()
     if as_json:
         emit_json(card)
         return
@@ -63,33 +85,6 @@ def show(name: _Name, as_json: _Json = False) -> None:
         typer.echo(line)
 
 
-@app.command("get", epilog="Examples:  lamo data get breakout-medium --ratio 0.01   ·   lamo data get qbert-medium")
-def get(
-    name: _Name,
-    ratio: Annotated[float, typer.Option(help="Share of the episodes, above 0 and at most 1.")] = 1.0,
-    seed: Annotated[int, typer.Option(help="Decides which episodes; the seed of the runs that use them.")] = 0,
-    as_json: _Json = False,
-) -> None:
-    """Unpack the episodes that a ratio selects into the cache; goes on where it was stopped."""
-    from lamo_core.data.ratio import select_episodes
-    from lamo_core.data.sources.bundled import fetch_episodes, lengths_and_returns, open_log, set_path
-    from lamo_core.data.sources.bundled_vectors import vector_set_names
-    from lamo_tui.cli.output import emit_json, progress
-
-    lengths, _ = lengths_and_returns(name)
-    episodes = select_episodes(lengths, ratio, seed)
-    if name in vector_set_names():
-        packed = set_path(name).stat().st_size
-    else:
-        with progress() as report:
-            packed = sum(len(file.content) for file in fetch_episodes(open_log(name), episodes, report))
-    transitions = int(lengths[episodes].sum())
-    if as_json:
-        emit_json({"set": name, "episodes": len(episodes), "transitions": transitions, "bytes": packed})
-    else:
-        typer.echo(f"{name}: {len(episodes):,} episodes with {transitions:,} transitions are ready ({_size(packed)})")
-
-
 @app.command(
     "verify",
     epilog="Examples:  lamo data verify breakout-medium   ·   lamo data verify pong-medium --replay 5",
@@ -97,14 +92,16 @@ def get(
 def verify(
     name: _Name,
     replay: Annotated[int, typer.Option(min=0, help="Also replay that many episodes and compare frames.")] = 0,
+    source: _Source = None,
     as_json: _Json = False,
 ) -> None:
-    """Check a set's log and its unpacked frames; damaged frames are deleted and made again when needed."""
+    """Check a set's file and its frames; damaged frames that can be made again are deleted."""
+    from lamo_core.data.sources.locate import find_anywhere
     from lamo_core.data.sources.upkeep import verify_set
     from lamo_tui.cli.output import emit_json, progress
 
     with progress() as report:
-        result = verify_set(name, replay, report)
+        result = verify_set(find_anywhere(name, source), replay, report)
     if as_json:
         emit_json(asdict(result))
         return
@@ -114,23 +111,21 @@ def verify(
         typer.echo(f"episodes replayed, all frames and rewards equal: {result.replayed}")
 
 
-@app.command("rm", epilog="Examples:  lamo data rm breakout-medium   ·   lamo data rm qbert-medium --json")
-def remove(name: _Name, as_json: _Json = False) -> None:
-    """Delete the unpacked frames of a set; its action log stays, so they can be made again."""
-    from lamo_core.data.sources.bundled import set_path
-    from lamo_core.data.sources.upkeep import remove_cache
+@app.command("rm", epilog="Examples:  lamo data rm breakout-medium   ·   lamo data rm hopper-medium-v2 --json")
+def remove(name: _Name, source: _Source = None, as_json: _Json = False) -> None:
+    """Delete the unpacked frames of a set that ships with lamo, which can be made again, or any other set."""
+    from lamo_core.data.sources.locate import find_anywhere
+    from lamo_core.data.sources.upkeep import remove_set
     from lamo_tui.cli.output import emit_json
 
-    set_path(name)
-    freed = remove_cache(name)
+    freed = remove_set(find_anywhere(name, source))
     if as_json:
         emit_json({"set": name, "freed_bytes": freed})
     else:
-        typer.echo(f"{name}: {_size(freed)} freed")
+        typer.echo(f"{name}: {file_size(freed)} freed")
 
 
-def _size(count: int) -> str:
-    return f"{count / 1e6:,.1f} MB" if count >= 100_000 else f"{count / 1e3:,.1f} kB"
-
-
+app.command("get", epilog=GET_EPILOG)(get)
+app.command("import", epilog=IMPORT_EPILOG)(import_set)
+app.command("export", epilog=EXPORT_EPILOG)(export)
 app.command("collect", epilog=COLLECT_EPILOG)(collect)

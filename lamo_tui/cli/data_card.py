@@ -21,11 +21,25 @@ def card_lines(card: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield from _histogram(card["histogram"])
     yield ""
-    yield from _vector_lines(card) if vectors else _atari_lines(card)
-    for source in card["behaviour_sources"]:
-        yield f"policies  {source}"
+    if "origin" in card:
+        yield from _origin_lines(card)
+    else:
+        yield from _vector_lines(card) if vectors else _atari_lines(card)
+        for source in card["behaviour_sources"]:
+            yield f"policies  {source}"
     yield f"licence   {card['licence']}"
     yield f"log       {card['log_bytes']:,} bytes, SHA-256 {card['log_sha256']}"
+
+
+def _origin_lines(card: Mapping[str, Any]) -> Iterator[str]:
+    yield f"source    {card['origin']['source']}"
+    for address in card["origin"]["addresses"]:
+        yield f"from      {address}"
+    yield f"rewards   {card['reward_unit']}"
+    if card["partial_transitions"]:
+        yield f"left out  {card['partial_transitions']:,} transitions of episodes that the data cut off"
+    for note in card["notes"]:
+        yield f"note      {note}"
 
 
 def _atari_lines(card: Mapping[str, Any]) -> Iterator[str]:

@@ -18,8 +18,9 @@ from lamo_core.data.frame_blocks import FrameBlocks
 from lamo_core.data.sources import bundled, open_data
 from lamo_core.data.sources.action_log import ActionLog, write_log
 from lamo_core.data.sources.bundled import cached_file, frame_path, open_log
+from lamo_core.data.sources.locate import ShippedSet
 from lamo_core.data.sources.replay import STAGE
-from lamo_core.data.sources.upkeep import remove_cache, set_status, verify_set
+from lamo_core.data.sources.upkeep import remove_set, set_status, verify_set
 from lamo_core.errors import DataError, MissingError, StorageError, UsageError
 from lamo_core.tasks.atari_emulator import AtariEmulator
 
@@ -73,10 +74,10 @@ def test_frames_and_rewards_are_those_of_the_emulator(tiny_set: str) -> None:
 def test_ratio_replays_only_its_episodes(tiny_set: str) -> None:
     store = open_data(DataConfig(set=tiny_set, ratio=0.01), TASK, 3)
     assert len(store.lengths) == 1
-    assert set_status(tiny_set).cached_episodes == 1
+    assert set_status(ShippedSet(tiny_set)).cached_episodes == 1
     larger = open_data(DataConfig(set=tiny_set, ratio=0.4), TASK, 3)
     assert store.returns()[0] in larger.returns()
-    assert set_status(tiny_set).cached_episodes == len(larger.lengths) > 1
+    assert set_status(ShippedSet(tiny_set)).cached_episodes == len(larger.lengths) > 1
 
 
 def test_small_memory_gives_the_same_frames(cached_set: str) -> None:
@@ -189,8 +190,8 @@ def test_killed_replay_goes_on(tiny_set: str, tiny_assets: Path) -> None:
     process.stdout.readline()
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
-    before = set_status(tiny_set).cached_episodes
-    assert 0 < before < set_status(tiny_set).episodes
+    before = set_status(ShippedSet(tiny_set)).cached_episodes
+    assert 0 < before < set_status(ShippedSet(tiny_set)).episodes
     stages: list[tuple[str, int, int]] = []
     store = open_data(DataConfig(set=tiny_set), TASK, 0, lambda *stage: stages.append(stage))
     replayed = {total for stage, _, total in stages if stage == STAGE}
@@ -228,19 +229,19 @@ def test_upkeep(cached_set: str) -> None:
     content = bytearray(frame_path(log, 2).read_bytes())
     content[-10] ^= 1
     frame_path(log, 2).write_bytes(content)
-    result = verify_set(cached_set, replay=2)
+    result = verify_set(ShippedSet(cached_set), replay=2)
     assert (result.cached_checked, result.removed, result.replayed) == (len(log.table), (2,), 2)
-    assert verify_set(cached_set).removed == ()
-    assert remove_cache(cached_set) > 0
-    assert set_status(cached_set).cached_episodes == 0
-    assert remove_cache(cached_set) == 0
+    assert verify_set(ShippedSet(cached_set)).removed == ()
+    assert remove_set(ShippedSet(cached_set)) > 0
+    assert set_status(ShippedSet(cached_set)).cached_episodes == 0
+    assert remove_set(ShippedSet(cached_set)) == 0
 
 
 def test_card_of_another_log(own_assets: Path) -> None:
     log = open_log("qbert-medium")
     _rewrite(log, own_assets, noise=0.5)
     with pytest.raises(DataError, match="not the one that its card describes"):
-        verify_set("qbert-medium")
+        verify_set(ShippedSet("qbert-medium"))
 
 
 def test_wrong_names(tiny_set: str) -> None:

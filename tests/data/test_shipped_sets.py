@@ -9,6 +9,7 @@ import pytest
 
 from lamo_core.data.mixtures import MIXTURES
 from lamo_core.data.sources.bundled import log_path, open_log, read_card, set_names
+from lamo_core.data.sources.locate import ShippedSet
 from lamo_core.data.sources.upkeep import verify_set
 from lamo_core.places import assets_dir
 
@@ -40,14 +41,14 @@ def test_an_episode_comes_back(
     name: str, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LAMO_CACHE", str(tmp_path_factory.mktemp("cache")))
-    assert verify_set(name, replay=1).replayed == 1
+    assert verify_set(ShippedSet(name), replay=1).replayed == 1
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_tenth_comes_back(name: str) -> None:
     episodes = len(open_log(name).table)
-    assert verify_set(name, replay=episodes // 10).replayed == episodes // 10
+    assert verify_set(ShippedSet(name), replay=episodes // 10).replayed == episodes // 10
 
 
 def test_quality_is_mixed() -> None:

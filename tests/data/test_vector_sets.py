@@ -9,7 +9,8 @@ from lamo_core.config import DataConfig, TaskConfig
 from lamo_core.data.sources import open_data
 from lamo_core.data.sources.bundled import all_set_names, lengths_and_returns, read_card
 from lamo_core.data.sources.bundled_vectors import open_vectors, vector_path, vector_set_names
-from lamo_core.data.sources.upkeep import remove_cache, set_status, verify_set
+from lamo_core.data.sources.locate import ShippedSet
+from lamo_core.data.sources.upkeep import remove_set, set_status, verify_set
 from lamo_core.data.vector_recipes import RECIPES
 from lamo_core.data.windows import WindowSampler
 from lamo_core.errors import UsageError
@@ -37,9 +38,9 @@ def test_card_file_and_recipe_agree(name: str) -> None:
     assert sum(policy["episodes"] for policy in card["policies"]) == card["episodes"] == len(content.lengths)
     assert len(np.unique(content.seeds)) == len(content.seeds)
     assert content.lengths.max() <= task.horizon
-    assert verify_set(name).log_sha256 == content.sha256
-    assert set_status(name).needs_unpacking is False
-    assert remove_cache(name) == 0
+    assert verify_set(ShippedSet(name)).log_sha256 == content.sha256
+    assert set_status(ShippedSet(name)).needs_unpacking is False
+    assert remove_set(ShippedSet(name)) == 0
     np.testing.assert_array_equal(lengths_and_returns(name)[1], content.returns)
 
 
@@ -86,7 +87,7 @@ def test_smaller_ratios_lie_inside_larger_ones() -> None:
     large = open_data(DataConfig(set="hopper-medium", ratio=0.1), task, 3)
     other = open_data(DataConfig(set="hopper-medium", ratio=0.01), task, 4)
 
-    assert len(small.lengths) == round(0.01 * set_status("hopper-medium").episodes)
+    assert len(small.lengths) == round(0.01 * set_status(ShippedSet("hopper-medium")).episodes)
     assert set(small.returns()) <= set(large.returns())
     assert set(small.returns()) != set(other.returns())
 

@@ -31,7 +31,7 @@ def convert_d4rl(
 ) -> dict[str, Any]:
     """Write the set and its card into the folder `out` and return the card; raises `DataError`, `StorageError`.
 
-    `facts` are those of a card, and `features`: how many numbers of each observation are kept, 0 for all.
+    `facts` are those of a card, and `features`: how many numbers of an observation are kept if it has twice as many.
     """
     with Hdf5File(path) as file:
         content = _read(file, facts, report)
@@ -86,7 +86,7 @@ def _observations(file: Hdf5File, steps: int, bounds: NDArray[np.int64], feature
     """Return T + 1 rows per episode; where the last one is not in the file, the one before stands for it."""
     table = file.numbers("observations", ndim=2)
     width = table.shape[1]
-    if len(table) != steps or not 0 < width <= MAX_WIDTH or width < features:
+    if len(table) != steps or not 0 < width <= MAX_WIDTH:
         file.fail(f"its observations have shape {table.shape} with {steps:,} actions")
     values = float_table(file, "observations", file.read(table))
     if file.has("next_observations"):
@@ -96,7 +96,7 @@ def _observations(file: Hdf5File, steps: int, bounds: NDArray[np.int64], feature
         last = float_table(file, "next_observations", file.read(following)[bounds - 1])
     else:
         last = values[bounds - 1]
-    if features:
+    if features and width == 2 * features:
         values, last = values[:, :features], last[:, :features]
     return np.insert(values, bounds, last, axis=0)
 

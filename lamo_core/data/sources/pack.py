@@ -47,7 +47,7 @@ def pack_set(mixture: Mixture, folder: Path, out: Path, transitions: int) -> dic
         max_steps=mixture.max_steps,
         ale_py=version("ale-py"),
     )
-    table = np.array([_record(episode, policies) for episode in episodes], TABLE)
+    table = np.array([log_record(episode, policies) for episode in episodes], TABLE)
     actions = np.concatenate([episode.actions for episode in episodes])
     digest = write_log(out / f"{mixture.name}.lamolog", header, table, actions)
     card = _card(mixture, table, actions, digest, (out / f"{mixture.name}.lamolog").stat().st_size)
@@ -70,7 +70,8 @@ def _load_all(mixture: Mixture, folder: Path, transitions: int) -> list[Recorded
     return episodes
 
 
-def _record(episode: RecordedEpisode, policies: tuple[str, ...]) -> tuple[Any, ...]:
+def log_record(episode: RecordedEpisode, policies: tuple[str, ...]) -> tuple[Any, ...]:
+    """Return the episode's row of a log's `TABLE`."""
     return (
         episode.seed,
         episode.noops,

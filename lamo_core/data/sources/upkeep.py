@@ -1,9 +1,10 @@
-"""What `lamo data` does beside training: what is cached, whether it is whole, and how to get rid of it."""
+"""What `lamo data` does beside training: which sets are here, whether they are whole, and how to get rid of them."""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -11,19 +12,23 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lamo_core.data.sources.action_log import ActionLog
-from lamo_core.data.sources.bundled import cache_folder, cached_file, frame_path, open_log, read_card
-from lamo_core.data.sources.bundled_vectors import open_vectors, vector_set_names
+from lamo_core.data.sources.action_log import ActionLog, read_log
+from lamo_core.data.sources.bundled import all_set_names, cache_folder, cached_file, frame_path
+from lamo_core.data.sources.frame_file import FrameFile
+from lamo_core.data.sources.frame_set import episode_file
+from lamo_core.data.sources.locate import AnySet, ShippedSet
+from lamo_core.data.sources.received import ReceivedSet, again, received_sets, remove_received
 from lamo_core.data.sources.replay import Progress, replay_episodes
-from lamo_core.errors import DataError, StorageError
+from lamo_core.data.sources.vector_file import read_vectors
+from lamo_core.errors import DataError, MissingError, StorageError
 from lamo_core.places import data_dir
 
-CHECKING = "checking the cached frames"
+CHECKING = "checking the frames"
 
 
 @dataclass(frozen=True)
 class SetStatus:
-    """A bundled set and how much of it lies in the cache."""
+    """A set and how much of it lies in the cache."""
 
     name: str
     task: str
@@ -34,36 +39,38 @@ class SetStatus:
     cached_episodes: int
     cached_bytes: int
     needs_unpacking: bool = True
-    """Whether frames must be made before training; vector sets are read as they are."""
+    """Whether frames must be made before training; other sets are read as they are."""
+    source: str = "bundled"
 
 
-def set_status(name: str) -> SetStatus:
-    """Return the state of a bundled set; raises `UsageError`, `DataError`."""
-    card = read_card(name)
-    if name in vector_set_names():
-        return SetStatus(
-            name=name,
-            task=str(card["task"]),
-            episodes=int(card["episodes"]),
-            transitions=int(card["transitions"]),
-            mean_return=float(card["returns"]["mean"]),
-            log_bytes=int(card["log_bytes"]),
-            cached_episodes=0,
-            cached_bytes=0,
-            needs_unpacking=False,
-        )
-    log = open_log(name)
-    cached = [file for file in _cache_files(name) if file.parent == cache_folder(log)]
+def all_sets() -> list[AnySet]:
+    """Return every set on this machine: those that ship with lamo, then those that came from elsewhere."""
+    return [*map(ShippedSet, all_set_names()), *received_sets()]
+
+
+def set_status(found: AnySet) -> SetStatus:
+    """Return the state of a set; raises `DataError`."""
+    card = found.card()
+    log = None if found.is_vectors else read_log(found.path)
+    replayed = log is not None and is_replayed(found, log)
+    cached = [file for file in _cache_files(log) if file.parent == cache_folder(log)] if log and replayed else []
     return SetStatus(
-        name=name,
-        task=f"atari-{log.header.game}",
-        episodes=len(log.table),
-        transitions=len(log.actions),
-        mean_return=float(log.table["return"].mean()),
+        name=found.name,
+        task=str(card["task"]),
+        episodes=int(card["episodes"]),
+        transitions=int(card["transitions"]),
+        mean_return=float(card["returns"]["mean"]),
         log_bytes=int(card["log_bytes"]),
         cached_episodes=len(cached),
         cached_bytes=sum(file.stat().st_size for file in cached),
+        needs_unpacking=replayed,
+        source=found.source,
     )
+
+
+def is_replayed(found: AnySet, log: ActionLog) -> bool:
+    """Return whether the frames of a log are made by replaying it; otherwise they lie beside it."""
+    return isinstance(found, ShippedSet) or bool(log.header.ale_py)
 
 
 @dataclass(frozen=True)
@@ -78,44 +85,48 @@ class Verification:
     replayed: int
 
 
-def verify_set(name: str, replay: int = 0, progress: Progress | None = None) -> Verification:
-    """Check the log against its card, every cached frame against the log, and replay some episodes anew.
+def verify_set(found: AnySet, replay: int = 0, progress: Progress | None = None) -> Verification:
+    """Check a set against its card, its frames against their hashes, and replay some episodes of a log anew.
 
-    `replay` episodes are spread evenly over the set. Raises `DataError` at a damaged log or an episode that
-    does not come back; damaged cache files are deleted.
+    `replay` episodes are spread evenly over the set. Raises `DataError` at a damaged file, at damaged frames that
+    cannot be made again, and at an episode that does not come back; damaged cache files are deleted.
     """
-    if name in vector_set_names():
-        return _verify_vectors(name)
-    log = open_log(name)
-    if read_card(name).get("log_sha256") != log.sha256:
-        raise DataError(f"the log of {name} is not the one that its card describes; install lamo again")
-    cached = [episode for episode in range(len(log.table)) if frame_path(log, episode).exists()]
-    removed = []
-    for done, episode in enumerate(cached, start=1):
-        if not _is_whole(log, episode):
-            frame_path(log, episode).unlink(missing_ok=True)
-            removed.append(episode)
-        if progress is not None:
-            progress(CHECKING, done, len(cached))
-    count = min(replay, len(log.table))
-    if count:
-        _replay_anew(log, np.linspace(0, len(log.table) - 1, count).round().astype(np.int64), progress)
-    return Verification(name, log.sha256, len(cached), tuple(removed), count)
+    if found.is_vectors:
+        digest = read_vectors(found.path).sha256
+        _check_digest(found, digest)
+        return Verification(found.name, digest, 0, (), 0)
+    log = read_log(found.path)
+    _check_digest(found, log.sha256)
+    if not is_replayed(found, log):
+        return _verify_kept(found, log, progress)
+    return _verify_replayed(found, log, replay, progress)
 
 
-def _verify_vectors(name: str) -> Verification:
-    content = open_vectors(name)
-    if read_card(name).get("log_sha256") != content.sha256:
-        raise DataError(f"the file of {name} is not the one that its card describes; install lamo again")
-    return Verification(name, content.sha256, 0, (), 0)
+def remove_set(found: AnySet) -> int:
+    """Delete a set that came from elsewhere, or the unpacked frames of one that ships; return the freed bytes."""
+    freed = _remove_replayed(found)
+    return freed + (remove_received(found) if isinstance(found, ReceivedSet) else 0)
 
 
-def remove_cache(name: str) -> int:
-    """Delete the cached frames of a set, those of older logs too, and return the freed bytes."""
+def _remove_replayed(found: AnySet) -> int:
+    if found.is_vectors:
+        return 0
+    try:
+        log = read_log(found.path)
+    except (DataError, MissingError):
+        if isinstance(found, ReceivedSet):
+            return 0  # what is damaged can be deleted too
+        raise
+    return _remove_cache(log) if is_replayed(found, log) else 0
+
+
+def _remove_cache(log: ActionLog) -> int:
+    # those of older logs of the name too
     freed = 0
-    for file in _cache_files(name):
+    files = _cache_files(log)
+    for file in files:
         freed += file.stat().st_size
-    for folder in {file.parent for file in _cache_files(name)}:
+    for folder in {file.parent for file in files}:
         try:
             shutil.rmtree(folder)
         except OSError as error:
@@ -123,12 +134,51 @@ def remove_cache(name: str) -> int:
     return freed
 
 
-def _is_whole(log: ActionLog, episode: int) -> bool:
-    file = cached_file(log, episode)
-    if file is None:
-        return False
+def _check_digest(found: AnySet, digest: str) -> None:
+    if found.card().get("log_sha256") != digest:
+        advice = again(found.source, found.name) if isinstance(found, ReceivedSet) else "install lamo again"
+        raise DataError(f"the file of {found.name} is not the one that its card describes; {advice}")
+
+
+def _verify_replayed(found: AnySet, log: ActionLog, replay: int, progress: Progress | None) -> Verification:
+    cached = [episode for episode in range(len(log.table)) if frame_path(log, episode).exists()]
+    removed = _damaged(log, cached, lambda episode: cached_file(log, episode), progress)
+    for episode in removed:
+        frame_path(log, episode).unlink(missing_ok=True)
+    count = min(replay, len(log.table))
+    if count:
+        _replay_anew(log, np.linspace(0, len(log.table) - 1, count).round().astype(np.int64), progress)
+    return Verification(found.name, log.sha256, len(cached), tuple(removed), count)
+
+
+def _verify_kept(found: AnySet, log: ActionLog, progress: Progress | None) -> Verification:
+    assert isinstance(found, ReceivedSet)
+    episodes = list(range(len(log.table)))
+    damaged = _damaged(log, episodes, lambda episode: episode_file(found, log, episode), progress)
+    if damaged:
+        advice = again(found.source, found.name)
+        raise DataError(f"{len(damaged)} episodes of {found.name} have damaged frames; {advice}")
+    return Verification(found.name, log.sha256, len(episodes), (), 0)
+
+
+def _damaged(
+    log: ActionLog, episodes: list[int], file_of: Callable[[int], FrameFile | None], progress: Progress | None
+) -> list[int]:
+    damaged = []
+    for done, episode in enumerate(episodes, start=1):
+        if not _is_whole(log, episode, file_of):
+            damaged.append(episode)
+        if progress is not None:
+            progress(CHECKING, done, len(episodes))
+    return damaged
+
+
+def _is_whole(log: ActionLog, episode: int, file_of: Callable[[int], FrameFile | None]) -> bool:
     digest = sha256()
     try:
+        file = file_of(episode)
+        if file is None:
+            return False
         for index in range(file.blocks):
             digest.update(file.block(index).tobytes())
         return_fits = int(file.rewards().sum()) == int(log.table["return"][episode])
@@ -142,7 +192,8 @@ def _replay_anew(log: ActionLog, episodes: NDArray[np.int64], progress: Progress
         replay_episodes(log, episodes.tolist(), lambda episode: Path(folder) / f"{episode}.frames", progress)
 
 
-def _cache_files(name: str) -> list[Path]:
+def _cache_files(log: ActionLog) -> list[Path]:
     # Logs of one name but another content have folders of their own: <name>-<12 hexadecimal digits>.
+    name = log.header.name
     folders = [folder for folder in (data_dir() / "atari").glob(f"{name}-*") if folder.name[:-13] == name]
     return [file for folder in folders for file in sorted(folder.glob("*.frames"))]

@@ -1,0 +1,76 @@
+"""`lamo data import` and `lamo data export`: sets from files and folders, and into other forms."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from lamo_tui.cli.transfer import file_size
+
+IMPORT_EPILOG = (
+    "Examples:  lamo data import hopper_medium-v2.hdf5   ·   "
+    "lamo data import mine.lamovec --name mine && lamo train --preset mujoco-hopper-10pct --set data.set=mine"
+)
+EXPORT_EPILOG = (
+    "Examples:  lamo data export hopper-medium --format minari --out exported   ·   "
+    "lamo data export breakout-medium --format minari --out exported --ratio 0.01"
+)
+_Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+
+
+def import_set(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="A .lamovec or .lamolog, an HDF5 file of D4RL's kind, or the folder of a Minari data set.",
+            metavar="FILE",
+        ),
+    ],
+    name: Annotated[str, typer.Option(help="Name of the set; without it the file's own.")] = "",
+    task: Annotated[str, typer.Option(help="Task of a file that does not say it, such as mujoco-hopper.")] = "",
+    as_json: _Json = False,
+) -> None:
+    """Check a file, keep it in the data folder and train on it with --set data.set=NAME."""
+    from lamo_core.data.sources.importing import import_set as import_checked
+    from lamo_tui.cli.output import emit_json, progress
+
+    with progress() as report:
+        card = import_checked(file, name, task, report)
+    result: dict[str, Any] = {"set": card["name"], "task": card["task"]}
+    result |= {key: card[key] for key in ("episodes", "transitions", "log_sha256")}
+    if as_json:
+        emit_json(result)
+    else:
+        counts = f"{card['episodes']:,} episodes with {card['transitions']:,} transitions"
+        typer.echo(f"{card['name']}: {counts} for {card['task']}; train on it with --set data.set={card['name']}")
+
+
+def export(
+    name: Annotated[str, typer.Argument(help="A set of `lamo data list`.", metavar="SET")],
+    out: Annotated[Path, typer.Option(help="Folder that the set is written into.")],
+    form: Annotated[str, typer.Option("--format", help="minari, the only one so far.")] = "minari",
+    ratio: Annotated[float, typer.Option(help="Share of the episodes, above 0 and at most 1.")] = 1.0,
+    seed: Annotated[int, typer.Option(help="Decides which episodes.")] = 0,
+    source: Annotated[str | None, typer.Option(help="Source of the set, where a name is not enough.")] = None,
+    as_json: _Json = False,
+) -> None:
+    """Write a data set in the form of another library; pictures stay exactly as they are.
+
+    Minari reads it with MINARI_DATASETS_PATH set to the folder of --out.
+    """
+    from lamo_core.config import unknown_key
+    from lamo_core.data.sources.locate import find_anywhere
+    from lamo_core.data.sources.minari_export import export_minari
+    from lamo_tui.cli.output import emit_json, progress
+
+    if form != "minari":
+        raise unknown_key(form, ["minari"], "format")
+    with progress() as report:
+        result = export_minari(find_anywhere(name, source), out, ratio, seed, report)
+    if as_json:
+        emit_json(result)
+    else:
+        counts = f"{result['episodes']:,} episodes with {result['transitions']:,} transitions"
+        typer.echo(f"{result['path']}: {counts} ({file_size(result['bytes'])}); Minari's id is {result['id']}")
