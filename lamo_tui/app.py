@@ -18,11 +18,13 @@ from textual.worker import get_current_worker
 from lamo_core.errors import LamoError
 from lamo_tui import themes
 from lamo_tui.bindings import bindings_of
+from lamo_tui.choices import Choice, choice_of
 from lamo_tui.commands import LamoCommands
 from lamo_tui.messages import StoreFailed, StoreUpdated
 from lamo_tui.screens.base import LamoScreen
 from lamo_tui.screens.data import DataScreen
 from lamo_tui.screens.help import HelpScreen
+from lamo_tui.screens.matrix import MatrixScreen
 from lamo_tui.screens.new_run import NewRunScreen
 from lamo_tui.screens.run import RunScreen
 from lamo_tui.screens.runs import RunsScreen
@@ -45,6 +47,7 @@ class LamoApp(App[None]):
         "run": RunScreen,
         "new": NewRunScreen,
         "data": DataScreen,
+        "matrix": MatrixScreen,
         "help": HelpScreen,
     }
     DEFAULT_MODE = "runs"
@@ -140,12 +143,20 @@ class LamoApp(App[None]):
         self.switch_mode("run")
         self.wake()
 
-    def new_run(self, preset: str | None) -> None:
-        """Open the New run screen, with a preset chosen."""
+    def new_run(self, wanted: str | Choice | None) -> None:
+        """Open the New run screen, with a preset or a whole choice taken over."""
         self.action_mode("new")
         screen = self.screen
-        if preset is not None and isinstance(screen, NewRunScreen):
-            screen.call_after_refresh(screen.choose_preset, preset)
+        if wanted is not None and isinstance(screen, NewRunScreen):
+            choice = choice_of(wanted) if isinstance(wanted, str) else wanted
+            screen.call_after_refresh(screen.choose, choice)
+
+    def show_runs(self, query: str) -> None:
+        """List the runs that fit a query."""
+        self.action_mode("runs")
+        screen = self.screen
+        if isinstance(screen, RunsScreen):
+            screen.call_after_refresh(screen.filter_by, query)
 
     def try_to(self, action: Callable[[], str | None]) -> None:
         """Do something and show its sentence, or that of the error that it raised."""

@@ -32,6 +32,7 @@ APP = (
     Key("app.run", "2", "mode('run')", "run", "Show the run that was opened last."),
     Key("app.new", "n,3", "mode('new')", "new", "Set up a new run.", 7),
     Key("app.data", "4", "mode('data')", "data", "Show the data sets and their cards."),
+    Key("app.matrix", "6", "mode('matrix')", "matrix", "Compare scores: ablations, methods, tasks, shares of data."),
     Key("app.help", "question_mark,f1", "mode('help')", "help", "Show all keys.", 8),
     Key("app.palette", "ctrl+p", "command_palette", "palette", "Search every action, run and preset.", 9),
     Key("app.theme", "ctrl+t", "next_theme", "theme", "Take the next colour theme."),
@@ -122,6 +123,24 @@ LISTS = (
 )
 """Keys of every list and text."""
 
+MATRIX = (
+    Key("matrix.open", "enter", "open", "open", "Open the runs of the cell; set up a run for an empty one.", 1),
+    Key("matrix.view", "v", "view(1)", "axes", "Span the matrix by other settings: ablation, method, task, share.", 2),
+    Key("matrix.next", "right_square_bracket", "page(1)", "next page", "Go to the next task, or share of data.", 2),
+    Key("matrix.previous", "left_square_bracket", "page(-1)", "page before", "Go to the task or share before.", 2),
+    Key("matrix.train", "t", "train", "train", "Let one more seed of this cell wait in the queue.", 3),
+    Key("matrix.everything", "a", "everything", "all rows", "Show every row that could be, or those with runs.", 4),
+    Key("matrix.back", "escape", "back", "back", "Go back to the list of runs.", 5),
+)
+
+CELLS = (
+    Key("cells.up", "up,k", "move(-1, 0)", "up", "Go to the cell above."),
+    Key("cells.down", "down,j", "move(1, 0)", "down", "Go to the cell below."),
+    Key("cells.left", "left,h", "move(0, -1)", "left", "Go to the cell to the left."),
+    Key("cells.right", "right,l", "move(0, 1)", "right", "Go to the cell to the right."),
+)
+"""Keys of a heat map; the mouse chooses a cell by a click and opens it by another."""
+
 DATA = (Key("data.back", "escape", "back", "back", "Go back to the list of runs.", 1),)
 
 HELP = (Key("help.back", "escape", "back", "back", "Go back.", 1),)
@@ -134,6 +153,8 @@ PLACES: Mapping[str, tuple[str, tuple[Key, ...]]] = {
     "chart": ("In a chart", CHART),
     "new": ("New run", NEW),
     "data": ("Data", DATA),
+    "matrix": ("Matrix", MATRIX),
+    "cells": ("In a matrix", CELLS),
     "help": ("Help", HELP),
 }
 """Place to its title and keys."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lamo_core.config import unknown_key
 from lamo_core.evaluation.statistics import bootstrap_interval
+from lamo_core.methods import METHODS
 from lamo_core.preset_parts import find_task, named_ratios, preset_tasks
 from lamo_core.presets import preset_names
 from lamo_core.runs.index import RunSummary
@@ -87,9 +89,9 @@ def make_matrix(
     return Matrix(rows, columns, tuple(names[0]), tuple(names[1]), cells, dict(where or {}))
 
 
-def values_of(runs: Iterable[RunSummary], axis: str) -> list[str]:
-    """Return the values that runs have on an axis, in order."""
-    return _ordered(axis, {_VALUES[axis](run) for run in runs})
+def axis_values(runs: Iterable[RunSummary], axis: str, *, possible: bool = False) -> list[str]:
+    """Return the values that runs have on an axis, in order; `possible` adds those of presets and overlays."""
+    return _ordered(axis, {_VALUES[axis](run) for run in runs} | (_known(axis, {}) if possible else set()))
 
 
 def ablation_of(run: RunSummary) -> str:
@@ -126,15 +128,21 @@ def _cell(found: Sequence[RunSummary]) -> MatrixCell:
 
 def _known(axis: str, where: Mapping[str, str]) -> set[str]:
     if axis == "ablation":
-        return {NONE, *preset_names("ablations")}
+        return {NONE, *_overlays("ablations")}
     if axis == "method":
-        return set(preset_names("methods"))
+        return set(METHODS)
     if axis == "task":
         return set(preset_tasks())
     if axis == "ratio":
         tasks = [find_task(where["task"])] if where.get("task") in preset_tasks() else preset_tasks()
         return {shown_ratio(ratio) for ratio in named_ratios(tasks)}
     return set()
+
+
+@functools.cache
+def _overlays(kind: str) -> tuple[str, ...]:
+    """Return the names of overlays; their files are read once, not every second."""
+    return tuple(preset_names(kind))
 
 
 def _ordered(axis: str, values: set[str]) -> list[str]:

@@ -2,7 +2,7 @@
 
 All terms must hold. A plain word must occur in the id or the name. `key:text` wants the value to hold the text,
 `key=value` to equal it; `<`, `<=`, `>` and `>=` compare numbers. A minus before a term turns it round. Keys are
-`state`, `task`, `ratio`, `method`, `backbone`, `seed`, `step`, `return` and every dotted setting.
+`state`, `task`, `ratio`, `method`, `ablation`, `backbone`, `seed`, `step`, `return` and every dotted setting.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 from lamo_core.config import field_names, unknown_key
 from lamo_core.errors import UsageError
 from lamo_core.runs.index import RunSummary
+from lamo_core.runs.matrix import ablation_of
 
 Matcher = Callable[[RunSummary], bool]
 
@@ -26,6 +27,7 @@ _SHORT: dict[str, Callable[[RunSummary], Any]] = {
     "state": lambda run: run.state,
     "task": lambda run: run.settings.get("task.name"),
     "ratio": lambda run: run.settings.get("data.ratio"),
+    "ablation": lambda run: ablation_of(run),
     "backbone": lambda run: run.settings.get("model.backbone"),
     "step": lambda run: run.status.step,
     "return": lambda run: run.status.last_return,

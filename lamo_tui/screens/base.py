@@ -25,6 +25,7 @@ _TABS = (
     ("2", "Run", "run"),
     ("3", "New run", "new"),
     ("4", "Data", "data"),
+    ("6", "Matrix", "matrix"),
     ("?", "Help", "help"),
 )
 
@@ -43,6 +44,7 @@ class TopBar(Widget):
         line.append(" lamo ", Style(bold=True, color=colours.primary))
         for key, title, mode in _TABS:
             here = mode == app.current_mode
+            title = title if width >= 100 else title.removesuffix(" run")
             style = Style(bold=True, reverse=True, color=colours.primary) if here else Style()
             line.append(" ")
             jump = Style(meta={"@click": f"app.mode('{mode}')"})
@@ -59,7 +61,7 @@ class TopBar(Widget):
         counts = {state: sum(run.state == state for run in snapshot.runs) for state in ("running", "stalled", "paused")}
         for state, count in counts.items():
             if count:
-                shown = f"{count} {state}  " if self.size.width >= 100 else f"{count} {LETTERS[state]}  "
+                shown = f"{count} {state}  " if self.size.width >= 100 else f"{count}{LETTERS[state]} "
                 text.append(shown, colours.state(state))
         count = len(snapshot.runs)
         text.append(

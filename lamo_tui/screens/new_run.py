@@ -67,10 +67,6 @@ class NewRunScreen(LamoScreen):
         self._draw_pickers()
         self._show_choice()
 
-    def choose_preset(self, name: str) -> None:
-        """Take over a preset's parts."""
-        self.choose(choices.choice_of(name))
-
     def choose(self, choice: Choice) -> None:
         """Take over a choice that was made elsewhere."""
         self.pickers["ablation"].marked = list(choice.ablations)

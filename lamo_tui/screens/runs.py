@@ -132,6 +132,12 @@ class RunsScreen(SteeringScreen):
         if run is not None:
             self.lamo.open_run(run.id)
 
+    def filter_by(self, text: str) -> None:
+        """Show the runs that fit a query, with the query in sight."""
+        self.query_one("#filter-line").add_class("shown")
+        self.query_one(Input).value = text
+        self.query_one("#run-table", Rows).focus()
+
     def action_filter(self) -> None:
         """Type a filter."""
         self.query_one("#filter-line").add_class("shown")

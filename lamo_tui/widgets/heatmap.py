@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 from textual import events
-from textual.binding import Binding, BindingType
 from textual.message import Message
 
+from lamo_tui.bindings import bindings_of
 from lamo_tui.widgets.cells import ACCENT, FAINT, MUTED, STRONG, TEXT, Cells, Paint, shorten
 from lamo_tui.widgets.drawn import Drawn
 from lamo_tui.widgets.scales import format_value
@@ -37,13 +36,7 @@ class Heatmap(Drawn, can_focus=True):
     """
 
     DEFAULT_CSS = "Heatmap { height: 1fr; width: 1fr; }"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "move(-1, 0)", "Cell above", id="matrix.up", show=False),
-        Binding("down,j", "move(1, 0)", "Cell below", id="matrix.down", show=False),
-        Binding("left,h", "move(0, -1)", "Cell to the left", id="matrix.left", show=False),
-        Binding("right,l", "move(0, 1)", "Cell to the right", id="matrix.right", show=False),
-        Binding("enter", "choose", "Open the cell's runs, or train an empty cell", id="matrix.choose", show=False),
-    ]
+    BINDINGS = bindings_of("cells")
 
     class CellMoved(Message):
         """The cursor is on another cell."""

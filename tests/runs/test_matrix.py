@@ -9,7 +9,7 @@ import pytest
 from lamo_core.errors import UsageError
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.index import list_runs
-from lamo_core.runs.matrix import make_matrix, values_of
+from lamo_core.runs.matrix import make_matrix, axis_values
 from lamo_core.runs.queue import enqueue
 from tests.runs.run_doubles import record
 
@@ -63,7 +63,7 @@ def test_conditions_keep_runs_and_other_axes_work(make_run: MakeRun) -> None:
     assert (made.rows, made.columns) == (("atari-breakout", "atari-pong"), ("lamo", "dt"))
     only = make_matrix(runs, "task", "method", {"method": "dt"})
     assert list(only.cells) == [("atari-pong", "dt")]
-    assert values_of(runs, "seed") == ["0"]
+    assert axis_values(runs, "seed") == ["0"]
     with pytest.raises(UsageError, match="did you mean 'method'"):
         make_matrix(runs, "methods")
 

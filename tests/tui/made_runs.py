@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,10 +34,12 @@ def make_run(
     language: bool = False,
     nan_from: int | None = None,
     spike_at: int | None = None,
+    ablations: Sequence[str] = (),
+    method: str | None = None,
 ) -> RunDirectory:
     """Write a run that is at `steps` of `total`; `ending` is a stop reason, or empty while it runs."""
     settings = [f"optim.steps={total}", *(["language.weight=0.1"] if language else [])]
-    resolved = resolve(preset, [], None, settings, {"seed": seed})
+    resolved = resolve(preset, ablations, None, settings, {"seed": seed}, method)
     made = create_run(root, resolved.config, resolved.origins, ["lamo", "train", "--preset", preset])
     path = root / run_id
     made.path.rename(path)

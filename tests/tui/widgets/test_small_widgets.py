@@ -104,6 +104,8 @@ def test_a_histogram_counts() -> None:
 
 
 class Stage(App[None]):
+    BINDINGS = (("enter", "choose", "choose"),)
+
     def __init__(self) -> None:
         super().__init__()
         self.matrix = Heatmap()
@@ -114,6 +116,9 @@ class Stage(App[None]):
 
     def on_mount(self) -> None:
         self.matrix.focus()
+
+    def action_choose(self) -> None:
+        self.matrix.action_choose()
 
     def on_heatmap_cell_moved(self, message: Message) -> None:
         assert isinstance(message, Heatmap.CellMoved)
