@@ -9,16 +9,13 @@ Shape suffixes: H heads, L query tokens, M keys, F features of a head.
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-
-if TYPE_CHECKING:
-    from lamo_core.model.policy import Policy
 
 _NAME = "lamo-watched"
 _watched: WeakKeyDictionary[nn.Module, AttentionWatch] = WeakKeyDictionary()
@@ -46,7 +43,7 @@ class AttentionWatch:
         return np.append(weights.float().cpu().numpy(), np.float32(0)).reshape(-1, 3)
 
 
-def watch_attention(policy: Policy) -> AttentionWatch | None:
+def watch_attention(policy: nn.Module) -> AttentionWatch | None:
     """Begin to watch a policy of one episode; returns None for a policy without an attention layer that lamo knows."""
     layer = _last_attention(policy)
     if layer is None:

@@ -18,7 +18,7 @@ from lamo_core.tasks.registry import get_task
 from lamo_core.tasks.shown import open_shown
 
 if TYPE_CHECKING:
-    from lamo_core.model.policy import Policy
+    from lamo_core.evaluation.contexts import Actor
     from lamo_core.player.pilot import Pilot
 
 Say = Callable[[str], None]
@@ -65,7 +65,7 @@ class Opener:
 
     device: str = "cpu"
     root: Path | None = None
-    _policies: dict[tuple[Path, float], tuple[Policy, RunConfig, dict[str, Any]]] = field(default_factory=dict)
+    _policies: dict[tuple[Path, float], tuple[Actor, RunConfig, dict[str, Any]]] = field(default_factory=dict)
 
     def open(self, source: str, wanted: Wanted, say: Say) -> Opened:
         """Open a file or a run; raises the `LamoError` that says why it cannot be played."""
@@ -141,7 +141,7 @@ class Opener:
             },
         )
 
-    def _policy(self, path: Path, say: Say) -> tuple[Policy, RunConfig, dict[str, Any]]:
+    def _policy(self, path: Path, say: Say) -> tuple[Actor, RunConfig, dict[str, Any]]:
         key = path.resolve(), path.stat().st_mtime if path.is_file() else 0.0
         if key not in self._policies:
             say("loading PyTorch")
@@ -155,7 +155,7 @@ class Opener:
             self._policies[key] = loaded
         return self._policies[key]
 
-    def _pilot(self, policy: Policy, config: RunConfig, wanted: Wanted, seed: int) -> Pilot:
+    def _pilot(self, policy: Actor, config: RunConfig, wanted: Wanted, seed: int) -> Pilot:
         from lamo_core.player.pilot import Pilot
 
         context, action = wanted.context or config.eval.context, wanted.action or config.eval.action

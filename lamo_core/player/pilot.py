@@ -6,7 +6,7 @@ Shape suffixes: A actions.
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,19 +15,16 @@ from numpy.typing import NDArray
 from lamo_core.config import ContextMode
 from lamo_core.errors import LamoError
 from lamo_core.evaluation.attention import watch_attention
-from lamo_core.evaluation.contexts import Context, make_context
+from lamo_core.evaluation.contexts import Actor, Context, make_context
 from lamo_core.evaluation.episodes import action_chances, action_stream, draw_actions
 from lamo_core.evaluation.scores import ActionMode
 from lamo_core.tasks.registry import Array
-
-if TYPE_CHECKING:
-    from lamo_core.model.policy import Policy
 
 
 class Pilot:
     """Decides as an evaluation does: the same seed, target, context and weights give the same episode on a CPU."""
 
-    def __init__(self, policy: Policy, *, context: ContextMode, action: ActionMode, seed: int, label: str = "") -> None:
+    def __init__(self, policy: Actor, *, context: ContextMode, action: ActionMode, seed: int, label: str = "") -> None:
         self.policy, self.mode, self.action, self.label = policy, context, action, label
         self.discrete = policy.task.action_kind == "discrete"
         self.fed = 0

@@ -131,6 +131,8 @@ class Player:
         if "fps" in command:
             self.fps = min(120.0, max(1.0, float(command["fps"])))
         if command.get("start", True):
+            if all(side.opened.episode.over for side in self.sides):  # from the beginning again
+                self._do_seek({"to": 0})
             self.playing = bool(self.sides)
             self._due = self._clock()
         self._show()

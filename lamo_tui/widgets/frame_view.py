@@ -63,6 +63,8 @@ class FrameView(Widget):
         """About how many bytes of text and colours the last frame sends; moving the terminal's cursor comes on top."""
         self.frames = 0
         """How many frames were shown."""
+        self.note = "no frame yet"
+        """What stands there while there is no frame."""
         self._clock = clock
         self._shown_at: float | None = None
         self._frame: Frame | None = None
@@ -169,4 +171,4 @@ class FrameView(Widget):
             return Strip.blank(width, plain)
         background, text = self.background_colors[1], self.colors[3]
         ink = plain + Style(color=background.blend(text, FAINT.strength, 1.0).rich_color)
-        return Strip([Segment("no frame yet"[:width].center(width), ink)], width)
+        return Strip([Segment(self.note[:width].center(width), ink)], width)

@@ -1,0 +1,106 @@
+"""What the Replay screen knows of an episode: what the player told, put together. No Textual."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lamo_core.player.protocol import Header
+
+_SPARSE = 0.4
+"""Rewards at fewer decisions than this share of all are events; more often they are a stream."""
+_SPIKE = 4.0
+"""In a stream, a reward this many times the usual spread away from the middle is an event."""
+
+
+@dataclass
+class EpisodeState:
+    """One episode; `take` adds the news."""
+
+    about: Header
+    """What `opened` said."""
+    frame: Header = field(default_factory=dict)
+    rewards: list[float] = field(default_factory=list)
+    targets: list[float] = field(default_factory=list)
+    persons: list[int] = field(default_factory=list)
+    lives: list[float] = field(default_factory=list)
+    ghost: NDArray[np.float64] | None = None
+    """Return before each decision of the track that was left at the last branching."""
+
+    def take(self, frame: Header) -> None:
+        """Take over a frame's header."""
+        part = frame["track"]
+        for name, column in (("rewards", self.rewards), ("targets", self.targets), ("persons", self.persons)):
+            column[part["from"] :] = part[name]
+        self.lives[part["lives_from"] :] = part["lives"]
+        self.frame = frame
+
+    def branched(self) -> None:
+        """Keep the track as it was for comparison."""
+        self.ghost = self.returns()
+
+    @property
+    def at(self) -> int:
+        """The playhead."""
+        return int(self.frame.get("at", 0))
+
+    @property
+    def length(self) -> int:
+        """Decisions of the track."""
+        return len(self.rewards)
+
+    def returns(self) -> NDArray[np.float64]:
+        """Return what has been earned before each decision and after the last, (T + 1,), in the policy's unit."""
+        paid = np.sign(self.rewards) if self.about.get("clipped") else self.rewards
+        return np.array([0.0, *accumulate(float(value) for value in paid)])
+
+    def lost_lives(self) -> list[int]:
+        """Return the decisions in which a life was lost."""
+        return [at for at in range(1, len(self.lives)) if self.lives[at] < self.lives[at - 1]]
+
+    def changes(self) -> list[int]:
+        """Return the decisions at which another target was asked for."""
+        return [at for at in range(1, len(self.targets)) if self.targets[at] != self.targets[at - 1]]
+
+    def paid(self) -> list[int]:
+        """Return the decisions whose reward stands out: any, or in a stream of rewards the unusual ones."""
+        rewards = np.asarray(self.rewards)
+        if not len(rewards):
+            return []
+        events = rewards != 0
+        if events.mean() >= _SPARSE:
+            away = np.abs(rewards - np.median(rewards))
+            events = away > _SPIKE * max(float(np.median(away)), 1e-9)
+        return [int(at) for at in np.flatnonzero(events)]
+
+    def next_event(self, events: list[int], direction: int) -> int | None:
+        """Return the place right after the next event beyond the playhead, or after the last one before it."""
+        places = [event + 1 for event in events]
+        if direction > 0:
+            return next((place for place in places if place > self.at), None)
+        return next((place for place in reversed(places) if place < self.at), None)
+
+    def entropy(self) -> float | None:
+        """Return how undecided the policy is, from 0 (certain) to 1 (any action will do); None if nobody knows."""
+        values = self.frame.get("values")
+        if values is None or not self.about.get("discrete") or len(values) < 2:
+            return None
+        shares = np.clip(np.asarray(values, np.float64), 1e-12, 1.0)
+        return float(-(shares * np.log(shares)).sum() / math.log(len(values)))
+
+    def seconds(self, decisions: int) -> float:
+        """Return how long decisions take at real speed."""
+        return decisions / float(self.about.get("per_second") or 1.0)
+
+    def raw_return(self) -> float:
+        """Return the raw rewards before the playhead."""
+        return float(sum(self.rewards[: self.at]))
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return a value of the newest frame."""
+        return self.frame.get(name, default)

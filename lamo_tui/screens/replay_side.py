@@ -1,0 +1,142 @@
+"""What stands beside the frame: return-to-go, action, attention, and facts about the episode."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.style import Style
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.widgets import Static
+
+from lamo_tui.episode_state import EpisodeState
+from lamo_tui.text import figure, fit, inked
+from lamo_tui.themes import Palette
+from lamo_tui.widgets.attention_strip import AttentionStrip
+from lamo_tui.widgets.bars import ActionBars
+from lamo_tui.widgets.gauge import ReturnGauge
+
+
+class ReplaySide(Vertical):
+    """The panels of one episode."""
+
+    def __init__(self, *, id: str) -> None:
+        super().__init__(id=id, classes="replay-side")
+
+    def compose(self) -> ComposeResult:
+        """Gauge, bars, attention, facts."""
+        yield ReturnGauge(classes="panel gauge")
+        yield ActionBars(classes="panel action-bars")
+        with Vertical(classes="panel attention"):
+            yield AttentionStrip()
+        yield Static(classes="panel facts")
+
+    def on_mount(self) -> None:
+        """Name the panels."""
+        self.query_one(ReturnGauge).border_title = "return"
+        self.query_one(".attention").border_title = "attention over the context"
+        self.query_one(".facts").border_title = "episode"
+
+    def show(self, state: EpisodeState, name: str, colours: Palette, dimension: int) -> None:
+        """Show the newest frame of an episode; `name` tells two of them apart."""
+        self.query_one(ReturnGauge).border_title = f"{name}return".strip()
+        target, earned, asked = (float(state.get(key, 0.0)) for key in ("target", "earned", "asked"))
+        self.query_one(ReturnGauge).show(target, earned, asked)
+        self._show_action(state, dimension)
+        strip = self.query_one(AttentionStrip)
+        strip.show(state.get("attention"), _no_attention(state))
+        facts = self.query_one(".facts", Static)
+        if facts.display:
+            facts.update(facts_text(state, max(10, self.size.width - 4), colours))
+
+    def _show_action(self, state: EpisodeState, dimension: int) -> None:
+        bars, names = self.query_one(ActionBars), list(state.about["actions"])
+        values, taken = state.get("values"), state.get("taken")
+        if state.about["discrete"]:
+            bars.border_title = _action_title(state)
+            bars.show_probabilities(names, values if values is not None else _known(names, taken), taken)
+            return
+        bars.border_title = f"{names[dimension]}: ← → push, ↑ ↓ another" if state.get("controls") else "action"
+        shown = taken if state.get("person") and taken is not None else values
+        bars.show_actions(names, shown if shown is not None else [math.nan] * len(names))
+
+
+def _known(names: Sequence[str], taken: int | None) -> list[float]:
+    """Return what is known of an action without a policy: only that it was taken, if it was."""
+    return [math.nan if taken is None else float(index == taken) for index in range(len(names))]
+
+
+def _action_title(state: EpisodeState) -> str:
+    if state.get("values") is None:
+        return "action" if state.get("taken") is None else "action taken"
+    entropy = state.entropy()
+    undecided = "" if entropy is None else f" · undecided {100 * entropy:.0f} %"
+    return ("what the policy would do" if state.get("person") else "action") + undecided
+
+
+def _no_attention(state: EpisodeState) -> str:
+    if state.get("over"):
+        return "the episode is over"
+    if state.about["recorded"] and not state.get("live"):
+        return "not recorded; b lets the policy go on"
+    return "this policy does not look back" if state.get("values") is not None else "no policy here"
+
+
+def facts_text(state: EpisodeState, width: int, colours: Palette) -> Text:
+    """Return the lines about an episode."""
+    about, text = state.about, Text()
+    source = Path(about["source"])
+    lines = [
+        ("policy", about["label"]),
+        ("from", str(Path(*source.parts[-2:]))),
+        ("seed", str(about["seed"])),
+        ("played by", "you" if state.get("controls") else "the policy" if state.get("live") else "a record"),
+    ]
+    if about.get("clipped"):
+        lines.append(("raw return", figure(state.raw_return())))
+    lines += [(name, figure(float(value))) for name, value in state.get("facts", {}).items()]
+    paid, lost = state.paid(), state.lost_lives()
+    done = sum(event < state.at for event in paid)
+    stream = len(paid) < sum(reward != 0 for reward in state.rewards)
+    lines.append(("unusual pay" if stream else "rewards", f"{done} of {len(paid)}"))
+    if lost:
+        lines.append(("lives lost", f"{sum(event < state.at for event in lost)} of {len(lost)}"))
+    for name, value in lines:
+        text.append_text(inked(f"{name:<12}", colours.dim)).append(fit(value, max(4, width - 12)) + "\n")
+    return text
+
+
+def head_text(
+    states: Sequence[EpisodeState], playing: bool, speed: float, chosen: int, rate: str, width: int, colours: Palette
+) -> Text:
+    """Return the line on top: what plays, how fast, and where it is."""
+    state = states[0]
+    ended = state.get("over") and not playing
+    sign, word = ("▶", "playing") if playing else ("■", "the end") if ended else ("‖", "paused")
+    line = inked(f" {sign} ", Style(bold=True, color=colours.good if playing else colours.warn))
+    line.append(f"{word} {speed:g}x  ", Style(bold=True))
+    if state.get("controls") or (len(states) > 1 and states[1].get("controls")):
+        line.append(" YOU PLAY ", Style(bold=True, reverse=True, color=colours.warn))
+        line.append(" arrows and space; esc hands back  ", colours.warn)
+    elif len(states) == 1:
+        line.append(state.about["title"], Style(bold=True, color=colours.primary))
+        line.append(f"  {state.about['label']}  ", colours.dim)
+    else:
+        for number, each in enumerate(states):
+            style = Style(bold=number == chosen, reverse=number == chosen, color=colours.series[number])
+            line.append(f" {'AB'[number]} {each.about['label']} ", style).append(" ")
+    where = f"decision {state.at:,} of {state.length:,}  {clock_text(state.seconds(state.at))}"
+    right = f"{where}  {rate} " if rate else f"{where} "
+    if width - line.cell_len < len(right):
+        right = f"{state.at:,}/{state.length:,} {clock_text(state.seconds(state.at))} "
+    line.truncate(max(0, width - len(right)), overflow="ellipsis")
+    return line.append(" " * max(0, width - line.cell_len - len(right))).append(right, colours.dim)
+
+
+def clock_text(seconds: float) -> str:
+    """Return a time such as `1:07`, with tenths where it is short."""
+    minutes, rest = divmod(seconds, 60)
+    return f"{int(minutes)}:{int(rest):02d}"
