@@ -5,7 +5,6 @@ Shape suffixes: B rows of a batch, T tokens of a row, V entries of the vocabular
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import time
@@ -20,15 +19,9 @@ import torch.nn.functional as F
 
 from lamo_core.errors import CheckpointError, LamoError, UsageError
 from lamo_core.files import write_atomically, write_bytes
-from lamo_core.language.corpora import (
-    SplitTokens,
-    TokenArray,
-    documents,
-    encode_documents,
-    read_text,
-    split_documents,
-)
+from lamo_core.language.corpora import TokenArray
 from lamo_core.language.export import export_model, language_model
+from lamo_core.language.made_corpora import Corpus, open_corpus, text_hash
 from lamo_core.language.muon import Muon
 from lamo_core.language.pretrain_events import (
     PretrainConfig,
@@ -37,7 +30,6 @@ from lamo_core.language.pretrain_events import (
     PretrainStep,
     PretrainStopped,
 )
-from lamo_core.language.tokenizer import load_tokenizer, train_tokenizer
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -52,18 +44,17 @@ EVALUATION_WINDOWS = 64
 class _State:
     model: Any
     optimisers: tuple[torch.optim.Optimizer, ...]
-    tokenizer: Tokenizer
-    tokens: SplitTokens
-    text_hash: str
+    corpus: Corpus
     step: int = 0
     elapsed: float = 0.0
 
 
 def pretrain(
-    text: Path, folder: Path, config: PretrainConfig, stop: Callable[[], bool] = lambda: False
+    text: Path | None, folder: Path, config: PretrainConfig, stop: Callable[[], bool] = lambda: False
 ) -> Iterator[PretrainEvent]:
     """Train a model on `text` into `folder`, going on from the folder's checkpoint if it has one.
 
+    What is made of the text is said by `config.corpus`; a Markov chain needs none.
     `stop` is asked before every step; when it says true, a checkpoint is saved and training ends. Resuming
     gives the same weights as an uninterrupted run, as long as no time limit is set. Raises `UsageError`
     when the folder holds another training, `MissingError` without the text and `LamoError` when the loss
@@ -132,26 +123,13 @@ def _check(config: PretrainConfig) -> None:
             raise UsageError(f"a learning rate must lie between 0 and 1, not {rate}")
 
 
-def _prepare(text: Path, folder: Path, config: PretrainConfig) -> _State:
-    content = read_text(text)
-    text_hash = hashlib.sha256(content.encode()).hexdigest()
-    checkpoint = folder / "checkpoint.pt"
-    saved = _load_checkpoint(checkpoint, config, text_hash) if checkpoint.exists() else None
-    train_texts, held_out_texts = split_documents(documents(content))
-    if saved is None:
-        tokenizer = train_tokenizer(train_texts, config.vocabulary)
-        write_bytes(folder / "tokenizer.json", tokenizer.to_str().encode(), "--out FOLDER")
-    else:
-        tokenizer = load_tokenizer(folder / "tokenizer.json")
-    tokens = SplitTokens(encode_documents(tokenizer, train_texts), encode_documents(tokenizer, held_out_texts))
-    if min(len(tokens.train), len(tokens.held_out)) < config.sequence + 2:
-        raise UsageError(
-            f"{text} gives {len(tokens.train)} training and {len(tokens.held_out)} held-out tokens, "
-            f"too few for rows of {config.sequence}; use a longer text or a smaller --sequence"
-        )
+def _prepare(text: Path | None, folder: Path, config: PretrainConfig) -> _State:
+    checkpoint, digest = folder / "checkpoint.pt", text_hash(text, config)
+    saved = _load_checkpoint(checkpoint, config, digest) if checkpoint.exists() else None
+    corpus = open_corpus(text, folder, config, resumed=saved is not None)
     torch.manual_seed(config.seed)
-    model = language_model(_shape(config, tokenizer)).to(config.device)
-    state = _State(model, make_optimisers(model, config), tokenizer, tokens, text_hash)
+    model = language_model(_shape(config, corpus.tokenizer)).to(config.device)
+    state = _State(model, make_optimisers(model, config), corpus)
     if saved is not None:
         model.load_state_dict(saved["model"])
         for optimiser, values in zip(state.optimisers, saved["optimisers"], strict=True):
@@ -181,7 +159,7 @@ def _train_step(state: _State, config: PretrainConfig, progress: float) -> Pretr
     share = rate_share(progress, config.warmup)
     for optimiser, rate in zip(state.optimisers, (config.matrix_rate, config.learning_rate), strict=True):
         optimiser.param_groups[0]["lr"] = rate * share
-    rows = training_rows(state.tokens.train, config, state.step)
+    rows = training_rows(state.corpus.tokens.train, config, state.step)
     loss = window_loss(state.model, torch.from_numpy(rows.astype(np.int64)).to(config.device))
     value = loss.item()
     if not math.isfinite(value):
@@ -217,15 +195,12 @@ def window_loss(model: Any, rows_BT: torch.Tensor) -> torch.Tensor:
 @torch.no_grad()
 def _held_out_loss(state: _State, config: PretrainConfig) -> float:
     reading = replace(config, batch_size=8)
-    count = min(EVALUATION_WINDOWS, (len(state.tokens.held_out) - 2) // config.sequence)
+    count = min(EVALUATION_WINDOWS, (len(state.corpus.tokens.held_out) - 2) // config.sequence)
     state.model.eval()
-    losses = [
-        window_loss(
-            state.model,
-            torch.from_numpy(training_rows(state.tokens.held_out, reading, step).astype(np.int64)).to(config.device),
-        ).item()
-        for step in range(max(1, count // 8))
-    ]
+    losses = []
+    for step in range(max(1, count // 8)):
+        rows = torch.from_numpy(training_rows(state.corpus.tokens.held_out, reading, step).astype(np.int64))
+        losses.append(window_loss(state.model, rows.to(config.device)).item())
     state.model.train()
     return float(np.mean(losses))
 
@@ -234,7 +209,7 @@ def _save(state: _State, config: PretrainConfig, folder: Path) -> PretrainSaved:
     payload = {
         "format": FORMAT,
         "config": asdict(config),
-        "text_hash": state.text_hash,
+        "text_hash": state.corpus.text_hash,
         "step": state.step,
         "elapsed": state.elapsed,
         "model": state.model.state_dict(),
@@ -245,8 +220,8 @@ def _save(state: _State, config: PretrainConfig, folder: Path) -> PretrainSaved:
     held_out = _held_out_loss(state, config)
     facts = {
         "settings": asdict(config),
-        "text_sha256": state.text_hash,
-        "corpus_tokens": len(state.tokens.train),
+        "text_sha256": state.corpus.text_hash,
+        "corpus_tokens": len(state.corpus.tokens.train),
         "steps": state.step,
         "tokens": state.step * config.batch_size * config.sequence,
         "minutes": round(state.elapsed / 60, 1),

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
+
+CorpusKind = Literal["text", "shuffled", "markov"]
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,12 @@ class PretrainConfig:
     warmup: float = 0.03
     """Share of the training in which the learning rate rises."""
     clip: float = 1.0
+    corpus: CorpusKind = "text"
+    """The text as it is, its words in random order, or a Markov chain that needs no text."""
+    states: int = 100
+    """Words that the Markov chain is over (Wang et al. 2024)."""
+    tokenizer: str = ""
+    """Model whose tokenizer is used; empty trains one on the text."""
     seed: int = 0
     device: str = "cpu"
     time_limit: float = 0.0

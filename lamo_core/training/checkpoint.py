@@ -19,7 +19,8 @@ from lamo_core.errors import CheckpointError, LamoError, UsageError
 from lamo_core.evaluation.contexts import Actor
 from lamo_core.files import write_atomically
 from lamo_core.methods import METHODS
-from lamo_core.model.backbone import Backbone, adapt, load_backbone
+from lamo_core.model.adapters import adapt
+from lamo_core.model.backbone import Backbone, load_backbone
 from lamo_core.model.policy import Policy, PolicyStatistics
 from lamo_core.tasks.registry import get_task
 

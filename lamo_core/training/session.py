@@ -23,6 +23,7 @@ from lamo_core.methods import METHODS, require_fit
 from lamo_core.model.alignment import word_clusters
 from lamo_core.model.backbone import load_backbone
 from lamo_core.model.embeddings import FrameEmbedding, PixelStatistics
+from lamo_core.model.hub import require_model
 from lamo_core.model.policy import Policy, PolicyStatistics
 from lamo_core.tasks.registry import Task, get_task
 from lamo_core.tasks.requirements import require_environment
@@ -183,9 +184,11 @@ def resume_session(path: Path, config: RunConfig | None = None, progress: Progre
 def _open(config: RunConfig, progress: Progress | None) -> tuple[Task, EpisodeStore]:
     task = get_task(config.task.name)
     require_fit(config.method, task.action_kind)
+    # what is missing is said before data are prepared, and before hours of training
     if config.eval.every or config.eval.final_episodes:
-        # before hours of training, not at the first evaluation
         require_environment(config.task.name)
+    if METHODS[config.method].memory:
+        require_model(config.model.backbone)
     return task, open_data(config.data, config.task, config.seed, progress)
 
 

@@ -38,7 +38,8 @@ def acting(
 
     from lamo_core.config import RunConfig
     from lamo_core.evaluation.speed import measure_acting, tokens_per_decision
-    from lamo_core.model.backbone import adapt, load_backbone
+    from lamo_core.model.adapters import adapt
+    from lamo_core.model.backbone import load_backbone
     from lamo_core.model.policy import Policy, PolicyStatistics
     from lamo_core.tasks.registry import get_task
     from lamo_core.training.device import resolve_device

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,21 +15,39 @@ if TYPE_CHECKING:
 
 PRETRAIN_EPILOG = (
     "Examples:  lamo pretrain books.txt --out models/books   ·   "
-    "lamo pretrain books.txt --out models/tiny --layers 2 --width 128 --steps 500"
+    "lamo pretrain --corpus markov --shape mini --steps 2600 --name mini-markov"
 )
 _SECONDS_BETWEEN_LINES = 10.0
 
 
+class Corpus(StrEnum):
+    """What is made of the text."""
+
+    text = "text"
+    shuffled = "shuffled"
+    markov = "markov"
+
+
 def pretrain(
-    text: Annotated[Path, typer.Argument(help="A UTF-8 text file, one paragraph a line.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder of the model; goes on if it holds a part.")],
-    layers: Annotated[int, typer.Option(help="Transformer blocks.")] = 4,
-    width: Annotated[int, typer.Option(help="Width of the residual stream.")] = 256,
-    heads: Annotated[int, typer.Option(help="Attention heads.")] = 8,
-    vocab: Annotated[int, typer.Option(help="Entries of the byte-level BPE vocabulary.")] = 4096,
+    text: Annotated[
+        Path | None, typer.Argument(help="A UTF-8 text file, one paragraph a line; a Markov chain needs none.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder of the model; goes on if it holds a part.")] = None,
+    name: Annotated[str | None, typer.Option(help="Keep it under this name for model.backbone, not in --out.")] = None,
+    corpus: Annotated[
+        Corpus, typer.Option(help="The text, its words in random order, or a Markov chain over words.")
+    ] = Corpus.text,
+    states: Annotated[int, typer.Option(help="Words of the Markov chain.")] = 100,
+    shape: Annotated[str | None, typer.Option(help="Take shape and tokenizer of a model, such as mini.")] = None,
+    layers: Annotated[int | None, typer.Option(help="Transformer blocks [default: 4].")] = None,
+    width: Annotated[int | None, typer.Option(help="Width of the residual stream [default: 256].")] = None,
+    heads: Annotated[int | None, typer.Option(help="Attention heads [default: 8].")] = None,
+    vocab: Annotated[int, typer.Option(help="Entries of a new byte-level BPE vocabulary.")] = 4096,
     steps: Annotated[int, typer.Option(help="Optimiser steps.")] = 3_000,
     batch: Annotated[int, typer.Option(help="Rows of a batch.")] = 8,
-    sequence: Annotated[int, typer.Option(help="Tokens of a row, and the most that the model can take.")] = 256,
+    sequence: Annotated[
+        int | None, typer.Option(help="Tokens of a row, and the most that the model can take [default: 256].")
+    ] = None,
     matrix_lr: Annotated[float, typer.Option(help="Learning rate of matrices (Muon).")] = 0.02,
     lr: Annotated[float, typer.Option(help="Learning rate of tables and norms (AdamW).")] = 3e-3,
     seed: Annotated[int, typer.Option(help="Drives first weights and the order of the text.")] = 0,
@@ -40,25 +60,57 @@ def pretrain(
     from lamo_core.language.pretrain_events import PretrainConfig
     from lamo_core.training.device import resolve_device
 
+    folder = _folder(out, name)
+    given = {"layers": layers, "width": width, "heads": heads, "sequence": sequence}
+    chosen = _shape(shape) | {key: value for key, value in given.items() if value is not None}
     config = PretrainConfig(
-        layers=layers,
-        width=width,
-        heads=heads,
+        **chosen,
         vocabulary=vocab,
         steps=steps,
         batch_size=batch,
-        sequence=sequence,
         matrix_rate=matrix_lr,
         learning_rate=lr,
+        corpus=corpus.value,
+        states=states,
+        tokenizer=shape or "",
         seed=seed,
         device=str(resolve_device(device)),
         time_limit=time_limit,
         save_every=save_every,
     )
-    raise typer.Exit(_run(text, out, config, as_json))
+    raise typer.Exit(_run(text, folder, config, as_json))
 
 
-def _run(text: Path, out: Path, config: PretrainConfig, as_json: bool) -> int:
+def _folder(out: Path | None, name: str | None) -> Path:
+    """Return where the model is kept; raises `UsageError` unless exactly one of both says it."""
+    from lamo_core.errors import UsageError
+    from lamo_core.places import models_dir
+
+    if (out is None) == (name is None):
+        raise UsageError("say where to keep the model, with either --out FOLDER or --name NAME")
+    if out is not None:
+        return out
+    assert name is not None
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        raise UsageError(f"a model's name is of letters, digits, dots and dashes, not {name!r}")
+    return models_dir() / name
+
+
+def _shape(name: str | None) -> dict[str, int]:
+    """Return layers, width, heads and length of a GPT-2-shaped model; raises `UsageError` for another family."""
+    from lamo_core.errors import UsageError
+    from lamo_core.model.hub import shape_of
+
+    if name is None:
+        return {}
+    shape = shape_of(name)
+    if shape["model_type"] != "gpt2":
+        raise UsageError(f"{name} is of the family {shape['model_type']!r}; --shape takes GPT-2's, such as mini")
+    keys = {"layers": "n_layer", "width": "n_embd", "heads": "n_head", "sequence": "n_positions"}
+    return {key: int(shape[there]) for key, there in keys.items()}
+
+
+def _run(text: Path | None, out: Path, config: PretrainConfig, as_json: bool) -> int:
     """Show the events of a training; returns the exit code."""
     from lamo_core.errors import STOPPED_RESUMABLE
     from lamo_core.language.pretrain import pretrain as train
@@ -90,8 +142,15 @@ def _run(text: Path, out: Path, config: PretrainConfig, as_json: bool) -> int:
         narrator.print("stopped; the same command goes on from here")
         return STOPPED_RESUMABLE
     if not as_json:
-        typer.echo(f"{out} is ready; use it with --set model.backbone={out}")
+        typer.echo(f"{out} is ready; use it with --set model.backbone={_backbone(out)}")
     return 0
+
+
+def _backbone(folder: Path) -> str:
+    """Return what model.backbone calls a folder: a name where a name will do."""
+    from lamo_core.places import models_dir
+
+    return folder.name if folder.parent == models_dir() else str(folder)
 
 
 def _line(step: PretrainStep) -> str:

@@ -22,7 +22,8 @@ from lamo_core.errors import (
     StorageError,
     UsageError,
 )
-from lamo_core.model.backbone import adapt, load_backbone
+from lamo_core.model.adapters import adapt
+from lamo_core.model.backbone import load_backbone
 from lamo_core.model.policy import Policy, PolicyStatistics
 from lamo_core.tasks.registry import get_task
 from lamo_core.training.checkpoint import Checkpoint, read_checkpoint, trained_weights, write_checkpoint

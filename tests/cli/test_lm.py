@@ -102,3 +102,15 @@ def test_an_unreachable_hub_is_said_in_one_sentence(monkeypatch: pytest.MonkeyPa
     assert isinstance(error, MissingError)
     assert "no network" in str(error)
     assert "\n" not in str(error)
+
+
+def test_pretrain_takes_a_shape_and_keeps_a_model_by_name(pretrain_app: typer.Typer, text: Path) -> None:
+    arguments = [str(text), "--name", "own", "--shape", "mini", "--layers", "1", "--steps", "1", "--batch", "1"]
+    result = RUNNER.invoke(pretrain_app, [*arguments, "--sequence", "16", "--corpus", "shuffled", "--device", "cpu"])
+    assert result.exit_code == 0, result.output
+    assert "model.backbone=own" in result.stdout
+    rows = {row["name"]: row for row in json.loads(RUNNER.invoke(lm.app, ["list", "--json"]).stdout)["models"]}
+    assert (rows["own"]["kind"], rows["own"]["here"]) == ("trained", True)
+    assert rows["mini-shuffled"]["command"].startswith("lamo pretrain books.txt --corpus shuffled --shape mini")
+    for wrong in ([str(text)], [str(text), "--name", "a", "--out", "b"], [str(text), "--name", "../a"]):
+        assert isinstance(RUNNER.invoke(pretrain_app, wrong).exception, UsageError)

@@ -11,7 +11,8 @@ from safetensors.torch import load_file, save_file
 
 from lamo_core.errors import DataError, LamoError, MissingError, UsageError
 from lamo_core.model import backbone as module
-from lamo_core.model.backbone import Backbone, adapt, load_backbone, next_token_loss
+from lamo_core.model.adapters import adapt
+from lamo_core.model.backbone import Backbone, load_backbone, next_token_loss
 from lamo_core.model.hub import available_backbones, locate
 from lamo_core.places import assets_dir
 

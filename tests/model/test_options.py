@@ -11,8 +11,9 @@ from lamo_core.config import ModelConfig, ValueConfig
 from lamo_core.data.windows import WindowBatch
 from lamo_core.errors import UsageError
 from lamo_core.evaluation.contexts import SlidingContext
+from lamo_core.model.adapters import adapt
 from lamo_core.model.alignment import Alignment, word_clusters
-from lamo_core.model.backbone import adapt, load_backbone
+from lamo_core.model.backbone import load_backbone
 from lamo_core.model.policy import Policy, PolicyStatistics
 from lamo_core.model.value_heads import MaximumReturn, QTerm
 from lamo_core.model.word_actions import WordActions, action_bins, mean_of_bins

@@ -10,7 +10,8 @@ from lamo_core.config import RunConfig
 from lamo_core.evaluation.episodes import EpisodeResult
 from lamo_core.evaluation.keeping import keep_medians
 from lamo_core.evaluation.rollout import rollout
-from lamo_core.model.backbone import adapt, load_backbone
+from lamo_core.model.adapters import adapt
+from lamo_core.model.backbone import load_backbone
 from lamo_core.model.policy import Policy, PolicyStatistics
 from lamo_core.runs.create import create_run
 from lamo_core.runs.directory import RunDirectory
