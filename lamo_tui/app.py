@@ -16,16 +16,21 @@ from textual.screen import Screen
 from textual.worker import get_current_worker
 
 from lamo_core.errors import LamoError
+from lamo_core.player.opening import source_of_run
+from lamo_core.runs.index import RunSummary
 from lamo_tui import themes
 from lamo_tui.bindings import bindings_of
 from lamo_tui.choices import Choice, choice_of
 from lamo_tui.commands import LamoCommands
+from lamo_tui.graphics import Graphics
 from lamo_tui.messages import StoreFailed, StoreUpdated
+from lamo_tui.player_link import PlayerProcess
 from lamo_tui.screens.base import LamoScreen
 from lamo_tui.screens.data import DataScreen
 from lamo_tui.screens.help import HelpScreen
 from lamo_tui.screens.matrix import MatrixScreen
 from lamo_tui.screens.new_run import NewRunScreen
+from lamo_tui.screens.replay import NewPlayer, ReplayScreen, Request
 from lamo_tui.screens.run import RunScreen
 from lamo_tui.screens.runs import RunsScreen
 from lamo_tui.screens.welcome import WelcomeScreen
@@ -47,6 +52,7 @@ class LamoApp(App[None]):
         "run": RunScreen,
         "new": NewRunScreen,
         "data": DataScreen,
+        "replay": ReplayScreen,
         "matrix": MatrixScreen,
         "help": HelpScreen,
     }
@@ -64,6 +70,9 @@ class LamoApp(App[None]):
         store: RunStore | None = None,
         clock: Callable[[], float] = time.time,
         follow: bool = True,
+        replay: Request | None = None,
+        pixels: Graphics | None = None,
+        new_player: NewPlayer | None = None,
     ) -> None:
         super().__init__()
         self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-normal"), (160, "-wide")]
@@ -76,6 +85,11 @@ class LamoApp(App[None]):
         self.opened: str | None = attach
         self.failure: Exception | None = None
         self.store = store or RunStore(root, clock=clock, meter=SystemMeter())
+        self.replay = replay
+        """What the Replay screen opens when it comes into view."""
+        self.pixels = self.graphics = pixels
+        """How the terminal draws pixels, and whether that is used."""
+        self.new_player = new_player or (lambda hear: PlayerProcess(hear, root=root))
         self._follow = follow
         self._wake = threading.Event()
         self._welcomed = False
@@ -89,7 +103,9 @@ class LamoApp(App[None]):
         """Start following the folder."""
         self.set_keymap(self.settings.keymap)
         self.theme_changed_signal.subscribe(self, lambda _: self._recolour())
-        if self.opened is not None:
+        if self.replay is not None:
+            self.switch_mode("replay")
+        elif self.opened is not None:
             self.switch_mode("run")
         if self._follow:
             self._poll_store()
@@ -142,6 +158,15 @@ class LamoApp(App[None]):
         self.opened = run_id
         self.switch_mode("run")
         self.wake()
+
+    def play_run(self, run: RunSummary) -> None:
+        """Watch a run's policy play; raises `UsageError` when there is nothing to play yet."""
+        self.open_replay(Request(str(source_of_run(run.run))))
+
+    def open_replay(self, request: Request) -> None:
+        """Show an episode."""
+        self.replay = request
+        self.action_mode("replay")
 
     def new_run(self, wanted: str | Choice | None) -> None:
         """Open the New run screen, with a preset or a whole choice taken over."""

@@ -32,6 +32,7 @@ APP = (
     Key("app.run", "2", "mode('run')", "run", "Show the run that was opened last."),
     Key("app.new", "n,3", "mode('new')", "new", "Set up a new run.", 7),
     Key("app.data", "4", "mode('data')", "data", "Show the data sets and their cards."),
+    Key("app.replay", "5", "mode('replay')", "replay", "Show the episode that was opened last."),
     Key("app.matrix", "6", "mode('matrix')", "matrix", "Compare scores: ablations, methods, tasks, shares of data."),
     Key("app.help", "question_mark,f1", "mode('help')", "help", "Show all keys.", 8),
     Key("app.palette", "ctrl+p", "command_palette", "palette", "Search every action, run and preset.", 9),
@@ -43,6 +44,7 @@ APP = (
 
 RUNS = (
     Key("runs.open", "enter", "open", "open", "Open the run under the cursor.", 1),
+    Key("runs.replay", "P", "replay", "play", "Watch its policy play, live or recorded.", 3),
     Key("runs.filter", "slash", "filter", "filter", "Filter: words, state:running, ratio<0.1, -seed=3.", 2),
     Key("runs.select", "space", "select", "select", "Select the run; actions then apply to all selected.", 3),
     Key("runs.pin", "asterisk", "pin", "pin", "Pin the run to the top and keep its curves shown."),
@@ -58,6 +60,7 @@ RUNS = (
 
 RUN = (
     Key("run.back", "escape", "back", "back", "Go back to the list.", 1),
+    Key("run.replay", "P", "replay", "play", "Watch its policy play, live or recorded.", 2),
     Key("run.next-panel", "tab", "panel(1)", "panel", "Show the next panel.", 2),
     Key("run.previous-panel", "shift+tab", "panel(-1)", "panel", "Show the panel before."),
     Key("run.next-chart", "right_square_bracket", "chart(1)", "chart", "Go to the next chart.", 3),
@@ -143,6 +146,41 @@ CELLS = (
 
 DATA = (Key("data.back", "escape", "back", "back", "Go back to the list of runs.", 1),)
 
+REPLAY = (
+    Key("replay.play", "space", "play", "play", "Play or pause; fires while you play yourself.", 1),
+    Key("replay.pause", "p", "pause", "pause", "Play or pause, also while you play yourself."),
+    Key("replay.step-back", "comma", "step(-1)", "back", "Go one decision back."),
+    Key("replay.step", "full_stop", "step(1)", "step", "Go one decision on; at the end the policy makes a new one.", 3),
+    Key("replay.left", "left", "arrow('left')", "scrub", "Go ten decisions back; steers while you play yourself.", 4),
+    Key("replay.right", "right", "arrow('right')", "scrub", "Go ten decisions on, as far as was played; or steer."),
+    Key("replay.far-left", "shift+left", "scrub(-100)", "far back", "Go a hundred decisions back."),
+    Key("replay.far-right", "shift+right", "scrub(100)", "far on", "Go a hundred decisions on."),
+    Key("replay.begin", "home", "edge(0)", "begin", "Go to the beginning."),
+    Key("replay.end", "end", "edge(1)", "end", "Go to the end of what was played."),
+    Key("replay.slower", "left_square_bracket", "speed(-1)", "slower", "Play slower."),
+    Key("replay.faster", "right_square_bracket", "speed(1)", "faster", "Play faster."),
+    Key("replay.next-reward", "n", "event('reward', 1)", "reward", "Go to the next reward.", 5),
+    Key("replay.previous-reward", "N", "event('reward', -1)", "reward before", "Go to the reward before."),
+    Key("replay.next-loss", "m", "event('loss', 1)", "lost life", "Go to the next lost life."),
+    Key("replay.previous-loss", "M", "event('loss', -1)", "loss before", "Go to the lost life before."),
+    Key("replay.target", "t", "target", "target", "Ask for another return from here on, also while it plays.", 2),
+    Key("replay.more", "up", "arrow('up')", "ask more", "Ask for a little more; steers while you play yourself."),
+    Key("replay.less", "down", "arrow('down')", "ask less", "Ask for a little less; steers while you play yourself."),
+    Key("replay.branch", "b", "branch", "branch", "Leave the track here: what follows is decided anew.", 3),
+    Key("replay.undo", "u", "swap", "undo branch", "Go back to the track before the branch, and again."),
+    Key("replay.control", "c", "control", "control", "Take the controls (arrows and space), or hand them back.", 2),
+    Key("replay.beside", "o", "beside", "beside", "Play another checkpoint beside it, same seed; again closes it.", 5),
+    Key("replay.side", "tab", "side", "other side", "Choose the other of two episodes for t, b, c and s."),
+    Key("replay.save", "s", "save", "save", "Keep the episode as GIF, MP4, asciicast or replay file.", 4),
+    Key("replay.list", "l", "sources", "list", "List what can be played: checkpoints and recorded episodes.", 4),
+    Key("replay.next-seed", "r", "reseed(1)", "next seed", "Play another episode: the next seed.", 6),
+    Key("replay.previous-seed", "R", "reseed(-1)", "seed before", "Play the episode of the seed before."),
+    Key("replay.full", "f", "full", "full", "Show the frame alone, or everything.", 6),
+    Key("replay.pixels", "g", "pixels", "pixels", "Draw with real pixels or half blocks, where the terminal can."),
+    Key("replay.back", "escape", "back", "back", "Leave the full frame, hand back, or go back to the run.", 7),
+)
+"""Keys of an episode; the mouse puts the playhead on a place of the timeline."""
+
 HELP = (Key("help.back", "escape", "back", "back", "Go back.", 1),)
 
 PLACES: Mapping[str, tuple[str, tuple[Key, ...]]] = {
@@ -155,6 +193,7 @@ PLACES: Mapping[str, tuple[str, tuple[Key, ...]]] = {
     "data": ("Data", DATA),
     "matrix": ("Matrix", MATRIX),
     "cells": ("In a matrix", CELLS),
+    "replay": ("Replay", REPLAY),
     "help": ("Help", HELP),
 }
 """Place to its title and keys."""
@@ -169,6 +208,8 @@ _SHOWN = {
     "left_square_bracket": "[",
     "right_square_bracket": "]",
     "escape": "esc",
+    "comma": ",",
+    "full_stop": ".",
     "pageup": "pgup",
     "pagedown": "pgdn",
     "delete": "del",

@@ -25,6 +25,7 @@ _TABS = (
     ("2", "Run", "run"),
     ("3", "New run", "new"),
     ("4", "Data", "data"),
+    ("5", "Replay", "replay"),
     ("6", "Matrix", "matrix"),
     ("?", "Help", "help"),
 )
@@ -105,6 +106,9 @@ class KeyBar(Widget):
 
     def _part(self, key: Key, app: LamoApp) -> Text:
         names = keys_of(key, app.settings.keymap)
+        if key.id.startswith("app."):  # a key of the screen itself comes first
+            own = {name for other in PLACES[self._place][1] for name in keys_of(other, app.settings.keymap)}
+            names = [name for name in names if self._place == "app" or name not in own] or names
         scope = "app" if key.id.startswith("app.") else "screen"
         click = Style(
             meta={"@click": f"{scope}.{key.action}"} if "(" in key.action else {"@click": f"{scope}.{key.action}()"}

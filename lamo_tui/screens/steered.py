@@ -21,6 +21,11 @@ class SteeringScreen(LamoScreen):
         """Return the runs that an action applies to."""
         raise NotImplementedError
 
+    def action_replay(self) -> None:
+        """Watch the policy of the first of them play."""
+        for run in self.targets()[:1]:
+            self.lamo.try_to(partial(self.lamo.play_run, run))
+
     def action_pause(self) -> None:
         """Pause, or let go on."""
         self.steer(steering.pause_or_go_on)

@@ -117,9 +117,15 @@ def test_bars_have_their_width(share: float) -> None:
 
 def test_no_place_has_a_key_twice() -> None:
     for place, (_, keys) in bindings.PLACES.items():
-        shared = () if place in ("app", "list", "chart") else bindings.APP
-        names = [name for key in (*keys, *shared) for name in key.keys.split(",")]
+        names = [name for key in keys for name in key.keys.split(",")]
         assert len(names) == len(set(names)), f"{place}: {sorted(name for name in names if names.count(name) > 1)}"
+
+
+def test_no_place_hides_what_works_everywhere() -> None:
+    for place, (_, keys) in bindings.PLACES.items():
+        own = {name for key in keys for name in key.keys.split(",")}
+        for shared in () if place in ("app", "list", "chart") else bindings.APP:
+            assert set(shared.keys.split(",")) - own, f"{shared.id} cannot be reached in {place}"
 
 
 def test_settings_are_checked(tmp_path: Path) -> None:

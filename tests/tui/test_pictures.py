@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from lamo_tui.picture import screen_text
+from lamo_tui.screens.replay import Request
 from tests.tui.conftest import OpenDashboard, look
+from tests.tui.replaying import make_record, replaying
 
 PICTURES = Path(__file__).parent / "pictures"
 SIZES = ((80, 24), (120, 40), (200, 60))
@@ -28,6 +30,17 @@ async def test_screens_look_as_they_did(size: tuple[int, int], made_folder: Path
         await pilot.press("question_mark")
         await pilot.pause()
         check("help", size, screen_text(pilot.app))
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+async def test_the_replay_looks_as_it_did(size: tuple[int, int], tmp_path: Path) -> None:
+    record = make_record(tmp_path / "replays" / "made-up.npz")
+    async with replaying(tmp_path, record, *size) as replay:
+        await replay.press("end", "left", "left")
+        check("replay", size, screen_text(replay.app))
+        replay.screen.open(Request(str(record), {}, False), 1)
+        await replay.pilot.pause()
+        check("replay-two", size, screen_text(replay.app))
 
 
 def check(name: str, size: tuple[int, int], text: str) -> None:

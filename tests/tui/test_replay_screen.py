@@ -1,0 +1,336 @@
+"""The Replay screen: every key, by what it changes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from textual.widgets import Input
+
+from lamo_core.player.opening import replays_of
+from lamo_core.runs.directory import RunDirectory
+from lamo_tui import bindings
+from lamo_tui.picture import screen_text
+from lamo_tui.screens.dialogs import Entry
+from lamo_tui.screens.help import HelpScreen
+from lamo_tui.screens.rows import Rows
+from lamo_tui.screens.run import RunScreen
+from lamo_tui.screens.runs import RunsScreen
+from lamo_tui.screens.sources import Sources
+from lamo_tui.widgets.bars import ActionBars
+from lamo_tui.widgets.pixel_view import PixelView
+from lamo_tui.widgets.timeline import Timeline
+from tests.player.tiny import TARGET, make_checkpoint, make_run, tiny_config
+from tests.tui.replaying import make_record, replaying
+
+
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
+    """Return a run of a policy that learned nothing, in a folder of runs with another one."""
+    root = tmp_path_factory.mktemp("replays") / "runs"
+    make_run(root, tiny_config())
+    return make_run(root, tiny_config())
+
+
+@pytest.fixture(scope="session")
+def record(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a recorded episode with rewards and lost lives."""
+    return make_record(tmp_path_factory.mktemp("record") / "made-up.npz")
+
+
+async def test_it_shows_the_frame_and_what_the_policy_thinks(runs: RunDirectory) -> None:
+    async with replaying(runs.path.parent, runs.last_checkpoint) as replay:
+        text = screen_text(replay.app)
+        assert "tiny s0, step 3" in text
+        assert "asked             12" in text
+        assert "▸" in text
+        view = replay.screen.query_one("#frame-0", PixelView)
+        assert view.frames == 1
+        assert "attention over the context" in text
+        await replay.press("full_stop", "full_stop")
+        assert "-2" in screen_text(replay.app).split("attention")[1]
+
+
+async def test_play_pause_step_and_speed(runs: RunDirectory) -> None:
+    async with replaying(runs.path.parent, runs.last_checkpoint) as replay:
+        await replay.press("space")
+        assert replay.screen.playing
+        await replay.run(1.0)
+        assert 14 <= replay.at[0] <= 17
+        await replay.press("space")
+        assert not replay.screen.playing
+        here = replay.at[0]
+        await replay.press("full_stop")
+        assert replay.at == (here + 1, here + 1)
+        await replay.press("comma")
+        assert replay.at == (here, here + 1)
+        await replay.press("right_square_bracket", "right_square_bracket")
+        assert replay.link.player.speed == 4
+        await replay.press("left_square_bracket")
+        assert replay.link.player.speed == 2
+        await replay.press("p")
+        assert replay.screen.playing
+        await replay.run(60)
+        assert replay.at == (60, 60)
+        assert "■ the end" in screen_text(replay.app)
+        await replay.press("space")
+        await replay.run(0.2)
+        assert replay.at[0] < 20
+
+
+async def test_scrubbing_reaches_every_place(record: Path, tmp_path: Path) -> None:
+    async with replaying(tmp_path, record) as replay:
+        await replay.press("right", "right", "right", "left")
+        assert replay.at == (20, 240)
+        await replay.press("shift+right")
+        assert replay.at[0] == 120
+        await replay.press("shift+left")
+        assert replay.at[0] == 20
+        await replay.press("end")
+        assert replay.at[0] == 240
+        await replay.press("home")
+        assert replay.at[0] == 0
+        timeline = replay.screen.query_one(Timeline)
+        await replay.pilot.click(Timeline, offset=(timeline.size.width // 2, 3))
+        await replay.pilot.pause()
+        assert 100 < replay.at[0] < 140
+
+
+async def test_rewards_and_lost_lives_are_one_key_away(record: Path, tmp_path: Path) -> None:
+    async with replaying(tmp_path, record) as replay:
+        state = replay.screen.states[0]
+        paid, lost = state.paid(), state.lost_lives()
+        assert len(paid) > 1
+        assert len(lost) > 1
+        await replay.press("n")
+        assert replay.at[0] == paid[0] + 1
+        await replay.press("n")
+        assert replay.at[0] == paid[1] + 1
+        await replay.press("N")
+        assert replay.at[0] == paid[0] + 1
+        await replay.press("end", "M")
+        assert replay.at[0] <= lost[-1] + 1
+        await replay.press("home", "m")
+        assert replay.at[0] == lost[0] + 1
+        await replay.press("home", "N")
+        assert replay.at[0] == 0
+
+
+async def test_another_target_is_asked_for_while_it_plays(runs: RunDirectory) -> None:
+    async with replaying(runs.path.parent, runs.last_checkpoint) as replay:
+        await replay.press("space")
+        await replay.run(0.5)
+        await replay.press("t")
+        assert isinstance(replay.app.screen, Entry)
+        assert "the data suggest 12, 6" in screen_text(replay.app)
+        field = replay.app.screen.query_one(Input)
+        field.value = "much"
+        await replay.press("enter")
+        assert "is a number" in screen_text(replay.app)
+        await replay.run(0.5)
+        field.value = "99"
+        await replay.press("enter")
+        assert replay.link.player.sides[0].opened.episode.target == 99
+        await replay.run(0.5)
+        assert replay.screen.playing
+        assert replay.screen.states[0].changes()
+        assert "◆" in screen_text(replay.app)
+        await replay.press("space", "up")
+        assert replay.link.player.sides[0].opened.episode.target == 104
+        await replay.press("down", "down")
+        assert replay.link.player.sides[0].opened.episode.target == 94
+
+
+async def test_a_branch_leaves_a_ghost_and_can_be_undone(runs: RunDirectory) -> None:
+    async with replaying(runs.path.parent, runs.last_checkpoint) as replay:
+        await replay.press("space")
+        await replay.run(2.0)
+        await replay.press("space", "left", "left")
+        here, length = replay.at
+        await replay.press("b")
+        assert replay.at == (here, here)
+        ghost = replay.screen.states[0].ghost
+        assert ghost is not None
+        assert len(ghost) == length + 1
+        await replay.press("u")
+        assert replay.at == (here, length)
+        await replay.press("u")
+        assert replay.at == (here, here)
+
+
+async def test_playing_yourself_turn_by_turn_and_in_real_time(runs: RunDirectory) -> None:
+    async with replaying(runs.path.parent, runs.last_checkpoint) as replay:
+        await replay.press("c")
+        assert "YOU PLAY" in screen_text(replay.app)
+        assert "what the policy would do" in screen_text(replay.app)
+        await replay.press("space", "right", "left", "up")
+        rows = replay.link.player.sides[0].opened.episode.track.rows
+        assert [row.action for row in rows] == [1, 2, 3]
+        await replay.press("p")
+        replay.now += 1
+        await replay.press("right")
+        await replay.run(0.3)
+        assert {row.action for row in rows[4:]} == {2}
+        replay.now += 1
+        replay.screen._let_go()
+        held = len(rows)
+        await replay.run(0.3)
+        assert {row.action for row in rows[held + 1 :]} == {0}
+        assert "━" in screen_text(replay.app)
+        await replay.press("escape")
+        assert not replay.screen.in_control
+        await replay.run(0.2)
+        assert not rows[-1].person
+        assert isinstance(replay.app.screen, type(replay.screen))
+
+
+async def test_two_play_side_by_side(runs: RunDirectory) -> None:
+    async with replaying(runs.path.parent, runs.last_checkpoint, seed=11) as replay:
+        await replay.press("full_stop", "o")
+        dialog = replay.app.screen
+        assert isinstance(dialog, Sources)
+        rows = dialog.query_one(Rows)
+        assert any("record" in row.draw(100).plain for row in rows.rows)
+        rows.go(len(rows.rows) - 1)  # the other run of the same task
+        await replay.press("enter")
+        assert len(replay.screen.states) == 2
+        assert [state.about["seed"] for state in replay.screen.states] == [11, 11]
+        assert [state.at for state in replay.screen.states] == [1, 1]
+        text = screen_text(replay.app)
+        assert "A · return" in text
+        assert "B · return" in text
+        await replay.press("tab", "up", "full_stop")
+        assert replay.screen.states[1].targets == [TARGET, TARGET + 1]
+        assert set(replay.screen.states[0].targets) == {TARGET}
+        await replay.press("home")
+        assert {state.at for state in replay.screen.states} == {0}
+        await replay.press("o")
+        assert len(replay.screen.states) == 1
+        assert "A · return" not in screen_text(replay.app)
+
+
+async def test_an_episode_is_kept_as_a_file(
+    runs: RunDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("PIL")
+    monkeypatch.chdir(tmp_path)
+    async with replaying(runs.path.parent, runs.last_checkpoint) as replay:
+        await replay.press(*["full_stop"] * 12)
+        for name in ("one.gif", "one.cast", "one.npz"):
+            await replay.press("s")
+            field = replay.app.screen.query_one(Input)
+            assert field.value.endswith(".gif")
+            field.value = name.replace("one.", "one.x")
+            await replay.press("enter")
+            assert "is kept as .gif" in screen_text(replay.app)
+            field.value = name
+            await replay.press("enter")
+            assert (tmp_path / name).stat().st_size > 500
+            assert f"wrote {tmp_path / name}" in replay.said()
+
+
+async def test_a_record_goes_on_with_its_runs_policy(runs: RunDirectory) -> None:
+    async with replaying(runs.path.parent, replays_of(runs)[0]) as replay:
+        assert replay.at == (0, 60)
+        assert "not recorded" in screen_text(replay.app)
+        await replay.press("right", "b", "full_stop")
+        assert replay.at == (11, 11)
+        assert "not recorded" not in screen_text(replay.app)
+
+
+async def test_list_seed_full_and_back(runs: RunDirectory) -> None:
+    async with replaying(runs.path.parent, runs.last_checkpoint) as replay:
+        await replay.press("r")
+        assert replay.screen.states[0].about["seed"] == 8
+        await replay.press("R", "R")
+        assert replay.screen.states[0].about["seed"] == 6
+        await replay.press("f")
+        assert not replay.screen.query_one(Timeline).display
+        assert "space" not in screen_text(replay.app)
+        await replay.press("escape")
+        assert replay.screen.query_one(Timeline).display
+        await replay.press("g")
+        assert "draws no pixels" in replay.said()
+        await replay.press("l")
+        assert isinstance(replay.app.screen, Sources)
+        await replay.press("slash", *"nosuch.npz", "enter")
+        assert "there is no file nosuch.npz" in screen_text(replay.app)
+        await replay.press("escape", "question_mark")
+        assert isinstance(replay.app.screen, HelpScreen)
+        await replay.press("5", "escape")
+        assert isinstance(replay.app.screen, RunsScreen)
+
+
+async def test_it_stands_still_while_another_screen_is_in_view(record: Path, tmp_path: Path) -> None:
+    async with replaying(tmp_path, record, play=True) as replay:
+        await replay.run(0.5)
+        await replay.press("4")
+        assert not replay.link.player.playing
+        await replay.press("5")
+        assert replay.link.player.playing
+
+
+async def test_runs_and_run_lead_to_it(runs: RunDirectory) -> None:
+    async with replaying(runs.path.parent, None) as replay:
+        assert "nothing is open" in screen_text(replay.app)
+        await replay.press("1", "P")
+        assert "tiny s0, step 3" in screen_text(replay.app)
+        await replay.press("1", "enter")
+        assert isinstance(replay.app.screen, RunScreen)
+        await replay.press("P")
+        assert replay.app.current_mode == "replay"
+        await replay.press("escape")
+        assert isinstance(replay.app.screen, RunScreen)
+
+
+async def test_errors_are_sentences_on_the_screen(runs: RunDirectory, tmp_path: Path) -> None:
+    async with replaying(runs.path.parent, tmp_path / "nosuch.pt") as replay:
+        assert "there is no file" in replay.said()
+        assert "nothing is open" in screen_text(replay.app)
+        replay.screen.hear({"kind": "gone", "text": "the player has ended; open the replay again"}, b"")
+        await replay.pilot.pause()
+        assert replay.link.closed
+        assert replay.screen.link is None
+
+
+async def test_no_key_breaks_it_in_any_state(runs: RunDirectory) -> None:
+    keys = [name for key in bindings.REPLAY for name in key.keys.split(",")]
+    for source in (None, runs.last_checkpoint):
+        async with replaying(runs.path.parent, source) as replay:
+            for key in keys:
+                await replay.press(key)
+                while len(replay.app.screen_stack) > 1:
+                    await replay.press("escape")
+                if replay.app.current_mode != "replay":
+                    await replay.press("5")
+            assert replay.app.failure is None
+
+
+async def test_no_size_breaks_it(runs: RunDirectory, tmp_path: Path) -> None:
+    other = make_checkpoint(tmp_path / "other.pt", tiny_config(), seed=5)
+    async with replaying(runs.path.parent, runs.last_checkpoint) as replay:
+        await replay.press("full_stop", "full_stop")
+        for two in (False, True):
+            if two:
+                replay.screen.open(type(replay.screen.request)(str(other), {"seed": 7}, False), 1)  # type: ignore[misc]
+            for _ in ("with panels", "frame alone"):
+                for columns, rows in ((30, 8), (160, 20), (12, 4), (120, 40)):
+                    await replay.pilot.resize_terminal(columns, rows)
+                    await replay.pilot.pause()
+                await replay.press("f")
+        assert replay.app.failure is None
+        assert replay.screen.query_one(ActionBars).display
+
+
+async def test_a_body_is_steered_joint_by_joint(tmp_path: Path) -> None:
+    pytest.importorskip("mujoco")
+    path = make_checkpoint(tmp_path / "hopper.pt", tiny_config("mujoco-hopper"))
+    async with replaying(tmp_path, path, height=48) as replay:
+        text = screen_text(replay.app)
+        assert "thigh" in text
+        assert "│" in text
+        await replay.press("c", "down", "right")
+        rows = replay.link.player.sides[0].opened.episode.track.rows
+        np.testing.assert_array_equal(rows[0].action, [0.0, 1.0, 0.0])
+        assert "leg: ← → push" in screen_text(replay.app)
