@@ -85,6 +85,12 @@ def show(name: _Name, source: _Source = None, as_json: _Json = False) -> None:
         typer.echo(line)
 
 
+app.command("get", epilog=GET_EPILOG)(get)
+app.command("import", epilog=IMPORT_EPILOG)(import_set)
+app.command("export", epilog=EXPORT_EPILOG)(export)
+app.command("collect", epilog=COLLECT_EPILOG)(collect)
+
+
 @app.command(
     "verify",
     epilog="Examples:  lamo data verify breakout-medium   ·   lamo data verify pong-medium --replay 5",
@@ -123,9 +129,3 @@ def remove(name: _Name, source: _Source = None, as_json: _Json = False) -> None:
         emit_json({"set": name, "freed_bytes": freed})
     else:
         typer.echo(f"{name}: {file_size(freed)} freed")
-
-
-app.command("get", epilog=GET_EPILOG)(get)
-app.command("import", epilog=IMPORT_EPILOG)(import_set)
-app.command("export", epilog=EXPORT_EPILOG)(export)
-app.command("collect", epilog=COLLECT_EPILOG)(collect)
