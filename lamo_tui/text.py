@@ -29,6 +29,11 @@ def figure(value: float | None) -> str:
     return f"{value:.4g}"
 
 
+def normalised(value: float | None) -> str:
+    """Return a normalised score; a dash where the task has no scale."""
+    return figure(None if value is None or math.isnan(value) else value)
+
+
 def short_time(seconds: float | None) -> str:
     """Return seconds in five columns at most: `48s`, `12m`, `3h05`, `4d`."""
     if seconds is None or not math.isfinite(seconds):

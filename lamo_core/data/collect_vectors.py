@@ -6,7 +6,8 @@ A collection that was killed goes on where it stopped, because an episode follow
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from lamo_core.data.summaries import histogram, summary
 from lamo_core.data.vector_recipes import Player, VectorRecipe
 from lamo_core.errors import MissingError
 from lamo_core.files import write_bytes
+from lamo_core.tasks.registry import get_task
 
 LICENCE = "MIT, as lamo itself: the trajectories were made by this project"
 
@@ -48,32 +50,69 @@ def collect_vectors(
 
 def pack_vectors(recipe: VectorRecipe, episodes: list[VectorEpisode], out: Path) -> dict[str, Any]:
     """Write `out`/<set>.lamovec and its card, and return the card; raises `MissingError` without episodes."""
+    origin = SetOrigin(
+        name=recipe.name,
+        task=recipe.task,
+        source=recipe.source,
+        how=recipe.how,
+        first_seed=recipe.first_seed,
+        command=_command(recipe, sum(len(episode.rewards) for episode in episodes)),
+        simulator=f"mujoco {version('mujoco')}",
+        licence=LICENCE,
+        resolution=recipe.resolution,
+    )
+    return write_vector_set(origin, episodes, out)
+
+
+@dataclass(frozen=True)
+class SetOrigin:
+    """Where a set comes from, for its header and its card."""
+
+    name: str
+    task: str
+    source: str
+    """Who acted."""
+    how: str
+    first_seed: int
+    command: str
+    simulator: str
+    licence: str
+    resolution: Callable[[], NDArray[np.float64]] | None = None
+    """Observations are rounded to multiples of these powers of two (O,)."""
+
+
+def write_vector_set(origin: SetOrigin, episodes: list[VectorEpisode], out: Path) -> dict[str, Any]:
+    """Write `out`/<name>.lamovec and its card, and return the card.
+
+    Raises `MissingError` without episodes, `StorageError`.
+    """
     if not episodes:
-        raise MissingError(f"there are no episodes of {recipe.name} to pack; collect some first")
-    content = _joined(recipe, episodes)
-    path = out / f"{recipe.name}{SUFFIX}"
+        raise MissingError(f"there are no episodes of {origin.name} to pack; collect some first")
+    content = _joined(origin, episodes)
+    path = out / f"{origin.name}{SUFFIX}"
     digest = write_vectors(path, content)
-    card = _card(recipe, content, digest, path.stat().st_size)
+    card = _card(origin, content, digest, path.stat().st_size)
     write_bytes(path.with_suffix(".json"), json.dumps(card, indent=1).encode() + b"\n", "--out FOLDER")
     return card
 
 
-def _joined(recipe: VectorRecipe, episodes: list[VectorEpisode]) -> VectorSet:
+def _joined(origin: SetOrigin, episodes: list[VectorEpisode]) -> VectorSet:
     names = tuple(sorted({episode.policy for episode in episodes}))
     observations = np.concatenate([episode.observations for episode in episodes])
-    if recipe.resolution is not None:
-        steps = recipe.resolution()
+    if origin.resolution is not None:
+        steps = origin.resolution()
         observations = (np.round(observations / steps) * steps).astype(np.float32)
     actions = np.concatenate([episode.actions for episode in episodes])
     header = VectorHeader(
-        name=recipe.name,
-        task=recipe.task,
+        name=origin.name,
+        task=origin.task,
         episodes=len(episodes),
         steps=len(actions),
         features=observations.shape[1],
-        actions=actions.shape[1],
+        actions=get_task(origin.task).actions,
         policies=names,
-        simulator=f"mujoco {version('mujoco')}",
+        simulator=origin.simulator,
+        discrete=actions.ndim == 1,
     )
     return VectorSet(
         header=header,
@@ -89,11 +128,11 @@ def _joined(recipe: VectorRecipe, episodes: list[VectorEpisode]) -> VectorSet:
     )
 
 
-def _card(recipe: VectorRecipe, content: VectorSet, digest: str, size: int) -> dict[str, Any]:
+def _card(origin: SetOrigin, content: VectorSet, digest: str, size: int) -> dict[str, Any]:
     returns = content.returns
     return {
-        "name": recipe.name,
-        "task": recipe.task,
+        "name": origin.name,
+        "task": origin.task,
         "observation": "vector",
         "episodes": len(content.lengths),
         "transitions": len(content.rewards),
@@ -112,12 +151,12 @@ def _card(recipe: VectorRecipe, content: VectorSet, digest: str, size: int) -> d
         ],
         "collection": {
             "simulator": content.header.simulator,
-            "how": recipe.how,
-            "first_seed": recipe.first_seed,
-            "command": _command(recipe, len(content.rewards)),
+            "how": origin.how,
+            "first_seed": origin.first_seed,
+            "command": origin.command,
         },
-        "licence": LICENCE,
-        "behaviour_sources": [recipe.source],
+        "licence": origin.licence,
+        "behaviour_sources": [origin.source],
         "log_sha256": digest,
         "log_bytes": size,
     }

@@ -9,6 +9,7 @@ import io
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +25,8 @@ class VectorEpisode:
     seed: int
     observations: NDArray[np.float32]
     """(T + 1, O)."""
-    actions: NDArray[np.float32]
-    """(T, A) as the environment got them."""
+    actions: NDArray[Any]
+    """float32 (T, A) as the environment got them, or uint8 (T,)."""
     rewards: NDArray[np.float32]
     """(T,) raw."""
     terminated: bool
@@ -82,15 +83,15 @@ class EpisodeBuilder:
     def __init__(self, seed: int, policy: str, noise: float, first: NDArray[np.float64]) -> None:
         self._seed, self._policy, self._noise = seed, policy, noise
         self._observations = [np.asarray(first, np.float32)]
-        self._actions: list[NDArray[np.float32]] = []
+        self._actions: list[NDArray[Any]] = []
         self._rewards: list[float] = []
 
     def __len__(self) -> int:
         return len(self._rewards)
 
-    def add(self, action: NDArray[np.float32], observation: NDArray[np.float64], reward: float) -> None:
-        """Note one step: the action (A,), what it led to (O,) and what it paid."""
-        self._actions.append(np.asarray(action, np.float32))
+    def add(self, action: NDArray[Any], observation: NDArray[np.float64], reward: float) -> None:
+        """Note one step: the action, float32 (A,) or one uint8, what it led to (O,) and what it paid."""
+        self._actions.append(action)
         self._observations.append(np.asarray(observation, np.float32))
         self._rewards.append(reward)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -83,10 +84,13 @@ class Cell:
 def make_cells(results: Iterable[RunResult]) -> list[Cell]:
     """Return the cells of some runs: by task, share and method; of runs with the same seed the newest counts.
 
-    Runs on other data, with another backbone or for another number of steps are cells of their own.
+    Runs on other data, with another backbone or for another number of steps are cells of their own. Tasks that have no
+    scale of scores are left out.
     """
     groups: dict[tuple[str, float, str, str, str, int], dict[int, RunResult]] = {}
     for result in sorted(results, key=lambda result: result.id):
+        if math.isnan(get_task(result.task).random_score):
+            continue
         data = f"{result.source} {result.data_set}"
         key = (result.task, result.ratio, result.method, result.backbone, data, result.steps)
         groups.setdefault(key, {})[result.seed] = result

@@ -49,7 +49,9 @@ def _started(event: Started) -> str:
 def _evaluated(event: EvalDone) -> str:
     scores = "; ".join(
         f"return {score.mean:.4g} [{score.low:.4g}, {score.high:.4g}] for target {score.target:g}, "
-        f"normalised {score.normalised:.4g}, {score.episodes} episodes, {score.context}"
+        # NaN where the task has no scale
+        f"{'' if score.normalised != score.normalised else f'normalised {score.normalised:.4g}, '}"
+        f"{score.episodes} episodes, {score.context}"
         for score in event.scores
     )
     kind = "final evaluation" if event.final else "evaluation"

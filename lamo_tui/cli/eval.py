@@ -240,7 +240,7 @@ def _report(
 
 
 def _print_table(report: dict[str, Any], task: Task) -> None:
-    from lamo_tui.cli.output import emit_table, rate
+    from lamo_tui.cli.output import emit_table, known, rate
 
     columns = ["", "target", "episodes", "return", "95 % interval", "score", "length", "steps/s", "context"]
     rows: list[list[object]] = [
@@ -250,27 +250,32 @@ def _print_table(report: dict[str, Any], task: Task) -> None:
             score["episodes"],
             f"{score['mean']:.1f}",
             f"{score['low']:.1f} to {score['high']:.1f}",
-            f"{score['normalised']:.1f}",
+            known(score["normalised"], ".1f"),
             f"{score['length_mean']:.0f}",
             rate(score["steps_per_second"]),
             score["context"],
         ]
         for score in report["scores"]
     ]
-    rows.append(_reference_row("random play", task.random_score, 0.0))
+    has_scale = not math.isnan(task.random_score)
+    if has_scale:
+        rows.append(_reference_row("random play", task.random_score, 0.0))
     data = report["data"]
     if data["rewards"] == "raw":
         mean = data["return_mean"]
         name = f"data ({data['set']}, {100 * data['ratio']:g} %)"
         rows.append(_reference_row(name, mean, task.normalised(mean), episodes=data["episodes"]))
     emit_table(columns, rows, right=columns[1:8])
-    typer.echo(f"score: 0 is random play ({task.random_score:g}), 100 {task.expert} ({task.expert_score:g})")
+    if has_scale:
+        typer.echo(f"score: 0 is random play ({task.random_score:g}), 100 {task.expert} ({task.expert_score:g})")
     if report["agreement"]:
         typer.echo(_agreement_text(report["agreement"]))
 
 
 def _reference_row(name: str, mean: float, score: float, episodes: int | None = None) -> list[object]:
-    return [name, None, episodes, f"{mean:.1f}", None, f"{score:.1f}", None, None, None]
+    from lamo_tui.cli.output import known
+
+    return [name, None, episodes, f"{mean:.1f}", None, known(score, ".1f"), None, None, None]
 
 
 def _agreement_text(agreement: dict[str, Any]) -> str:

@@ -92,3 +92,8 @@ def duration(seconds: float | None) -> str:
 def rate(per_second: float | None) -> str:
     """Return a rate for people: three digits, a dash for None."""
     return "-" if per_second is None else f"{per_second:,.0f}" if per_second >= 100 else f"{per_second:.3g}"
+
+
+def known(value: float, digits: str) -> str:
+    """Return a number in the format `digits`, such as `.1f`; a dash for NaN, where nothing is known."""
+    return "-" if value != value else format(value, digits)

@@ -166,7 +166,7 @@ _ALONE = ("results", "scores", "ratios")
 
 
 def _result(row: ReportRow) -> list[str]:
-    from lamo_tui.cli.output import duration, rate
+    from lamo_tui.cli.output import duration, known, rate
 
     return [
         row.title,
@@ -175,9 +175,9 @@ def _result(row: ReportRow) -> list[str]:
         row.backbone,
         ", ".join(map(str, row.seeds)),
         f"{_score(row.mean)} [{_score(row.low)}, {_score(row.high)}]",
-        f"{row.normalised:.1f}",
+        known(row.normalised, ".1f"),
         _score(row.data_mean),
-        f"{row.random_score:g}",
+        known(row.random_score, "g"),
         f"{duration(row.seconds)}, {row.steps:,} steps at {rate(row.rate)}/s",
         row.machine,
     ]

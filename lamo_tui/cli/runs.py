@@ -217,7 +217,7 @@ def sparkline(values: list[float]) -> str:
 
 
 def _facts(summary: RunSummary) -> list[tuple[str, str]]:
-    from lamo_tui.cli.output import duration, rate
+    from lamo_tui.cli.output import duration, known, rate
 
     status = summary.status
     facts = [
@@ -233,7 +233,7 @@ def _facts(summary: RunSummary) -> list[tuple[str, str]]:
     if status.evaluations:
         newest = status.evaluations[-1]
         trend = sparkline([point.mean for point in status.evaluations])
-        text = f"{newest.mean:.4g} at step {newest.step:,}, normalised {newest.normalised:.4g}  {trend}"
+        text = f"{newest.mean:.4g} at step {newest.step:,}, normalised {known(newest.normalised, '.4g')}  {trend}"
         facts.append(("return", text))
     return facts
 

@@ -72,7 +72,7 @@ def train(
         run, checkpoint, resolved = _resumed(resume, setting or [], given)
     else:
         if preset is None and config is None:
-            raise UsageError("say what to train: lamo train --preset NAME (`lamo presets` lists the names)")
+            setting = _by_data(setting or [])
         if queue or seeds is not None:
             return _enqueue(Wanted(preset, method, ablation or [], config, setting or []), given, seeds, as_json)
         run, resolved = _created(Wanted(preset, method, ablation or [], config, setting or []), given)
@@ -80,6 +80,27 @@ def train(
         _launch(run, checkpoint, setting or [], given, as_json)
     else:
         raise typer.Exit(_train(run, resolved, checkpoint, as_json=as_json, background=background))
+
+
+def _by_data(settings: list[str]) -> list[str]:
+    """Return settings that a set of data leads to, when there is no preset: its task, its source, a name."""
+    from lamo_core.errors import UsageError
+
+    given = {name.strip(): value.strip() for name, _, value in (text.partition("=") for text in settings)}
+    if "data.set" not in given:
+        raise UsageError(
+            "say what to train: lamo train --preset NAME (`lamo presets` lists the names), or --set data.set=SET for a "
+            "set of `lamo data list`"
+        )
+    from lamo_core.data.sources.locate import find_anywhere
+
+    found = find_anywhere(given["data.set"], given.get("data.source"))
+    led = [f"name={found.name.replace('/', '-')}"]
+    if not {"task.name", "task.id"} & set(given):
+        led.append(f"task.name={found.card()['task']}")
+    if found.source not in ("bundled", "collected", "imported"):
+        led.append(f"data.source={found.source}")
+    return [*led, *settings]
 
 
 class Wanted(NamedTuple):

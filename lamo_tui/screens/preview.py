@@ -15,7 +15,7 @@ from lamo_core.runs.index import RunSummary
 from lamo_tui.cli.output import duration
 from lamo_tui.screens.chart_grid import ChartGrid, Drawn
 from lamo_tui.store import Snapshot
-from lamo_tui.text import figure, fit, inked, paragraph, percent, short_id, short_name, state_text
+from lamo_tui.text import figure, fit, inked, normalised, paragraph, percent, short_id, short_name, state_text
 from lamo_tui.themes import Palette
 from lamo_tui.widgets.palette import letter_of
 
@@ -85,7 +85,7 @@ def _returns(run: RunSummary) -> list[str]:
     if not points:
         return ["not evaluated yet"]
     best = max(points, key=lambda point: point.mean)
-    return [figure(points[-1].mean), f"best {figure(best.mean)}", f"normalised {figure(points[-1].normalised)}"]
+    return [figure(points[-1].mean), f"best {figure(best.mean)}", f"normalised {normalised(points[-1].normalised)}"]
 
 
 def _groups(snapshot: Snapshot, ids: Sequence[str], by_seed: bool) -> dict[str, list[str]]:

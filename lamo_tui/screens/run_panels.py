@@ -18,7 +18,7 @@ from lamo_tui.curves import evaluation_seconds, phase_shares, started_event
 from lamo_tui.screens.rows import Row
 from lamo_tui.store import RunData
 from lamo_tui.system import GpuStats, SystemStats
-from lamo_tui.text import bar, figure, fit, inked, share_done, short_name, size, spark, state_text
+from lamo_tui.text import bar, figure, fit, inked, normalised, share_done, short_name, size, spark, state_text
 from lamo_tui.themes import LETTERS, Palette
 
 
@@ -68,7 +68,7 @@ def _scores(run: RunSummary, data: RunData | None, width: int, colours: Palette)
         best = max(points, key=lambda point: point.mean)
         line.append("return ", dim).append(figure(points[-1].mean), Style(bold=True, color=colours.primary))
         line.append(f"  best {figure(best.mean)} at step {best.step:,}", dim)
-        line.append("   normalised ", dim).append(figure(points[-1].normalised)).append("   ")
+        line.append("   normalised ", dim).append(normalised(points[-1].normalised)).append("   ")
     else:
         line.append("not evaluated yet   ", dim)
     line.append("loss ", dim).append(figure(run.status.loss)).append("   ")
@@ -154,7 +154,7 @@ def _evaluated(scores: list[dict[str, Any]], event: Mapping[str, Any]) -> str:
     return (
         f"{kind}: return {figure(_real(best.get('mean')))} [{low}, {high}] "
         f"for target {figure(_real(best.get('target')))}, "
-        f"normalised {figure(_real(best.get('normalised')))}, {_whole(best.get('episodes'))} episodes, "
+        f"normalised {normalised(_real(best.get('normalised')))}, {_whole(best.get('episodes'))} episodes, "
         f"{duration(_real(event.get('seconds')))}"
     )
 

@@ -13,7 +13,7 @@ from lamo_core.data.episodes import EpisodeStore
 from lamo_core.data.ratio import select_episodes
 from lamo_core.data.sources.action_log import ActionLog, read_log
 from lamo_core.data.sources.bundled import all_set_names, read_card, replayed_store, set_path
-from lamo_core.data.sources.bundled_vectors import vector_store
+from lamo_core.data.sources.bundled_vectors import collected_folder, vector_store
 from lamo_core.data.sources.cutting import Cutting, cut_episodes
 from lamo_core.data.sources.download import Progress
 from lamo_core.data.sources.frame_set import episode_file, is_partial
@@ -27,10 +27,14 @@ FRAME_BYTES = 84 * 84
 
 @dataclass(frozen=True)
 class ShippedSet:
-    """A set that came with lamo."""
+    """A set that came with lamo, or was collected here."""
 
     name: str
-    source: str = "bundled"
+
+    @property
+    def source(self) -> str:
+        """`collected` or `bundled`; a config finds both by name."""
+        return "collected" if self.path.is_relative_to(collected_folder()) else "bundled"
 
     @property
     def path(self) -> Any:
@@ -55,7 +59,7 @@ def find_set(source: str, name: str, progress: Progress | None = None) -> AnySet
 
     Raises `UsageError` for a name that does not exist, `MissingError` for a set that is not here.
     """
-    if source == "bundled":
+    if source in ("bundled", "collected"):
         return _shipped_or_imported(name)
     if source == "minari":
         from lamo_core.data.sources.minari import require_minari

@@ -105,7 +105,23 @@ def verify_set(found: AnySet, replay: int = 0, progress: Progress | None = None)
 def remove_set(found: AnySet) -> int:
     """Delete a set that came from elsewhere, or the unpacked frames of one that ships; return the freed bytes."""
     freed = _remove_replayed(found)
-    return freed + (remove_received(found) if isinstance(found, ReceivedSet) else 0)
+    if isinstance(found, ReceivedSet):
+        return freed + remove_received(found)
+    return freed + (_remove_files(found.path) if found.source == "collected" else 0)
+
+
+def _remove_files(path: Path) -> int:
+    """Delete a set's file and its card."""
+    freed = 0
+    for file in (path, path.with_suffix(".json")):
+        try:
+            freed += file.stat().st_size
+            file.unlink()
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise StorageError(f"could not delete {file}: {error.strerror or error}; delete it yourself") from error
+    return freed
 
 
 def _remove_replayed(found: AnySet) -> int:

@@ -1,0 +1,62 @@
+"""Episodes of a trained policy, recorded as data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import count
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lamo_core.config import RunConfig
+from lamo_core.data.recorders import Episode, Recorder
+from lamo_core.errors import DataError
+from lamo_core.evaluation.episodes import EpisodeResult
+from lamo_core.evaluation.rollout import rollout
+
+if TYPE_CHECKING:
+    from lamo_core.baselines.policy import MarkovPolicy
+    from lamo_core.model.policy import Policy
+
+_SIDE_BY_SIDE = 8
+
+
+def policy_episodes(
+    policy: Policy | MarkovPolicy,
+    config: RunConfig,
+    targets: Sequence[float],
+    recorder: Recorder,
+    first_seed: int,
+) -> Iterator[Episode]:
+    """Yield episodes of a policy without end, as evaluations play them, asking for one target after the other.
+
+    The policy decides for several episodes at once; each is then played again in the recorder. Raises `DataError` when
+    one does not come back.
+    """
+    for turn in count():
+        target = targets[turn % len(targets)]
+        played = rollout(
+            policy,
+            config.task,
+            targets=(target,),
+            episodes=_SIDE_BY_SIDE,
+            context_mode=config.eval.context,
+            action=config.eval.action,
+            seed=first_seed + turn * _SIDE_BY_SIDE,
+            rewards=config.data.rewards,
+        )
+        for result in played:
+            yield _recorded(result, recorder, f"{config.method} asked for {target:g}")
+
+
+def _recorded(result: EpisodeResult, recorder: Recorder, label: str) -> Episode:
+    recorder.begin(result.seed, label)
+    for action in result.actions:
+        recorder.step(action)
+    episode = recorder.episode()
+    if not np.allclose(episode.rewards, result.rewards, rtol=1e-5, atol=1e-6):
+        raise DataError(
+            f"the episode of seed {result.seed} did not come back as it was played; the environment has random numbers "
+            "that do not follow from its seed, so it cannot be recorded this way"
+        )
+    return episode

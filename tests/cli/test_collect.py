@@ -1,0 +1,82 @@
+"""`lamo data collect` for any task, from recording to training to evaluating, as it is typed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import typer
+from click.testing import Result
+from typer.testing import CliRunner
+
+from lamo_core.errors import LamoError, UsageError
+from lamo_tui.cli.app import _register, app
+
+SMALL = [
+    *("--set", "optim.batch_size=8", "--set", "model.context=5", "--set", "optim.warmup_steps=5"),
+    *("--set", "eval.every=0", "--set", "eval.final_episodes=2", "--set", "model.backbone=random:mini"),
+]
+
+
+@pytest.fixture
+def lamo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> typer.Typer:
+    for name in ("LAMO_CACHE", "LAMO_RUNS", "LAMO_DATA"):
+        monkeypatch.setenv(name, str(tmp_path / name.lower()))
+    if not app.registered_commands:
+        _register()
+    return app
+
+
+def run(lamo: typer.Typer, *words: str) -> Result:
+    result = CliRunner().invoke(lamo, list(words))
+    if isinstance(result.exception, LamoError):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result
+
+
+def test_random_play_of_any_environment_is_trained_on_and_evaluated(lamo: typer.Typer, tmp_path: Path) -> None:
+    made = json.loads(
+        run(lamo, "data", "collect", "gym:CartPole-v1", "--policy", "random", "--transitions", "300", "--json").stdout
+    )
+    assert made["set"] == "cartpole-v1-random"
+    assert made["transitions"] >= 300
+    listed = {row["name"]: row for row in json.loads(run(lamo, "data", "list", "--json").stdout)["sets"]}
+    assert listed["cartpole-v1-random"]["source"] == "collected"
+    assert "random" in run(lamo, "data", "show", "cartpole-v1-random").stdout
+
+    run(lamo, "train", "--set", "data.set=cartpole-v1-random", "--set", "optim.steps=50", *SMALL)
+    table = run(lamo, "eval", "last", "--episodes", "2").stdout
+    assert "nan" not in table
+    assert "random play" not in table
+    scored = json.loads(run(lamo, "eval", "last", "--episodes", "2", "--json").stdout)
+    assert scored["task"]["id"] == "CartPole-v1"
+    assert 2 <= scored["scores"][0]["mean"] <= 500
+    assert "normalised -" in run(lamo, "runs", "show", "last").stdout
+    run(lamo, "report")
+
+    again = run(lamo, "data", "collect", "gym:CartPole-v1", "--policy", "last", "--transitions", "30", "--json")
+    assert json.loads(again.stdout)["set"] == "cartpole-v1-policy"
+    card = json.loads(run(lamo, "data", "show", "cartpole-v1-policy", "--json").stdout)
+    assert "cartpole-v1-random" in card["behaviour_sources"][0]
+    with pytest.raises(UsageError, match="was trained for gym:CartPole-v1"):
+        run(lamo, "data", "collect", "gym:Acrobot-v1", "--policy", "last")
+
+
+def test_who_plays_must_be_said_once(lamo: typer.Typer) -> None:
+    with pytest.raises(UsageError, match="--policy random"):
+        run(lamo, "data", "collect", "gym:CartPole-v1")
+    with pytest.raises(UsageError, match="either --policy or --train"):
+        run(lamo, "data", "collect", "gym:CartPole-v1", "--policy", "random", "--train", "ppo")
+    with pytest.raises(UsageError, match="give --out"):
+        run(lamo, "data", "collect", "kitchen-complete")
+    with pytest.raises(UsageError, match="CartPole"):
+        run(lamo, "data", "collect", "gym:CartPol-v1", "--policy", "random")
+
+
+def test_without_preset_or_data_it_says_what_to_type(lamo: typer.Typer) -> None:
+    with pytest.raises(UsageError, match=r"data\.set=SET"):
+        run(lamo, "train", "--set", "optim.steps=5")
+    with pytest.raises(UsageError, match="did you mean 'hopper-medium'"):
+        run(lamo, "train", "--set", "data.set=hoper-medium")
