@@ -31,9 +31,11 @@ app = typer.Typer(
 _COMMANDS = {
     "train": ("lamo_tui.cli.train", "Train"),
     "eval": ("lamo_tui.cli.eval", "Train"),
+    "analyse": ("lamo_tui.cli.analyse", "Train"),
     "sweep": ("lamo_tui.cli.sweep", "Train"),
     "presets": ("lamo_tui.cli.presets", "Train"),
     "tui": ("lamo_tui.cli.tui", "Runs"),
+    "replay": ("lamo_tui.cli.replay", "Runs"),
     "runs": ("lamo_tui.cli.runs", "Runs"),
     "queue": ("lamo_tui.cli.queue", "Runs"),
     "stop": ("lamo_tui.cli.runs", "Runs"),

@@ -19,6 +19,7 @@ def tui(
     attach: Annotated[str | None, typer.Option("--attach", metavar="RUN", help="Open this run at once.")] = None,
     once: Annotated[bool, typer.Option("--once", help="Print one picture as text and end.")] = False,
     color: Annotated[str, typer.Option(help="auto, truecolor, 256, 16 or none.")] = "auto",
+    pixels: Annotated[str, typer.Option(help="Real pixels in Replay: auto, kitty or blocks.")] = "auto",
     screen_size: Annotated[
         str | None, typer.Option("--size", metavar="COLSxROWS", help="Size of the picture with --once.")
     ] = None,
@@ -29,6 +30,7 @@ def tui(
     """
     from lamo_core.places import runs_dir
     from lamo_core.runs.directory import find_run
+    from lamo_tui.graphics import choose_graphics
     from lamo_tui.settings import load_settings
     from lamo_tui.terminal import check_terminal, choose_colours, parse_size
 
@@ -41,18 +43,20 @@ def tui(
     settings = load_settings()
     if not once:
         check_terminal()
+    graphics = choose_graphics(pixels) if not once else None
 
     from lamo_tui.app import LamoApp
     from lamo_tui.view import load_view, save_view, view_path
 
     attached = run.id if run else None
-    app = LamoApp(root, settings=settings, view=load_view(view_path()), attach=attached, follow=not once)
+    view = load_view(view_path())
+    app = LamoApp(root, settings=settings, view=view, attach=attached, follow=not once, pixels=graphics)
     if once:
         typer.echo(_picture(app, size[0], size[1]))
         return
     app.run()
     save_view(app.view, view_path())
-    _conclude(app)
+    conclude(app)
 
 
 def _picture(app: LamoApp, columns: int, rows: int) -> str:
@@ -75,7 +79,7 @@ def _picture(app: LamoApp, columns: int, rows: int) -> str:
     return pictures[0] if pictures else ""
 
 
-def _conclude(app: LamoApp) -> None:
+def conclude(app: LamoApp) -> None:
     """Say on the normal screen what goes on, and how to come back."""
     from lamo_core.errors import LamoError
     from lamo_core.runs.index import list_runs

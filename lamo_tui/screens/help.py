@@ -18,6 +18,7 @@ _WAYS = (
     ("lamo runs", "the list, for scripts with --json"),
     ("lamo stop RUN · pause RUN · resume RUN", "steer a run"),
     ("lamo tui --attach RUN", "open the dashboard at a run"),
+    ("lamo replay RUN --save episode.gif", "play a policy and keep the episode; or .mp4, .cast, .npz"),
     ("lamo tui --once", "print one picture of the dashboard"),
 )
 

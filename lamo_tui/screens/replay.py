@@ -43,6 +43,8 @@ class Request:
     options: dict[str, Any] = field(default_factory=dict)
     """Seed, target, context and action, as the player's `open` takes them."""
     play: bool = True
+    beside: str | None = None
+    """Played beside it, with the same seed."""
 
 
 class Heard(Message):
@@ -85,7 +87,7 @@ class ReplayScreen(LamoScreen):
 
     def on_mount(self) -> None:
         """Say what may be done while nothing is open."""
-        self.query_one("#timeline").border_title = "return over decisions"
+        self.query_one("#timeline").border_title = "return"
         self.query_one("#timeline").add_class("panel")
         self._nothing()
 
@@ -108,6 +110,8 @@ class ReplayScreen(LamoScreen):
             if not self.states:
                 view.show(None)
         self.link.send("open", source=request.source, side=side, **request.options)
+        if side == 0 and request.beside is not None:
+            self.link.send("open", source=request.beside, side=1)
         if request.play:
             self.link.send("play", start=True)
         self._draw_head()
@@ -224,7 +228,7 @@ class ReplayScreen(LamoScreen):
         inks = ("accent",) if len(self.states) == 1 else self.colours.series[:2]
         courses = [course_of(state, ink) for state, ink in zip(self.states, inks, strict=False)]
         target = float(self.states[self.side].get("target", 0.0))
-        timeline.border_title = f"return over decisions · {figure(target)} asked"
+        timeline.border_title = f"return · {figure(target)} asked"
         timeline.show(courses, self.states[0].at, target)
 
     def _draw_head(self) -> None:
