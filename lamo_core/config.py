@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
-import types
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal
 
+from lamo_core.config_ranges import RANGES
 from lamo_core.errors import UsageError
+from lamo_core.strict import build, hint_of, leaf_names, parse_text, plain
+from lamo_core.strict import unknown_key as unknown_key
 
 Adapter = Literal["lora", "frozen", "full"]
 LoraTargets = Literal["attention", "attention-output", "mlp", "all"]
@@ -266,32 +267,24 @@ class RunConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the config as nested plain dictionaries and lists."""
-        return _plain(dataclasses.asdict(self))  # type: ignore[no-any-return]
+        return plain(dataclasses.asdict(self))  # type: ignore[no-any-return]
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> RunConfig:
         """Build a config from nested dictionaries; raises `UsageError` at unknown keys and wrong types."""
-        config: RunConfig = _build(cls, _task_by_id(values), "")
+        config: RunConfig = build(cls, _task_by_id(values))
         _check_values(config)
         return config
 
 
 def field_names(prefix: str = "") -> list[str]:
     """Return the dotted names of all leaf settings, such as `optim.batch_size`."""
-    return _leaf_names(RunConfig, prefix)
+    return leaf_names(RunConfig, prefix)
 
 
 def parse_setting(name: str, text: str) -> Any:
     """Turn the text of `--set name=text` into a value of the setting's type; raises `UsageError`."""
-    hint = _hint_of(name)
-    return _parse_text(hint, text, name)
-
-
-def unknown_key(name: str, known: list[str], what: str = "setting") -> UsageError:
-    """Return the error for a misspelt name, with the nearest known one."""
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    hint = f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known[:12])}"
-    return UsageError(f"there is no {what} {name!r}{hint}")
+    return parse_text(hint_of(RunConfig, name), text, name)
 
 
 def _task_by_id(values: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -302,146 +295,9 @@ def _task_by_id(values: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**values, "task": {**task, "name": f"gym:{task['id']}"}}
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return list(value) if isinstance(value, tuple) else value
-
-
-def _leaf_names(cls: type, prefix: str) -> list[str]:
-    names: list[str] = []
-    for name, hint in get_type_hints(cls).items():
-        if dataclasses.is_dataclass(hint):
-            names += _leaf_names(hint, f"{prefix}{name}.")  # type: ignore[arg-type]
-        else:
-            names.append(prefix + name)
-    return names
-
-
-def _hint_of(name: str) -> Any:
-    hint: Any = RunConfig
-    for part in name.split("."):
-        hints = get_type_hints(hint) if dataclasses.is_dataclass(hint) else {}
-        if part not in hints:
-            raise unknown_key(name, field_names())
-        hint = hints[part]
-    if dataclasses.is_dataclass(hint):
-        raise UsageError(f"{name!r} is a group of settings; set one of {', '.join(get_type_hints(hint))}")
-    return hint
-
-
-def _parse_text(hint: Any, text: str, name: str) -> Any:
-    origin = get_origin(hint)
-    try:
-        if hint is bool:
-            return {"true": True, "false": False, "1": True, "0": False}[text.lower()]
-        if hint in (int, float):
-            return hint(text.replace("_", ""))
-        if origin is tuple:
-            return [float(part) for part in text.strip("[]()").split(",") if part.strip()]
-    except (KeyError, ValueError) as error:
-        raise UsageError(f"{name} wants {_type_name(hint)}, not {text!r}") from error
-    return text
-
-
-def _build(cls: Any, values: Mapping[str, Any], prefix: str) -> Any:
-    hints = get_type_hints(cls)
-    arguments: dict[str, Any] = {}
-    for key, value in values.items():
-        if key not in hints:
-            raise unknown_key(f"{prefix}{key}", _leaf_names(cls, prefix) + [f"{prefix}{name}" for name in hints])
-        hint = hints[key]
-        if dataclasses.is_dataclass(hint):
-            if not isinstance(value, Mapping):
-                raise UsageError(f"{prefix}{key} is a group of settings, not {value!r}")
-            arguments[key] = _build(hint, value, f"{prefix}{key}.")
-        else:
-            arguments[key] = _checked(hint, value, f"{prefix}{key}")
-    return cls(**arguments)
-
-
-def _checked(hint: Any, value: Any, name: str) -> Any:
-    origin = get_origin(hint)
-    if origin is Literal:
-        options = get_args(hint)
-        if value not in options:
-            raise unknown_key(str(value), [str(option) for option in options], f"value of {name}")
-        return value
-    if origin is tuple and isinstance(value, list | tuple):
-        return tuple(_checked(get_args(hint)[0], item, name) for item in value)
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if origin in (Union, types.UnionType):
-        return value
-    if isinstance(hint, type) and isinstance(value, hint) and (hint is bool or not isinstance(value, bool)):
-        return value
-    raise UsageError(f"{name} wants {_type_name(hint)}, not {value!r}")
-
-
-def _type_name(hint: Any) -> str:
-    names = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
-    return names.get(hint, "a list of numbers")
-
-
-_RANGES: dict[str, tuple[float, float]] = {
-    "task.sticky_actions": (0, 1),
-    "task.noop_max": (0, 1000),
-    "task.max_steps": (1, 10**9),
-    "data.frame_shift": (0, 20),
-    "data.memory_gb": (0, 1e6),
-    "model.lora_rank": (1, 4096),
-    "model.context": (1, 1024),
-    "model.dropout": (0, 0.99),
-    "model.attention_dropout": (0, 0.99),
-    "model.lora_dropout": (0, 0.99),
-    "model.embedding_dropout": (0, 0.99),
-    "model.return_scale": (0, 1e12),
-    "model.q_weight": (0, 1e6),
-    "model.maximum_expectile": (0.5, 0.9999),
-    "alignment.weight": (0, 1e6),
-    "alignment.clusters": (1, 100_000),
-    "alignment.steps": (1, 10**9),
-    "markov.width": (1, 8192),
-    "markov.layers": (1, 16),
-    "markov.share": (1e-6, 1),
-    "value.learning_rate": (0, 10),
-    "value.discount": (0, 1),
-    "value.target_rate": (1e-6, 1),
-    "value.target_every": (1, 10**9),
-    "value.quantiles": (1, 10_000),
-    "value.conservative_weight": (0, 1e6),
-    "value.expectile": (0.01, 0.99),
-    "value.temperature": (0, 1e6),
-    "value.behaviour_weight": (0, 1e6),
-    "value.flexibility": (0, 1),
-    "value.perturbation": (0, 1),
-    "value.epsilon": (0, 1),
-    "language.weight": (0, 1e6),
-    "language.batch_size": (1, 4096),
-    "language.block_size": (8, 8192),
-    "language.blocks": (1, 1_000_000),
-    "optim.steps": (1, 10**9),
-    "optim.batch_size": (1, 65_536),
-    "optim.micro_batch_size": (1, 65_536),
-    "optim.learning_rate": (0, 10),
-    "optim.adapter_learning_rate": (0, 10),
-    "optim.weight_decay": (0, 10),
-    "optim.warmup_steps": (0, 10**9),
-    "optim.final_rate": (0, 1),
-    "optim.clip": (0, 1e9),
-    "eval.every": (0, 10**9),
-    "eval.episodes": (1, 10_000),
-    "eval.final_episodes": (0, 10_000),
-    "eval.seed": (0, 2**31 - 1),
-    "checkpoint.every": (1, 10**9),
-    "checkpoint.keep": (1, 10_000),
-    "seed": (0, 2**31 - 1),
-}
-
-
 def _check_values(config: RunConfig) -> None:
     values = config.to_dict()
-    for name, (low, high) in _RANGES.items():
+    for name, (low, high) in RANGES.items():
         value: Any = values
         for part in name.split("."):
             value = value[part]

@@ -207,7 +207,8 @@ def _relative(name: str, value: Any, before: Any) -> Any:
     overlay lengthens short runs and leaves long ones; a 0, which switches a thing off, stays.
     """
     if name == "model.backbone" and isinstance(value, str):
-        return value.replace("*", before or RunConfig().model.backbone)
+        named = before or RunConfig().model.backbone
+        return value.replace("*", named.removeprefix("random:") if value.startswith("random:") else named)
     if isinstance(value, str) and value.startswith(">=") and value[2:].isdigit():
         if before is None:
             before = reduce(getattr, name.split("."), RunConfig())

@@ -45,6 +45,7 @@ PLOTS = (
     Plot("loss", "action loss", ("loss/decision", "loss")),
     Plot("return", "return", ("return",), smooth=False, band=True),
     Plot("language", "language loss", ("loss/language",)),
+    Plot("critic", "critic loss", ("loss/critic",)),
     Plot("normalised", "normalised score", ("normalised",), smooth=False),
     Plot("grad", "gradient norm", ("grad_norm",)),
     Plot("lr", "learning rate", ("lr",), smooth=False),

@@ -76,6 +76,8 @@ def test_later_layers_win_and_say_so(tmp_path: Path) -> None:
 def test_the_star_of_an_overlay_is_the_backbone_named_before() -> None:
     assert resolve("paper-atari-qbert", ["no-pretraining"]).config.model.backbone == "random:gpt2"
     assert resolve("atari-qbert-1pct", ["no-pretraining"]).config.model.backbone == "random:mini"
+    assert resolve("atari-qbert-1pct", ["no-pretraining"], method="dt").config.model.backbone == "random:dt"
+    assert resolve("atari-qbert-1pct", ["shuffled-corpus"]).config.model.backbone == "mini-shuffled"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,104 @@
+"""Nested data classes from plain dictionaries and texts, with a clear error for everything that does not fit."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import types
+from collections.abc import Mapping
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from lamo_core.errors import UsageError
+
+
+def unknown_key(name: str, known: list[str], what: str = "setting") -> UsageError:
+    """Return the error for a misspelt name, with the nearest known one."""
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known[:12])}"
+    return UsageError(f"there is no {what} {name!r}{hint}")
+
+
+def plain(value: Any) -> Any:
+    """Return nested dictionaries with lists in place of tuples."""
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    return list(value) if isinstance(value, tuple) else value
+
+
+def leaf_names(cls: type, prefix: str = "") -> list[str]:
+    """Return the dotted names of all settings of nested data classes."""
+    names: list[str] = []
+    for name, hint in get_type_hints(cls).items():
+        if dataclasses.is_dataclass(hint):
+            names += leaf_names(hint, f"{prefix}{name}.")  # type: ignore[arg-type]
+        else:
+            names.append(prefix + name)
+    return names
+
+
+def hint_of(cls: type, name: str) -> Any:
+    """Return the type of the setting with a dotted name; raises `UsageError` for an unknown one and for a group."""
+    hint: Any = cls
+    for part in name.split("."):
+        hints = get_type_hints(hint) if dataclasses.is_dataclass(hint) else {}
+        if part not in hints:
+            raise unknown_key(name, leaf_names(cls))
+        hint = hints[part]
+    if dataclasses.is_dataclass(hint):
+        raise UsageError(f"{name!r} is a group of settings; set one of {', '.join(get_type_hints(hint))}")
+    return hint
+
+
+def parse_text(hint: Any, text: str, name: str) -> Any:
+    """Turn the text of a setting into a value of its type; raises `UsageError`."""
+    origin = get_origin(hint)
+    try:
+        if hint is bool:
+            return {"true": True, "false": False, "1": True, "0": False}[text.lower()]
+        if hint in (int, float):
+            return hint(text.replace("_", ""))
+        if origin is tuple:
+            return [float(part) for part in text.strip("[]()").split(",") if part.strip()]
+    except (KeyError, ValueError) as error:
+        raise UsageError(f"{name} wants {_type_name(hint)}, not {text!r}") from error
+    return text
+
+
+def build(cls: Any, values: Mapping[str, Any], prefix: str = "") -> Any:
+    """Build nested data classes from nested dictionaries; raises `UsageError` at unknown keys and wrong types."""
+    hints = get_type_hints(cls)
+    arguments: dict[str, Any] = {}
+    for key, value in values.items():
+        if key not in hints:
+            raise unknown_key(f"{prefix}{key}", leaf_names(cls, prefix) + [f"{prefix}{name}" for name in hints])
+        hint = hints[key]
+        if dataclasses.is_dataclass(hint):
+            if not isinstance(value, Mapping):
+                raise UsageError(f"{prefix}{key} is a group of settings, not {value!r}")
+            arguments[key] = build(hint, value, f"{prefix}{key}.")
+        else:
+            arguments[key] = _checked(hint, value, f"{prefix}{key}")
+    return cls(**arguments)
+
+
+def _checked(hint: Any, value: Any, name: str) -> Any:
+    origin = get_origin(hint)
+    if origin is Literal:
+        options = get_args(hint)
+        if value not in options:
+            raise unknown_key(str(value), [str(option) for option in options], f"value of {name}")
+        return value
+    if origin is tuple and isinstance(value, list | tuple):
+        return tuple(_checked(get_args(hint)[0], item, name) for item in value)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if origin in (Union, types.UnionType):
+        return value
+    if isinstance(hint, type) and isinstance(value, hint) and (hint is bool or not isinstance(value, bool)):
+        return value
+    raise UsageError(f"{name} wants {_type_name(hint)}, not {value!r}")
+
+
+def _type_name(hint: Any) -> str:
+    names = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+    return names.get(hint, "a list of numbers")
