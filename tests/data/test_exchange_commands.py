@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -290,7 +291,7 @@ def test_ctrl_c_during_a_download_goes_on_at_the_next_call(published: Published,
     part = tmp_path / "data" / "downloads" / "d4rl" / "hopper-medium-v2.hdf5.part"
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         while process.poll() is None and not (part.exists() and part.stat().st_size):
-            pass
+            time.sleep(0.02)
         process.send_signal(signal.SIGINT)
         assert process.stderr is not None
         said = process.stderr.read()

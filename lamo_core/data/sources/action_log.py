@@ -173,7 +173,7 @@ def _unpack(frame: bytes, limit: int) -> bytes:
     try:
         size = zstandard.get_frame_parameters(frame).content_size
         if size > limit:  # an unknown size is reported as a huge one
-            raise DataError(f"says that a part of it unpacks to {size} bytes, more than a log may hold")
+            raise DataError(f"says that a part unpacks to {size} bytes, more than a log may hold; get the file again")
         return zstandard.ZstdDecompressor(max_window_size=2**28).decompress(frame, max_output_size=limit)
     except zstandard.ZstdError as error:
         raise DataError(f"does not unpack ({error}); get the file again") from error

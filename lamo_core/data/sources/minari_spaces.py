@@ -202,4 +202,4 @@ def _product(shape: tuple[int, ...]) -> int:
 
 
 def _unusable(path: Path, why: str) -> DataError:
-    return DataError(f"{path} does not describe a Minari data set that lamo can read: {why}")
+    return DataError(f"{path} describes no Minari data set that lamo can read: {why}; get it again, or another one")

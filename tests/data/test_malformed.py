@@ -1,0 +1,195 @@
+"""Damaged and forged files over every reader but HDF5's: one clear sentence each, and little memory.
+
+All of these formats have checksums, so every change must be refused. Together with `test_malformed_hdf5` there are more
+than 400 files.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import resource
+import struct
+import zlib
+from collections.abc import Iterator
+from hashlib import sha256
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import zstandard
+
+from lamo_core.data.sources.action_log import TABLE, LogHeader, read_log, write_log
+from lamo_core.data.sources.dqn_slice import PARTS, cut_slice, read_columns
+from lamo_core.data.sources.frame_file import read_frame_file, write_frame_file
+from lamo_core.data.sources.frame_set import FrameSetWriter
+from lamo_core.data.sources.received import ReceivedSet
+from lamo_core.data.sources.vector_file import read_vectors, write_vectors
+from lamo_core.errors import DataError
+from tests.data.damage import MOST_MEMORY, Read, damaged, refuse
+from tests.data.made_sources import dqn_arrays, npy_bytes
+from tests.data.test_vector_file import some_set
+
+
+@pytest.fixture(autouse=True)
+def little_memory() -> Iterator[None]:
+    """Fail when the peak of the process's memory grows a lot."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    yield
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < MOST_MEMORY
+
+
+def test_vector_files(tmp_path: Path) -> None:
+    write_vectors(tmp_path / "whole", some_set())
+    whole = (tmp_path / "whole").read_bytes()
+    assert refuse(read_vectors, tmp_path / "bad", damaged(whole, 50, 1)) == 50
+
+
+def some_log() -> bytes:
+    rng = np.random.default_rng(0)
+    table = np.zeros(3, TABLE)
+    table["seed"], table["length"], table["terminated"] = [1, 2, 3], [40, 50, 60], 1
+    header = LogHeader("tiny", "qbert", 6, ("one",))
+    path = Path("unused")
+    written: list[bytes] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lamo_core.data.sources.action_log.write_bytes", lambda _, content, __: written.append(content))
+        write_log(path, header, table, rng.integers(0, 6, 150).astype(np.uint8))
+    return written[0]
+
+
+def forged_logs() -> Iterator[bytes]:
+    """Yield logs with right checksums and wrong contents."""
+    packer = zstandard.ZstdCompressor()
+    whole = some_log()
+    sizes = struct.unpack_from("<3I", whole, 8)
+    ends = np.cumsum([20, *sizes])
+    head, table, actions = (whole[first:last] for first, last in pairwise(ends))
+    fields = json.loads(zstandard.ZstdDecompressor().decompress(head))
+    changes = [{"actions": 0}, {"actions": 10**9}, {"actions": "6"}, {"name": "../x"}, {"game": "x" * 99}]
+    changes += [{"max_steps": 3}, {"policies": []}, {"policies": 3}, {"sticky_actions": float("nan")}, {"extra": 1}]
+    heads = [b"", b"{", b"[" * 100_000, b"[]", b"null", b"\xff"]
+    heads += [json.dumps(fields | change).encode() for change in changes]
+    bomb = packer.compress(bytes(300_000_000))
+    parts = [(packer.compress(text), table, actions) for text in heads]
+    parts += [(head, bomb, actions), (head, table, bomb), (bomb, table, actions)]
+    parts += [(head, packer.compress(b""), actions), (head, packer.compress(bytes(TABLE.itemsize + 1)), actions)]
+    parts += [(head, packer.compress(b"\xff" * TABLE.itemsize * 2), actions)]
+    parts += [(head, table, packer.compress(b"\xff" * 9))]
+    for three in parts:
+        content = b"LAMOLOG1" + struct.pack("<3I", *map(len, three)) + b"".join(three)
+        yield content + sha256(content).digest()
+
+
+def test_action_logs(tmp_path: Path) -> None:
+    whole = some_log()
+    (tmp_path / "whole").write_bytes(whole)
+    assert len(read_log(tmp_path / "whole").actions) == 150
+    assert refuse(read_log, tmp_path / "bad", damaged(whole, 40, 2)) == 40
+    assert refuse(read_log, tmp_path / "bad", list(forged_logs())) == 23
+
+
+def test_frame_files(tmp_path: Path) -> None:
+    frames = np.random.default_rng(0).integers(0, 255, (70, 84, 84), dtype=np.uint8)
+    write_frame_file(tmp_path / "whole", frames, np.arange(69, dtype=np.int32), bytes(16))
+
+    def read(path: Path) -> None:
+        file = read_frame_file(path, 70, bytes(16))
+        if file is None:
+            raise DataError("made again; always")
+        for index in range(file.blocks):
+            file.block(index)
+        file.rewards()
+
+    assert refuse(read, tmp_path / "bad", damaged((tmp_path / "whole").read_bytes(), 30, 3)) == 30
+
+
+def slice_reader(folder: Path, part: str) -> Read:
+    """Return a reader of the slice in `folder` that takes one part of it from elsewhere."""
+
+    def read(path: Path) -> None:
+        paths = {name: folder / f"{name}.gz" for name in PARTS} | {part: path}
+        columns = read_columns(paths, 4)
+        writer = FrameSetWriter(folder / "out", LogHeader("x", "breakout", 4, ("dqn",)))
+        cut_slice(paths, columns, writer, lambda done, total: None)
+        writer.finish()
+
+    return read
+
+
+def gzipped(*parts: bytes) -> bytes:
+    return gzip.compress(b"".join(parts), 1)
+
+
+def npy_header(descr: str = "|u1", shape: str = "(35, 84, 84)", fortran: str = "False", version: int = 1) -> bytes:
+    text = f"{{'descr': '{descr}', 'fortran_order': {fortran}, 'shape': {shape}, }}".encode().ljust(117) + b"\n"
+    return b"\x93NUMPY" + bytes([version, 0]) + len(text).to_bytes(2, "little") + text
+
+
+def forged_slices(frames: np.ndarray) -> list[bytes]:
+    """Return frames in files that lie about themselves."""
+    data = frames.tobytes()
+    headers = [
+        npy_header(shape="(10000000000, 84, 84)"),
+        npy_header(shape="(99999999999999999999999999, 84, 84)"),
+        npy_header(shape="(0, 84, 84)"),
+        npy_header(shape="()"),
+        npy_header(shape="(35,)"),
+        npy_header(shape="(-35, 84, 84)"),
+        npy_header(shape="(35, 84, 84, " + "1, " * 40 + ")"),
+        npy_header(descr="|O"),
+        npy_header(descr="<f8"),
+        npy_header(descr="|V1"),
+        npy_header(descr="<u3"),
+        npy_header(fortran="True"),
+        npy_header(version=9),
+        npy_header(shape="__import__('os').system('true')"),
+        b"\x93NUMPY\x01\x00\xff\xff" + b" " * 70_000,
+        b"\x93NUMPY\x02\x00\xff\xff\xff\xff" + b" " * 100,
+        b"PK\x03\x04" + bytes(100),
+        b"",
+    ]
+    bomb = zlib.compressobj(9, zlib.DEFLATED, 31)
+    zeros = b"".join(bomb.compress(bytes(2**24)) for _ in range(6)) + bomb.flush()
+    nested = gzip.compress(b"") * 3_000
+    pickled = io.BytesIO()
+    np.save(pickled, np.array([{}], object), allow_pickle=True)
+    return [gzipped(header, data) for header in headers] + [
+        zeros,
+        gzipped(npy_header(), data) + zeros,
+        gzipped(npy_header(), data, bytes(2**20)),
+        gzipped(npy_header()) + nested,
+        gzipped(pickled.getvalue()),
+        npy_header() + data,
+        gzipped(npy_header(), data) + b"more",
+    ]
+
+
+def test_npy_slices(tmp_path: Path) -> None:
+    arrays = dqn_arrays()
+    assert len(arrays["observation"]) == 35 - 3
+    arrays = dqn_arrays((4, 7, 5, 9))
+    for part, values in arrays.items():
+        (tmp_path / f"{part}.gz").write_bytes(gzipped(npy_bytes(values)))
+    (tmp_path / "out").mkdir()
+    bad = tmp_path / "bad.gz"
+    for seed, part in enumerate(PARTS):
+        read, whole = slice_reader(tmp_path, part), (tmp_path / f"{part}.gz").read_bytes()
+        read(tmp_path / f"{part}.gz")
+        # of a gzip header only what names the format matters
+        kept = [content for content in damaged(whole, 20, seed) if content[10:] != whole[10:] or len(content) < 10]
+        assert refuse(read, bad, kept) == len(kept) >= 18
+    forged = forged_slices(arrays["observation"])
+    assert refuse(slice_reader(tmp_path, "observation"), bad, forged) == len(forged) == 25
+    columns = [values.astype(kind) for values in (arrays["reward"] * np.nan, arrays["reward"] * 1e30) for kind in "fd"]
+    columns += [np.zeros((35, 2)), np.zeros(10), np.zeros(3_000_000, np.uint8)]
+    assert refuse(slice_reader(tmp_path, "reward"), bad, [gzipped(npy_bytes(values)) for values in columns]) == 7
+
+
+def test_cards(tmp_path: Path) -> None:
+    found = ReceivedSet("d4rl", "x", tmp_path)
+    contents = [b"", b"{", b"[]", b"null", b'{"task": 3}', b"\xff\xfe", b"[" * 200_000]
+    contents += [b'{"task": "' + b"x" * 5_000_000]
+    assert refuse(lambda _: found.card(), tmp_path / "card.json", contents) == len(contents)
