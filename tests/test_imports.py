@@ -21,6 +21,9 @@ FORBIDDEN = {
     "lamo_core/training": ["lamo_core.runs"],
     "lamo_core/evaluation": ["lamo_core.runs"],
     "lamo_core/runs": ["torch", "transformers", "lamo_core.model", "lamo_core.data"],
+    "lamo_core/reports": ["torch", "transformers", "lamo_core.model", "lamo_core.data", "lamo_core.training"],
+    "lamo_core/sweep": ["torch", "transformers", "lamo_core.model", "lamo_core.data", "lamo_core.training"],
+    "lamo_core/analysis": ["lamo_core.runs", "lamo_core.sweep"],
 }
 
 

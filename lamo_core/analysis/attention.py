@@ -1,0 +1,130 @@
+"""How much each head attends to the newest token alone, before and after training.
+
+Heads that look almost only at the newest token, called Markov heads, are what language models are said to bring along
+for short-horizon control (Zhao et al. 2025, "Unveiling Markov Heads in Pretrained Language Models for Offline RL").
+
+Shape suffixes: N windows, K steps of a window, L = 3K - 1 tokens, H heads, F features of a head.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lamo_core.data.windows import WindowBatch
+from lamo_core.model.policy import Policy
+
+_NAME = "lamo-measured"
+
+
+@dataclass(frozen=True)
+class HeadMass:
+    """One attention head: means over all decisions of all windows, first steps left out."""
+
+    layer: int
+    head: int
+    newest_token: float
+    """Attention from the state token, from which the action is read, to itself."""
+    newest_step: float
+    """Attention to the tokens of the newest step: its return-to-go and its state."""
+
+
+@dataclass(frozen=True)
+class HeadChange:
+    """One head before and after training."""
+
+    layer: int
+    head: int
+    token_before: float
+    token_after: float
+    step_before: float
+    step_after: float
+
+
+def head_masses(policy: Policy, batch: WindowBatch) -> list[HeadMass]:
+    """Return the masses of all heads on some windows; empty for a trunk whose attention cannot be measured."""
+    counted_NK = batch.mask.clone()
+    counted_NK[:, 0] = False  # a first state token has hardly anything else to look at
+    found: list[HeadMass] = []
+
+    def note(layer: int, weights_NHLL: Tensor) -> None:
+        states = torch.arange(counted_NK.shape[1], device=weights_NHLL.device) * 3 + 1
+        own = weights_NHLL[:, :, states, states]
+        step = own + weights_NHLL[:, :, states, states - 1]
+        keep_N1K = counted_NK[:, None].to(own.device)
+        for head in range(own.shape[1]):
+            masses = [float(part[:, head][keep_N1K[:, 0]].mean()) for part in (own, step)]
+            found.append(HeadMass(layer, head, *masses))
+
+    with torch.no_grad(), _measured(policy.trunk, note):
+        policy(batch)
+    return found
+
+
+def uniform_masses(batch: WindowBatch) -> tuple[float, float]:
+    """Return the two masses of a head that attends to all tokens before it alike."""
+    counted_NK = batch.mask.clone()
+    counted_NK[:, 0] = False
+    tokens_K = torch.arange(counted_NK.shape[1]) * 3 + 2
+    share_NK = (1.0 / tokens_K).expand_as(counted_NK)
+    own = float(share_NK[counted_NK].mean())
+    return own, 2 * own
+
+
+def head_changes(before: list[HeadMass], after: list[HeadMass]) -> list[HeadChange]:
+    """Join two measurements of the same heads."""
+    return [
+        HeadChange(one.layer, one.head, one.newest_token, two.newest_token, one.newest_step, two.newest_step)
+        for one, two in zip(before, after, strict=True)
+    ]
+
+
+@contextmanager
+def _measured(trunk: nn.Module, note: Any) -> Iterator[None]:
+    """Let every attention layer of a trunk tell its weights while the block lasts."""
+    from transformers import AttentionInterface
+
+    layers = [module for module in trunk.modules() if _measurable(module)]
+    places = {id(module): place for place, module in enumerate(layers)}
+
+    def attend(
+        module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **options: Any
+    ) -> tuple[Tensor, None]:
+        from transformers.integrations.sdpa_attention import sdpa_attention_forward
+
+        note(places[id(module)], _weights(query, key, options.get("scaling")))
+        output, _ = sdpa_attention_forward(module, query, key, value, attention_mask, **options)
+        return output, None
+
+    AttentionInterface.register(_NAME, attend)
+    kept = [module.config for module in layers]
+    for module in layers:
+        config = copy.copy(module.config)
+        config._attn_implementation = _NAME  # type: ignore[union-attr]
+        module.config = config
+    try:
+        yield
+    finally:
+        for module, config in zip(layers, kept, strict=True):
+            module.config = config
+
+
+def _measurable(module: nn.Module) -> bool:
+    implementation = getattr(getattr(module, "config", None), "_attn_implementation", "")
+    return type(module).__name__.endswith("Attention") and implementation not in ("", "eager")
+
+
+def _weights(query_NHLF: Tensor, key_NHLF: Tensor, scaling: float | None) -> Tensor:
+    """Return causal attention weights (N, H, L, L); padding stands after the real tokens and needs no mask."""
+    if key_NHLF.shape[1] < query_NHLF.shape[1]:  # several query heads share a key head
+        key_NHLF = key_NHLF.repeat_interleave(query_NHLF.shape[1] // key_NHLF.shape[1], dim=1)
+    scale = query_NHLF.shape[-1] ** -0.5 if scaling is None else scaling
+    scores_NHLL = torch.einsum("nhlf,nhmf->nhlm", query_NHLF, key_NHLF).float() * scale
+    later_LL = torch.ones_like(scores_NHLL[0, 0], dtype=torch.bool).triu(1)
+    return scores_NHLL.masked_fill(later_LL, -torch.inf).softmax(-1)

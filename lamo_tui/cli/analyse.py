@@ -1,0 +1,203 @@
+"""`lamo analyse`: what training did to a policy."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lamo_core.errors import MissingError, UsageError
+
+if TYPE_CHECKING:
+    from lamo_core.analysis.asking import Asking
+    from lamo_core.analysis.attention import HeadChange
+    from lamo_core.analysis.forgetting import LanguageLoss
+    from lamo_core.analysis.movement import Movement
+    from lamo_core.training.checkpoint import Checkpoint
+
+PARTS = ("movement", "attention", "forgetting", "asked")
+
+ANALYSE_EPILOG = (
+    "Examples:  lamo analyse last --targets 7   ·   lamo analyse ckpt.pt --part attention --part movement --out found"
+)
+
+
+@dataclass
+class Findings:
+    """What was found out; None for what a policy does not have or nobody asked for."""
+
+    movement: list[Movement] | None = None
+    attention: list[HeadChange] | None = None
+    uniform: tuple[float, float] | None = None
+    """The masses of a head that attends to everything alike: on the newest token, on the newest step."""
+    forgetting: list[LanguageLoss] | None = None
+    asked: Asking | None = None
+
+
+def analyse(
+    checkpoint: Annotated[
+        str, typer.Argument(metavar="CKPT", help="A checkpoint file, a run of `lamo runs`, or `last`.")
+    ],
+    part: Annotated[
+        list[str] | None, typer.Option(help=f"Only this: {', '.join(PARTS)}; may be repeated.")
+    ] = None,
+    targets: Annotated[int, typer.Option(min=2, max=100, help="Returns to ask for, over the range of the data.")] = 5,
+    episodes: Annotated[int, typer.Option(min=1, max=10_000, help="Episodes per target.")] = 5,
+    windows: Annotated[int, typer.Option(min=1, max=4096, help="Windows that attention is measured on.")] = 64,
+    text: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Measure forgetting on this text [default: the model's own].")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Write each part as CSV and as figures (SVG, PNG).")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
+) -> None:
+    """Tell what training did: which parameters moved, where heads look, what language was forgotten, and whether the
+    policy achieves the returns that it is asked for.
+    """
+    from lamo_core.config import unknown_key
+    from lamo_core.training.checkpoint import read_checkpoint
+    from lamo_tui.cli.eval import find_checkpoint
+    from lamo_tui.cli.output import console, emit_json
+
+    for name in part or ():
+        if name not in PARTS:
+            raise unknown_key(name, list(PARTS), "part of an analysis")
+    path, wanted = find_checkpoint(checkpoint), part or list(PARTS)
+    read = read_checkpoint(path)
+    found = Findings()
+    for name in wanted:
+        try:
+            _find(found, name, path, read, (targets, episodes, windows), text)
+        except (MissingError, UsageError) as error:
+            if part:
+                raise
+            console().print(f"left out {name}: {error}", markup=False)
+    if out is not None:
+        from lamo_tui.cli.analyse_files import write_findings
+
+        console().print(f"wrote {', '.join(write_findings(out, found))} into {out}", markup=False)
+    if as_json:
+        emit_json({"checkpoint": path, "step": read.step, "method": read.config.method, **_plain(found)})
+    else:
+        from lamo_tui.cli.analyse_text import print_findings
+
+        print_findings(found)
+
+
+def _find(
+    found: Findings, name: str, path: Path, read: Checkpoint, counts: tuple[int, int, int], text: Path | None
+) -> None:
+    targets, episodes, windows = counts
+    if name == "movement":
+        found.movement = _movement(read)
+    elif name == "attention":
+        found.attention, found.uniform = _attention(read, windows)
+    elif name == "forgetting":
+        from lamo_core.analysis.forgetting import kept_checkpoints, language_losses
+
+        _need_memory(read, "language to forget")
+        found.forgetting = language_losses(kept_checkpoints(path), text)
+    else:
+        found.asked = _asked(read, targets, episodes)
+
+
+def _need_memory(read: Checkpoint, what: str) -> None:
+    from lamo_core.methods import METHODS
+
+    if not METHODS[read.config.method].memory:
+        raise UsageError(f"{read.config.method} has no trunk, so it has no {what}")
+
+
+def _movement(read: Checkpoint) -> list[Movement]:
+    import torch
+
+    from lamo_core.analysis.movement import movements
+    from lamo_core.analysis.start import initial_policy
+    from lamo_core.training.checkpoint import build_policy
+
+    policy, _ = build_policy(read, torch.device("cpu"))
+    return movements(policy, initial_policy(read))  # type: ignore[arg-type]
+
+
+def _attention(read: Checkpoint, windows: int) -> tuple[list[HeadChange], tuple[float, float]]:
+    import torch
+
+    from lamo_core.analysis.attention import head_changes, head_masses, uniform_masses
+    from lamo_core.analysis.start import initial_policy
+    from lamo_core.data.sources import open_data
+    from lamo_core.data.windows import WindowSampler
+    from lamo_core.training.checkpoint import build_policy
+    from lamo_core.training.streams import numpy_stream
+    from lamo_tui.cli.output import progress
+
+    _need_memory(read, "attention")
+    config = read.config
+    with progress() as report:
+        store = open_data(config.data, config.task, config.seed, report)
+    sampler = WindowSampler(
+        store,
+        context=config.model.context,
+        return_to_go=config.model.return_to_go,
+        rewards=config.data.rewards,
+        return_scale=read.statistics.return_scale,
+        frame_shift=0,
+        generator=numpy_stream(config.seed, "analysis"),
+        values=config.model.q_weight > 0,
+    )
+    batch = sampler.sample(windows)
+    policy, _ = build_policy(read, torch.device("cpu"))
+    policy.eval()
+    masses = [head_masses(each, batch) for each in (initial_policy(read), policy)]  # type: ignore[arg-type]
+    if not masses[0]:
+        raise UsageError(f"the attention of {read.backbone_name} cannot be measured")
+    return head_changes(*masses), uniform_masses(batch)
+
+
+def _asked(read: Checkpoint, targets: int, episodes: int) -> Asking:
+    import torch
+
+    from lamo_core.analysis.asking import ask
+    from lamo_core.training.checkpoint import build_policy
+    from lamo_tui.cli.output import progress
+
+    policy, _ = build_policy(read, torch.device("cpu"))
+    if not policy.follows_targets:
+        raise UsageError(f"{read.config.method} is told no return, so it cannot be asked for one")
+    policy.eval()
+    with progress() as report:
+        return ask(
+            policy,
+            read.config,
+            read.data,
+            targets,
+            episodes,
+            progress=lambda done, total, steps: report("playing", done, total),
+        )
+
+
+def _plain(found: Findings) -> dict[str, Any]:
+    asked = found.asked
+    return {
+        "movement": None if found.movement is None else [asdict(row) for row in found.movement],
+        "attention": None
+        if found.attention is None or found.uniform is None
+        else {
+            "uniform_token": found.uniform[0],
+            "uniform_step": found.uniform[1],
+            "heads": [asdict(head) for head in found.attention],
+        },
+        "forgetting": None if found.forgetting is None else [asdict(point) for point in found.forgetting],
+        "asked": None
+        if asked is None
+        else {
+            "data_low": asked.data_low,
+            "data_high": asked.data_high,
+            "rank_correlation": asked.rank_correlation,
+            "scores": [score.to_dict() for score in asked.scores],
+        },
+    }
+
+

@@ -1,0 +1,111 @@
+"""`lamo analyse` on the checkpoint of a small real session."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from lamo_core.analysis import asking
+from lamo_core.data import sources
+from lamo_core.errors import LamoError
+from lamo_core.evaluation.scores import target_score
+from lamo_core.tasks.registry import get_task
+from lamo_core.training.session import new_session
+from lamo_tui.cli.analyse import analyse
+from tests.analysis.test_analysis import trained
+from tests.training.conftest import MakeConfig, make_config, toy_store
+
+__all__ = ["make_config"]
+
+
+def lamo(*words: str) -> Any:
+    app = typer.Typer(pretty_exceptions_enable=False)
+    app.command()(analyse)
+    result = CliRunner().invoke(app, list(words))
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+@pytest.fixture
+def checkpoint(make_config: MakeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A trained checkpoint; its data are the toy's, and it achieves half of what it is asked for."""
+    monkeypatch.setattr(sources, "open_data", lambda *arguments: toy_store())
+
+    def half(policy: Any, task: Any, *, targets: tuple[float, ...], episodes: int, **rest: Any) -> Any:
+        scores = [
+            target_score(
+                get_task("atari-breakout"),
+                target,
+                [target / 2] * episodes,
+                [10] * episodes,
+                steps_per_second=1.0,
+                context="chunked",
+                action="sample",
+            )
+            for target in targets
+        ]
+        return SimpleNamespace(scores=tuple(scores))
+
+    monkeypatch.setattr(asking, "evaluate", half)
+    session = new_session(make_config(model={"backbone": "mini"}))
+    return str(trained(session, tmp_path / "run"))
+
+
+def test_all_parts_are_printed_written_and_given_as_json(checkpoint: str, tmp_path: Path) -> None:
+    folder = tmp_path / "found"
+    outcome = lamo(checkpoint, "--targets", "4", "--windows", "4", "--out", str(folder))
+    for words in ("c_attn (adapter)", "Markov heads", "before", "beyond the data"):
+        assert words in outcome.stdout
+    assert "rank correlation of asked and achieved 1.00" in outcome.stderr
+    for name in ("movement", "attention", "forgetting", "asked"):
+        with (folder / f"{name}.csv").open() as file:
+            assert list(csv.DictReader(file))
+        assert ElementTree.fromstring((folder / f"{name}.svg").read_text()).tag.endswith("svg")
+    values = json.loads(lamo(checkpoint, "--targets", "4", "--windows", "4", "--json").stdout)
+    assert [score["mean"] for score in values["asked"]["scores"]] == [
+        score["target"] / 2 for score in values["asked"]["scores"]
+    ]
+    assert len(values["attention"]["heads"]) == 32
+    assert [point["step"] for point in values["forgetting"]] == [0, 3, 6]
+    assert values["movement"][0]["relative"] > 0
+
+
+def test_one_part_can_be_asked_for(checkpoint: str) -> None:
+    values = json.loads(lamo(checkpoint, "--part", "movement", "--json").stdout)
+    assert values["movement"]
+    assert values["attention"] is values["forgetting"] is values["asked"] is None
+    with pytest.raises(LamoError, match="did you mean 'attention'"):
+        lamo(checkpoint, "--part", "atention")
+
+
+def test_what_a_policy_does_not_have_is_left_out_and_said(make_config: MakeConfig, tmp_path: Path) -> None:
+    session = new_session(make_config(model={"backbone": "random:mini"}))
+    session.save(tmp_path / "x.pt")
+    outcome = lamo(str(tmp_path / "x.pt"), "--part", "movement")
+    assert "Markov" not in outcome.stdout
+    with pytest.raises(LamoError, match="no language that it could forget"):
+        lamo(str(tmp_path / "x.pt"), "--part", "forgetting")
+
+
+def test_methods_without_a_trunk_still_say_what_moved(
+    make_config: MakeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dataclasses import replace
+
+    monkeypatch.setattr(sources, "open_data", lambda *arguments: toy_store())
+    session = new_session(replace(make_config(), method="bc"))
+    path = trained(session, tmp_path / "run")
+    outcome = lamo(str(path))
+    assert "left out attention: bc has no trunk, so it has no attention" in outcome.stderr.replace("\n", " ")
+    assert "bc is told no return" in outcome.stderr.replace("\n", " ")
+    values = json.loads(lamo(str(path), "--part", "movement", "--json").stdout)
+    assert all(row["relative"] > 0 for row in values["movement"])
