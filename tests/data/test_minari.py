@@ -189,6 +189,14 @@ def test_the_task_follows_from_the_environment(tmp_path: Path, environment: str,
     assert read_metadata(folder).task == task
 
 
+def test_a_set_that_names_no_environment_fits_by_its_shapes(published: Published, tmp_path: Path) -> None:
+    arguments = (frame_episodes((84, 84)), box((84, 84), 0, 255, "uint8"), DISCRETE)
+    write_minari(tmp_path / "minari", "n-v0", *arguments, jpeg_encoding=False)
+    assert opened("n-v0", BREAKOUT).transitions == 75
+    with pytest.raises(UsageError, match="have shape"):
+        opened("n-v0", HOPPER)
+
+
 def test_a_data_set_is_fetched(published: Published, tmp_path: Path) -> None:
     arguments = (minari_episodes((4, 6), 11, 3), box((11,), -np.inf, np.inf), UNIT)
     folder = write_minari(tmp_path / "server", "m/hopper-v0", *arguments, env_spec=spec("Hopper-v5"))

@@ -33,7 +33,7 @@ def fitted(store: EpisodeStore, task: TaskConfig) -> EpisodeStore:
 
 
 def _same_task(of_set: str, name: str) -> bool:
-    if name.startswith("gym:"):
+    if not of_set or name.startswith("gym:"):
         return True  # whatever fits by its shapes
     # Complete and partial are two kinds of data for one task, seen with velocities or without.
     kitchens = ("kitchen-complete", "kitchen-partial")

@@ -36,7 +36,7 @@ class MinariFacts:
     environment: str
     """Gymnasium's id; empty when the set does not say."""
     task: str
-    """A task of ours; any environment that has none of its own is one by its id."""
+    """A task of ours; any environment that has none of its own is one by its id. Empty when the set does not say."""
     observations: str
     """Name of the table below an episode: `observations`, or the part of a dictionary that holds the state."""
     shape: tuple[int, ...]
@@ -191,7 +191,7 @@ def _task(values: dict[str, Any], environment: str, dataset_id: str) -> str:
         return "atari-" + re.sub(r"(?<!^)(?=[A-Z])", "_", game[1]).lower()
     if body == "FrankaKitchen":
         return "kitchen-partial" if "partial" in dataset_id else "kitchen-complete"
-    return _TASKS.get(body, f"gym:{environment}")
+    return _TASKS.get(body, f"gym:{environment}" if environment else "")
 
 
 def _product(shape: tuple[int, ...]) -> int:
