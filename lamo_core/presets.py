@@ -13,7 +13,7 @@ from lamo_core.config import RunConfig, field_names, parse_setting, unknown_key
 from lamo_core.errors import UsageError
 from lamo_core.places import presets_dir
 
-_RESERVED = {"inherits", "description", "abstract", "when"}
+_RESERVED = {"inherits", "description", "abstract", "when", "minutes"}
 _OVERLAYS = {"ablations": "ablation", "methods": "method"}
 """Folders of overlays and what one of them is called."""
 _KINDS = {"discrete", "continuous", "frames", "vectors"}
@@ -31,6 +31,8 @@ class Preset:
     values: Mapping[str, Any]
     when: Mapping[str, Any]
     """Further values for some tasks, by kind (`discrete`, `continuous`, `frames`, `vectors`) or beginning of a name."""
+    minutes: float | None = None
+    """About how long a run is sized to take on two processor cores."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,13 @@ def load_preset(name: str, kind: str = "", path: Path | None = None) -> Preset:
         abstract=bool(values.get("abstract", False)),
         values={key: value for key, value in values.items() if key not in _RESERVED},
         when=values.get("when", {}),
+        minutes=float(values["minutes"]) if isinstance(values.get("minutes"), int | float) else None,
     )
+
+
+def budget_minutes(name: str) -> float | None:
+    """Return the minutes that a preset, or the nearest of its ancestors that says so, is sized for."""
+    return next((part.minutes for part in reversed(_lineage(name)) if part.minutes is not None), None)
 
 
 def read_toml(path: Path) -> dict[str, Any]:

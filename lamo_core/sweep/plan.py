@@ -11,6 +11,7 @@ from typing import Any
 from lamo_core.config import RunConfig
 from lamo_core.errors import StorageError, UsageError
 from lamo_core.files import write_bytes
+from lamo_core.presets import budget_minutes, resolve
 from lamo_core.runs.compare import flatten
 from lamo_core.runs.directory import ELSEWHERE
 from lamo_core.runs.estimate import disk_bytes, estimate, memory_bytes
@@ -20,6 +21,7 @@ from lamo_core.sweep.folder import SweepFolder
 from lamo_core.sweep.grid import Grid, Item, expand, resolve_item
 
 SCHEMA = 1
+BUDGET = "preset"
 _ELSEWHERE_EQUAL = ("name", "device", "precision", "checkpoint.every", "checkpoint.keep", "data.memory_gb")
 """Settings in which a run may differ and still be the same experiment."""
 
@@ -32,7 +34,7 @@ class PlannedRun:
     seconds: float | None
     """None when nothing is known."""
     source: str
-    """Where `seconds` comes from: the id of a run, or empty."""
+    """Where `seconds` comes from: the id of a run, `preset` for the preset's budget, or empty."""
     disk: int
     """Bytes."""
     memory: int
@@ -66,6 +68,11 @@ class Plan:
         return sum(run.seconds is None for run in self.open)
 
     @property
+    def budgeted(self) -> int:
+        """Open runs whose time is only what their preset is sized for."""
+        return sum(run.source == BUDGET for run in self.open)
+
+    @property
     def disk(self) -> int:
         """Bytes that the open runs will take."""
         return sum(run.disk for run in self.open)
@@ -85,11 +92,12 @@ def make_plan(name: str, grid: Grid, runs: Sequence[RunSummary], *, reuse: bool 
     for item in expand(grid):
         config = resolve_item(item).config
         known = estimate(config, runs)
+        budget = None if known else _budget(item, config)
         planned.append(
             PlannedRun(
                 item=item,
-                seconds=known.seconds if known else None,
-                source=known.run.id if known else "",
+                seconds=known.seconds if known else budget,
+                source=known.run.id if known else BUDGET if budget else "",
                 disk=disk_bytes(config, runs),
                 memory=memory_bytes(config),
                 done=finished.get(_identity(flatten(config.to_dict())), ""),
@@ -129,6 +137,16 @@ def _planned(values: Mapping[str, Any]) -> PlannedRun:
 
 def _tupled(values: Mapping[str, Any]) -> dict[str, Any]:
     return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+
+
+def _budget(item: Item, config: RunConfig) -> float | None:
+    """Return the seconds that a preset is sized for, for as many steps as are asked; None for other work than its."""
+    minutes, plain = budget_minutes(item.preset), resolve(item.preset).config
+    same = (config.method, config.model.backbone.removeprefix("random:"), config.optim.batch_size, config.model.context)
+    its = (plain.method, plain.model.backbone.removeprefix("random:"), plain.optim.batch_size, plain.model.context)
+    if minutes is None or same != its:
+        return None
+    return 60 * minutes * config.optim.steps / plain.optim.steps
 
 
 def _identity(settings: Mapping[str, Any]) -> str:

@@ -45,6 +45,8 @@ def summary(plan: Plan, slots: Sequence[Slot], free: int) -> str:
         # runs that share a processor or a card slow each other down, by how much is not known
         low, high = duration(plan.seconds / jobs), duration(plan.seconds)
         text += f"; about {high}" if jobs == 1 else f"; about {low} to {high}"
+    if plan.budgeted:
+        text += f" ({plan.budgeted} by what their preset is sized for on two cores, not measured here)"
     if plan.unknown:
         text += f"; the time of {plan.unknown} is not known: nothing like them has run here yet"
     places = Counter((slot.threads, slot.card) for slot in slots)

@@ -47,14 +47,21 @@ def test_a_finished_run_with_equal_settings_is_not_run_again(make_sweep: MakeSwe
 
 def test_time_comes_from_runs_like_it_and_is_unknown_without(make_sweep: MakeSweep) -> None:
     run = earlier(seed=5, finished=False)
-    _, plan = make_sweep(["none", "frozen"])
-    like, other = plan.runs
+    _, plan = make_sweep(["none", "frozen", "context-length-20"])
+    like, other, longer = plan.runs
     # 900 steps at four a second; the double's two episodes took no time of their own
     assert like.source == run.id
     assert like.seconds == pytest.approx(900 / 4.0, rel=0.01)
-    assert (other.seconds, other.source, plan.unknown) == (None, "", 1)
-    assert plan.seconds == like.seconds
+    # a trunk that is frozen never ran here, but the preset says what it is sized for; longer windows nobody knows
+    assert (other.seconds, other.source, plan.budgeted) == (360.0, "preset", 1)
+    assert (longer.seconds, longer.source, plan.unknown) == (None, "", 1)
+    assert plan.seconds == like.seconds + 360.0
     assert like.disk > other.disk > 1_000_000
+
+
+def test_a_budget_grows_with_the_steps(make_sweep: MakeSweep) -> None:
+    _, plan = make_sweep(settings=("optim.steps=1800",))
+    assert [run.seconds for run in plan.runs] == [720.0]
 
 
 def test_a_sweep_that_the_disk_cannot_hold_is_refused(make_sweep: MakeSweep, monkeypatch: pytest.MonkeyPatch) -> None:
