@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import tempfile
 from pathlib import Path
 
 import torch
@@ -10,24 +12,29 @@ from lamo_core.config import RunConfig
 from lamo_core.evaluation.episodes import EpisodeResult
 from lamo_core.evaluation.keeping import keep_medians
 from lamo_core.evaluation.rollout import rollout
-from lamo_core.model.adapters import adapt
 from lamo_core.model.backbone import load_backbone
-from lamo_core.model.policy import Policy, PolicyStatistics
+from lamo_core.model.policy import PolicyStatistics
 from lamo_core.runs.create import create_run
 from lamo_core.runs.directory import RunDirectory
-from lamo_core.tasks.registry import get_task
-from lamo_core.training.checkpoint import Checkpoint, load_policy, trained_weights, write_checkpoint
+from lamo_core.training.checkpoint import Checkpoint, fresh_policy, load_policy, trained_weights, write_checkpoint
 
 TARGET = 12.0
 
+_HOME = tempfile.TemporaryDirectory()
+_SHAPE = {"model_type": "gpt2", "vocab_size": 8, "n_positions": 64, "n_embd": 16, "n_layer": 2, "n_head": 2}
+
 
 def tiny_config(task: str = "atari-breakout", **changes: object) -> RunConfig:
+    """Return the config of a policy with a trunk of two small layers."""
+    shape = Path(_HOME.name) / "tiny"
+    shape.mkdir(exist_ok=True)
+    (shape / "config.json").write_text(json.dumps(_SHAPE))
     return RunConfig.from_dict(
         {
             "name": "tiny",
             "device": "cpu",
             "task": {"name": task, "max_steps": 60},
-            "model": {"backbone": "random:mini", "context": 5, "lora_rank": 2, "dropout": 0.0},
+            "model": {"backbone": f"random:{shape}", "context": 5, "lora_rank": 2, "dropout": 0.0},
             "eval": {"seed": 7, **changes},
         }
     )
@@ -37,8 +44,7 @@ def make_checkpoint(path: Path, config: RunConfig, *, seed: int = 0) -> Path:
     """Write a checkpoint of a policy with random weights."""
     backbone = load_backbone(config.model.backbone, seed=config.seed)
     torch.manual_seed(seed)
-    adapt(backbone, "lora", rank=config.model.lora_rank, alpha=config.model.lora_alpha)
-    policy = Policy(get_task(config.task.name), backbone, config.model, PolicyStatistics(20.0, 100))
+    policy, _ = fresh_policy(config, backbone, PolicyStatistics(20.0, 100))
     last = policy.head.layers[-1]
     assert isinstance(last, torch.nn.Linear)
     torch.nn.init.normal_(last.weight, std=0.3)  # decided enough to differ from chance
