@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from lamo_tui.benchmarks.recipes import RecipeResult
 
 app = typer.Typer(help="Measure how fast the parts are on this machine.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -112,3 +115,51 @@ def tui(
         f"{100 * session.idle_cpu:.1f} % of a core while idle, {100 * session.watching_cpu:.1f} % while watching "
         f"a run of {session.records_per_second:g} steps/s"
     )
+
+
+@app.command()
+def recipes(
+    steps: Annotated[int, typer.Option(min=2, help="Training steps of each preset.")] = 200,
+    match: Annotated[str, typer.Option(help="Only presets whose name holds this, such as kitchen.")] = "",
+    setting: Annotated[
+        list[str] | None, typer.Option("--set", help="Override one value in all of them, such as device=cuda.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
+) -> None:
+    """Train the presets with the least and the most data of every task for a while, and evaluate them.
+
+    Says whether all of them work here; exit code 1 when one does not. The first time, Atari's complete sets are
+    unpacked, which takes minutes each.
+
+    \b
+    Examples:
+      lamo benchmark recipes
+      lamo benchmark recipes --match kitchen --steps 50 --json
+    """
+    from dataclasses import asdict
+
+    from lamo_core.config import unknown_key
+    from lamo_tui.benchmarks.recipes import extreme_presets, run_recipes
+    from lamo_tui.cli.output import emit_json, emit_table, progress
+
+    presets = extreme_presets(match)
+    if not presets:
+        raise unknown_key(match, extreme_presets(), "preset with")
+    with progress() as report:
+        results = list(run_recipes(presets, steps, setting or [], report))
+    if as_json:
+        emit_json({"steps": steps, "results": [asdict(result) for result in results]})
+    else:
+        columns = ["preset", "episodes", "loss before", "loss after", "return", "time", ""]
+        emit_table(columns, [_recipe_cells(result) for result in results], right=columns[1:6])
+    if not all(result.ok for result in results):
+        raise typer.Exit(1)
+
+
+def _recipe_cells(result: RecipeResult) -> list[str | None]:
+    from lamo_tui.cli.output import duration
+
+    if not result.ok:
+        return [result.preset, None, None, None, None, duration(result.seconds), result.message]
+    figures = [f"{result.episodes:,}", f"{result.first_loss:.3g}", f"{result.last_loss:.3g}"]
+    return [result.preset, *figures, f"{result.mean_return:.4g}", duration(result.seconds), "ok"]
