@@ -6,22 +6,23 @@ import functools
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lamo_core.config import DataConfig
-from lamo_core.errors import UsageError
 from lamo_core.preset_parts import PLAIN, named_ratios, nearest_preset, take_apart
 from lamo_core.presets import Resolved, load_preset
 from lamo_core.runs.compare import config_difference
 from lamo_core.seeds import shown_seeds
 from lamo_tui.steering import METHOD, Recipe
 
+if TYPE_CHECKING:
+    from lamo_core.data.sources.cutting import Cutting
+
 RATIOS = (0.001, 0.01, 0.1, 1.0)
 DEVICES = ("auto", "cpu", "cuda", "mps")
-_FRAME_BYTES = 84 * 84
 
 
 def ratios_of(task: str) -> list[float]:
@@ -150,12 +151,10 @@ class DataFacts:
 
 
 def data_facts(config: DataConfig, seed: int) -> DataFacts:
-    """Return what the share holds; takes a second at first. Raises `UsageError` or `DataError`."""
+    """Return what the share holds; takes a second at first. Raises `UsageError`, `MissingError` or `DataError`."""
     from lamo_core.data.ratio import select_episodes
 
-    if config.source != "bundled":
-        raise UsageError(f"{config.source} is not embedded; its size is known once it has been fetched")
-    lengths, returns, observation_bytes = _content(config.set)
+    lengths, returns, observation_bytes = _content(config.source, config.set, config.cutting)
     chosen = select_episodes(lengths, config.ratio, seed, config.subset)
     return DataFacts(
         config.set,
@@ -170,16 +169,11 @@ def data_facts(config: DataConfig, seed: int) -> DataFacts:
 
 
 @functools.lru_cache(16)
-def _content(name: str) -> tuple[NDArray[np.int64], NDArray[np.float64], int]:
+def _content(source: str, name: str, cutting: Cutting) -> tuple[NDArray[np.int64], NDArray[np.float64], int]:
     """Return lengths and returns (E,) of a set's episodes, and the bytes of one observation."""
-    from lamo_core.data.sources.bundled import open_log
-    from lamo_core.data.sources.bundled_vectors import open_vectors, vector_set_names
+    from lamo_core.data.sources.locate import find_set, set_contents
 
-    if name in vector_set_names():
-        content = open_vectors(name)
-        return content.lengths, content.returns, content.observations[0].nbytes
-    log = open_log(name)
-    return log.lengths, log.table["return"].astype(np.float64), _FRAME_BYTES
+    return set_contents(find_set(source, name), cutting)
 
 
 def histogram_lines(counts: Sequence[int], height: int) -> list[str]:

@@ -126,7 +126,7 @@ def test_names_that_nobody_knows(published: Published) -> None:
 
 
 def test_our_own_files_are_imported_under_their_name(published: Published, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="ships with lamo"):
+    with pytest.raises(UsageError, match="there is a set reacher2d-medium already"):
         lamo("import", set_path("reacher2d-medium"))
     card = lamo_json("import", set_path("reacher2d-medium"), "--name", "mine")
     assert (card["set"], card["task"], card["episodes"]) == ("mine", "mujoco-reacher2d", 50)

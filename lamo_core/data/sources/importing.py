@@ -121,7 +121,7 @@ def _free_name(text: str) -> str:
     name = re.sub(r"[^a-z0-9_.-]+", "-", text.lower()).strip("-.")
     received_folder(SOURCE, name)
     if name in all_set_names():
-        raise UsageError(f"{name} is the name of a set that ships with lamo; choose another one with --name")
+        raise UsageError(f"there is a set {name} already; choose another name with --name")
     if find_received(SOURCE, name) is not None:
         raise UsageError(f"{name} is here already; delete it with `lamo data rm {name}` or choose another --name")
     return name
