@@ -62,7 +62,7 @@ class Player:
                 raise UsageError(f"the player knows no command {name!r}")
             method(command)
         except Exception as error:  # whatever one command meets must not end the player
-            self._send({"kind": "error", "do": name, "text": _sentence(error)}, b"")
+            self._send(_error(name, error), b"")
 
     def tick(self) -> float | None:
         """Do what is due; returns the seconds until more is, or None when nothing will be."""
@@ -75,7 +75,7 @@ class Player:
             moved = [self._advance(side) for side in self.sides]
         except Exception as error:
             self.playing = False
-            self._send({"kind": "error", "do": "play", "text": _sentence(error)}, b"")
+            self._send(_error("play", error), b"")
             return None
         if not any(moved):
             self.playing = False
@@ -307,8 +307,10 @@ def _check_alike(first: Opened, second: Opened) -> None:
         )
 
 
-def _sentence(error: BaseException) -> str:
+def _error(do: str, error: Exception) -> Header:
+    """Return what is said of an error: a sentence, and the exit code that stands for it."""
     if isinstance(error, LamoError):
-        return str(error)
-    text = str(error).strip().splitlines()
-    return f"the player met an error it does not know ({type(error).__name__}: {text[0] if text else ''})"
+        return {"kind": "error", "do": do, "text": str(error), "code": error.exit_code}
+    lines = str(error).strip().splitlines()
+    text = f"the player met an error it does not know ({type(error).__name__}: {lines[0] if lines else ''})"
+    return {"kind": "error", "do": do, "text": text, "code": 1}

@@ -196,17 +196,17 @@ def _picture(app: LamoApp, request: Request, columns: int, rows: int, at: int) -
     from lamo_tui.screens.replay import ReplayScreen
 
     pictures: list[str] = []
-    errors: list[str] = []
+    errors: list[dict[str, Any]] = []
 
     def shown(screen: ReplayScreen) -> bool:
-        errors[:] = [str(note.message) for note in app._notifications if note.severity == "error"]
-        return bool(errors) or sum(bool(state.frame) for state in screen.states) > bool(request.beside)
+        return screen.error is not None or sum(bool(state.frame) for state in screen.states) > bool(request.beside)
 
     async def take(pilot: Pilot[None]) -> None:
         app.tick()
         screen = app.screen
         assert isinstance(screen, ReplayScreen)
         await _until(lambda: shown(screen))
+        errors[:] = [screen.error] if screen.error is not None else []
         if at and not errors:
             screen.tell("step", by=at)
             await _until(lambda: screen.states[0].at >= at or bool(screen.states[0].get("ended")))
@@ -216,7 +216,9 @@ def _picture(app: LamoApp, request: Request, columns: int, rows: int, at: int) -
 
     app.run(headless=True, size=(columns, rows), auto_pilot=take)  # type: ignore[arg-type]
     if errors:
-        raise LamoError(errors[0])
+        error = LamoError(errors[0]["text"])
+        error.exit_code = errors[0].get("code", 1)
+        raise error
     return pictures[0] if pictures else ""
 
 

@@ -70,6 +70,8 @@ class ReplayScreen(LamoScreen):
         self.pace = Pace()
         self.keys: HeldKeys | None = None
         self.request: Request | None = None
+        self.error: Header | None = None
+        """The newest error."""
         self.clock: Callable[[], float] = time.monotonic
         self._heard: deque[tuple[Header, bytes, float]] = deque()
         self._resume = False
@@ -194,7 +196,7 @@ class ReplayScreen(LamoScreen):
 
     def _take_error(self, header: Header) -> None:
         self.notify(header["text"], severity="error", timeout=10, markup=False)
-        self.busy = ""
+        self.busy, self.error = "", header
         if header["kind"] == "gone":
             self.close()
         for view in self.query(PixelView):
