@@ -18,6 +18,7 @@ MethodName = Literal[
     "lamo", "dt", "dt-wide", "wiki-rl", "bc", "filtered-bc", "cql", "iql", "td3+bc", "bcq", "nfq"
 ]
 ReturnInput = Literal["inclusive", "exclusive", "none"]
+LoraProjections = Literal["shared", "separate"]
 ContextMode = Literal["sliding", "chunked"]
 
 
@@ -83,6 +84,11 @@ class ModelConfig:
     lora_targets: LoraTargets = "attention"
     """Which matrices of a block get adapters: query, key and value; with the attention's output; the feed-forward
     layers; or all of them."""
+    lora_projections: LoraProjections = "shared"
+    """Whether query, key and value of a fused projection share one pair of low-rank matrices (the paper's Atari code)
+    or have one each (its MuJoCo code)."""
+    lora_bias: bool = False
+    """Whether the biases of adapted matrices learn too (the paper's MuJoCo code)."""
     embedding: Literal["mlp", "linear"] = "mlp"
     """`mlp` is the paper's residual non-linear embedding (§4.2), `linear` that of Decision Transformer."""
     frames: Literal["centred", "scaled"] = "centred"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from lamo_core.config import Adapter, LoraTargets
+from lamo_core.config import Adapter, LoraProjections, LoraTargets
 from lamo_core.errors import UsageError
 from lamo_core.model.backbone import Backbone
+from lamo_core.model.split_lora import split_fused
 
 _PARTS: tuple[dict[str, tuple[str, ...]], ...] = (
     {"qkv": ("attn.c_attn",), "output": ("attn.c_proj",), "mlp": ("mlp.c_fc", "mlp.c_proj")},
@@ -17,6 +18,9 @@ _PARTS: tuple[dict[str, tuple[str, ...]], ...] = (
     {"qkv": ("qkv_proj",), "output": ("o_proj",), "mlp": ("gate_up_proj", "down_proj")},
 )
 """Endings of the names of a block's matrices in the model families, in the order they are looked for."""
+_SPLITTABLE = "attn.c_attn"
+"""GPT-2's fused projection, whose columns are query, key and value one after the other."""
+_FUSED = (_SPLITTABLE, "query_key_value", "qkv_proj")
 _TARGETS: dict[LoraTargets, tuple[str, ...]] = {
     "attention": ("qkv",),
     "attention-output": ("qkv", "output"),
@@ -33,34 +37,59 @@ def adapt(
     alpha: float = 32,
     dropout: float = 0.0,
     targets: LoraTargets = "attention",
+    projections: LoraProjections = "shared",
+    bias: bool = False,
 ) -> list[str]:
     """Choose what of the trunk learns; returns the names of its trainable tensors in `backbone.model`.
 
     `lora` adds low-rank matrices to the query, key and value projections, or to what `targets` says (Hu et
-    al. 2021), and freezes the rest; one pair serves the fused projection of GPT-2. The second matrix starts
-    at zero, so nothing changes at first. `frozen` trains nothing. `full` trains everything but the word table, which
+    al. 2021), and freezes the rest. One pair serves the fused projection of GPT-2, or with `projections` separate one
+    pair each of its three parts. The second matrix starts at zero, so nothing changes at first. `bias` lets the biases
+    of adapted matrices learn too. `frozen` trains nothing. `full` trains everything but the word table, which
     trajectories never use. Raises `UsageError` for a trunk whose projections have unknown names.
     """
     trunk = backbone.model
     trunk.requires_grad_(adapter == "full")
     backbone.word_table.requires_grad_(False)
     if adapter == "lora":
-        _inject_lora(backbone, rank, alpha, dropout, targets)
+        endings = _matrices(backbone, targets)
+        _inject_lora(backbone, endings, rank, alpha, dropout, split=projections == "separate")
+        if bias:
+            _free_biases(backbone, endings)
     return [name for name, parameter in trunk.named_parameters() if parameter.requires_grad]
 
 
-def _inject_lora(backbone: Backbone, rank: int, alpha: float, dropout: float, targets: LoraTargets) -> None:
+def _inject_lora(
+    backbone: Backbone, endings: list[str], rank: int, alpha: float, dropout: float, *, split: bool
+) -> None:
     from peft import LoraConfig, inject_adapter_in_model
 
-    config = LoraConfig(
-        r=rank,
-        lora_alpha=alpha,
-        lora_dropout=dropout,
-        target_modules=_matrices(backbone, targets),
-        fan_in_fan_out=backbone.family == "gpt2",  # GPT-2 keeps these matrices transposed
-        bias="none",
-    )
-    inject_adapter_in_model(config, backbone.model)
+    fused = [ending for ending in endings if ending in _FUSED]
+    if split and set(fused) - {_SPLITTABLE}:
+        raise UsageError(
+            f"lamo cannot take the fused projection of the family {backbone.family!r} apart; "
+            "set model.lora_projections to shared"
+        )
+    whole = [ending for ending in endings if not (split and ending == _SPLITTABLE)]
+    if whole:
+        config = LoraConfig(
+            r=rank,
+            lora_alpha=alpha,
+            lora_dropout=dropout,
+            target_modules=whole,
+            fan_in_fan_out=backbone.family == "gpt2",  # GPT-2 keeps these matrices transposed
+            bias="none",
+        )
+        inject_adapter_in_model(config, backbone.model)
+    if split and fused:
+        split_fused(backbone.model, _SPLITTABLE, rank, alpha, dropout)
+
+
+def _free_biases(backbone: Backbone, endings: list[str]) -> None:
+    for name, parameter in backbone.model.named_parameters():
+        layer = name.removesuffix(".bias").removesuffix(".base_layer")
+        if name.endswith(".bias") and layer.endswith(tuple(f".{ending}" for ending in endings)):
+            parameter.requires_grad_(True)
 
 
 def _matrices(backbone: Backbone, targets: LoraTargets) -> list[str]:

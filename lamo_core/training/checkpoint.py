@@ -149,6 +149,8 @@ def fresh_policy(
         alpha=model.lora_alpha,
         dropout=model.lora_dropout,
         targets=model.lora_targets,
+        projections=model.lora_projections,
+        bias=model.lora_bias,
     )
     policy = Policy(
         get_task(config.task.name),
