@@ -18,6 +18,7 @@ from textual.worker import get_current_worker
 from lamo_core.errors import LamoError
 from lamo_core.player.opening import source_of_run
 from lamo_core.runs.index import RunSummary
+from lamo_core.runs.queue import QUEUE
 from lamo_tui import themes
 from lamo_tui.bindings import bindings_of
 from lamo_tui.choices import Choice, choice_of
@@ -38,8 +39,11 @@ from lamo_tui.settings import Settings
 from lamo_tui.store import RunStore, Snapshot
 from lamo_tui.system import SystemMeter
 from lamo_tui.view import View
+from lamo_tui.worker import wait_for_device
 
 _POLL_SECONDS = 0.25
+_SERVE_SECONDS = 10.0
+"""How often it is made sure that somebody starts the runs that wait."""
 
 
 class LamoApp(App[None]):
@@ -93,6 +97,7 @@ class LamoApp(App[None]):
         self._follow = follow
         self._wake = threading.Event()
         self._welcomed = False
+        self._served = -float("inf")
         for theme in themes.THEMES:
             self.register_theme(theme)
         wanted = (self.settings.theme, self.view.theme, themes.DARK.name)
@@ -134,8 +139,19 @@ class LamoApp(App[None]):
             self._wake.clear()
 
     def on_store_updated(self, message: StoreUpdated) -> None:
-        """Show what the thread has read."""
+        """Show what the thread has read; runs that wait need a process that starts them."""
         self.show(message.snapshot)
+        waits = any(run.queue is not None and run.queue.owner == QUEUE for run in message.snapshot.runs)
+        if waits and time.monotonic() - self._served > _SERVE_SECONDS:
+            self._served = time.monotonic()
+            self._serve_queue()
+
+    @work(thread=True, exclusive=True, group="queue", exit_on_error=False)
+    def _serve_queue(self) -> None:
+        try:
+            wait_for_device(self.root)
+        except LamoError as error:
+            self.call_from_thread(self.notify, str(error), severity="warning", timeout=5)
 
     def on_store_failed(self, message: StoreFailed) -> None:
         """Say so; the next tick tries again."""

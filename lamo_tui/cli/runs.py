@@ -78,6 +78,11 @@ def list_command(
         right=["step", "steps/s", "left", "return", "age"],
         optional=["trend", "steps/s", "age", "left"],
     )
+    if any(summary.position for summary in summaries):
+        from lamo_core.runs.queue_runner import runner_process
+
+        if runner_process(runs_dir()) is None:
+            console().print("no process serves the queue; start one with: lamo queue start")
 
 
 @app.command("show", epilog="Examples:  lamo runs show last   ·   lamo runs show 20261121-0144 --json")

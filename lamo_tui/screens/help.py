@@ -17,6 +17,8 @@ _WAYS = (
     ("lamo train --preset NAME --detach", "start a run without the dashboard"),
     ("lamo runs", "the list, for scripts with --json"),
     ("lamo stop RUN · pause RUN · resume RUN", "steer a run"),
+    ("lamo train … --queue · lamo queue", "let runs wait for their device, and list those that do"),
+    ("lamo matrix", "the matrix as text, or with --json"),
     ("lamo tui --attach RUN", "open the dashboard at a run"),
     ("lamo replay RUN --save episode.gif", "play a policy and keep the episode; or .mp4, .cast, .npz"),
     ("lamo tui --once", "print one picture of the dashboard"),
