@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lamo_core.presets import read_toml
+from lamo_core.presets import read_toml, resolve
 from lamo_core.reports import paper
 from lamo_core.reports.paper import on_papers_data, paper_curve, paper_score
 from lamo_core.tasks.registry import get_task
@@ -63,6 +63,9 @@ def test_the_paper_reports_only_tasks_that_exist() -> None:
 
 def test_only_the_papers_own_data_compare() -> None:
     assert on_papers_data("mujoco-hopper", "d4rl", "hopper-medium-v2")
+    for preset in ("paper-mujoco-walker2d", "paper-kitchen-partial", "paper-atari-qbert"):
+        config = resolve(preset).config
+        assert on_papers_data(config.task.name, config.data.source, config.data.set), preset
     assert not on_papers_data("mujoco-hopper", "d4rl", "hopper-medium-replay-v2")
     assert not on_papers_data("mujoco-hopper", "bundled", "hopper-medium")
     assert not on_papers_data("mujoco-reacher2d", "bundled", "reacher2d-medium")
