@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -92,3 +93,18 @@ def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Publi
     (tmp_path / "sources.toml").write_text("")
     with serving() as site:
         yield Published(site, tmp_path / "sources.toml")
+
+
+@pytest.fixture
+def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Convert HDF5 files here instead of in a worker, which takes half a second to start; they are sound."""
+    from lamo_core.data.sources import d4rl, minari
+    from lamo_core.data.sources.d4rl_file import convert_d4rl
+    from lamo_core.data.sources.minari_file import convert_minari
+
+    def convert(job: dict[str, Any], path: Path, progress: object) -> dict[str, Any]:
+        conversion = {"d4rl": convert_d4rl, "minari": convert_minari}[job["kind"]]
+        return conversion(Path(job["path"]), Path(job["out"]), job["facts"], lambda stage, done, total: None)
+
+    for module in (d4rl, minari):
+        monkeypatch.setattr(module, "read_isolated", convert)

@@ -37,6 +37,7 @@ def opened(cutting: str = "correct", task: TaskConfig = HOPPER, name: str = "hop
     return open_data(DataConfig(source="d4rl", set=name, cutting=cutting), task, 0)  # type: ignore[arg-type]
 
 
+@pytest.mark.usefixtures("in_process")
 def test_episodes_end_where_they_ended(tmp_path: Path, published: Published) -> None:
     tables = d4rl_tables((5, 3, 4, 2))
     imported(tmp_path, tables)
@@ -73,6 +74,7 @@ def published_paths(tables: dict[str, np.ndarray]) -> list[dict[str, np.ndarray]
     return paths
 
 
+@pytest.mark.usefixtures("in_process")
 @pytest.mark.parametrize("lengths", [(5, 3, 4, 2), (1000, 1000, 1000, 1000, 400), (300, 1000, 1000, 200, 700, 1)])
 def test_the_published_cutting_is_the_published_one(
     tmp_path: Path, published: Published, lengths: tuple[int, ...]
@@ -100,6 +102,7 @@ def test_the_published_cutting_is_the_published_one(
         np.testing.assert_array_equal(seen[-1], path["following"])
 
 
+@pytest.mark.usefixtures("in_process")
 def test_the_bug_joins_episodes_that_end_by_time(tmp_path: Path, published: Published) -> None:
     tables = d4rl_tables((1000, 1000, 1000, 1000))
     tables["timeouts"][[999, 1999, 2999, 3999]], tables["terminals"][:] = True, False
@@ -167,6 +170,7 @@ def test_bundled_kitchen_data_fit_both_views(tmp_path: Path) -> None:
     np.testing.assert_array_equal(narrow.observations[:, 9:], wide.observations[:, 18:39])
 
 
+@pytest.mark.usefixtures("in_process")
 def test_a_set_of_another_task_is_refused(tmp_path: Path, published: Published) -> None:
     imported(tmp_path, d4rl_tables())
     with pytest.raises(UsageError, match="is for the task mujoco-hopper, not for mujoco-walker2d"):

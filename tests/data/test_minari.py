@@ -59,6 +59,7 @@ def frame_episodes(shape: tuple[int, ...], lengths: tuple[int, ...] = (5, 70)) -
     ]
 
 
+@pytest.mark.usefixtures("in_process")
 def test_vectors_come_as_they_are(published: Published, tmp_path: Path) -> None:
     episodes = minari_episodes((4, 6), 11, 3)
     name = "mujoco/hopper/medium-v0"
@@ -75,6 +76,7 @@ def test_vectors_come_as_they_are(published: Published, tmp_path: Path) -> None:
     assert not published.site.requests
 
 
+@pytest.mark.usefixtures("in_process")
 def test_a_changed_folder_is_read_again_and_an_unchanged_one_is_not(published: Published, tmp_path: Path) -> None:
     space = box((11,), -np.inf, np.inf)
     folder = write_minari(tmp_path / "minari", "x/y-v0", minari_episodes((4,), 11, 3), space, UNIT)
@@ -90,6 +92,7 @@ def test_a_changed_folder_is_read_again_and_an_unchanged_one_is_not(published: P
     assert folder.exists()
 
 
+@pytest.mark.usefixtures("in_process")
 def test_goal_environments_give_their_state(published: Published, tmp_path: Path) -> None:
     episodes = minari_episodes((4,), 59, 9)
     seen = episodes[0]["observations"]
@@ -104,6 +107,7 @@ def test_goal_environments_give_their_state(published: Published, tmp_path: Path
     assert opened(name, TaskConfig(name="kitchen-complete-v0")).observations.shape == (5, 30)
 
 
+@pytest.mark.usefixtures("in_process")
 def test_actions_are_scaled_from_their_bounds(published: Published, tmp_path: Path) -> None:
     episodes = minari_episodes((6,), 3, 1, scale=2.0)
     actions = episodes[0]["actions"]
@@ -114,6 +118,7 @@ def test_actions_are_scaled_from_their_bounds(published: Published, tmp_path: Pa
     assert store.card["task"] == "gym:Pendulum-v1"
 
 
+@pytest.mark.usefixtures("in_process")
 def test_discrete_actions_count_from_zero(published: Published, tmp_path: Path) -> None:
     episodes = minari_episodes((6,), 4, 1)
     episodes[0]["actions"] = np.array([3, 4, 4, 3, 3, 4])
@@ -123,6 +128,7 @@ def test_discrete_actions_count_from_zero(published: Published, tmp_path: Path) 
     assert store.actions.dtype == np.uint8
 
 
+@pytest.mark.usefixtures("in_process")
 @pytest.mark.parametrize("shape", [(84, 84), (84, 84, 1), (4, 84, 84)])
 def test_pictures_of_the_policy_size_are_kept(published: Published, tmp_path: Path, shape: tuple[int, ...]) -> None:
     episodes = frame_episodes(shape)
@@ -139,6 +145,7 @@ def test_pictures_of_the_policy_size_are_kept(published: Published, tmp_path: Pa
     np.testing.assert_array_equal(store.rewards, np.concatenate([e["rewards"] for e in episodes]))
 
 
+@pytest.mark.usefixtures("in_process")
 def test_colour_screens_become_grey_frames(published: Published, tmp_path: Path) -> None:
     episodes = frame_episodes((210, 160, 3), (3,))
     episodes[0]["observations"][:] = np.array([200, 100, 50], np.uint8)
@@ -156,6 +163,7 @@ def jpeg(picture: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
+@pytest.mark.usefixtures("in_process")
 @pytest.mark.parametrize("same_length", [False, True])
 def test_jpeg_pictures_are_unpacked(published: Published, tmp_path: Path, same_length: bool) -> None:
     episodes = frame_episodes((84, 84), (3,))
@@ -189,6 +197,7 @@ def test_the_task_follows_from_the_environment(tmp_path: Path, environment: str,
     assert read_metadata(folder).task == task
 
 
+@pytest.mark.usefixtures("in_process")
 def test_a_set_that_names_no_environment_fits_by_its_shapes(published: Published, tmp_path: Path) -> None:
     arguments = (frame_episodes((84, 84)), box((84, 84), 0, 255, "uint8"), DISCRETE)
     write_minari(tmp_path / "minari", "n-v0", *arguments, jpeg_encoding=False)
@@ -243,6 +252,7 @@ def test_what_does_not_fit_is_refused(tmp_path: Path, changes: dict[str, Any], m
         convert_minari(folder, tmp_path, facts, no_progress)
 
 
+@pytest.mark.usefixtures("in_process")
 @pytest.mark.parametrize("name", ["halfcheetah-medium", "kitchen-partial"])
 def test_vectors_survive_an_export(published: Published, tmp_path: Path, name: str) -> None:
     ratio = 0.01
@@ -257,6 +267,7 @@ def test_vectors_survive_an_export(published: Published, tmp_path: Path, name: s
         export_minari(find_anywhere(name), tmp_path / "minari", ratio, 5)
 
 
+@pytest.mark.usefixtures("in_process")
 def test_pictures_survive_an_export(published: Published, tmp_path: Path) -> None:
     from lamo_core.data.sources.dqn_replay import get_slice, parse_slice
 
