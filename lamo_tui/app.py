@@ -87,6 +87,8 @@ class LamoApp(App[None]):
         self.clock = clock
         self.snapshot = Snapshot(root=root)
         self.opened: str | None = attach
+        self.first_mode: str | None = None
+        """The screen to begin with, where neither an episode nor a run decides."""
         self.failure: Exception | None = None
         self.store = store or RunStore(root, clock=clock, meter=SystemMeter())
         self.replay = replay
@@ -110,6 +112,8 @@ class LamoApp(App[None]):
         self.theme_changed_signal.subscribe(self, lambda _: self._recolour())
         if self.replay is not None:
             self.switch_mode("replay")
+        elif self.first_mode is not None:
+            self.switch_mode(self.first_mode)
         elif self.opened is not None:
             self.switch_mode("run")
         if self._follow:

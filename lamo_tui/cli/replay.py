@@ -15,6 +15,7 @@ from lamo_core.errors import LamoError, UsageError
 if TYPE_CHECKING:
     from lamo_core.player.opening import Opened
     from lamo_tui.app import LamoApp
+    from lamo_tui.episode_state import EpisodeState
     from lamo_tui.screens.replay import Request
 
 
@@ -60,6 +61,9 @@ def replay(
     screen_size: Annotated[
         str | None, typer.Option("--size", metavar="COLSxROWS", help="Size of the picture with --once.")
     ] = None,
+    svg: Annotated[
+        Path | None, typer.Option("--svg", metavar="FILE", help="With --once, write the picture as SVG.")
+    ] = None,
     device: Annotated[str, typer.Option(help="cpu, auto, cuda, cuda:N or mps; a GPU is left to training.")] = "cpu",
     pixels: Annotated[str, typer.Option(help="Real pixels where there are any: auto, kitty or blocks.")] = "auto",
     color: Annotated[str, typer.Option(help="auto, truecolor, 256, 16 or none.")] = "auto",
@@ -86,7 +90,7 @@ def replay(
     if not once:
         check_terminal()
     second = _find(beside, {}) if beside is not None else None
-    _show(path, second, options, device, pixels, (size[0], size[1], at) if once else None)
+    _show(path, second, options, device, pixels, (size[0], size[1], at, svg) if once else None)
 
 
 def _find(source: str, options: dict[str, Any]) -> Path:
@@ -152,7 +156,7 @@ def _show(
     options: dict[str, Any],
     device: str,
     pixels: str,
-    picture: tuple[int, int, int] | None,
+    picture: tuple[int, int, int, Path | None] | None,
 ) -> None:
     from lamo_core.places import runs_dir
     from lamo_tui.graphics import choose_graphics
@@ -188,11 +192,11 @@ def _show(
     conclude(app)
 
 
-def _picture(app: LamoApp, request: Request, columns: int, rows: int, at: int) -> str:
-    """Return the screen as text once the frame is there; raises the `LamoError` that the player told."""
+def _picture(app: LamoApp, request: Request, columns: int, rows: int, at: int, svg: Path | None) -> str:
+    """Return the screen, or the path of its SVG, once the frame is there; raises the error that the player told."""
     from textual.pilot import Pilot
 
-    from lamo_tui.picture import screen_text
+    from lamo_tui.picture import take_picture
     from lamo_tui.screens.replay import ReplayScreen
 
     pictures: list[str] = []
@@ -209,9 +213,9 @@ def _picture(app: LamoApp, request: Request, columns: int, rows: int, at: int) -
         errors[:] = [screen.error] if screen.error is not None else []
         if at and not errors:
             screen.tell("step", by=at)
-            await _until(lambda: screen.states[0].at >= at or bool(screen.states[0].get("ended")))
+            await _until(lambda: _arrived(screen.states[0], at))
         await pilot.pause()
-        pictures.append(screen_text(app))
+        pictures.append(take_picture(app, svg))
         app.exit()
 
     app.run(headless=True, size=(columns, rows), auto_pilot=take)  # type: ignore[arg-type]
@@ -220,6 +224,11 @@ def _picture(app: LamoApp, request: Request, columns: int, rows: int, at: int) -
         error.exit_code = errors[0].get("code", 1)
         raise error
     return pictures[0] if pictures else ""
+
+
+def _arrived(state: EpisodeState, at: int) -> bool:
+    """Return whether the playhead stands at a decision, or at the end of an episode that is shorter."""
+    return state.at >= at or (bool(state.get("ended")) and state.at >= state.length > 0)
 
 
 async def _until(done: Callable[[], bool], seconds: float = 300.0) -> None:

@@ -11,6 +11,8 @@ import typer
 if TYPE_CHECKING:
     from lamo_tui.app import LamoApp
 
+_SCREENS = ("runs", "run", "new", "data", "matrix", "help")
+
 
 def tui(
     runs: Annotated[
@@ -23,20 +25,30 @@ def tui(
     screen_size: Annotated[
         str | None, typer.Option("--size", metavar="COLSxROWS", help="Size of the picture with --once.")
     ] = None,
+    screen: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Open this screen: runs, run, new, data, matrix or help.")
+    ] = None,
+    svg: Annotated[
+        Path | None, typer.Option("--svg", metavar="FILE", help="With --once, write the picture as SVG.")
+    ] = None,
 ) -> None:
     """Pick, start, watch and steer runs in the terminal; leaving it leaves training running.
 
     Examples:  lamo tui   ·   lamo tui --attach last   ·   lamo tui --once --size 120x40
     """
+    from lamo_core.config import unknown_key
     from lamo_core.places import runs_dir
     from lamo_core.runs.directory import find_run
     from lamo_tui.graphics import choose_graphics
     from lamo_tui.settings import load_settings
     from lamo_tui.terminal import check_terminal, choose_colours, parse_size
 
+    if screen is not None and screen not in _SCREENS:
+        raise unknown_key(screen, list(_SCREENS), "screen")
     size = parse_size(screen_size) if screen_size else shutil.get_terminal_size((120, 40))
     choose_colours(color)
     root = runs if runs is not None else runs_dir()
+    attach = "last" if screen == "run" and attach is None else attach
     run = find_run(attach, root) if attach is not None else None
     if run is not None:
         root = run.path.parent
@@ -51,18 +63,19 @@ def tui(
     attached = run.id if run else None
     view = load_view(view_path())
     app = LamoApp(root, settings=settings, view=view, attach=attached, follow=not once, pixels=graphics)
+    app.first_mode = screen
     if once:
-        typer.echo(_picture(app, size[0], size[1]))
+        typer.echo(_picture(app, size[0], size[1], svg))
         return
     app.run()
     save_view(app.view, view_path())
     conclude(app)
 
 
-def _picture(app: LamoApp, columns: int, rows: int) -> str:
+def _picture(app: LamoApp, columns: int, rows: int, svg: Path | None) -> str:
     from textual.pilot import Pilot
 
-    from lamo_tui.picture import screen_text
+    from lamo_tui.picture import take_picture
 
     pictures: list[str] = []
 
@@ -71,8 +84,9 @@ def _picture(app: LamoApp, columns: int, rows: int) -> str:
         # the first look says which runs are in view, the second reads them
         await pilot.pause()
         app.tick()
+        await app.workers.wait_for_complete()
         await pilot.pause()
-        pictures.append(screen_text(app))
+        pictures.append(take_picture(app, svg))
         app.exit()
 
     app.run(headless=True, size=(columns, rows), auto_pilot=take)  # type: ignore[arg-type]

@@ -118,3 +118,18 @@ def test_in_a_terminal_it_starts_shows_a_run_and_leaves_no_trace(folder: Path, t
         terminal.wait_for("back 42")
     finally:
         terminal.close()
+
+
+@pytest.mark.parametrize("screen", ["runs", "run", "new", "data", "matrix", "help"])
+def test_every_screen_can_be_written_as_a_picture(made_folder: Path, tmp_path: Path, screen: str) -> None:
+    picture = tmp_path / f"{screen}.svg"
+    done = run_lamo("tui", "--runs", str(made_folder), "--once", "--screen", screen, "--svg", str(picture))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str(picture)
+    assert "<svg" in picture.read_text()
+
+
+def test_a_screen_that_does_not_exist_is_refused(made_folder: Path) -> None:
+    done = run_lamo("tui", "--runs", str(made_folder), "--once", "--screen", "rnu")
+    assert done.returncode == 2
+    assert "did you mean 'run'?" in done.stderr
