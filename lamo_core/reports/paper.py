@@ -33,21 +33,25 @@ def paper_score(task: str, ratio: float, method: str) -> PaperScore | None:
 
     `method` is a report's label, such as `dt` or `lamo +no-pretraining`.
     """
-    return _scores().get((task, round(ratio, 6), method))
+    return _scores().get((_named(task), round(ratio, 6), method))
 
 
 def paper_curve(task: str, method: str) -> list[tuple[float, PaperScore]]:
     """Return the paper's scores over shares of the data, smallest first."""
-    return sorted(
-        ((ratio, score) for (name, ratio, label), score in _scores().items() if (name, label) == (task, method)),
-        key=lambda item: item[0],
-    )
+    wanted = (_named(task), method)
+    found = ((ratio, score) for (name, ratio, label), score in _scores().items() if (name, label) == wanted)
+    return sorted(found, key=lambda item: item[0])
 
 
 def on_papers_data(task: str, source: str, data_set: str) -> bool:
     """Return whether a run's data are those of the paper."""
-    known = _file()["data"].get(task, {})
+    known = _file()["data"].get(_named(task), {})
     return bool(known) and source == known["source"] and data_set in known["sets"]
+
+
+def _named(task: str) -> str:
+    """Return what the paper calls a task: its kitchen is the one of D4RL's data, whose name here ends with -v0."""
+    return task.removesuffix("-v0")
 
 
 @functools.cache

@@ -9,7 +9,7 @@ import pytest
 from lamo_core.errors import UsageError
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.index import list_runs
-from lamo_core.runs.matrix import make_matrix, axis_values
+from lamo_core.runs.matrix import axis_values, make_matrix
 from lamo_core.runs.queue import enqueue
 from tests.runs.run_doubles import record
 
