@@ -97,11 +97,12 @@ def tui(
     """
     from dataclasses import asdict
 
+    from lamo_tui.benchmarks.replay import measure_replay
     from lamo_tui.benchmarks.session import measure_session
     from lamo_tui.benchmarks.tui import measure_tui
     from lamo_tui.cli.output import emit_json, emit_table
 
-    rows, session = measure_tui(), measure_session(runs)
+    rows, session = [*measure_tui(), *measure_replay(200)], measure_session(runs)
     if as_json:
         emit_json({"results": [asdict(row) for row in rows], "session": asdict(session)})
         return

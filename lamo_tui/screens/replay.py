@@ -24,7 +24,7 @@ from lamo_tui.pace import Pace
 from lamo_tui.player_link import Hear, Link
 from lamo_tui.screens import replay_keys
 from lamo_tui.screens.base import KeyBar, LamoScreen, TopBar
-from lamo_tui.screens.replay_side import ReplaySide, head_text
+from lamo_tui.screens.replay_side import ReplaySide, entitle, head_text
 from lamo_tui.store import Snapshot
 from lamo_tui.text import figure
 from lamo_tui.widgets.pixel_view import PixelView
@@ -219,7 +219,7 @@ class ReplayScreen(LamoScreen):
             name = f"{'AB'[side]} · " if len(self.states) == 2 else ""
             panel = self.query_one(f"#side-{side}", ReplaySide)
             if panel.display:
-                panel.show(self.states[side], name, self.colours, dimension)
+                panel.show(self.states[side], name, dimension)
         self._draw_timeline()
         self._draw_head()
 
@@ -230,7 +230,7 @@ class ReplayScreen(LamoScreen):
         inks = ("accent",) if len(self.states) == 1 else self.colours.series[:2]
         courses = [course_of(state, ink) for state, ink in zip(self.states, inks, strict=False)]
         target = float(self.states[self.side].get("target", 0.0))
-        timeline.border_title = f"return · {figure(target)} asked"
+        entitle(timeline, f"return · {figure(target)} asked")
         timeline.show(courses, self.states[0].at, target)
 
     def _draw_head(self) -> None:
@@ -262,7 +262,7 @@ class ReplayScreen(LamoScreen):
             if state.frame:
                 panel = self.query_one(f"#side-{side}", ReplaySide)
                 name = f"{'AB'[side]} · " if len(self.states) == 2 else ""
-                panel.show(state, name, self.colours, self.keys.dimension if self.keys is not None else 0)
+                panel.show(state, name, self.keys.dimension if self.keys is not None else 0)
         self._draw_timeline()
         self._draw_head()
 

@@ -10,13 +10,14 @@ from rich.style import Style
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.widgets import Static
+from textual.widget import Widget
 
 from lamo_tui.episode_state import EpisodeState
-from lamo_tui.text import figure, fit, inked
+from lamo_tui.text import figure, inked
 from lamo_tui.themes import Palette
 from lamo_tui.widgets.attention_strip import AttentionStrip
 from lamo_tui.widgets.bars import ActionBars
+from lamo_tui.widgets.fact_lines import FactLines
 from lamo_tui.widgets.gauge import ReturnGauge
 
 
@@ -32,7 +33,7 @@ class ReplaySide(Vertical):
         yield ActionBars(classes="panel action-bars")
         with Vertical(classes="panel attention"):
             yield AttentionStrip()
-        yield Static(classes="panel facts")
+        yield FactLines(classes="panel facts")
 
     def on_mount(self) -> None:
         """Name the panels."""
@@ -40,41 +41,45 @@ class ReplaySide(Vertical):
         self.query_one(".attention").border_title = "attention over the context"
         self.query_one(".facts").border_title = "episode"
 
-    def show(self, state: EpisodeState, name: str, colours: Palette, dimension: int) -> None:
+    def show(self, state: EpisodeState, name: str, dimension: int) -> None:
         """Show the newest frame of an episode; `name` tells two of them apart."""
-        self.query_one(ReturnGauge).border_title = f"{name}return".strip()
+        entitle(self.query_one(ReturnGauge), f"{name}return")
         target, earned, asked = (float(state.get(key, 0.0)) for key in ("target", "earned", "asked"))
         self.query_one(ReturnGauge).show(target, earned, asked)
         self._show_action(state, dimension)
         strip = self.query_one(AttentionStrip)
         strip.show(state.get("attention"), _no_attention(state))
-        facts = self.query_one(".facts", Static)
+        facts = self.query_one(FactLines)
         if facts.display:
-            facts.update(facts_text(state, max(10, self.size.width - 4), colours))
+            facts.show(facts_of(state))
 
     def _show_action(self, state: EpisodeState, dimension: int) -> None:
         bars, names = self.query_one(ActionBars), list(state.about["actions"])
         values, taken = state.get("values"), state.get("taken")
         if state.about["discrete"]:
-            bars.border_title = _action_title(state)
+            entitle(bars, _action_title(state))
             bars.show_probabilities(names, values if values is not None else _known(names, taken), taken)
             return
-        bars.border_title = f"{names[dimension]}: ← → push, ↑ ↓ another" if state.get("controls") else "action"
+        entitle(bars, f"{names[dimension]}: ← → push, ↑ ↓ another" if state.get("controls") else "action")
         shown = taken if state.get("person") and taken is not None else values
         bars.show_actions(names, shown if shown is not None else [math.nan] * len(names))
+
+
+def entitle(widget: Widget, title: str) -> None:
+    """Name a panel; one that has the name already is not drawn again."""
+    if widget.border_title != title:
+        widget.border_title = title
+
+
+def _action_title(state: EpisodeState) -> str:
+    if state.get("values") is None:
+        return "done"
+    return "the policy would" if state.get("person") else "action"
 
 
 def _known(names: Sequence[str], taken: int | None) -> list[float]:
     """Return what is known of an action without a policy: only that it was taken, if it was."""
     return [math.nan if taken is None else float(index == taken) for index in range(len(names))]
-
-
-def _action_title(state: EpisodeState) -> str:
-    if state.get("values") is None:
-        return "action" if state.get("taken") is None else "action taken"
-    entropy = state.entropy()
-    undecided = "" if entropy is None else f" · undecided {100 * entropy:.0f} %"
-    return ("what the policy would do" if state.get("person") else "action") + undecided
 
 
 def _no_attention(state: EpisodeState) -> str:
@@ -85,13 +90,12 @@ def _no_attention(state: EpisodeState) -> str:
     return "this policy does not look back" if state.get("values") is not None else "no policy here"
 
 
-def facts_text(state: EpisodeState, width: int, colours: Palette) -> Text:
-    """Return the lines about an episode."""
-    about, text = state.about, Text()
-    source = Path(about["source"])
+def facts_of(state: EpisodeState) -> list[tuple[str, str]]:
+    """Return what else is known of an episode: names and values."""
+    about = state.about
     lines = [
         ("policy", about["label"]),
-        ("from", str(Path(*source.parts[-2:]))),
+        ("from", str(Path(*Path(about["source"]).parts[-2:]))),
         ("seed", str(about["seed"])),
         ("played by", "you" if state.get("controls") else "the policy" if state.get("live") else "a record"),
     ]
@@ -99,14 +103,14 @@ def facts_text(state: EpisodeState, width: int, colours: Palette) -> Text:
         lines.append(("raw return", figure(state.raw_return())))
     lines += [(name, figure(float(value))) for name, value in state.get("facts", {}).items()]
     paid, lost = state.paid(), state.lost_lives()
-    done = sum(event < state.at for event in paid)
     stream = len(paid) < sum(reward != 0 for reward in state.rewards)
-    lines.append(("unusual pay" if stream else "rewards", f"{done} of {len(paid)}"))
+    lines.append(("unusual pay" if stream else "rewards", f"{sum(event < state.at for event in paid)} of {len(paid)}"))
     if lost:
         lines.append(("lives lost", f"{sum(event < state.at for event in lost)} of {len(lost)}"))
-    for name, value in lines:
-        text.append_text(inked(f"{name:<12}", colours.dim)).append(fit(value, max(4, width - 12)) + "\n")
-    return text
+    entropy = state.entropy()
+    if entropy is not None:
+        lines.append(("undecided", f"{100 * entropy:.0f} %"))
+    return lines
 
 
 def head_text(

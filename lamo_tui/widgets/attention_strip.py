@@ -32,7 +32,7 @@ class AttentionStrip(Drawn):
         """Show weights (C, 3), oldest step first; None shows `why` there are none."""
         self._weights = None if weights is None else np.asarray(weights, np.float64).reshape(-1, 3)
         self._why = why
-        self.redraw()
+        self.redraw_changes()
 
     def picture(self, width: int, height: int) -> Cells:
         """Return the strip at a size."""

@@ -38,7 +38,7 @@ class ActionBars(Drawn):
         if state != (self._names, self._values, self._taken, self._signed):
             resized = len(state[1]) != len(self._values)
             self._names, self._values, self._taken, self._signed = state
-            self.redraw()
+            self.redraw_changes()
             if resized:
                 self.refresh(layout=True)
 

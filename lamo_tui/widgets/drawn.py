@@ -5,10 +5,28 @@ from __future__ import annotations
 from rich.segment import Segment
 from rich.style import Style
 from textual.color import Color
+from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
 from lamo_tui.widgets.cells import Cells, Paint
+
+
+def changed_part(old: Strip, new: Strip) -> list[tuple[int, int]]:
+    """Return the columns (first, one past the last) in which two lines of one length differ; nothing if they do not."""
+    ours, theirs = list(old), list(new)
+    if ours == theirs:
+        return []
+    first = last = 0
+    for one, two in zip(ours, theirs, strict=False):
+        if one != two:
+            break
+        first += one.cell_length
+    for one, two in zip(reversed(ours), reversed(theirs), strict=False):
+        if one != two:
+            break
+        last += one.cell_length
+    return [(first, max(first + 1, new.cell_length - last))]
 
 
 class Drawn(Widget):
@@ -34,6 +52,21 @@ class Drawn(Widget):
         """Make the picture anew when it is next looked at."""
         self._strips = None
         self.refresh()
+
+    def redraw_changes(self) -> None:
+        """Make the picture anew at once and send only what differs; for widgets that change many times a second."""
+        width, height = self.size
+        if self._strips is None or self._strips_size != (width, height) or not self.is_on_screen:
+            self.redraw()
+            return
+        old, self._strips = self._strips, self._drawn(width, height)
+        regions = [
+            Region(first, row, last - first, 1)
+            for row, (one, two) in enumerate(zip(old, self._strips, strict=True))
+            for first, last in changed_part(one, two)
+        ]
+        if regions:
+            self.refresh(*regions)
 
     def notify_style_update(self) -> None:
         """Take over a new theme."""

@@ -35,7 +35,7 @@ class ReturnGauge(Drawn):
         values = (asked, achieved, asked - achieved if remaining is None else remaining)
         if values != self._values:
             self._values = values
-            self.redraw()
+            self.redraw_changes()
 
     def picture(self, width: int, height: int) -> Cells:
         """Return the gauge at a size."""

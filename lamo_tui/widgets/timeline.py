@@ -89,7 +89,7 @@ class Timeline(Drawn):
     def show(self, courses: Sequence[Course], at: int, target: float) -> None:
         """Show these episodes with the playhead before decision `at`, and the return that is asked for."""
         self._shown = _Shown(tuple(courses), at, target)
-        self.redraw()
+        self.redraw_changes()
 
     def on_click(self, event: events.Click) -> None:
         """Choose a place."""

@@ -5,12 +5,16 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from textual.app import App, ComposeResult
+from textual.geometry import Region
 from textual.message import Message
 
 from lamo_tui.widgets.bars import ActionBars
+from lamo_tui.widgets.cells import FAINT, STRONG, Cells
+from lamo_tui.widgets.drawn import Drawn
 from lamo_tui.widgets.gauge import ReturnGauge, bar_text
 from lamo_tui.widgets.heatmap import Heatmap, Score
 from lamo_tui.widgets.histogram import Histogram
@@ -188,3 +192,38 @@ def test_a_sparkline_rises_with_its_values() -> None:
     assert sparkline(np.arange(8.0), 8).plain == "▁▂▃▄▅▆▇█"
     assert sparkline(np.array([1.0, np.nan, 2.0]), 3).plain == "▁ █"
     assert sparkline(np.arange(8.0), 8, mode="ascii").plain.isascii()
+
+
+class _Counter(Drawn):
+    """A line of which one figure changes, and a line that stays."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.number = 0
+
+    def picture(self, width: int, height: int) -> Cells:
+        cells = Cells(width, height)
+        cells.write(0, 0, "always the same")
+        cells.write(1, 0, "before")
+        cells.write(1, 8, str(self.number), STRONG)
+        cells.write(1, 12, "after", FAINT)
+        return cells
+
+
+async def test_only_the_part_that_changed_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    counter = _Counter()
+
+    class Stage(App[None]):
+        def compose(self) -> ComposeResult:
+            yield counter
+
+    async with Stage().run_test(size=(30, 4)) as pilot:
+        await pilot.pause()
+        asked: list[tuple[Region, ...]] = []
+        monkeypatch.setattr(counter, "refresh", lambda *regions, **_: asked.append(regions))
+        counter.redraw_changes()
+        assert asked == []
+        counter.number = 7
+        counter.redraw_changes()
+        assert asked == [(Region(8, 1, 1, 1),)]
+        assert "before  7" in counter.render_line(1).text

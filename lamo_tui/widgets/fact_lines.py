@@ -1,0 +1,34 @@
+"""Names and values, one pair a line; only lines that changed are sent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lamo_tui.widgets.cells import MUTED, TEXT, Cells, shorten
+from lamo_tui.widgets.drawn import Drawn
+
+_NAME = 12
+
+
+class FactLines(Drawn):
+    """Lines such as `lives       3`; with less room than lines the last ones are left out."""
+
+    DEFAULT_CSS = "FactLines { height: 1fr; width: 1fr; }"
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self._lines: tuple[tuple[str, str], ...] = ()
+
+    def show(self, lines: Sequence[tuple[str, str]]) -> None:
+        """Show these names and values."""
+        if tuple(lines) != self._lines:
+            self._lines = tuple(lines)
+            self.redraw_changes()
+
+    def picture(self, width: int, height: int) -> Cells:
+        """Return the lines at a size."""
+        cells = Cells(width, height)
+        for row, (name, value) in enumerate(self._lines[:height]):
+            cells.write(row, 0, shorten(name, _NAME - 1), MUTED)
+            cells.write(row, _NAME, shorten(value, max(0, width - _NAME)), TEXT)
+        return cells
