@@ -1,4 +1,4 @@
-"""The data sets that ship with lamo: a list, and the card of the chosen one."""
+"""The data sets on this machine: a list, and the card of the chosen one."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from lamo_tui.bindings import bindings_of
 from lamo_tui.cli.data_card import card_lines
 from lamo_tui.screens.base import LamoScreen
 from lamo_tui.screens.rows import Row, Rows
+from lamo_tui.text import fit
 
 Cards = dict[str, dict[str, Any] | str]
 """Set to its card, or to the sentence that says why there is none."""
@@ -46,12 +47,13 @@ class DataScreen(LamoScreen):
 
     @work(thread=True, exclusive=True, group="cards", exit_on_error=False)
     def _read(self) -> None:
-        from lamo_core.data.sources.bundled import all_set_names, read_card
+        from lamo_core.data.sources.upkeep import all_sets
 
         cards: Cards = {}
-        for name in all_set_names():
+        for found in all_sets():
+            name = found.name if found.source == "bundled" else f"{found.name} · {found.source}"
             try:
-                cards[name] = read_card(name)
+                cards[name] = found.card()
             except LamoError as error:
                 cards[name] = str(error)
         self.app.call_from_thread(self._know, cards)
@@ -70,7 +72,7 @@ class DataScreen(LamoScreen):
     def _drawn(self, name: str, card: dict[str, Any] | str) -> Callable[[int], Text]:
         amount = "damaged" if isinstance(card, str) else f"{card['episodes']:,} episodes"
         dim = self.colours.dim
-        return lambda width: Text(f" {name:<20}").append(f"{amount:>15}" if width > 35 else "", dim)
+        return lambda width: Text(fit(f" {name}", 24).ljust(24)).append(f"{amount:>15}" if width > 38 else "", dim)
 
     def on_rows_moved(self, message: Rows.Moved) -> None:
         """Show the card of the set under the cursor."""

@@ -34,8 +34,9 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 @pytest.fixture(autouse=True, scope="session")
 def _steady() -> Iterator[None]:
     """Make pictures the same everywhere: time zone, colours, no animation."""
-    before = {name: os.environ.get(name) for name in ("TZ", "NO_COLOR", "TEXTUAL_ANIMATIONS", "LAMO_CONFIG")}
-    os.environ.update(TZ="UTC", TEXTUAL_ANIMATIONS="none", LAMO_CONFIG="lamo/config.toml")
+    steady = {"TZ": "UTC", "TEXTUAL_ANIMATIONS": "none", "LAMO_CONFIG": "lamo/config.toml", "LAMO_DATA": "lamo/no-data"}
+    before = {name: os.environ.get(name) for name in (*steady, "NO_COLOR")}
+    os.environ.update(steady)
     os.environ.pop("NO_COLOR", None)
     time.tzset()
     yield

@@ -197,6 +197,25 @@ async def test_the_data_screen_shows_every_card(made_folder: Path, dashboard: Op
         assert "857 episodes, 1,040,177 transitions" not in screen_text(pilot.app)
 
 
+async def test_the_data_screen_shows_what_was_fetched_and_imported(
+    made_folder: Path, dashboard: OpenDashboard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lamo_core.data.sources.importing import import_set
+    from tests.data.made_sources import d4rl_tables, write_d4rl
+
+    monkeypatch.setenv("LAMO_DATA", str(tmp_path / "data"))
+    write_d4rl(tmp_path / "mine.hdf5", d4rl_tables())
+    import_set(tmp_path / "mine.hdf5", "mine", "mujoco-hopper", lambda *news: None)
+    async with dashboard(made_folder) as pilot:
+        await pilot.press("4")
+        await pilot.pause()
+        await pilot.app.workers.wait_for_complete()
+        await pilot.press("end")
+        await pilot.pause()
+        assert "mine · imported" in screen_text(pilot.app)
+        assert "mine · mujoco-hopper" in screen_text(pilot.app)
+
+
 async def test_every_theme_can_be_taken(made_folder: Path, dashboard: OpenDashboard) -> None:
     async with dashboard(made_folder, attach=RUN) as pilot:
         app = pilot.app
