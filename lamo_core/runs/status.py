@@ -120,7 +120,7 @@ def process_start(pid: int) -> float | None:
         if process.status() == psutil.STATUS_ZOMBIE:
             return None
         return float(process.create_time())
-    except (psutil.Error, OSError):
+    except (psutil.Error, OSError, ValueError):  # what is no id at all, such as -5, is a ValueError
         return None
 
 
@@ -220,7 +220,7 @@ def parse_status(values: Mapping[str, Any]) -> Status:
         elif isinstance(item.default, str):
             kept |= {item.name: value} if isinstance(value, str) else {}
         elif isinstance(item.default, int) or item.name == "pid":
-            kept |= {item.name: value} if isinstance(value, int) else {}
+            kept |= {item.name: value} if _is_count(value) else {}
         elif number(value) is not None:
             kept[item.name] = number(value)
     return Status(**kept)
@@ -243,11 +243,16 @@ def write_status(run: RunDirectory, status: Status) -> None:
         raise storage_error(run.status_file, error) from error
 
 
+def _is_count(value: Any) -> bool:
+    # no float holds longer integers, so that they could not be divided or drawn
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53
+
+
 def _points(value: Any) -> tuple[EvalPoint, ...]:
     """Return the evaluations of a status file, where each is a list of step, mean and normalised score."""
     points = []
     for row in value if isinstance(value, list) else ():
-        if isinstance(row, list) and len(row) == 3 and isinstance(row[0], int):
+        if isinstance(row, list) and len(row) == 3 and _is_count(row[0]):
             mean, normalised = number(row[1]), number(row[2])
             if mean is not None and normalised is not None:
                 points.append(EvalPoint(row[0], mean, normalised))

@@ -141,6 +141,13 @@ def test_any_status_file_has_a_state(values: dict[str, Any], launch: dict[str, A
     assert isinstance(status.message, str)
 
 
+@pytest.mark.parametrize("pid", [-5, 0, 10**30])
+def test_an_absurd_process_id_is_no_living_process(run: RunDirectory, pid: int) -> None:
+    run.status_file.write_text(f'{{"state": "running", "pid": {pid}, "pid_started": 1, "step": 1{400 * "0"}}}')
+    status, derived = read_state(run)
+    assert (derived.state, status.step) == ("lost", 0)
+
+
 def test_a_missing_or_damaged_status_is_lost(run: RunDirectory) -> None:
     run.status_file.write_text('{"state": "runn')
     assert read_state(run)[1].state == "lost"
