@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -34,12 +35,19 @@ def launch(run: RunDirectory, command: Sequence[str], environment: Mapping[str, 
             )
     except OSError as error:
         raise storage_error(run.log_file, error) from error
+    reap(process)
     # the status file belongs to the new process from now on, so its id is noted in a file apart
     note = {"pid": process.pid, "pid_started": process_start(process.pid), "host": this_host()}
     write_bytes(run.launch_file, (encode(note) + "\n").encode(), ELSEWHERE)
-    # it is nobody's business here how it ends; without this the interpreter would warn at exit
-    process.returncode = 0
     return process.pid
+
+
+def reap(process: subprocess.Popen[bytes]) -> None:
+    """Let a process that may outlive this one go on by itself, and see to it that nothing of it stays when it ends.
+
+    How it ends is nobody's business here, but until somebody asks, the system keeps its remains (`<defunct>`).
+    """
+    threading.Thread(target=process.wait, name=f"reap-{process.pid}", daemon=True).start()
 
 
 def adopt(path: str | Path) -> RunDirectory:

@@ -19,7 +19,7 @@ from typing import Any
 
 from lamo_core.errors import LamoError
 from lamo_core.files import write_bytes
-from lamo_core.runs.detach import launch
+from lamo_core.runs.detach import launch, reap
 from lamo_core.runs.devices import device_of
 from lamo_core.runs.directory import ELSEWHERE, RunDirectory, storage_error
 from lamo_core.runs.index import RunIndex, RunSummary
@@ -55,8 +55,8 @@ def ensure_runner(root: Path, train: Sequence[str], slots: int = 1) -> int:
             )
     except OSError as error:
         raise storage_error(log, error) from error
+    reap(process)
     _claim(root, process.pid)
-    process.returncode = 0  # it outlives us; without this the interpreter would warn at exit
     return process.pid
 
 

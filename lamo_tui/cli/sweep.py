@@ -160,6 +160,7 @@ def _detach(folder: SweepFolder, options: EngineOptions, as_json: bool) -> None:
     """Start the same command as a process of its own session."""
     import subprocess
 
+    from lamo_core.runs.detach import reap
     from lamo_tui.cli.output import console, emit_json
 
     command = [sys.executable, "-m", "lamo_tui.cli.app", "sweep", "--resume", folder.name, "--background"]
@@ -167,7 +168,7 @@ def _detach(folder: SweepFolder, options: EngineOptions, as_json: bool) -> None:
         process = subprocess.Popen(
             [*command, *options.words()], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
         )
-    process.returncode = 0  # it outlives us; without this the interpreter would warn at exit
+    reap(process)
     if as_json:
         emit_json({"sweep": folder.name, "path": folder.path, "pid": process.pid})
     else:

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 
+import psutil
 import pytest
 
 from lamo_core.errors import LamoError, UsageError
@@ -91,6 +92,14 @@ def test_a_process_that_dies_before_it_begins_leaves_a_lost_run(run: RunDirector
     launch(run, [sys.executable, "-c", "raise SystemExit('no such thing')"])
     assert _until(run, lambda derived: derived.state != "queued").state == "lost"
     assert "no such thing" in run.log_file.read_text()
+
+
+def test_nothing_stays_of_a_process_that_has_ended_while_its_parent_lives(run: RunDirectory) -> None:
+    pid = launch(run, [sys.executable, "-c", ""])
+    end = time.monotonic() + 60
+    while psutil.pid_exists(pid) and time.monotonic() < end:
+        time.sleep(0.02)
+    assert not psutil.pid_exists(pid)
 
 
 def test_nothing_can_be_killed_where_nothing_runs(run: RunDirectory) -> None:
