@@ -78,16 +78,16 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
 def read_checkpoint(path: Path) -> Checkpoint:
     """Read and check a checkpoint; raises `UsageError` (no such file) or `CheckpointError` (anything wrong with it)."""
     payload = _load_payload(path)
-    if not isinstance(payload, dict) or payload.get("format") != FORMAT:
+    # of exactly these kinds: comparing a tensor would give another one
+    written, version = (payload.get(key) if isinstance(payload, dict) else None for key in ("format", "version"))
+    if not isinstance(written, str) or written != FORMAT or not isinstance(version, int):
         raise CheckpointError(f"{path} is not a lamo checkpoint; `lamo train` writes them below checkpoints/")
-    if payload.get("version") != VERSION:
-        raise CheckpointError(
-            f"{path} has format version {payload.get('version')!r}, this lamo reads {VERSION}; update lamo"
-        )
+    if version != VERSION:
+        raise CheckpointError(f"{path} has format version {version}, this lamo reads {VERSION}; update lamo")
     try:
         checkpoint = _parse(payload)
         intact = payload["digest"] == _digest(checkpoint.weights)
-    except (KeyError, TypeError, ValueError, AttributeError, LamoError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError, LamoError) as error:
         raise CheckpointError(f"{path} is damaged: {_one_line(error)}; use another checkpoint") from error
     if not intact:
         raise CheckpointError(f"{path} is damaged: its weights do not match their checksum; use another checkpoint")
@@ -101,6 +101,8 @@ def _load_payload(path: Path) -> Any:
         raise CheckpointError(
             f"{path} is cut short or is no checkpoint; use another one, `lamo train` keeps several in a run"
         )
+    if _unpacked_bytes(path) > path.stat().st_size:
+        raise CheckpointError(f"{path} says that it unpacks to more than it holds; use another checkpoint")
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
@@ -113,12 +115,30 @@ def _load_payload(path: Path) -> Any:
         raise CheckpointError(f"{path} is damaged: {_one_line(error)}; use another checkpoint") from error
 
 
+def _unpacked_bytes(path: Path) -> int:
+    """Return what the archive's parts say that they unpack to; they are stored as they are, never packed."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return sum(part.file_size for part in archive.infolist())
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
+        raise CheckpointError(f"{path} is damaged: {_one_line(error)}; use another checkpoint") from error
+
+
+def _is_plain(tensor: Any) -> bool:
+    """Return whether this is a dense tensor whose every element lies in the file, not one stretched over a few."""
+    if not isinstance(tensor, Tensor) or tensor.layout != torch.strided or tensor.device.type != "cpu":
+        return False
+    return tensor.numel() * tensor.element_size() <= tensor.untyped_storage().nbytes()
+
+
 def _parse(payload: Mapping[str, Any]) -> Checkpoint:
     weights = payload["weights"]
-    if not all(isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in weights.items()):
-        raise TypeError("weights are not named tensors")
+    if not all(isinstance(name, str) and _is_plain(tensor) for name, tensor in weights.items()):
+        raise TypeError("weights are not named plain tensors")
     statistics = payload["statistics"]
-    if not 0 <= int(statistics["max_timestep"]) <= _MAX_TIMESTEPS:
+    steps, table = int(statistics["max_timestep"]), weights.get("embed_time.weight")
+    # a model is built before its tensors are compared, so it must not be larger than they are
+    if not 0 <= steps <= _MAX_TIMESTEPS or (table is not None and len(table) != steps + 1):
         raise ValueError("its timestep table has an absurd size")
     return Checkpoint(
         config=RunConfig.from_dict(payload["config"]),
@@ -127,7 +147,7 @@ def _parse(payload: Mapping[str, Any]) -> Checkpoint:
         backbone_hash=str(payload["backbone"]["hash"]),
         statistics=PolicyStatistics(
             return_scale=float(statistics["return_scale"]),
-            max_timestep=int(statistics["max_timestep"]),
+            max_timestep=steps,
             state_mean=tuple(map(float, statistics["state_mean"])),
             state_std=tuple(map(float, statistics["state_std"])),
         ),
@@ -173,6 +193,8 @@ def build_policy(checkpoint: Checkpoint, device: torch.device) -> tuple[Actor, l
     config = checkpoint.config
     policy: Actor
     if METHODS[config.method].memory:
+        if config.model.timestep != "none" and "embed_time.weight" not in checkpoint.weights:
+            raise CheckpointError("this checkpoint does not fit the model of its config: it has no timestep table")
         policy, adapted = fresh_policy(config, _same_backbone(checkpoint), checkpoint.statistics)
     else:
         policy, adapted = make_markov_policy(config, checkpoint.statistics), []

@@ -112,7 +112,7 @@ class Session:
                 torch.cuda.set_rng_state(state["cuda"], self.device)
             self.evaluated_step = int(state["evaluated_step"])
             self.best_return = float(state["best_return"])
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError) as error:
             raise CheckpointError(f"the training state of this checkpoint is damaged: {error}") from error
 
 

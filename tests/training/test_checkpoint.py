@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -113,6 +114,13 @@ def test_foreign_files_are_refused_and_never_executed(tmp_path: Path, capsys: py
         ({"backbone": {"name": "nobody/nothing", "hash": ""}}, MissingError, "nobody/nothing"),
         ({"statistics": {"return_scale": 1.0, "max_timestep": 10**12, "state_mean": [], "state_std": []}},
          CheckpointError, "absurd"),
+        ({"statistics": {"return_scale": 1.0, "max_timestep": 9_999_999, "state_mean": [], "state_std": []}},
+         CheckpointError, "absurd"),
+        ({"step": float("inf")}, CheckpointError, "infinity"),
+        ({"version": torch.zeros(2)}, CheckpointError, "not a lamo checkpoint"),
+        ({"weights": {"a": torch.zeros(1).expand(10**13)}}, CheckpointError, "plain tensors"),
+        ({"weights": {"a": torch.zeros(10**13, device="meta")}}, CheckpointError, "plain tensors"),
+        ({"weights": {"a": torch.zeros(2).to_sparse()}}, CheckpointError, "plain tensors"),
         ({"config": {"optim": {"stepz": 3}}}, CheckpointError, "stepz"),
         ({"weights": {}, "digest": module._digest({})}, CheckpointError, "does not fit"),
     ],
@@ -124,6 +132,26 @@ def test_what_does_not_fit_says_so(
     torch.save(payload, path)
     with pytest.raises(error, match=says):
         load_policy(path, CPU)
+
+
+def test_an_archive_that_unpacks_to_more_than_it_holds_is_not_opened(path: Path) -> None:
+    with zipfile.ZipFile(path) as archive:
+        parts = {part.filename: archive.read(part) for part in archive.infolist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+        archive.writestr("archive/data/zeros", bytes(2**24))
+    with pytest.raises(CheckpointError, match="more than it holds"):
+        read_checkpoint(path)
+
+
+@pytest.mark.parametrize("name", ["best_return", "evaluated_step", "optimiser"])
+def test_a_damaged_training_state_says_so(path: Path, name: str) -> None:
+    payload = torch.load(path, weights_only=True)
+    payload["training"][name] = {"optimiser": [], "evaluated_step": float("inf"), "best_return": "x"}[name]
+    torch.save(payload, path)
+    with pytest.raises(CheckpointError, match="training state"):
+        resume_session(path)
 
 
 def test_a_full_disk_keeps_the_old_checkpoint(session: Session, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
