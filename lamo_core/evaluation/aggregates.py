@@ -9,6 +9,7 @@ runs of all tasks.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -19,6 +20,8 @@ from lamo_core.evaluation.statistics import FloatArray, Statistic, interquartile
 RESAMPLES = 2_000
 _PORTION = 250
 """Resamples drawn at once, so that memory stays small."""
+_MOST_COPIES = 840
+"""Of a run, to give tasks the same weight: enough for all mixtures of one to eight runs to be exact."""
 
 
 def nested_interval(
@@ -49,6 +52,17 @@ def nested_interval(
     return _percentiles(np.concatenate(parts), level)
 
 
+def pooled(scores: Sequence[ArrayLike], statistic: Statistic = interquartile_mean) -> float:
+    """Return a statistic over all runs of all tasks, every task with the same weight however many runs it has.
+
+    `scores` holds the runs' scores of each task, (R,) each. Where tasks have different numbers of runs, each run stands
+    for several equal ones. Raises `ValueError` without a task or with an empty one.
+    """
+    groups = _groups(scores)
+    all_N = np.concatenate([group.repeat(count) for group, count in zip(groups, _copies(groups), strict=True)])
+    return float(statistic(all_N))
+
+
 def pooled_interval(
     scores: Sequence[ArrayLike],
     *,
@@ -57,14 +71,16 @@ def pooled_interval(
     seed: int = 0,
     statistic: Statistic = interquartile_mean,
 ) -> tuple[float, float]:
-    """Return the stratified bootstrap interval of a statistic over all runs of all tasks.
+    """Return the stratified bootstrap interval of `pooled`.
 
-    `scores` holds the runs' scores of each task, (R,) each; a resample draws as many runs within each task as it has,
-    and the statistic sees all N of them. Raises `ValueError` without a task or with an empty one.
+    A resample draws as many runs within each task as it has. Raises `ValueError` without a task or with an empty one.
     """
     groups, rng = _groups(scores), np.random.default_rng(seed)
-    drawn_BN = np.concatenate([_drawn(group, resamples, rng) for group in groups], axis=1)
-    return _percentiles(statistic(drawn_BN), level)
+    copies, parts = _copies(groups), []
+    for count in _portions(resamples):
+        drawn = [_drawn(group, count, rng).repeat(times, axis=1) for group, times in zip(groups, copies, strict=True)]
+        parts.append(statistic(np.concatenate(drawn, axis=1)))
+    return _percentiles(np.concatenate(parts), level)
 
 
 def improvement(ours: Sequence[ArrayLike], theirs: Sequence[ArrayLike]) -> float:
@@ -118,6 +134,12 @@ def profile_band(
     tail = (1.0 - level) / 2.0
     low_T, high_T = np.quantile(np.concatenate(parts), [tail, 1.0 - tail], axis=0)
     return low_T, high_T
+
+
+def _copies(groups: Sequence[FloatArray]) -> list[int]:
+    """Return how often each run of a task is counted, so that tasks weigh alike."""
+    common = min(_MOST_COPIES, math.lcm(*(group.size for group in groups)))
+    return [max(1, round(common / group.size)) for group in groups]
 
 
 def _wins(ours_BR: FloatArray, theirs_BR: FloatArray) -> FloatArray:

@@ -10,11 +10,12 @@ import numpy as np
 from lamo_core.evaluation.aggregates import (
     improvement,
     improvement_interval,
+    pooled,
     pooled_interval,
     profile,
     profile_band,
 )
-from lamo_core.evaluation.statistics import FloatArray, interquartile_mean, mean
+from lamo_core.evaluation.statistics import FloatArray, mean
 from lamo_core.reports.cells import Cell, method_names
 
 PROFILE_POINTS = 101
@@ -36,7 +37,7 @@ class Overall:
     iqm: float
     iqm_low: float
     iqm_high: float
-    """Over all runs; intervals are 95 %, stratified by place."""
+    """Over all runs, every place with the same weight; intervals are 95 %, stratified by place."""
 
 
 @dataclass(frozen=True)
@@ -91,9 +92,8 @@ def overall(cells: Sequence[Cell]) -> list[Overall]:
         scores = _scores(cells, method, places)
         mean_low, mean_high = pooled_interval(scores, statistic=mean)
         iqm_low, iqm_high = pooled_interval(scores)
-        pooled = np.concatenate(scores)
-        row = (float(pooled.mean()), mean_low, mean_high, float(interquartile_mean(pooled)), iqm_low, iqm_high)
-        rows.append(Overall(method, len(places), pooled.size, *row))
+        row = (pooled(scores, mean), mean_low, mean_high, pooled(scores), iqm_low, iqm_high)
+        rows.append(Overall(method, len(places), sum(map(len, scores)), *row))
     return rows
 
 

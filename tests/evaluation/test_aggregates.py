@@ -12,6 +12,7 @@ from lamo_core.evaluation.aggregates import (
     improvement,
     improvement_interval,
     nested_interval,
+    pooled,
     pooled_interval,
     profile,
     profile_band,
@@ -64,6 +65,16 @@ def test_pooling_draws_within_each_task() -> None:
     low, high = pooled_interval([[0.0, 2.0], [100.0, 102.0]], statistic=mean)
     assert (low, high) == (50.0, 52.0)
     assert pooled_interval([[1.0, 2.0, 3.0], [4.0]], seed=3) == pooled_interval([[1.0, 2.0, 3.0], [4.0]], seed=3)
+
+
+def test_a_task_with_more_runs_weighs_no_more() -> None:
+    assert pooled([[0.0, 0.0, 0.0], [10.0]], mean) == 5.0
+    assert pooled_interval([[0.0, 0.0, 0.0], [10.0]], statistic=mean) == (5.0, 5.0)
+    # as if the lone run of the second task were three: of 0 0 0 9 9 9 the lowest and the highest go
+    assert pooled([[0.0, 0.0, 0.0], [9.0]]) == 4.5
+    assert pooled([[1.0, 2.0], [3.0, 100.0]]) == 2.5
+    # too many for exact copies: each of 11 runs is counted 76 times and each of 13 runs 65 times
+    assert pooled([[0.0] * 11, [1.0] * 13], mean) == pytest.approx(0.5, abs=0.01)
 
 
 def test_improvement_counts_pairs() -> None:
