@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich.style import Style
+
 from lamo_core.errors import UsageError
 from lamo_core.player.saving import check_ending
 from lamo_tui.screens.dialogs import Entry
@@ -102,7 +104,8 @@ def choose_source(screen: ReplayScreen, side: int) -> None:
         screen.open(Request(path, options, play=side == 0 or screen.playing), side)
 
     title = "Play beside it, with the same seed" if side == 1 else "Play"
-    screen.app.push_screen(Sources(title, found, screen.lamo.root), take)
+    cursor = Style(bgcolor=screen.colours.cursor)
+    screen.app.push_screen(Sources(title, found, screen.lamo.root, cursor), take)
 
 
 def ask_file(screen: ReplayScreen) -> None:

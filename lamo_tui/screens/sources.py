@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from rich.style import Style
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -43,7 +44,8 @@ def sources_of(run: RunDirectory | None, others: Sequence[RunSummary], task: str
             if path.is_file():
                 found.append(Source(str(path), f"live    {what} of this run"))
         for path in sorted(run.checkpoints.glob("[0-9]*.pt"), reverse=True):
-            found.append(Source(str(path), f"live    checkpoint of step {int(path.stem):,}"))
+            if not _is_same(path, run.last_checkpoint):
+                found.append(Source(str(path), f"live    checkpoint of step {int(path.stem):,}"))
         found += [Source(str(path), f"record  {describe(path)}") for path in reversed(replays_of(run)[-_RECORDS:])]
     for other in others:
         same = run is None or other.id != run.id
@@ -53,6 +55,13 @@ def sources_of(run: RunDirectory | None, others: Sequence[RunSummary], task: str
             text = f"live    {short_id(other.id)}  {short_name(other)}  best return {figure(best)}"
             found.append(Source(str(other.run.last_checkpoint), text))
     return found
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    try:
+        return path.samefile(other)
+    except OSError:
+        return False
 
 
 def describe(path: Path) -> str:
@@ -77,9 +86,9 @@ class Sources(ModalScreen[str | None]):
         Binding("slash", "type", "type"),
     ]
 
-    def __init__(self, title: str, sources: Sequence[Source], root: Path) -> None:
+    def __init__(self, title: str, sources: Sequence[Source], root: Path, cursor: Style) -> None:
         super().__init__()
-        self._title, self._sources, self._root = title, sources, root
+        self._title, self._sources, self._root, self._cursor = title, sources, root, cursor
 
     def compose(self) -> ComposeResult:
         """List, line and keys."""
@@ -94,6 +103,7 @@ class Sources(ModalScreen[str | None]):
     def on_mount(self) -> None:
         """Fill the list."""
         rows = self.query_one(Rows)
+        rows.cursor_style = self._cursor
         rows.set_rows([Row(source.path, _drawn(source)) for source in self._sources])
         rows.focus()
 

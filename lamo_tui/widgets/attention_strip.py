@@ -46,7 +46,8 @@ class AttentionStrip(Drawn):
         lines = weights.T if kinds else weights.sum(1)[None]
         steps = min(weights.shape[0], max(1, width - label))
         cell = max(1, (width - label) // steps)
-        per_line = max(1, min(4, (height - (1 if height > len(lines) else 0)) // len(lines)))
+        # taller bars say more than an axis does
+        per_line = max(1, min(4, height // len(lines)))
         lines = lines[:, -steps:]
         most = max(float(lines.max()), 1e-9)
         for number, line in enumerate(lines):
@@ -67,7 +68,7 @@ class AttentionStrip(Drawn):
 
 
 def _draw_bar(cells: Cells, top: int, left: int, wide: int, tall: int, share: float) -> None:
-    eighths = round(share * tall * 8)
+    eighths = round(share * (tall * 8 - (tall > 1)))  # a gap to the line above
     ink = Paint("accent", 0.35 + 0.65 * min(1.0, share))
     drawn = max(1, wide - 1) if wide > 1 else 1
     for line in range(tall):

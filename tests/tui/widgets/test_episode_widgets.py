@@ -114,9 +114,10 @@ def test_attention_is_highest_where_the_policy_looks() -> None:
     assert "█" not in lines[0] + lines[2]
     assert lines[1].index("█") == 8 + 3 * 8
     assert lines[3].split() == ["-4", "now"]
-    strip.show(weights.tolist())
-    summed = lines_of(strip, 48, 2)
-    assert "█" in summed[0]
+    assert "█" in "".join(lines_of(strip, 48, 2))
+    tall = lines_of(strip, 48, 7)
+    assert tall[6].split() == ["-4", "now"]
+    assert tall[2][8 + 3 * 8] == "▇"  # a gap to the bars above
 
 
 def test_no_attention_says_why() -> None:
