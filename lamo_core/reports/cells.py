@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from lamo_core.tasks.registry import Task, get_task
 
 WINDOW = 0.2
 """The last window is this last share of a run's steps, as the paper has it (the last 20K of 100K)."""
+_PLAIN = ("backbone", "data", "steps")
 
 
 @dataclass(frozen=True)
@@ -25,13 +27,14 @@ class SeedScores:
     run: str
     seed: int
     final: float
-    """Mean over the episodes of the final evaluation."""
+    """Mean over the episodes of the final evaluation; of several targets for the one that these episodes make best."""
     window: float
-    """Mean over the evaluations in the last fifth of training, the final one included."""
+    """Mean over the evaluations in the last fifth of training, the final one included; of several targets for the best
+    by this mean, as the paper has it."""
     best: float
     """The best evaluation of all: chosen on the test environment, so it flatters."""
     episodes: tuple[float, ...]
-    """Every episode of the final evaluation."""
+    """Every episode of the final evaluation for that target."""
     evaluations: int
     """How many evaluations the window holds."""
 
@@ -44,7 +47,7 @@ class Cell:
     title: str
     ratio: float
     method: str
-    """The method and its ablations, such as `lamo +frozen`."""
+    """The method and its ablations, such as `lamo +frozen`, and what else tells its cells of one place apart."""
     backbone: str
     data: str
     """Where the data come from, such as `bundled breakout-medium`."""
@@ -84,17 +87,18 @@ class Cell:
 def make_cells(results: Iterable[RunResult]) -> list[Cell]:
     """Return the cells of some runs: by task, share and method; of runs with the same seed the newest counts.
 
-    Runs on other data, with another backbone or for another number of steps are cells of their own. Tasks that have no
-    scale of scores are left out.
+    Runs on other data, for another number of steps or with any other setting changed are cells of their own. Tasks that
+    have no scale of scores are left out.
     """
-    groups: dict[tuple[str, float, str, str, str, int], dict[int, RunResult]] = {}
+    groups: dict[tuple[Any, ...], dict[int, RunResult]] = {}
     for result in sorted(results, key=lambda result: result.id):
         if math.isnan(get_task(result.task).random_score):
             continue
-        data = f"{result.source} {result.data_set}"
-        key = (result.task, result.ratio, result.method, result.backbone, data, result.steps)
+        settings = tuple(sorted(result.settings.items()))
+        key = (result.task, result.ratio, result.method, result.backbone, result.steps, settings)
         groups.setdefault(key, {})[result.seed] = result
-    cells = _told_apart([_cell([seeds[seed] for seed in sorted(seeds)]) for seeds in groups.values()])
+    found = [[seeds[seed] for seed in sorted(seeds)] for seeds in groups.values()]
+    cells = _told_apart([(_cell(results), _facts(results[0])) for results in found])
     return sorted(cells, key=lambda cell: (cell.task, cell.ratio, _rank(cell.method), cell.backbone, cell.steps))
 
 
@@ -103,27 +107,36 @@ def method_names(cells: Sequence[Cell]) -> list[str]:
     return sorted({cell.method for cell in cells}, key=_rank)
 
 
-def _told_apart(cells: Sequence[Cell]) -> list[Cell]:
+def _told_apart(cells: Sequence[tuple[Cell, Mapping[str, str]]]) -> list[Cell]:
     """Add to a method's name what else differs between its cells of one place, such as the backbone."""
-    groups: dict[tuple[str, float, str], list[Cell]] = {}
-    for cell in cells:
-        groups.setdefault((*cell.place, cell.method), []).append(cell)
-    differing = {
-        (cell.method, name)
-        for found in groups.values()
-        for cell in found
-        for name in ("backbone", "data", "steps")
-        if len({getattr(other, name) for other in found}) > 1
-    }
+    groups: dict[tuple[str, float, str], list[Mapping[str, str]]] = {}
+    for cell, facts in cells:
+        groups.setdefault((*cell.place, cell.method), []).append(facts)
+    telling: dict[str, dict[str, None]] = {}
+    for (_, _, method), found in groups.items():
+        telling.setdefault(method, {}).update(dict.fromkeys(_telling(found)))
     return [
         replace(cell, method=cell.method + (f" ({', '.join(words)})" if words else ""))
-        for cell in cells
-        for words in [[_said(cell, name) for name in ("backbone", "data", "steps") if (cell.method, name) in differing]]
+        for cell, facts in cells
+        for words in [[facts[name] for name in facts if name in telling[cell.method]]]
     ]
 
 
-def _said(cell: Cell, name: str) -> str:
-    return f"{cell.steps:,} steps" if name == "steps" else str(getattr(cell, name))
+def _telling(found: Sequence[Mapping[str, str]]) -> list[str]:
+    """Return the names of facts that tell some cells apart: plain ones that differ, settings only where they must."""
+    chosen = [name for name in _PLAIN if len({facts[name] for facts in found}) > 1]
+    for name in dict.fromkeys(name for facts in found for name in facts):
+        apart = {tuple(facts.get(other) for other in chosen) for facts in found}
+        if len(apart) < len({(*(facts.get(other) for other in chosen), facts.get(name)) for facts in found}):
+            chosen.append(name)
+    return chosen
+
+
+def _facts(result: RunResult) -> dict[str, str]:
+    """Return what a cell may be told by: words by the names of `_PLAIN`, then settings with their values."""
+    data, steps = f"{result.source} {result.data_set}", f"{result.steps:,} steps"
+    plain = dict(zip(_PLAIN, (result.backbone, data, steps), strict=True))
+    return plain | {name: f"{name}={value}" for name, value in sorted(result.settings.items())}
 
 
 def _rank(method: str) -> tuple[int, str]:
@@ -165,13 +178,19 @@ def _cell(results: Sequence[RunResult]) -> Cell:
 
 def _seed(result: RunResult, task: Task) -> SeedScores:
     begin = (1 - WINDOW) * result.steps
-    late = [mean for step, mean in result.evaluations if step > begin]
+    late = [means for step, means in result.evaluations if step > begin]
     return SeedScores(
         run=result.id,
         seed=result.seed,
         final=task.normalised(float(np.mean(result.returns))),
-        window=task.normalised(float(np.mean(late))),
-        best=task.normalised(max(mean for _, mean in result.evaluations)),
+        window=task.normalised(_best_mean(late)),
+        best=task.normalised(max(max(means.values()) for _, means in result.evaluations)),
         episodes=tuple(task.normalised(value) for value in result.returns),
         evaluations=len(late),
     )
+
+
+def _best_mean(evaluations: Sequence[Mapping[float, float]]) -> float:
+    """Return the mean over evaluations for the target whose mean is best, among those that the last one tried."""
+    tried = {target: [means[target] for means in evaluations if target in means] for target in evaluations[-1]}
+    return max(float(np.mean(means)) for means in tried.values())

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from lamo_core.config import RunConfig
 from lamo_core.errors import LamoError
 from lamo_core.evaluation.statistics import bootstrap_interval, mean, stratified_interval
 from lamo_core.runs.compare import flatten
@@ -16,6 +18,12 @@ from lamo_core.runs.reader import MetricsTail, read_events
 from lamo_core.runs.records import number
 from lamo_core.runs.status import read_status
 from lamo_core.tasks.registry import get_task
+
+_SAME_EXPERIMENT = (
+    "name", "seed", "device", "precision", "checkpoint.", "eval.every", "eval.episodes", "eval.final_episodes",
+    "eval.seed", "optim.steps", "optim.micro_batch_size", "data.memory_gb",
+)  # fmt: skip
+"""Settings in which the runs of one experiment may differ; the steps that were taken are told beside them."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +56,10 @@ class RunResult:
     """Whether `data_mean` is of raw or of clipped rewards."""
     targets: int
     """Return targets that the final evaluation tried."""
-    evaluations: tuple[tuple[int, float], ...]
-    """Step and mean raw return of every evaluation, for its best target; a repeated step counts as it was last."""
+    evaluations: tuple[tuple[int, Mapping[float, float]], ...]
+    """Step and mean raw return by target of every evaluation; a repeated step counts as it was last."""
+    settings: Mapping[str, str]
+    """What makes the run the experiment that it is, as text; a setting that it did not know has its default."""
 
 
 @dataclass(frozen=True)
@@ -127,16 +137,22 @@ def read_result(run: RunDirectory) -> RunResult:
         rewards=str(settings.get("data.rewards", "raw")),
         targets=len(final[-1]["scores"]),
         evaluations=_evaluations(events),
+        settings=_experiment(settings),
     )
 
 
-def _evaluations(events: Iterable[Mapping[str, Any]]) -> tuple[tuple[int, float], ...]:
-    found: dict[int, float] = {}
+def _experiment(settings: Mapping[str, Any]) -> dict[str, str]:
+    known = flatten(RunConfig().to_dict()) | dict(settings)
+    return {name: json.dumps(value) for name, value in known.items() if not name.startswith(_SAME_EXPERIMENT)}
+
+
+def _evaluations(events: Iterable[Mapping[str, Any]]) -> tuple[tuple[int, Mapping[float, float]], ...]:
+    found: dict[int, Mapping[float, float]] = {}
     for event in events:
         if event.get("event") == "EvalDone" and event.get("scores") and isinstance(event.get("step"), int):
             # a run that was resumed from an older checkpoint goes back: what came after is void
             found = {step: score for step, score in found.items() if step < event["step"]}
-            found[event["step"]] = max(map(_mean, event["scores"]))
+            found[event["step"]] = {number(score.get("target")) or 0.0: _mean(score) for score in event["scores"]}
     return tuple(sorted(found.items()))
 
 
@@ -144,7 +160,8 @@ def report_rows(results: Iterable[RunResult]) -> list[ReportRow]:
     """Return one row per setting, its seeds pooled; of runs with the same seed only the newest counts."""
     groups: dict[tuple[Any, ...], dict[int, RunResult]] = {}
     for result in sorted(results, key=lambda result: result.id):
-        key = (result.task, result.ratio, result.method, result.backbone, result.context, result.steps)
+        settings = tuple(sorted(result.settings.items()))
+        key = (result.task, result.ratio, result.method, result.backbone, result.context, result.steps, settings)
         groups.setdefault(key, {})[result.seed] = result
     ordered = sorted(groups.items(), key=lambda item: (item[0][0], -item[0][1], *item[0][2:]))
     return [_row([seeds[seed] for seed in sorted(seeds)]) for _, seeds in ordered]

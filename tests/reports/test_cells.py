@@ -7,9 +7,11 @@ import pytest
 from lamo_core.reports.cells import Cell, make_cells, method_names
 from lamo_core.reports.comparison import curves, improvements, overall, profiles, shared_places
 from lamo_core.runs.directory import RunDirectory
-from lamo_core.runs.report import read_result
+from lamo_core.runs.report import read_result, report_rows
+from lamo_core.runs.writer import RunWriter
 from lamo_core.tasks.registry import get_task
 from tests.reports.conftest import Trained
+from tests.runs.run_doubles import eval_done, score
 
 PONG = "atari-pong-1pct"
 TASK = get_task("atari-pong")
@@ -61,6 +63,29 @@ def test_what_is_not_the_same_experiment_is_another_method(trained: Trained) -> 
     runs = [trained(PONG, 0, [1.0]), other, trained(PONG, 0, [3.0], total=5)]
     cells = cells_of(*runs)
     assert method_names(cells) == ["lamo (mini, 10 steps)", "lamo (mini, 5 steps)", "lamo (random:gpt2, 10 steps)"]
+
+
+def test_a_setting_changed_by_hand_is_another_method(trained: Trained) -> None:
+    plain = [trained(PONG, seed, [1.0]) for seed in (0, 1)]
+    # neither the seed nor how often a run is evaluated makes it another experiment
+    plain.append(trained(PONG, 2, [1.0], eval__every=5, checkpoint__every=5))
+    slow = trained(PONG, 0, [9.0], optim__learning_rate=0.125, optim__clip=0.5)
+    tuned, normal = sorted(cells_of(*plain, slow), key=lambda cell: len(cell.seeds))
+    assert [len(cell.seeds) for cell in (tuned, normal)] == [1, 3]
+    assert tuned.method == "lamo (optim.clip=0.5)"  # enough to tell it apart
+    assert normal.method.startswith("lamo (optim.clip=")
+    assert len(report_rows(map(read_result, [*plain, slow]))) == 2
+
+
+def test_the_window_keeps_to_one_target(trained: Trained) -> None:
+    run = trained(PONG, 0, [4.0])
+    with RunWriter(run) as writer:
+        writer.write(eval_done(9, score([0.0], 9.0), score([10.0], 3.0)))
+        writer.write(eval_done(10, score([4.0], 9.0), score([2.0], 3.0), final=True))
+    (cell,) = cells_of(run)
+    # by target (0 + 4) / 2 and (10 + 2) / 2; the best of each evaluation would make (10 + 4) / 2 of it
+    assert cell.window == pytest.approx(TASK.normalised(6.0))
+    assert (cell.mean, cell.targets) == (pytest.approx(TASK.normalised(4.0)), 2)
 
 
 def test_methods_are_compared_where_all_of_them_have_runs(trained: Trained) -> None:
