@@ -26,7 +26,7 @@ from lamo_core.tasks.registry import Task
 
 _NOISE, _LARGEST_NOISE = 0.2, 0.5
 _POLICY_EVERY = 2
-"""Steps of the critics for one of the policy (all three: Fujimoto et al. 2018)."""
+"""Steps of the critics for one of the policy, the last of them (all three: Fujimoto et al. 2018)."""
 
 
 class Td3Bc(MarkovPolicy):
@@ -55,7 +55,7 @@ class Td3Bc(MarkovPolicy):
         features_BF = self.features(batch.observations, batch.shifts)
         q_2B = self.q(features_BF, batch.actions)
         # without a gradient the policy's loss is only shown, and its optimiser waits
-        with fixed(self.q), torch.set_grad_enabled(step % _POLICY_EVERY == 0):
+        with fixed(self.q), torch.set_grad_enabled((step + 1) % _POLICY_EVERY == 0):
             action_BA = torch.tanh(self.actor(features_BF.detach()))
             value_B = self.q(features_BF.detach(), action_BA)[0]
             weight = self.value.behaviour_weight / value_B.abs().mean().detach().clamp(min=1e-6)

@@ -16,6 +16,7 @@ from lamo_core.baselines.td3_bc import Td3Bc
 from lamo_core.config import RunConfig
 from lamo_core.data.transitions import TransitionBatch
 from lamo_core.model.policy import PolicyStatistics
+from lamo_core.presets import resolve
 from lamo_core.tasks.registry import Task
 
 START, GOOD, BAD = np.eye(3, dtype=np.float32)
@@ -102,6 +103,20 @@ def test_imitation_of_random_play_does_not(kind: str) -> None:
         assert 0.3 < float(done.softmax(-1)[1]) < 0.7
     else:
         assert abs(float(done)) < 0.15
+
+
+def test_td3_moves_policy_and_slow_copies_at_every_second_step() -> None:
+    torch.manual_seed(0)
+    config = resolve("mujoco-hopper-1pct", method="td3+bc").config
+    policy = Td3Bc(fork("continuous"), config, PolicyStatistics(1.0, 2), None)
+    batch, trained = batch_of("continuous", np.random.default_rng(0)), []
+    for step in range(4):
+        policy.zero_grad()
+        torch.stack(list(policy.losses(batch, step).values())).sum().backward()
+        trained.append(all(parameter.grad is not None for parameter in policy.actor.parameters()))
+        assert all(parameter.grad is not None for parameter in policy.q.parameters())
+    # the loop moves slow copies when the number of the step, counted from 1, is a multiple of `target_every`
+    assert trained == [(step + 1) % config.value.target_every == 0 for step in range(4)] == [False, True, False, True]
 
 
 def test_quantile_huber_is_minimal_at_the_quantiles() -> None:
