@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -40,6 +42,26 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object], elsewhere
 def write_bytes(path: Path, data: bytes, elsewhere: str) -> None:
     """Write `data` to `path` atomically; raises `StorageError` as `write_atomically` does."""
     write_atomically(path, lambda file: file.write(data), elsewhere)
+
+
+@contextmanager
+def locked(path: Path, elsewhere: str) -> Iterator[None]:
+    """Hold the lock that the file `path` stands for, after whoever holds it; a process that ends lets go of it.
+
+    Raises `StorageError` as `write_atomically` does.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        reason, way_out = _explain(error)
+        raise StorageError(f"could not write {path}: {reason}; {way_out} with {elsewhere}") from error
+    try:
+        with suppress(OSError):  # a file system without locks: then two at once stay possible
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _explain(error: OSError | RuntimeError) -> tuple[str, str]:

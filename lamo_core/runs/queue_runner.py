@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from lamo_core.errors import LamoError
-from lamo_core.files import write_bytes
+from lamo_core.files import locked, write_bytes
 from lamo_core.runs.detach import launch, reap
 from lamo_core.runs.devices import device_of
 from lamo_core.runs.directory import ELSEWHERE, RunDirectory, storage_error
@@ -45,6 +45,12 @@ def ensure_runner(root: Path, train: Sequence[str], slots: int = 1) -> int:
     if pid is not None:
         return pid
     root = Path(os.path.abspath(root))
+    # two that put a run in at once must not both find none
+    with locked(runner_file(root).with_suffix(".lock"), ELSEWHERE):
+        return runner_process(root) or _start_runner(root, train, slots)
+
+
+def _start_runner(root: Path, train: Sequence[str], slots: int) -> int:
     log = runner_file(root).with_suffix(".log")
     command = [sys.executable, "-m", "lamo_core.runs.queue_runner", str(root), str(slots), *train]
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import time
@@ -12,7 +13,7 @@ from typing import Any
 
 from lamo_core.config import unknown_key
 from lamo_core.errors import UsageError
-from lamo_core.files import write_bytes
+from lamo_core.files import locked, write_bytes
 from lamo_core.places import runs_dir
 from lamo_core.runs.directory import ELSEWHERE, RunDirectory, storage_error
 from lamo_core.runs.reader import LineTail
@@ -58,6 +59,10 @@ class SweepFolder:
         """The folder of runs that the sweep lies in."""
         return self.path.parent.parent
 
+    def taken(self) -> UsageError:
+        """Return the error for a name that another sweep has."""
+        return UsageError(f"there is a sweep {self.name} already; continue it with: lamo sweep --resume {self.name}")
+
     def run(self, run_id: str) -> RunDirectory:
         """Return a run of the sweep."""
         return RunDirectory(self.root / run_id)
@@ -71,17 +76,21 @@ class SweepFolder:
 
     def claim(self) -> None:
         """Note that this process works on the sweep; raises `UsageError` when another one does."""
-        other, (pid, started) = self.worker(), own_process()
-        if other is not None and other != pid:
-            raise UsageError(
-                f"process {other} works on sweep {self.name}; watch it with: lamo sweep status {self.name}"
-            )
-        note = {"pid": pid, "pid_started": started, "host": this_host()}
-        write_bytes(self.worker_file, (encode(note) + "\n").encode(), ELSEWHERE)
+        pid, started = own_process()
+        # of two that look at once, the second must see what the first wrote
+        with locked(self.worker_file.with_suffix(".lock"), ELSEWHERE):
+            other = self.worker()
+            if other is not None and other != pid:
+                raise UsageError(
+                    f"process {other} works on sweep {self.name}; watch it with: lamo sweep status {self.name}"
+                )
+            note = {"pid": pid, "pid_started": started, "host": this_host()}
+            write_bytes(self.worker_file, (encode(note) + "\n").encode(), ELSEWHERE)
 
     def release(self) -> None:
-        """Note that nobody works on the sweep."""
-        self.worker_file.unlink(missing_ok=True)
+        """Note that nobody works on the sweep; a note that cannot be deleted names a process that will be gone."""
+        with contextlib.suppress(OSError):
+            self.worker_file.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
@@ -148,11 +157,12 @@ def new_folder(name: str | None, tasks: Iterable[str], root: Path | None = None)
         stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
         words = "-".join(task.partition("-")[2] or task for task in tasks)[:40]
         name = f"{stamp}-{words}"
-    elif not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
-        raise UsageError(f"a sweep's name has letters, digits, dots and dashes, not {name!r}")
-    if (below / name).exists():
-        raise UsageError(f"there is a sweep {name} already; continue it with: lamo sweep --resume {name}")
-    return SweepFolder(below / name)
+    elif not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
+        raise UsageError(f"a sweep's name has at most 100 letters, digits, dots and dashes, not {name[:120]!r}")
+    folder = SweepFolder(below / name)
+    if folder.path.exists():
+        raise folder.taken()
+    return folder
 
 
 def sweep_names(root: Path | None = None) -> list[str]:

@@ -13,7 +13,7 @@ from lamo_core.errors import StorageError, UsageError
 from lamo_core.files import write_bytes
 from lamo_core.presets import budget_minutes, resolve
 from lamo_core.runs.compare import flatten
-from lamo_core.runs.directory import ELSEWHERE
+from lamo_core.runs.directory import ELSEWHERE, storage_error
 from lamo_core.runs.estimate import disk_bytes, estimate, memory_bytes
 from lamo_core.runs.index import RunSummary
 from lamo_core.runs.records import decode, encode
@@ -107,16 +107,33 @@ def make_plan(name: str, grid: Grid, runs: Sequence[RunSummary], *, reuse: bool 
 
 
 def write_plan(folder: SweepFolder, plan: Plan) -> None:
-    """Write the plan into its folder; raises `StorageError`, also when the disk cannot hold the runs."""
-    folder.path.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(folder.path).free
+    """Write the plan into a folder of its own; raises `StorageError`, also when the disk cannot hold the runs.
+
+    Raises `UsageError` when another sweep has taken the name in the meantime.
+    """
+    sweeps = folder.path.parent
+    try:
+        sweeps.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(sweeps).free
+    except OSError as error:
+        raise storage_error(sweeps, error) from error
     if plan.disk > free:
         need, have = plan.disk / 1e9, free / 1e9
         raise StorageError(
             f"the runs of {plan.name} need about {need:.1f} GB and {have:.1f} GB are free in {folder.root}; "
             f"plan fewer runs, set checkpoint.keep=1, or choose another folder with {ELSEWHERE}"
         )
-    write_bytes(folder.plan_file, (encode(plan.to_dict()) + "\n").encode(), ELSEWHERE)
+    try:
+        folder.path.mkdir()
+    except FileExistsError as error:
+        raise folder.taken() from error
+    except OSError as error:
+        raise storage_error(folder.path, error) from error
+    try:
+        write_bytes(folder.plan_file, (encode(plan.to_dict()) + "\n").encode(), ELSEWHERE)
+    except StorageError:
+        folder.path.rmdir()  # the name is free again
+        raise
 
 
 def read_plan(folder: SweepFolder) -> Plan:
@@ -127,7 +144,7 @@ def read_plan(folder: SweepFolder) -> Plan:
         tasks = tuple((str(task), tuple(map(float, ratios))) for task, ratios in grid.pop("tasks"))
         runs = tuple(_planned(run) for run in values["runs"])
         return Plan(values["name"], float(values["created"]), Grid(tasks, **_tupled(grid)), runs)
-    except (OSError, KeyError, TypeError, ValueError) as error:
+    except (OSError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise UsageError(f"{folder.plan_file} is damaged or missing; plan the sweep anew under another name") from error
 
 

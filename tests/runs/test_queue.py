@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +174,26 @@ def _until(holds: Callable[[], Any]) -> Any:
             return found
         time.sleep(0.05)
     raise AssertionError("it did not come to that")
+
+
+def test_two_that_ask_at_once_share_one_runner(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started = []
+
+    class Slow:
+        pid = os.getpid()
+
+        def __init__(self, *given: object, **more: object) -> None:
+            started.append(given)
+            time.sleep(0.3)
+
+        def wait(self) -> int:
+            return 0
+
+    root.mkdir(exist_ok=True)
+    monkeypatch.setattr(queue_runner.subprocess, "Popen", Slow)
+    with ThreadPoolExecutor(3) as pool:
+        assert set(pool.map(lambda _: ensure_runner(root, ["train"]), range(3))) == {os.getpid()}
+    assert len(started) == 1
 
 
 def test_a_killed_runner_loses_nothing(root: Path, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import namedtuple
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from lamo_core.runs.index import list_runs
 from lamo_core.sweep.engines import local_slots
 from lamo_core.sweep.folder import find_sweep, new_folder
 from lamo_core.sweep.grid import Grid
-from lamo_core.sweep.plan import make_plan, read_plan
+from lamo_core.sweep.plan import make_plan, read_plan, write_plan
 from tests.runs.run_doubles import record
 from tests.sweep.conftest import MakeSweep
 
@@ -81,9 +82,33 @@ def test_names_are_unique_and_damaged_plans_are_errors(make_sweep: MakeSweep) ->
         find_sweep("trail")
     with pytest.raises(UsageError):
         new_folder("../x", [])
-    folder.plan_file.write_text("{}")
-    with pytest.raises(UsageError, match="damaged"):
-        read_plan(folder)
+    with pytest.raises(UsageError, match="at most 100"):
+        new_folder(300 * "x", [])
+    for damaged in ("{}", '{"grid": {"tasks": []}, "runs": [{"item": []}], "name": "x", "created": 1}'):
+        folder.plan_file.write_text(damaged)
+        with pytest.raises(UsageError, match="damaged"):
+            read_plan(folder)
+
+
+def test_a_name_that_is_taken_in_the_meantime_keeps_its_plan(make_sweep: MakeSweep) -> None:
+    late = new_folder("trial", [])
+    folder, plan = make_sweep()
+    with pytest.raises(UsageError, match="there is a sweep trial already"):
+        write_plan(late, replace(plan, runs=()))
+    assert read_plan(folder) == plan
+
+
+def test_a_plan_that_could_not_be_written_leaves_its_name_free(
+    make_sweep: MakeSweep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*given: object) -> None:
+        raise StorageError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("lamo_core.sweep.plan.write_bytes", full)
+        with pytest.raises(StorageError, match="full"):
+            make_sweep()
+    make_sweep()
 
 
 def test_cores_are_divided_among_the_runs(monkeypatch: pytest.MonkeyPatch) -> None:

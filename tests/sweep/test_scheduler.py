@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import queue
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,8 @@ import pytest
 from lamo_core.errors import UsageError
 from lamo_core.runs.index import list_runs
 from lamo_core.runs.manage import kill_run
-from lamo_core.runs.status import read_state
+from lamo_core.runs.status import process_start, read_state
+from lamo_core.sweep import folder as sweep_folder
 from lamo_core.sweep.engines import LocalEngine, Slot
 from lamo_core.sweep.folder import Journal, SweepFolder, find_sweep
 from lamo_core.sweep.plan import Plan, read_plan
@@ -167,6 +170,26 @@ def test_only_one_process_works_on_a_sweep(make_sweep: MakeSweep, monkeypatch: p
         folder.claim()
     folder.release()
     assert folder.worker() is None
+
+
+def test_of_two_processes_that_start_at_once_one_works(make_sweep: MakeSweep, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, _ = make_sweep()
+    living = queue.SimpleQueue[tuple[int, float | None]]()
+    for pid in (os.getpid(), os.getppid()):
+        living.put((pid, process_start(pid)))
+    write = sweep_folder.write_bytes
+    monkeypatch.setattr(sweep_folder, "own_process", living.get)
+    monkeypatch.setattr(sweep_folder, "write_bytes", lambda *given: (time.sleep(0.3), write(*given)))
+
+    def claim(_: int) -> bool:
+        try:
+            folder.claim()
+        except UsageError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(claim, range(2))) == [False, True]
 
 
 COMMAND = """
