@@ -34,7 +34,13 @@ class LamoCommands(Provider):
     async def search(self, query: str) -> Hits:
         """Offer what fits the words."""
         matcher = self.matcher(query)
-        for title, text, run in [*self._actions(), *self._runs(), *self._presets(), *self._themes()]:
+        for title, text, run in [
+            *self._actions(),
+            *self._runs(),
+            *self._replays(),
+            *self._presets(),
+            *self._themes(),
+        ]:
             score = matcher.match(title)
             if score > 0:
                 yield Hit(score, matcher.highlight(title), run, help=text)
@@ -52,6 +58,11 @@ class LamoCommands(Provider):
     def _runs(self) -> Iterator[Entry]:
         for run in self._lamo.snapshot.runs:
             yield f"run: {run.id}", f"Open it; it is {state_text(run)}", partial(self._lamo.open_run, run.id)
+
+    def _replays(self) -> Iterator[Entry]:
+        for run in self._lamo.snapshot.runs:
+            play = partial(self._lamo.try_to, partial(self._lamo.play_run, run))
+            yield f"replay: {run.id}", "Watch its policy play", play
 
     def _presets(self) -> Iterator[Entry]:
         for name, description in _descriptions():

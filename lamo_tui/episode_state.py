@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from dataclasses import dataclass, field
-from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ _SPIKE = 4.0
 
 @dataclass
 class EpisodeState:
-    """One episode; `take` adds the news."""
+    """One episode; `take` adds the news, at a cost that does not grow with the episode."""
 
     about: Header
     """What `opened` said."""
@@ -31,14 +31,35 @@ class EpisodeState:
     lives: list[float] = field(default_factory=list)
     ghost: NDArray[np.float64] | None = None
     """Return before each decision of the track that was left at the last branching."""
+    _earned: list[float] = field(default_factory=lambda: [0.0])
+    _paying: list[int] = field(default_factory=list)
+    _lost: list[int] = field(default_factory=list)
+    _changes: list[int] = field(default_factory=list)
 
     def take(self, frame: Header) -> None:
         """Take over a frame's header."""
-        part = frame["track"]
+        part, self.frame = frame["track"], frame
+        self._take_decisions(part)
+        start = part["lives_from"]
+        self.lives[start:] = part["lives"]
+        del self._lost[bisect_left(self._lost, max(1, start)) :]
+        self._lost += [at for at in range(max(1, start), len(self.lives)) if self.lives[at] < self.lives[at - 1]]
+
+    def _take_decisions(self, part: Header) -> None:
+        start = part["from"]
         for name, column in (("rewards", self.rewards), ("targets", self.targets), ("persons", self.persons)):
-            column[part["from"] :] = part[name]
-        self.lives[part["lives_from"] :] = part["lives"]
-        self.frame = frame
+            column[start:] = part[name]
+        del self._earned[start + 1 :]
+        for events in (self._paying, self._changes):
+            del events[bisect_left(events, start) :]
+        clipped = bool(self.about.get("clipped"))
+        for at in range(start, len(self.rewards)):
+            reward = float(self.rewards[at])
+            self._earned.append(self._earned[-1] + (float(np.sign(reward)) if clipped else reward))
+            if reward:
+                self._paying.append(at)
+            if at and self.targets[at] != self.targets[at - 1]:
+                self._changes.append(at)
 
     def branched(self) -> None:
         """Keep the track as it was for comparison."""
@@ -56,27 +77,29 @@ class EpisodeState:
 
     def returns(self) -> NDArray[np.float64]:
         """Return what has been earned before each decision and after the last, (T + 1,), in the policy's unit."""
-        paid = np.sign(self.rewards) if self.about.get("clipped") else self.rewards
-        return np.array([0.0, *accumulate(float(value) for value in paid)])
+        return np.array(self._earned)
 
     def lost_lives(self) -> list[int]:
         """Return the decisions in which a life was lost."""
-        return [at for at in range(1, len(self.lives)) if self.lives[at] < self.lives[at - 1]]
+        return [at - 1 for at in self._lost]
 
     def changes(self) -> list[int]:
         """Return the decisions at which another target was asked for."""
-        return [at for at in range(1, len(self.targets)) if self.targets[at] != self.targets[at - 1]]
+        return self._changes
+
+    @property
+    def streams(self) -> bool:
+        """Whether rewards come at so many decisions that a single one says nothing."""
+        return len(self._paying) >= _SPARSE * max(1, len(self.rewards))
 
     def paid(self) -> list[int]:
         """Return the decisions whose reward stands out: any, or in a stream of rewards the unusual ones."""
-        rewards = np.asarray(self.rewards)
-        if not len(rewards):
+        if not self.streams:
+            return self._paying
+        if not self.rewards:
             return []
-        events = rewards != 0
-        if events.mean() >= _SPARSE:
-            away = np.abs(rewards - np.median(rewards))
-            events = away > _SPIKE * max(float(np.median(away)), 1e-9)
-        return [int(at) for at in np.flatnonzero(events)]
+        away = np.abs(np.asarray(self.rewards) - np.median(self.rewards))
+        return [int(at) for at in np.flatnonzero(away > _SPIKE * max(float(np.median(away)), 1e-9))]
 
     def next_event(self, events: list[int], direction: int) -> int | None:
         """Return the place right after the next event beyond the playhead, or after the last one before it."""

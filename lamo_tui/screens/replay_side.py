@@ -103,8 +103,8 @@ def facts_of(state: EpisodeState) -> list[tuple[str, str]]:
         lines.append(("raw return", figure(state.raw_return())))
     lines += [(name, figure(float(value))) for name, value in state.get("facts", {}).items()]
     paid, lost = state.paid(), state.lost_lives()
-    stream = len(paid) < sum(reward != 0 for reward in state.rewards)
-    lines.append(("unusual pay" if stream else "rewards", f"{sum(event < state.at for event in paid)} of {len(paid)}"))
+    name = "unusual pay" if state.streams and state.length else "rewards"
+    lines.append((name, f"{sum(event < state.at for event in paid)} of {len(paid)}"))
     if lost:
         lines.append(("lives lost", f"{sum(event < state.at for event in lost)} of {len(lost)}"))
     entropy = state.entropy()

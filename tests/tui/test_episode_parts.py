@@ -76,7 +76,7 @@ def test_the_state_grows_and_is_cut() -> None:
     state = EpisodeState({"discrete": True, "clipped": False, "per_second": 15.0})
     state.take(frame(0, [0, 2, 0, 0, 0], [3, 3, 3, 2, 2, 2], at=3, values=[0.25] * 4))
     assert state.returns().tolist() == [0, 0, 2, 2, 2, 2]
-    assert state.lost_lives() == [3]
+    assert state.lost_lives() == [2]
     assert state.paid() == [1]
     assert state.next_event(state.paid(), 1) is None
     assert state.next_event(state.paid(), -1) == 2
