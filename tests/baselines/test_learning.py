@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
+from lamo_core.baselines import make
 from lamo_core.baselines.bc import BehaviourCloning
 from lamo_core.baselines.bcq import BatchConstrainedQ
 from lamo_core.baselines.cql import ConservativeQ
@@ -92,6 +95,29 @@ def test_continuous_methods_turn_right(method: str, kind: type[MarkovPolicy]) ->
     config = config_of(method, conservative_weight=0.1, temperature=10.0, perturbation=0.5)
     policy = kind(fork("continuous"), config, PolicyStatistics(1.0, 2), None)  # type: ignore[call-arg]
     assert float(train(policy, "continuous", 200)) > 0.15
+
+
+@pytest.mark.parametrize(
+    ("method", "kind"),
+    [(name, "discrete") for name in ("cql", "bcq", "nfq", "iql")]
+    + [(name, "continuous") for name in ("cql", "bcq", "iql", "td3+bc")],
+)
+def test_values_go_on_after_every_step_but_an_end(
+    method: str, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(make, "get_task", lambda name: fork(kind))
+    policy = make.make_markov_policy(config_of(method), PolicyStatistics(1.0, 2))
+    batch = batch_of(kind, np.random.default_rng(0))
+
+    def critic(terminated: float, after: torch.Tensor) -> float:
+        torch.manual_seed(0)
+        ends = torch.full_like(batch.terminated, terminated)
+        losses = policy.losses(replace(batch, terminated=ends, next_observations=after), 0)
+        return losses["critic"].item()
+
+    elsewhere = batch.next_observations + 3
+    assert critic(1.0, batch.next_observations) == critic(1.0, elsewhere)
+    assert critic(0.0, batch.next_observations) != critic(0.0, elsewhere)
 
 
 @pytest.mark.parametrize("kind", ["discrete", "continuous"])

@@ -116,6 +116,36 @@ def test_the_q_term_prefers_what_pays(discrete: bool) -> None:
     assert values.detach().mean() == pytest.approx(1.0, abs=0.25)
 
 
+@pytest.mark.parametrize("over", [False, True])
+def test_the_q_terms_critic_learns_where_it_knows_what_follows(over: bool) -> None:
+    """Three steps and one of padding, then four steps that the window cuts off."""
+    torch.manual_seed(0)
+    term = QTerm(replace(BREAKOUT, actions=2), 4, ValueConfig(discount=0.5))
+    mask = torch.tensor([[True, True, True, False], [True, True, True, True]])
+    terminated = torch.zeros(2, 4, dtype=torch.bool)
+    terminated[0, 2] = over
+    states, rewards = torch.randn(2, 4, 4), torch.rand(2, 4)
+    batch = WindowBatch(
+        states, torch.zeros(2, 4).long(), torch.zeros(2, 4), torch.zeros(2, 4), mask, None, rewards, terminated
+    )
+    policy = torch.zeros(2, 4, 2)
+    before = term.losses(states, policy, batch)["critic"]
+    known = []
+    for row, step in ((row, step) for row in range(2) for step in range(4)):
+        paid = rewards.clone()
+        paid[row, step] += 1
+        known.append(not torch.equal(before, term.losses(states, policy, replace(batch, rewards=paid))["critic"]))
+    # the last real step of the first window only where the task itself ended there, not at a time limit
+    assert known == [True, True, over, False, True, True, True, False]
+    v = term.v(states).squeeze(-1)
+    target = rewards + 0.5 * torch.cat([v[:, 1:], torch.zeros(2, 1)], 1) * ~terminated
+    q = torch.stack([head(states)[..., 0] for head in term.q])
+    held = q.amin(0)  # the slow critics have not moved yet
+    value = (torch.where(held > v, 0.7, 0.3) * (held - v).square())[mask].sum()
+    expected = value + (q - target).square().sum(0)[torch.tensor(known).view(2, 4)].sum()
+    torch.testing.assert_close(before, expected)
+
+
 def test_word_clusters_gather_words_of_one_direction() -> None:
     backbone = load_backbone("random:mini", seed=0)
     axes = torch.eye(backbone.width)[:3]
