@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from evaluation_doubles import ACTIONS, FEATURES, TinyPolicy
 from torch import Tensor
 
 from lamo_core.evaluation.contexts import ChunkedContext, SlidingContext
+from tests.evaluation.evaluation_doubles import ACTIONS, FEATURES, TinyPolicy
 
 STEPS = 20
 EPISODES = 5

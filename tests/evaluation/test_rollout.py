@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from evaluation_doubles import ACTIONS, CounterBatch, TinyPolicy
 
 from lamo_core.config import TaskConfig
 from lamo_core.evaluation.episodes import EpisodeResult
 from lamo_core.evaluation.evaluate import Evaluation, evaluate
 from lamo_core.evaluation.rollout import rollout
+from tests.evaluation.evaluation_doubles import ACTIONS, CounterBatch, TinyPolicy
 
 TASK = TaskConfig()
 

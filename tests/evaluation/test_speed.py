@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from evaluation_doubles import TinyPolicy
 
 from lamo_core.config import ContextMode
 from lamo_core.evaluation.speed import measure_acting, tokens_per_decision
+from tests.evaluation.evaluation_doubles import TinyPolicy
 
 
 @pytest.mark.parametrize("mode", ["sliding", "chunked"])
