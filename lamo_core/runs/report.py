@@ -137,13 +137,17 @@ def read_result(run: RunDirectory) -> RunResult:
         rewards=str(settings.get("data.rewards", "raw")),
         targets=len(final[-1]["scores"]),
         evaluations=_evaluations(events),
-        settings=_experiment(settings),
+        settings=_experiment(settings, events),
     )
 
 
-def _experiment(settings: Mapping[str, Any]) -> dict[str, str]:
+def _experiment(settings: Mapping[str, Any], events: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     known = flatten(RunConfig().to_dict()) | dict(settings)
-    return {name: json.dumps(value) for name, value in known.items() if not name.startswith(_SAME_EXPERIMENT)}
+    found = {name: json.dumps(value) for name, value in known.items() if not name.startswith(_SAME_EXPERIMENT)}
+    for event in events:
+        if event.get("event") == "Changed" and event.get("name") in found:
+            found[event["name"]] += f", {event.get('value')} from step {event.get('step')}"
+    return found
 
 
 def _evaluations(events: Iterable[Mapping[str, Any]]) -> tuple[tuple[int, Mapping[float, float]], ...]:

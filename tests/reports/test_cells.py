@@ -10,6 +10,7 @@ from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.report import read_result, report_rows
 from lamo_core.runs.writer import RunWriter
 from lamo_core.tasks.registry import get_task
+from lamo_core.training.events import Changed
 from tests.reports.conftest import Trained
 from tests.runs.run_doubles import eval_done, score
 
@@ -75,6 +76,17 @@ def test_a_setting_changed_by_hand_is_another_method(trained: Trained) -> None:
     assert tuned.method == "lamo (optim.clip=0.5)"  # enough to tell it apart
     assert normal.method.startswith("lamo (optim.clip=")
     assert len(report_rows(map(read_result, [*plain, slow]))) == 2
+
+
+def test_a_setting_changed_while_training_is_another_method(trained: Trained) -> None:
+    plain, steered = (trained(PONG, seed, [1.0]) for seed in (0, 1))
+    with RunWriter(steered) as writer:
+        writer.write(Changed(3, 3.0, name="optim.clip", value=0.25))
+        writer.write(Changed(3, 3.0, name="eval.every", value=5))
+    assert {cell.seeds[0].run: cell.method for cell in cells_of(plain, steered)} == {
+        plain.id: "lamo (optim.clip=1.0)",
+        steered.id: "lamo (optim.clip=1.0, 0.25 from step 3)",
+    }
 
 
 def test_the_window_keeps_to_one_target(trained: Trained) -> None:
