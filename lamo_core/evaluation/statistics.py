@@ -1,4 +1,4 @@
-"""Honest summaries of few runs: bootstrap intervals, interquartile mean, probability of improvement.
+"""Honest summaries of few runs: bootstrap intervals and the interquartile mean.
 
 Definitions follow Agarwal et al. 2021, "Deep Reinforcement Learning at the Edge of the Statistical Precipice"
 (the rliable library). NumPy only.
@@ -84,39 +84,6 @@ def stratified_interval(
     return _percentiles(np.concatenate(parts), level)
 
 
-def probability_of_improvement(ours: ArrayLike, theirs: ArrayLike) -> float:
-    """Return the chance that a run of ours beats a run of theirs, ties counting half, averaged over games.
-
-    Both are (R,) for one game or (R, G); the numbers of runs may differ. This is the Mann-Whitney U statistic
-    divided by the number of pairs.
-    """
-    ours_rg, theirs_rg = _as_table(ours), _as_table(theirs)
-    if ours_rg.shape[1] != theirs_rg.shape[1]:
-        raise ValueError("both sides must hold the same games")
-    return float(_improvement(ours_rg[None], theirs_rg[None])[0])
-
-
-def improvement_interval(
-    ours: ArrayLike, theirs: ArrayLike, *, level: float = 0.95, resamples: int = 10_000, seed: int = 0
-) -> tuple[float, float]:
-    """Return the stratified bootstrap interval of `probability_of_improvement`; both sides are resampled."""
-    ours_rg, theirs_rg = _as_table(ours), _as_table(theirs)
-    rng = np.random.default_rng(seed)
-    columns = np.arange(ours_rg.shape[1])
-    parts = []
-    for count in _portions(resamples, ours_rg.shape[0] * theirs_rg.size):
-        drawn_ours = rng.integers(0, ours_rg.shape[0], size=(count, *ours_rg.shape))
-        drawn_theirs = rng.integers(0, theirs_rg.shape[0], size=(count, *theirs_rg.shape))
-        parts.append(_improvement(ours_rg[drawn_ours, columns], theirs_rg[drawn_theirs, columns]))
-    return _percentiles(np.concatenate(parts), level)
-
-
-def _improvement(ours_brg: FloatArray, theirs_brg: FloatArray) -> FloatArray:
-    left, right = ours_brg[:, :, None, :], theirs_brg[:, None, :, :]
-    wins = (left > right) + 0.5 * (left == right)
-    return np.asarray(wins.mean(axis=(1, 2, 3)))
-
-
 def _portions(resamples: int, width: int) -> Iterator[int]:
     """Yield how many resamples to draw at a time, so that one portion stays within `_CELLS` numbers."""
     portion = max(1, _CELLS // width)
@@ -135,10 +102,3 @@ def _one_dimensional(values: ArrayLike) -> FloatArray:
     if values_n.ndim != 1 or values_n.size == 0:
         raise ValueError("a bootstrap needs at least one value")
     return values_n
-
-
-def _as_table(values: ArrayLike) -> FloatArray:
-    table = np.asarray(values, dtype=np.float64)
-    if table.size == 0 or table.ndim not in (1, 2):
-        raise ValueError("scores must be (runs,) or (runs, games) with at least one run")
-    return table[:, None] if table.ndim == 1 else table

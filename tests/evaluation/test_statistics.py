@@ -7,9 +7,7 @@ import pytest
 
 from lamo_core.evaluation.statistics import (
     bootstrap_interval,
-    improvement_interval,
     interquartile_mean,
-    probability_of_improvement,
     stratified_interval,
 )
 
@@ -64,20 +62,3 @@ def test_strata_keep_every_game_in_every_resample() -> None:
     assert stratified_interval(scores, statistic=lambda values: values.mean(axis=-1)) == (5.0, 5.0)
     low, high = bootstrap_interval(scores.ravel())
     assert low < 5.0 < high
-
-
-def test_probability_of_improvement_counts_pairs() -> None:
-    assert probability_of_improvement([1.0, 3.0], [2.0, 2.0, 0.0]) == pytest.approx(4 / 6)
-    assert probability_of_improvement([1.0, 2.0], [1.0, 2.0]) == 0.5
-    two_games = probability_of_improvement([[5.0, 0.0]], [[1.0, 1.0]])
-    assert two_games == 0.5
-    with pytest.raises(ValueError, match="same games"):
-        probability_of_improvement([[1.0, 2.0]], [[1.0]])
-
-
-def test_improvement_interval_holds_the_estimate() -> None:
-    rng = np.random.default_rng(0)
-    ours, theirs = rng.normal(0.7, 1.0, size=(12, 2)), rng.normal(0.0, 1.0, size=(9, 2))
-    low, high = improvement_interval(ours, theirs, resamples=2000)
-    assert low < probability_of_improvement(ours, theirs) < high
-    assert 0.0 <= low < high <= 1.0
