@@ -41,10 +41,10 @@ def pauses() -> list[float]:
 
 @pytest.fixture
 def fetch(site: Site, tmp_path: Path, pauses: list[float]) -> Fetch:
-    def run(*paths: str, **facts: object) -> Path:
+    def run(*paths: str, pause: Callable[[float], None] = pauses.append, **facts: object) -> Path:
         urls = tuple(path if ":" in path else f"{site.url}/{path}" for path in paths)
         target = tmp_path / "got" / "file.bin"
-        download(Resource("a file", urls, **facts), target, pause=pauses.append)  # type: ignore[arg-type]
+        download(Resource("a file", urls, **facts), target, pause=pause)  # type: ignore[arg-type]
         return target
 
     return run
@@ -85,6 +85,29 @@ def test_another_version_starts_again(fetch: Fetch, site: Site) -> None:
     assert fetch("good").read_bytes() == CONTENT
     assert site.requests[1] == ("good", "bytes=1000000-")
     assert site.sent == len(CONTENT) + 1_000_000
+
+
+def test_another_version_is_noticed_where_the_server_does_not_care(fetch: Fetch, site: Site) -> None:
+    changed = CONTENT[::-1]
+    site.wrong["good"] = Misbehaviour(cut_after=700_000, cuts=1, ignore_condition=True)
+
+    def change(_: float) -> None:
+        site.files["good"] = changed
+
+    target = fetch("good", pause=change)
+    assert target.read_bytes() == changed
+
+
+def test_a_file_that_changed_is_not_gone_on_with(fetch: Fetch, tmp_path: Path) -> None:
+    source, part = tmp_path / "source", tmp_path / "got" / "file.bin.part"
+    source.write_bytes(CONTENT[:1000])
+    os.utime(source, ns=(1, 1))
+    part.parent.mkdir()
+    part.write_bytes(CONTENT[:500])
+    note = {"url": source.as_uri(), "validator": "1", "total": 1000}
+    part.with_name("file.bin.part.json").write_text(json.dumps(note))
+    source.write_bytes(CONTENT[1000:2000])
+    assert fetch(source.as_uri()).read_bytes() == CONTENT[1000:2000]
 
 
 def test_another_part_than_asked_for_is_not_taken(fetch: Fetch, site: Site) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import email.message
 import http.client
+import os
 import re
 import urllib.error
 import urllib.parse
@@ -63,7 +64,8 @@ def open_stream(url: str, offset: int = 0, validator: str = "") -> Iterator[Byte
 def _open(url: str, offset: int, validator: str, closing: ExitStack) -> ByteStream:
     parts = urllib.parse.urlsplit(url)
     if parts.scheme.lower() == "file":
-        return _file_stream(closing.enter_context(open(urllib.request.url2pathname(parts.path), "rb")), offset)
+        path = urllib.request.url2pathname(parts.path)
+        return _file_stream(closing.enter_context(open(path, "rb")), offset, validator)
     if parts.scheme.lower() in ("http", "https"):
         return _web_stream(closing.enter_context(_answer(url, offset, validator)), offset)
     raise TransferProblem("is no http, https or file address", permanent=True)
@@ -110,11 +112,11 @@ def _answer(url: str, offset: int, validator: str) -> Any:
     return _OPENER.open(urllib.request.Request(url, headers=headers), timeout=TIMEOUT)
 
 
-def _file_stream(file: IO[bytes], offset: int) -> ByteStream:
-    total = file.seek(0, 2)
-    start = offset if offset <= total else 0
+def _file_stream(file: IO[bytes], offset: int, validator: str) -> ByteStream:
+    total, changed = file.seek(0, 2), f"{os.fstat(file.fileno()).st_mtime_ns}"
+    start = offset if offset <= total and validator in ("", changed) else 0
     file.seek(start)
-    return ByteStream(file.read, start, total, "")
+    return ByteStream(file.read, start, total, changed)
 
 
 def _web_stream(answer: Any, offset: int) -> ByteStream:

@@ -18,7 +18,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import IO, Any
 
-from lamo_core.data.sources.byte_stream import RangeRefused, TransferProblem, open_stream
+from lamo_core.data.sources.byte_stream import ByteStream, RangeRefused, TransferProblem, open_stream
 from lamo_core.errors import DataError, LamoError, MissingError, StorageError, UsageError
 from lamo_core.files import write_bytes
 
@@ -162,7 +162,8 @@ def _attempt(resource: Resource, url: str, part: Path, file: IO[bytes], progress
         have, note = 0, _Note()  # without a hash nothing says that two addresses hold the same version
     try:
         with open_stream(url, have, note.validator if note.url == url else "") as stream:
-            if stream.start and note.total and stream.total not in (None, note.total):
+            # not every server heeds the condition under which it was asked to go on
+            if stream.start and _is_changed(note, url, stream):
                 file.truncate(0)
                 raise TransferProblem("has another version now")
             file.truncate(stream.start)
@@ -177,6 +178,13 @@ def _attempt(resource: Resource, url: str, part: Path, file: IO[bytes], progress
         raise
     if total and done < total:
         raise TransferProblem(f"broke off at byte {done:,} of {total:,}")
+
+
+def _is_changed(note: _Note, url: str, stream: ByteStream) -> bool:
+    if note.total and stream.total not in (None, note.total):
+        return True
+    known = note.url == url and note.validator and stream.validator
+    return bool(known) and note.validator != stream.validator
 
 
 def _copy(
