@@ -71,17 +71,25 @@ def _catalogue() -> dict[str, Any]:
 
 def _overlay(tables: dict[str, Any], changes: Mapping[str, Any], path: Path) -> None:
     for source, values in changes.items():
-        if source not in _KEYS or not isinstance(values, Mapping):
+        if source not in _KEYS:
             raise unknown_key(source, list(_KEYS), f"table in {path},")
+        _check_table(source, values, path)
         for key, value in values.items():
             if key not in _KEYS[source]:
                 raise unknown_key(key, sorted(_KEYS[source]), f"key of [{source}] in {path},")
             if key == "sets":
-                for name, one in dict(value).items():
+                _check_table(f"{source}.sets", value, path)
+                for name, one in value.items():
+                    _check_table(f"{source}.sets.{name}", one, path)
                     tables[source]["sets"][name] = {**tables[source]["sets"].get(name, {}), **one}
             else:
                 _check_value(key, value, path)
                 tables[source][key] = value
+
+
+def _check_table(name: str, value: Any, path: Path) -> None:
+    if not isinstance(value, Mapping):
+        raise UsageError(f"{path}: {name} is a table, [{name}], not {str(value)[:40]!r}")
 
 
 def _check_sets(sets: Mapping[str, Any], path: Path | None) -> None:
@@ -111,4 +119,7 @@ def _check_value(key: str, value: Any, path: Path | None) -> None:
 def _are_addresses(value: Any) -> bool:
     if not isinstance(value, list) or not value or not all(isinstance(url, str) for url in value):
         return False
-    return all(urlsplit(url).scheme in ("http", "https", "file") for url in value)
+    try:
+        return all(urlsplit(url).scheme in ("http", "https", "file") for url in value)
+    except ValueError:  # such as a bracket that is not closed
+        return False
