@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from lamo_core import __version__
-from lamo_core.errors import LamoError
+from lamo_core.errors import LamoError, StorageError
 
 EXIT_CODES = """\
 Exit codes: 0 done · 1 the run failed · 2 wrong argument or setting · 3 data or model missing · 4 device missing or out
@@ -85,17 +85,32 @@ def main() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     _register()
     try:
-        app()
+        try:
+            app()
+        finally:
+            if sys.stdout is not None:  # what cannot be written is to be found now, not at exit
+                sys.stdout.flush()
     except LamoError as error:
         print(f"lamo: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
     except BrokenPipeError:
-        # the reader of our output went away, as `head` does; do not complain about it at exit either
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()  # its reader went away, as `head` does
         sys.exit(0)
+    except OSError as error:
+        _drop_output()
+        place = "the output" if error.filename is None else error.filename
+        reason = error.strerror or type(error).__name__
+        print(f"lamo: could not use {place}: {reason}; free space, or choose another place", file=sys.stderr)
+        sys.exit(StorageError.exit_code)
     except KeyboardInterrupt:
         print("lamo: interrupted", file=sys.stderr)
         sys.exit(130)
+
+
+def _drop_output() -> None:
+    """Let go of what stands in the buffer, so that nothing complains about it at exit."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":
