@@ -12,6 +12,7 @@ from lamo_core.evaluation.episodes import EpisodeResult
 from lamo_core.evaluation.evaluate import evaluate
 from lamo_core.evaluation.keeping import keep_medians
 from lamo_core.evaluation.scores import TargetScore
+from lamo_core.files import numbered_checkpoints
 from lamo_core.training.events import Event, Paused, Resumed, Stopped
 from lamo_core.training.loop import EvaluationStopped, Requests, training_loop
 from lamo_core.training.session import Session
@@ -103,8 +104,7 @@ def save_checkpoint(session: Session, folder: Path, best: bool) -> str:
     path = folder / f"{session.step:06d}.pt"
     session.save(path)
     _point_last_at(path)
-    numbered = sorted(folder.glob("[0-9]*.pt"))
-    for old in numbered[: -session.config.checkpoint.keep]:
+    for old in numbered_checkpoints(folder)[: -session.config.checkpoint.keep]:
         old.unlink(missing_ok=True)
     return str(path)
 

@@ -1,4 +1,4 @@
-"""Writing files so that a reader sees the old content or the whole new one, never half of it."""
+"""Writing files so that a reader sees the old content or the whole new one, never half of it; and their order."""
 
 from __future__ import annotations
 
@@ -76,3 +76,9 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def numbered_checkpoints(folder: Path) -> list[Path]:
+    """Return the checkpoints in a folder that are named by their step, oldest first."""
+    # a millionth step has a digit more than names are padded to, and would come first by name
+    return sorted(folder.glob("[0-9]*.pt"), key=lambda path: (len(path.name), path.name))

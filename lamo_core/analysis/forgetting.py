@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from lamo_core.errors import MissingError, UsageError
+from lamo_core.files import numbered_checkpoints
 from lamo_core.language.blocks import draw_words
 from lamo_core.language.corpora import documents, encode_documents, read_text, split_documents
 from lamo_core.model.backbone import Backbone, load_backbone, next_token_loss
@@ -33,7 +34,7 @@ class LanguageLoss:
 
 def kept_checkpoints(path: Path) -> list[Path]:
     """Return the numbered checkpoints beside a checkpoint and itself, oldest first, each content once."""
-    beside = sorted(path.parent.glob("[0-9]*.pt")) if path.parent.name == "checkpoints" else []
+    beside = numbered_checkpoints(path.parent) if path.parent.name == "checkpoints" else []
     if path.name == "last.pt" and beside:
         return beside
     return beside if path in beside else [*beside, path]

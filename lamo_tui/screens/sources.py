@@ -17,6 +17,7 @@ from textual.widgets import Input, Static
 
 from lamo_core.errors import LamoError
 from lamo_core.evaluation.replay import load_replay
+from lamo_core.files import numbered_checkpoints
 from lamo_core.player.opening import find_source, record_label, replays_of
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.index import RunSummary
@@ -43,7 +44,7 @@ def sources_of(run: RunDirectory | None, others: Sequence[RunSummary], task: str
             path = run.checkpoints / name
             if path.is_file():
                 found.append(Source(str(path), f"live    {what} of this run"))
-        for path in sorted(run.checkpoints.glob("[0-9]*.pt"), reverse=True):
+        for path in reversed(numbered_checkpoints(run.checkpoints)):
             if not _is_same(path, run.last_checkpoint):
                 found.append(Source(str(path), f"live    checkpoint of step {int(path.stem):,}"))
         found += [Source(str(path), f"record  {describe(path)}") for path in reversed(replays_of(run)[-_RECORDS:])]

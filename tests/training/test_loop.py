@@ -94,6 +94,13 @@ def test_a_loss_that_is_not_finite_stops_before_the_update(make_config: MakeConf
     assert not list(tmp_path.glob("*.pt"))
 
 
+def test_the_newest_checkpoint_stays_after_a_million_steps(make_config: MakeConfig, tmp_path: Path) -> None:
+    session = new_session(make_config(checkpoint={"keep": 2}))
+    for session.step in (999_998, 999_999, 1_000_000):
+        assert Path(save_checkpoint(session, tmp_path, best=False)).is_file()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["1000000.pt", "999999.pt", "last.pt"]
+
+
 def test_evaluations_and_checkpoints_come_when_due_and_old_ones_go(make_config: MakeConfig, tmp_path: Path) -> None:
     config = make_config(
         optim={"steps": 5}, eval={"every": 2, "episodes": 3, "final_episodes": 7}, checkpoint={"every": 1, "keep": 2}
