@@ -61,8 +61,8 @@ class DataConfig:
     """Unit of the kitchen's rewards in training: `once` per solved subtask, as its environment pays, or as published
     data count, solved subtasks at `every-step`; either is converted into the other."""
     state_scaling: Literal["floored", "published"] = "floored"
-    """Features of vectors are divided by their spread in the data. `floored` takes at least a tenth of the features'
-    typical spread, so that one that hardly moved in a small share of the data does not explode when it moves."""
+    """Features of vectors are divided by their spread in the data. `floored` takes at least a tenth of the largest, so
+    that one that hardly moved in a small share of the data does not explode when it does."""
     frame_shift: int = 0
     """Random shift in pixels of all frames of a window together (DrQ, Kostrikov et al. 2020); 0 is off. Centred
     frames are shifted after centring."""

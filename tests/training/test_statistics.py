@@ -7,9 +7,9 @@ import numpy as np
 from lamo_core.training.session import state_spread
 
 
-def test_features_that_hardly_move_are_divided_by_a_share_of_the_typical_spread() -> None:
+def test_features_that_hardly_move_are_divided_by_a_share_of_the_largest_spread() -> None:
     deviations = np.array([2.0, 1.0, 0.5, 1e-6, 0.0])
-    np.testing.assert_allclose(state_spread(deviations, floored=True), [2.0, 1.0, 0.5, 0.05, 0.05])
+    np.testing.assert_allclose(state_spread(deviations, floored=True), [2.0, 1.0, 0.5, 0.2, 0.2])
     np.testing.assert_allclose(state_spread(deviations, floored=False), deviations + 1e-6)
 
 
