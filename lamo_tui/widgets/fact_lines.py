@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from lamo_tui.widgets.cells import MUTED, TEXT, Cells, shorten
 from lamo_tui.widgets.drawn import Drawn
 
-_NAME = 12
+_LEAST, _MOST = 12, 20
+"""Columns of the names."""
 
 
 class FactLines(Drawn):
@@ -28,7 +29,9 @@ class FactLines(Drawn):
     def picture(self, width: int, height: int) -> Cells:
         """Return the lines at a size."""
         cells = Cells(width, height)
+        longest = max((len(name) for name, _ in self._lines), default=0)
+        wide = min(_MOST, max(_LEAST, longest + 2), max(_LEAST, width // 2))
         for row, (name, value) in enumerate(self._lines[:height]):
-            cells.write(row, 0, shorten(name, _NAME - 1), MUTED)
-            cells.write(row, _NAME, shorten(value, max(0, width - _NAME)), TEXT)
+            cells.write(row, 0, shorten(name, wide - 1), MUTED)
+            cells.write(row, wide, shorten(value, max(0, width - wide)), TEXT)
         return cells

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from textual.app import App, ComposeResult
 
 from lamo_tui.widgets.attention_strip import AttentionStrip
+from lamo_tui.widgets.fact_lines import FactLines
 from lamo_tui.widgets.timeline import Course, Timeline
 
 SIZES = st.tuples(st.integers(1, 90), st.integers(1, 14))
@@ -124,6 +125,20 @@ def test_no_attention_says_why() -> None:
     strip = AttentionStrip()
     strip.show(None, "not recorded")
     assert lines_of(strip, 30, 4)[0] == "not recorded"
+
+
+@settings(deadline=None, max_examples=40)
+@given(lines=st.lists(st.tuples(st.text(max_size=30), st.text(max_size=60)), max_size=12), size=SIZES)
+def test_facts_of_anything(lines: list[tuple[str, str]], size: tuple[int, int]) -> None:
+    facts = FactLines()
+    facts.show(lines)
+    assert facts.picture(*size).glyphs.shape == size[::-1]
+
+
+def test_facts_stand_in_two_columns() -> None:
+    facts = FactLines()
+    facts.show([("lives", "3"), ("observation 1", "0.5")])
+    assert facts.picture(30, 2).text().split("\n") == ["lives          3", "observation 1  0.5"]
 
 
 @pytest.mark.parametrize("steps", [30, 100])
