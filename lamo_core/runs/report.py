@@ -11,7 +11,8 @@ import numpy as np
 
 from lamo_core.config import RunConfig
 from lamo_core.errors import LamoError
-from lamo_core.evaluation.statistics import bootstrap_interval, mean, stratified_interval
+from lamo_core.evaluation.aggregates import pooled_interval
+from lamo_core.evaluation.statistics import mean, stratified_interval
 from lamo_core.runs.compare import flatten
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.reader import MetricsTail, read_events
@@ -204,10 +205,10 @@ def _row(results: Sequence[RunResult]) -> ReportRow:
 
 
 def _interval(returns: Sequence[Sequence[float]]) -> tuple[float, float]:
-    """Return the 95 % interval of the mean over all episodes, drawn within each seed where counts allow it."""
+    """Return the 95 % interval of the mean of the seeds' means; episodes are drawn within each seed."""
     if len({len(values) for values in returns}) == 1:
         return stratified_interval(np.array(returns).T, statistic=mean)
-    return bootstrap_interval(np.concatenate([np.asarray(values) for values in returns]))
+    return pooled_interval(returns, statistic=mean)
 
 
 def _mean(score: Mapping[str, Any]) -> float:
