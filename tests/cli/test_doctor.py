@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,9 +12,6 @@ import lamo_core.doctor as doctor
 from lamo_core.errors import MissingError
 from lamo_tui.cli.app import _register, app
 
-LAMO = [sys.executable, "-m", "lamo_tui.cli.app"]
-
-
 @pytest.fixture(autouse=True)
 def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("LAMO_CACHE", "LAMO_RUNS", "LAMO_DATA"):
@@ -24,9 +19,11 @@ def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_it_finds_lamo_whole_and_says_so_in_json() -> None:
-    done = subprocess.run([*LAMO, "doctor", "--json"], capture_output=True, text=True, timeout=300)
+    if not app.registered_commands:
+        _register()
+    done = CliRunner().invoke(app, ["doctor", "--json"])
     report = json.loads(done.stdout)
-    assert (done.returncode, report["ok"]) == (0, True), report
+    assert (done.exit_code, report["ok"]) == (0, True), report
     found = {check["name"]: check for check in report["checks"]}
     for name in ("Python", "PyTorch", "GPU", "precision", "language model", "bundled data", "Atari", "model hub"):
         assert name in found
