@@ -12,6 +12,7 @@ import lamo_core.doctor as doctor
 from lamo_core.errors import MissingError
 from lamo_tui.cli.app import _register, app
 
+
 @pytest.fixture(autouse=True)
 def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("LAMO_CACHE", "LAMO_RUNS", "LAMO_DATA"):
