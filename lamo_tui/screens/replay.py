@@ -241,7 +241,7 @@ class ReplayScreen(LamoScreen):
             head.update(f" {self.busy}…" if self.busy else " nothing is open: l lists what can be played")
             return
         view = self.query_one("#frame-0", PixelView)
-        rate = f"{view.fps:.0f} fps {view.frame_bytes / 1000:.1f} kB" if self.playing and width >= 100 else ""
+        rate = f"{view.fps:.0f} fps {view.frame_bytes / 1000:.1f} kB" if self.playing and view.fps >= 1 and width >= 100 else ""
         head.update(head_text(self.states, self.playing, self.speed, self.side, rate, width, self.colours))
 
     def _note_pace(self, arrived: float) -> None:
