@@ -61,11 +61,34 @@ def save_replay(path: Path, episode: EpisodeResult, task_config: TaskConfig, met
     write_bytes(path, buffer.getvalue(), elsewhere="LAMO_RUNS=FOLDER")
 
 
+_MOST_BYTES = 256 * 2**20
+_MOST_NOOPS = 1_000
+_DAMAGE = (
+    OSError, ValueError, LookupError, TypeError, AttributeError, EOFError, ArithmeticError, MemoryError, RuntimeError,
+    zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+"""What a damaged archive, column or header can raise; a header that is nested too deeply is a RuntimeError."""
+
+
+def _is_sound(episode: EpisodeResult) -> bool:
+    """Return whether columns and numbers are of the kind that playing an episode needs."""
+    columns = (episode.actions, episode.rewards, episode.returns_to_go)
+    chosen = () if episode.probabilities is None else (episode.probabilities,)
+    plain = all(column.dtype.kind in "biuf" for column in (*columns, *chosen)) and episode.actions.ndim in (1, 2)
+    flat = episode.rewards.ndim == episode.returns_to_go.ndim == 1
+    whole = episode.actions.ndim == 2 or episode.actions.dtype.kind in "iu"
+    numbers = 0 <= episode.noops <= _MOST_NOOPS and 0 <= episode.seed < 2**32
+    return plain and flat and whole and numbers and bool(np.isfinite(episode.actions).all())
+
+
 def load_replay(path: Path) -> Replay:
     """Read a file of `save_replay`; raises `UsageError` (no such file) or `DataError` (damaged, foreign)."""
     if not path.is_file():
         raise UsageError(f"there is no replay {path}")
     try:
+        with zipfile.ZipFile(path) as archive:
+            if sum(part.file_size for part in archive.infolist()) > _MOST_BYTES:
+                raise DataError(f"{path} says that it unpacks to more than any episode takes; record it again")
         with np.load(path, allow_pickle=False) as columns:
             header = json.loads(columns["header"].tobytes())
             if header["format"] != FORMAT or header["version"] != VERSION:
@@ -84,7 +107,9 @@ def load_replay(path: Path) -> Replay:
                 probabilities=columns.get("probabilities"),
             )
             replay = Replay(TaskConfig(**header["task"]), episode, dict(header["meta"]))
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            if not _is_sound(episode):
+                raise ValueError("a column or a number is none that an episode has")
+    except _DAMAGE as error:
         raise DataError(f"{path} is damaged or no replay of lamo; record it again") from error
     columns_agree = len(episode.actions) == len(episode.returns_to_go) == episode.length
     if not columns_agree or (episode.probabilities is not None and len(episode.probabilities) != episode.length):

@@ -45,7 +45,7 @@ def read_message(stream: IO[bytes]) -> tuple[Header, bytes] | None:
         return None
     try:
         header = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ProtocolError("a message's header is no JSON") from error
     if not isinstance(header, dict):
         raise ProtocolError("a message's header is no JSON object")

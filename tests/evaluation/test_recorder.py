@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -161,6 +163,43 @@ def test_damaged_and_foreign_replays_are_refused(episode: EpisodeResult, tmp_pat
         load_replay(path)
     save_replay(path, replace(episode, actions=episode.actions[:-1]), TASK, {})
     with pytest.raises(DataError, match="different lengths"):
+        load_replay(path)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"seed": 10**30},
+        {"noops": 10**12},
+        {"seed": float("inf")},
+        {"rewards": np.zeros((40, 2))},
+        {"actions": np.full(40, np.nan)},
+        {"actions": np.array(["x"] * 40)},
+        {"actions": np.array(3)},
+        {"returns_to_go": np.array(["x"] * 40)},
+        {"probabilities": np.array(["x"] * 40)},
+        {"header": np.frombuffer(b"[" * 100_000, np.uint8)},
+        {"header": np.frombuffer(b"[]", np.uint8)},
+    ],
+)
+def test_forged_columns_and_numbers_are_refused(
+    episode: EpisodeResult, tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    path = tmp_path / "one.npz"
+    save_replay(path, episode, TASK, {})
+    with np.load(path) as file:
+        columns = dict(file)
+    header = json.loads(columns["header"].tobytes()) | {k: v for k, v in changes.items() if k in ("seed", "noops")}
+    columns["header"] = np.frombuffer(json.dumps(header).encode(), np.uint8)
+    np.savez(path, **{**columns, **{k: v for k, v in changes.items() if k in columns}})
+    with pytest.raises(DataError, match="record it again"):
+        load_replay(path)
+
+
+def test_a_replay_that_unpacks_to_more_than_an_episode_is_not_unpacked(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.npz"
+    np.savez_compressed(path, header=np.zeros(2**28 + 1, np.uint8))
+    with pytest.raises(DataError, match="unpacks to more"):
         load_replay(path)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import struct
 import subprocess
 import sys
 import time
@@ -13,7 +15,7 @@ import psutil
 import pytest
 
 from lamo_core.player.opening import replays_of
-from lamo_core.player.protocol import read_message, write_message
+from lamo_core.player.protocol import ProtocolError, read_message, write_message
 from lamo_core.runs.directory import RunDirectory
 
 PLAYER = [sys.executable, "-m", "lamo_core.player"]
@@ -62,6 +64,12 @@ def test_garbage_ends_it_quietly() -> None:
     assert player.returncode == 0
     assert player.stdout == b""
     assert player.stderr == b""
+
+
+def test_a_header_that_is_nested_without_end_is_no_message() -> None:
+    header = b"[" * 100_000
+    with pytest.raises(ProtocolError, match="no JSON"):
+        read_message(io.BytesIO(struct.pack(">II", len(header), 0) + header))
 
 
 _PARENT = """
