@@ -1,14 +1,17 @@
 """Any other Gymnasium environment with numbers as observations: its record, and how it is made to fit.
 
-A task `gym:CartPole-v1` is the environment with that id; `gym:package:Name-v0` imports the package first, as
-Gymnasium itself does. Observations are flattened; bounded continuous actions are stretched to [-1, 1]; choices count
-from 0.
+A task `gym:CartPole-v1` is the environment with that id. Ids come from configs, checkpoints and replays of strangers,
+so none of them may name a module to import, as Gymnasium's `module:Name-v0` would; modules that register environments
+are named by the user alone, in LAMO_ENVIRONMENTS. Observations are flattened; bounded continuous actions are stretched
+to [-1, 1]; choices count from 0.
 """
 
 from __future__ import annotations
 
+import importlib
 import logging
 import math
+import os
 import warnings
 from functools import lru_cache
 from typing import Any
@@ -78,12 +81,28 @@ def _identifier(name: str) -> str:
     identifier = name.removeprefix(PREFIX)
     if not identifier or identifier == "gym":
         raise UsageError("the task gym needs the id of an environment, such as --set task.id=CartPole-v1")
+    module, separator, rest = identifier.partition(":")
+    if separator:
+        raise UsageError(
+            f"lamo imports no module because an id names it: set LAMO_ENVIRONMENTS={module} if you trust that module, "
+            f"and use the id {rest}"
+        )
     return identifier
+
+
+def _register_users_environments() -> None:
+    """Import the modules that LAMO_ENVIRONMENTS lists, with commas between; raises `MissingError`."""
+    for module in filter(None, (part.strip() for part in os.environ.get("LAMO_ENVIRONMENTS", "").split(","))):
+        try:
+            importlib.import_module(module)
+        except ImportError as error:
+            raise MissingError(f"LAMO_ENVIRONMENTS names {module}, which cannot be imported: {error}") from error
 
 
 def _make(identifier: str, pictures: bool) -> Any:
     import gymnasium
 
+    _register_users_environments()
     # Advice about newer versions goes to the log; the id was chosen on purpose.
     logging.getLogger("gymnasium").setLevel(logging.ERROR)
     # Not every environment takes a mode at all.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from pathlib import Path
 
 import gymnasium
 import numpy as np
@@ -108,7 +109,7 @@ def test_an_end_that_the_environment_sets_itself_counts() -> None:
         ("gym:Picture-v0", UsageError, "21,168 numbers"),
         ("gym:Many-v0", UsageError, "256 choices"),
         ("gym:Both-v0", UsageError, "takes a MultiDiscrete"),
-        ("gym:nowhere:Name-v0", MissingError, "not installed"),
+        ("gym:nowhere:Name-v0", UsageError, "LAMO_ENVIRONMENTS=nowhere"),
     ],
 )
 def test_what_does_not_fit_is_refused_in_a_sentence(name: str, error: type[Exception], text: str) -> None:
@@ -165,3 +166,23 @@ def test_other_simulations_are_drawn_from_their_bodies(monkeypatch: pytest.Monke
     assert shown.picture().shape == (60, 80, 3)
     assert len(np.unique(shown.picture().reshape(-1, 3), axis=0)) > 20
     shown.close()
+
+
+def test_an_id_imports_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "strange.py").write_text("raise SystemExit('imported')")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(UsageError, match="LAMO_ENVIRONMENTS=strange"):
+        get_task("gym:strange:Thing-v0")
+
+
+def test_modules_that_the_user_names_register_environments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "trusted.py").write_text(
+        "import gymnasium\n"
+        "gymnasium.register('Trusted-v0', entry_point='gymnasium.envs.classic_control:CartPoleEnv')\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("LAMO_ENVIRONMENTS", "trusted")
+    assert get_task("gym:Trusted-v0").actions == 2
+    monkeypatch.setenv("LAMO_ENVIRONMENTS", "not_there_at_all")
+    with pytest.raises(MissingError, match="not_there_at_all"):
+        get_task("gym:Trusted-v0-again")
