@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -160,6 +160,16 @@ class Opener:
 
         context, action = wanted.context or config.eval.context, wanted.action or config.eval.action
         return Pilot(policy, context=context, action=action, seed=seed)
+
+
+def wanted_of(command: Mapping[str, Any]) -> Wanted:
+    """Return what an `open` command asks for; raises `ValueError` at values that are no numbers."""
+    values = {name: command[name] for name in ("seed", "target", "context", "action", "height") if command.get(name)}
+    if command.get("seed") is not None:
+        values["seed"] = int(command["seed"])
+    if command.get("target") is not None:
+        values["target"] = float(command["target"])
+    return Wanted(**values)
 
 
 def find_source(text: str, root: Path | None = None) -> Path:

@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from lamo_core.errors import LamoError, UsageError
-from lamo_core.player.opening import Opened, Opener, Wanted
+from lamo_core.errors import UsageError
+from lamo_core.player.opening import Opened, Opener, wanted_of
 from lamo_core.player.protocol import Header
 from lamo_core.player.saving import save_episode
-from lamo_core.player.showing import frame_header, opened_header
+from lamo_core.player.showing import error_header, frame_header, opened_header
 
 Send = Callable[[Header, bytes], None]
 
@@ -62,7 +62,7 @@ class Player:
                 raise UsageError(f"the player knows no command {name!r}")
             method(command)
         except Exception as error:  # whatever one command meets must not end the player
-            self._send(_error(name, error), b"")
+            self._send(error_header(name, error), b"")
 
     def tick(self) -> float | None:
         """Do what is due; returns the seconds until more is, or None when nothing will be."""
@@ -75,7 +75,7 @@ class Player:
             moved = [self._advance(side) for side in self.sides]
         except Exception as error:
             self.playing = False
-            self._send(_error("play", error), b"")
+            self._send(error_header("play", error), b"")
             return None
         if not any(moved):
             self.playing = False
@@ -100,7 +100,7 @@ class Player:
         if number not in (0, 1) or number > len(self.sides):
             raise UsageError("there is room for two episodes: open the first, then one beside it")
         self.playing = False
-        wanted = _wanted(command)
+        wanted = wanted_of(command)
         if number == 1 and wanted.seed is None:
             wanted = replace(wanted, seed=self.sides[0].opened.episode.seed)
         opened = self._opener.open(str(command["source"]), wanted, self._say)
@@ -282,15 +282,6 @@ class Player:
         self._send({"kind": "busy", "text": text, "done": 0, "total": 0}, b"")
 
 
-def _wanted(command: Header) -> Wanted:
-    values = {name: command[name] for name in ("seed", "target", "context", "action", "height") if command.get(name)}
-    if command.get("seed") is not None:
-        values["seed"] = int(command["seed"])
-    if command.get("target") is not None:
-        values["target"] = float(command["target"])
-    return Wanted(**values)
-
-
 def _rest(side: Side) -> Any:
     """Return the action of a person who does nothing."""
     task = side.opened.episode.task
@@ -305,12 +296,3 @@ def _check_alike(first: Opened, second: Opened) -> None:
         raise UsageError(
             f"side by side needs the same task: {first.episode.task.title} and {second.episode.task.title} differ"
         )
-
-
-def _error(do: str, error: Exception) -> Header:
-    """Return what is said of an error: a sentence, and the exit code that stands for it."""
-    if isinstance(error, LamoError):
-        return {"kind": "error", "do": do, "text": str(error), "code": error.exit_code}
-    lines = str(error).strip().splitlines()
-    text = f"the player met an error it does not know ({type(error).__name__}: {lines[0] if lines else ''})"
-    return {"kind": "error", "do": do, "text": text, "code": 1}

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from lamo_core.errors import LamoError
 from lamo_core.player.episode import ShownEpisode
 from lamo_core.player.opening import Opened
 from lamo_core.player.protocol import Header
@@ -78,6 +79,15 @@ def track_part(track: Track, start: int, lives_start: int) -> Header:
         "lives_from": lives_start,
         "lives": track.lives[lives_start:],
     }
+
+
+def error_header(do: str, error: Exception) -> Header:
+    """Return what is said of an error: a sentence, and the exit code that stands for it."""
+    if isinstance(error, LamoError):
+        return {"kind": "error", "do": do, "text": str(error), "code": error.exit_code}
+    lines = str(error).strip().splitlines()
+    text = f"the player met an error it does not know ({type(error).__name__}: {lines[0] if lines else ''})"
+    return {"kind": "error", "do": do, "text": text, "code": 1}
 
 
 def _rounded(values: Any) -> Any:

@@ -13,6 +13,7 @@ from rich.style import Style
 from lamo_core.errors import UsageError
 from lamo_core.player.saving import check_ending
 from lamo_tui.screens.dialogs import Entry
+from lamo_tui.screens.replay_stage import Request
 from lamo_tui.screens.sources import Sources, sources_of
 from lamo_tui.text import figure
 from lamo_tui.widgets.pixel_view import PixelView
@@ -91,8 +92,6 @@ def toggle_second(screen: ReplayScreen) -> None:
 
 def choose_source(screen: ReplayScreen, side: int) -> None:
     """Show what can be played, and play what is chosen."""
-    from lamo_tui.screens.replay import Request
-
     task = screen.states[0].about["task"] if side == 1 else None
     run = screen.run_of_source()
     found = sources_of(run, screen.lamo.snapshot.runs, task)
