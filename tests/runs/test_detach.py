@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pty
-import signal
 import sys
 import time
 from collections.abc import Callable
@@ -75,7 +74,6 @@ def test_a_run_survives_the_terminal_it_was_started_from(run: RunDirectory) -> N
     child, terminal = pty.fork()
     if child == 0:  # a process whose terminal is the new one, like a shell
         try:
-            signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests themselves may run under nohup
             launch(run, [sys.executable, "-c", WORK, str(run.path)])
             time.sleep(600)
         finally:
