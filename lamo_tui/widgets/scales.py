@@ -23,6 +23,8 @@ def nice_step(span: float, count: int) -> float:
 
 
 def _multiples(low: float, high: float, step: float) -> list[float]:
+    if not math.isfinite(step):  # the span is so large that no rounder step exists
+        return []
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     if last - first > _MOST_TICKS:
         return []

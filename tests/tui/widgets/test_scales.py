@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lamo_tui.widgets.scales import (
@@ -23,6 +23,7 @@ ANY = st.floats(allow_nan=True, allow_infinity=True)
 
 
 @given(low=ANY, high=ANY, count=st.integers(-1, 20))
+@example(low=-1.0000000010000002e308, high=0.0, count=1)
 def test_ticks_lie_within_the_axis_and_have_labels(low: float, high: float, count: int) -> None:
     for make in (linear_ticks, clock_ticks):
         ticks = make(low, high, count)
