@@ -82,7 +82,7 @@ RUN = (
     Key("run.diff", "d", "diff", "diff", "Show the settings in which it differs from another run."),
     Key("run.search", "slash", "search", "search", "Search the log.", 7),
     Key("run.full", "a", "full_config", "all settings", "Show all settings, or those that are not default."),
-    Key("run.export", "w", "export", "export", "Write all numbers as CSV and the chosen chart as SVG.", 7),
+    Key("run.export", "w", "export", "export", "Write all numbers as CSV, the chosen chart as SVG and PNG.", 7),
 )
 
 CHART = (

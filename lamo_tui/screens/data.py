@@ -18,6 +18,26 @@ from lamo_tui.screens.base import LamoScreen
 from lamo_tui.screens.rows import Row, Rows
 from lamo_tui.text import fit
 
+_MORE = "get more…"
+_HOW_TO_GET_MORE = """\
+Published data sets
+
+The sets of the paper are fetched from the command line. A download can be interrupted: the same command goes on.
+--dry-run says the size first.
+
+  lamo data get hopper-medium-v2 --source d4rl
+  lamo data get kitchen-complete-v0 --source d4rl
+  lamo data get breakout-medium-v0 --source dqn-replay
+  lamo data get D4RL/kitchen/complete-v2 --source minari
+
+Data of your own
+
+  lamo data import FILE.hdf5 --task mujoco-hopper
+  lamo data collect gym:CartPole-v1 --policy random
+
+Then train: lamo train --preset paper-NAME for published sets, --preset NAME --set data.set=SET for your own.
+"""
+
 Cards = dict[str, dict[str, Any] | str]
 """Set to its card, or to the sentence that says why there is none."""
 
@@ -56,6 +76,7 @@ class DataScreen(LamoScreen):
                 cards[name] = found.card()
             except LamoError as error:
                 cards[name] = str(error)
+        cards[_MORE] = {}
         self.app.call_from_thread(self._know, cards)
 
     def _know(self, cards: Cards) -> None:
@@ -70,7 +91,7 @@ class DataScreen(LamoScreen):
         self._show_card(sets.key)
 
     def _drawn(self, name: str, card: dict[str, Any] | str) -> Callable[[int], Text]:
-        amount = "damaged" if isinstance(card, str) else f"{card['episodes']:,} episodes"
+        amount = "damaged" if isinstance(card, str) else f"{card['episodes']:,} episodes" if card else ""
         dim = self.colours.dim
         return lambda width: Text(fit(f" {name}", 24).ljust(24)).append(f"{amount:>15}" if width > 38 else "", dim)
 
@@ -82,6 +103,7 @@ class DataScreen(LamoScreen):
     def _show_card(self, name: str | None) -> None:
         card = self.cards.get(name or "")
         lines = [card] if isinstance(card, str) else list(card_lines(card)) if card else []
+        lines = _HOW_TO_GET_MORE.splitlines() if name == _MORE else lines
         rows = self.query_one("#card", Rows)
         rows.set_rows([Row(f"{name}-{index}", self._line(index, line)) for index, line in enumerate(lines)])
         rows.action_edge(0)

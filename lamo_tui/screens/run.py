@@ -13,7 +13,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Input, Static
 
-from lamo_core.errors import UsageError
+from lamo_core.errors import MissingError, UsageError
 from lamo_core.files import write_bytes
 from lamo_core.runs.control import CommandName
 from lamo_core.runs.index import RunSummary
@@ -277,7 +277,7 @@ class RunScreen(AskingScreen):
         self.action_show_panel("settings")
 
     def action_export(self) -> None:
-        """Write all numbers as CSV and the chosen chart as SVG into the working folder."""
+        """Write all numbers as CSV and the chosen chart as SVG and PNG into the working folder."""
         self.lamo.try_to(self._export)
 
     def _export(self) -> str:
@@ -289,4 +289,8 @@ class RunScreen(AskingScreen):
         table, picture = base.with_name(f"{base.name}.csv"), base.with_name(f"{base.name}-{chart.kind.name}.svg")
         write_bytes(table, curves.to_csv(data).encode(), "cd FOLDER before lamo tui")
         export_chart(chart, picture)
-        return f"wrote {table.name} and {picture.name} into {base.parent}"
+        try:
+            export_chart(chart, picture.with_suffix(".png"))
+        except MissingError as error:
+            return f"wrote {table.name} and {picture.name} into {base.parent}; no PNG: {error}"
+        return f"wrote {table.name}, {picture.name} and the same as PNG into {base.parent}"

@@ -12,21 +12,33 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from lamo_core.runs.pack import add_demo
+from lamo_tui.choices import Choice
 
 if TYPE_CHECKING:
     from lamo_tui.app import LamoApp
 
-FIRST_PRESET = "atari-breakout-0.1pct"
+FIRST_RUN = Choice(
+    ratio=0.001,
+    edits=(
+        ("optim.steps", "200"),
+        ("eval.every", "100"),
+        ("eval.episodes", "3"),
+        ("eval.final_episodes", "5"),
+        ("checkpoint.every", "100"),
+    ),
+)
+"""About a minute on two cores."""
 
 
 class WelcomeScreen(ModalScreen[None]):
-    """Four ways to go on."""
+    """The ways to go on."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("1,enter", "demo", "demo"),
         Binding("2", "train", "train"),
         Binding("3,n", "choose", "choose"),
-        Binding("4,question_mark", "help", "help"),
+        Binding("4", "data", "data"),
+        Binding("5,question_mark", "help", "help"),
         Binding("escape", "close", "close"),
         Binding("q", "app.leave", "leave"),
     ]
@@ -47,10 +59,12 @@ class WelcomeScreen(ModalScreen[None]):
                     ("  1  ", key),
                     "look at a recorded run: curves, and the agent at play\n",
                     ("  2  ", key),
-                    "train a first policy: Breakout, 0.1 % of the data\n",
+                    "train for a minute: Breakout, 0.1 % of the data\n",
                     ("  3  ", key),
                     "choose task, share of the data and method yourself\n",
                     ("  4  ", key),
+                    "see the data that are here, and how to get more\n",
+                    ("  5  ", key),
                     "see all keys\n",
                     (" esc ", key),
                     "look at the empty list",
@@ -58,7 +72,7 @@ class WelcomeScreen(ModalScreen[None]):
             )
             yield Static()
             yield Static(Text(f"Runs lie in {app.root.absolute()}; this folder is empty so far.", dim))
-            yield Static(Text("A run goes on when you leave. `lamo data list` shows the data.", dim))
+            yield Static(Text("A run goes on when you leave. `lamo doctor` says what works here.", dim))
 
     def action_demo(self) -> None:
         """Put the recorded run into the list and open it."""
@@ -73,23 +87,31 @@ class WelcomeScreen(ModalScreen[None]):
         app.call_later(app.try_to, add)
 
     def action_train(self) -> None:
-        """Open New run with the smallest preset chosen; nothing starts by itself."""
-        self._go(FIRST_PRESET)
+        """Open New run with a small run chosen; nothing starts by itself."""
+        self._go(FIRST_RUN)
 
     def action_choose(self) -> None:
         """Open New run."""
         self._go(None)
 
+    def action_data(self) -> None:
+        """Open the data sets."""
+        self._open("data")
+
     def action_help(self) -> None:
         """Open the help."""
-        self.dismiss(None)
-        self.app.call_later(self.app.action_mode, "help")  # type: ignore[attr-defined]
+        self._open("help")
 
     def action_close(self) -> None:
         """Show the empty list."""
         self.dismiss(None)
 
-    def _go(self, preset: str | None) -> None:
+    def _open(self, mode: str) -> None:
         app: LamoApp = self.app  # type: ignore[assignment]
         self.dismiss(None)
-        app.call_later(app.new_run, preset)
+        app.call_later(app.action_mode, mode)
+
+    def _go(self, choice: Choice | None) -> None:
+        app: LamoApp = self.app  # type: ignore[assignment]
+        self.dismiss(None)
+        app.call_later(app.new_run, choice)

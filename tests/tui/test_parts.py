@@ -189,7 +189,7 @@ async def test_the_data_screen_shows_every_card(made_folder: Path, dashboard: Op
         await pilot.pause()
         await pilot.app.workers.wait_for_complete()
         await pilot.pause()
-        assert [row.key for row in pilot.app.screen.query_one("#sets", Rows).rows] == all_set_names()
+        assert [row.key for row in pilot.app.screen.query_one("#sets", Rows).rows] == [*all_set_names(), "get more…"]
         text = screen_text(pilot.app)
         assert "857 episodes, 1,040,177 transitions" in text
         await pilot.press("down")
@@ -211,6 +211,9 @@ async def test_the_data_screen_shows_what_was_fetched_and_imported(
         await pilot.pause()
         await pilot.app.workers.wait_for_complete()
         await pilot.press("end")
+        await pilot.pause()
+        assert "lamo data get hopper-medium-v2 --source d4rl" in screen_text(pilot.app)
+        await pilot.press("up")
         await pilot.pause()
         assert "mine · imported" in screen_text(pilot.app)
         assert "mine · mujoco-hopper" in screen_text(pilot.app)

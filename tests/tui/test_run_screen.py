@@ -148,6 +148,7 @@ async def test_export_writes_every_number_and_a_picture(
     assert lines[0] == "metric,step,time,value"
     assert sum(line.startswith("loss,") for line in lines) == 400
     assert "<svg" in (tmp_path / f"{BREAKOUT}-loss.svg").read_text()
+    assert (tmp_path / f"{BREAKOUT}-loss.png").read_bytes().startswith(b"\x89PNG")
 
 
 async def test_commands_are_left_in_the_control_folder(folder: Path, dashboard: OpenDashboard) -> None:

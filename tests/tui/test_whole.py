@@ -60,8 +60,8 @@ def test_start_watch_lose_the_terminal_come_back_stop_replay_leave(tmp_path: Pat
     first = open_dashboard(tmp_path / "first", variables)
     try:
         first.wait_for("Welcome to lamo")
-        first.type("2")
-        first.wait_for("atari-breakout-0.1pct --detach")
+        first.type("3")
+        first.wait_for("atari-breakout-1pct --detach")
         first.type("Enter")
         first.wait_for("R running")
         wait_for("training", variables, step=5)
