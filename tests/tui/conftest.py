@@ -32,9 +32,10 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _steady() -> Iterator[None]:
+def _steady(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Make pictures the same everywhere: time zone, colours, no animation."""
-    steady = {"TZ": "UTC", "TEXTUAL_ANIMATIONS": "none", "LAMO_CONFIG": "lamo/config.toml", "LAMO_DATA": "lamo/no-data"}
+    steady = {"TZ": "UTC", "TEXTUAL_ANIMATIONS": "none", "LAMO_CONFIG": "lamo/config.toml"}
+    steady["LAMO_DATA"] = str(tmp_path_factory.mktemp("data"))
     before = {name: os.environ.get(name) for name in (*steady, "NO_COLOR")}
     os.environ.update(steady)
     os.environ.pop("NO_COLOR", None)
