@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -121,39 +122,45 @@ def tui(
 @app.command()
 def recipes(
     steps: Annotated[int, typer.Option(min=2, help="Training steps of each preset.")] = 200,
-    match: Annotated[str, typer.Option(help="Only presets whose name holds this, such as kitchen.")] = "",
+    only: Annotated[str, typer.Option(help="Only presets whose name holds this or fits it, such as *-100pct.")] = "",
     setting: Annotated[
         list[str] | None, typer.Option("--set", help="Override one value in all of them, such as device=cuda.")
+    ] = None,
+    minutes: Annotated[float, typer.Option(min=0.1, help="After so many, a preset counts as failed.")] = 60,
+    out: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="Keep results in this file; what went well is not run again.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
     """Train the presets with the least and the most data of every task for a while, and evaluate them.
 
-    Says whether all of them work here; exit code 1 when one does not. The first time, Atari's complete sets are
-    unpacked, which takes minutes each.
+    Says whether all of them work here; exit code 1 when one does not, after all were tried. The first time, Atari's
+    complete sets are unpacked, which takes minutes each.
 
     \b
     Examples:
-      lamo benchmark recipes
-      lamo benchmark recipes --match kitchen --steps 50 --json
+      lamo benchmark recipes --out recipes.jsonl
+      lamo benchmark recipes --only kitchen --steps 50 --json
     """
     from dataclasses import asdict
 
     from lamo_core.config import unknown_key
-    from lamo_tui.benchmarks.recipes import extreme_presets, run_recipes
+    from lamo_tui.benchmarks.recipes import RecipePlan, extreme_presets, run_recipes
     from lamo_tui.cli.output import emit_json, emit_table, progress
 
-    presets = extreme_presets(match)
+    presets = extreme_presets(only)
     if not presets:
-        raise unknown_key(match, extreme_presets(), "preset with")
+        raise unknown_key(only, extreme_presets(), "preset with")
     with progress() as report:
-        results = list(run_recipes(presets, steps, setting or [], report))
+        results = list(run_recipes(presets, RecipePlan(steps, tuple(setting or ()), minutes), report, out))
+    failed = [result.preset for result in results if not result.ok]
     if as_json:
-        emit_json({"steps": steps, "results": [asdict(result) for result in results]})
+        emit_json({"steps": steps, "results": [asdict(result) for result in results], "failed": failed})
     else:
         columns = ["preset", "episodes", "loss before", "loss after", "return", "time", ""]
         emit_table(columns, [_recipe_cells(result) for result in results], right=columns[1:6])
-    if not all(result.ok for result in results):
+        typer.echo(f"{len(results) - len(failed)} of {len(results)} presets work here", err=True)
+    if failed:
         raise typer.Exit(1)
 
 
