@@ -35,6 +35,8 @@ class Started:
     data_return_mean: float
     """Mean raw or clipped episode return of the data that is trained on."""
     targets: tuple[float, ...]
+    data_digest: str = ""
+    """Equal for runs that are trained on the same episodes."""
 
 
 @dataclass(frozen=True)

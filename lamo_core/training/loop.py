@@ -99,6 +99,7 @@ def _started(session: Session) -> Started:
         transitions=session.data["transitions"],
         data_return_mean=session.data["return_mean"],
         targets=session.targets,
+        data_digest=session.data["digest"],
     )
 
 

@@ -213,6 +213,7 @@ def _assemble(
             "return_mean": float(np.mean(returns)),
             "return_min": float(np.min(returns)),
             "return_max": float(np.max(returns)),
+            "digest": store.digest(),
             "targets": list(targets),
         },
         targets=targets,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -76,3 +76,12 @@ def test_newest_blocks_stay_unpacked() -> None:
     assert packed.unpacked == 3
     blocks.gather(np.array([0]))
     assert packed.unpacked == 4
+
+
+def test_a_digest_tells_choices_of_episodes_apart() -> None:
+    two, one = _store([1, 5, -2, 0, 7], [2, 3]), _store([1, 5, -2, 0, 7], [5])
+    assert len(two.digest()) == 16
+    assert two.digest() != one.digest()
+    assert two.digest() != replace(two, actions=two.actions + np.uint8(1)).digest()
+    # what is derived from the episodes, such as rewards in another unit, leaves them the same ones
+    assert two.digest() == replace(two, rewards=2 * two.rewards).digest()
