@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from lamo_core.runs.directory import RunDirectory
-    from lamo_core.runs.report import RunResult
+    from lamo_core.runs.results import RunResult
     from lamo_tui.cli.report_tables import Report
 
 
 def report(
     runs: Annotated[
         list[str] | None,
-        typer.Argument(metavar="RUN", help="Ids, beginnings of ids, or paths [default: all finished runs]."),
+        typer.Argument(
+            metavar="RUN", help="Ids, beginnings of ids, paths, or files of results [default: all finished runs]."
+        ),
     ] = None,
     where: Annotated[
         list[str] | None, typer.Option("--filter", "-f", help="Only runs that fit, as in `lamo runs`.")
@@ -24,7 +25,9 @@ def report(
     sweep: Annotated[str | None, typer.Option(metavar="NAME", help="The runs of a sweep, or of `last`.")] = None,
     part: Annotated[
         list[str] | None,
-        typer.Option(help="Only this: results, scores, overall, improvement, profiles or ratios; may be repeated."),
+        typer.Option(
+            help="Only this: coverage, results, scores, overall, improvement, profiles or ratios; may be repeated."
+        ),
     ] = None,
     baseline: Annotated[
         str | None, typer.Option(metavar="METHOD", help="Whose chance of improvement is told [default: lamo].")
@@ -46,24 +49,36 @@ def report(
     out: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Write report.md, cells.csv, runs.csv and figures (SVG, PNG).")
     ] = None,
+    save: Annotated[
+        Path | None,
+        typer.Option("--save-results", metavar="FILE", help="Add the runs' results to this file, a line for each run."),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print JSON on stdout and nothing else there.")
     ] = False,
 ) -> None:
     """Print scores of runs with intervals, methods compared, and the paper's numbers, all from what was recorded.
 
-    Examples:  lamo report -f 'task:breakout' --update README.md   ·   lamo report --sweep last --out report
+    A file of results (--save-results) holds all that a report needs, without the runs; several files and runs join.
+
+    Examples:  lamo report -f 'task:breakout' --update README.md   ·   lamo report --sweep last --out report   ·
+    lamo report --sweep last --save-results results.jsonl   ·   lamo report results.jsonl --out report
     """
     from lamo_core.errors import UsageError
+    from lamo_core.runs.results import result_of
     from lamo_tui.cli.output import console
     from lamo_tui.cli.report_files import update_block, write_report
+    from lamo_tui.cli.report_sources import find_records, origin, save_records
     from lamo_tui.cli.report_tables import tables
 
     parts = _parts(part or [])
-    results = _results(_chosen(runs or [], where or [], sweep))
-    if not results:
+    records = find_records(runs or [], where or [], sweep)
+    if not records:
         raise UsageError("no run has a final evaluation; train one to its end with: lamo train --preset NAME")
-    made = _made(results, baseline)
+    made = _made([result_of(record) for record in records], baseline)
+    if save is not None:
+        new, held = save_records(save, records)
+        console().print(f"{save} holds the results of {held} runs, {new} of them new", markup=False)
     if update is not None:
         # the block without a name keeps to the one table it always had
         wanted = parts or ([] if block else ["results"])
@@ -71,9 +86,10 @@ def report(
         console().print(f"wrote {len(made.rows)} rows into {update}", markup=False)
     if out is not None:
         text = "\n\n".join(table.markdown() for _, table in tables(made, parts))
-        names = write_report(out, text, made.cells, baseline)
+        words = _words(runs or [], where or [], sweep, part or [], baseline, out)
+        names = write_report(out, f"# Results\n\n{origin(records, words)}\n\n{text}", made.cells, baseline)
         console().print(f"wrote {', '.join(names)} into {out}", markup=False)
-    if as_json or markdown or (update is None and out is None):
+    if as_json or markdown or (update is None and out is None and save is None):
         _print(made, parts, as_json=as_json, markdown=markdown)
 
 
@@ -87,40 +103,13 @@ def _parts(wanted: list[str]) -> list[str]:
     return wanted
 
 
-def _chosen(texts: list[str], where: list[str], sweep: str | None) -> list[RunDirectory]:
-    from lamo_core.errors import UsageError
-    from lamo_core.runs.directory import find_run
-    from lamo_core.runs.index import list_runs, summarise
-    from lamo_core.runs.query import parse_query
-    from lamo_core.sweep.folder import find_sweep
-    from lamo_core.sweep.plan import read_plan
-    from lamo_core.sweep.scheduler import look
-
-    fits = parse_query(where)
-    if sweep is not None:
-        if texts:
-            raise UsageError("give runs or --sweep, not both")
-        folder = find_sweep(sweep)
-        found = [folder.run(view.run_id) for view in look(folder, read_plan(folder)) if view.state == "done"]
-        summaries = [summarise(run) for run in found]
-    elif texts:
-        summaries = [summarise(run) for run in {run.id: run for run in map(find_run, texts)}.values()]
-    else:
-        summaries = [summary for summary in list_runs() if summary.state == "finished"]
-    return [summary.run for summary in summaries if fits(summary)]
-
-
-def _results(runs: list[RunDirectory]) -> list[RunResult]:
-    from lamo_core.runs.report import NoResult, read_result
-    from lamo_tui.cli.output import console
-
-    results = []
-    for run in runs:
-        try:
-            results.append(read_result(run))
-        except NoResult as error:
-            console().print(f"left out: {error}", markup=False)
-    return results
+def _words(
+    runs: list[str], where: list[str], sweep: str | None, part: list[str], baseline: str | None, out: Path
+) -> list[str]:
+    """Return the arguments that make the same report again."""
+    options = [("--filter", where), ("--sweep", [sweep]), ("--part", part), ("--baseline", [baseline])]
+    chosen = [word for name, values in options for value in values if value for word in (name, value)]
+    return [*runs, *chosen, "--out", str(out)]
 
 
 def _made(results: list[RunResult], baseline: str | None) -> Report:

@@ -143,7 +143,25 @@ def ratios_table(report: Report) -> Table:
     return Table(("Task", "Method", *names), rows, "Mean normalised scores over shares of the data.", names)
 
 
+def coverage_table(report: Report) -> Table:
+    """Return how many seeds every method has on every task and share of data."""
+    from lamo_core.reports.cells import method_names
+    from lamo_core.reports.coverage import coverage
+
+    methods = tuple(method_names(report.cells))
+    rows = [
+        [row.title, f"{100 * row.ratio:g} %", *("does not fit" if s is None else str(len(s)) for s in row.seeds)]
+        for row in coverage(report.cells)
+    ]
+    note = (
+        "Seeds that have a final evaluation: not every method has all of them, so scores of one setting may stand for "
+        "different seeds. What is compared over several settings is compared on those that all methods have."
+    )
+    return Table(("Task", "Data", *methods), rows, note, methods)
+
+
 PARTS: dict[str, Callable[[Report], Table]] = {
+    "coverage": coverage_table,
     "results": results_table,
     "scores": scores_table,
     "overall": overall_table,
@@ -156,9 +174,15 @@ PARTS: dict[str, Callable[[Report], Table]] = {
 
 def tables(report: Report, parts: Sequence[str]) -> list[tuple[str, Table]]:
     """Return the wanted parts that have something to show; with no wish all of them."""
+    from lamo_core.reports.coverage import coverage, is_even
+
     made = [(name, PARTS[name](report)) for name in (parts or PARTS)]
-    several = len({cell.method for cell in report.cells}) > 1
-    return [(name, table) for name, table in made if table.rows and (parts or several or name in _ALONE)]
+    shown = set(PARTS)
+    if len({cell.method for cell in report.cells}) < 2:
+        shown = set(_ALONE)
+    elif is_even(coverage(report.cells)):
+        shown.remove("coverage")
+    return [(name, table) for name, table in made if table.rows and (parts or name in shown)]
 
 
 _ALONE = ("results", "scores", "ratios")
