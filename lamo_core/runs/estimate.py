@@ -125,8 +125,14 @@ def _alike(run: RunSummary, wanted: Mapping[str, Any]) -> bool:
     device = str(wanted["device"])
     same_device = device == "auto" or run.status.device.startswith(device)
     here = run.status.host in ("", this_host())
-    same = all(run.settings.get(name) == wanted[name] for name in _SPEED)
+    same = all(_speed_of(run.settings, name) == _speed_of(wanted, name) for name in _SPEED)
     return bool(run.status.rate) and same_device and here and same
+
+
+def _speed_of(settings: Mapping[str, Any], name: str) -> Any:
+    """Return a setting as far as it decides the time of a step: random weights take as long as trained ones."""
+    value = settings.get(name)
+    return value.removeprefix("random:") if name == "model.backbone" and isinstance(value, str) else value
 
 
 def _episodes(settings: Mapping[str, Any], step: int, ended: bool) -> int:

@@ -36,7 +36,7 @@ class SweepFolder:
 
     @property
     def plan_file(self) -> Path:
-        """What is to be done; never changes."""
+        """What is to be done; only grows."""
         return self.path / "plan.json"
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lamo_core.config import unknown_key
@@ -31,7 +31,8 @@ class Grid:
     seeds: tuple[int, ...] = (0,)
     variant: str = PLAIN
     settings: tuple[str, ...] = ()
-    """`name=value` for every run, as `--set` takes it."""
+    """`name=value` for every run, as `--set` takes it; `WHICH:name=value` for those of a task, a family of tasks (such
+    as `kitchen`), a method, or of both, such as `hopper/dt`."""
     device: str = "auto"
     ablate_all: bool = False
     """Whether ablations are laid over every method; else only over `lamo`, which they take apart."""
@@ -78,6 +79,24 @@ def parse_tasks(text: str, ratios: str | None, variant: str = PLAIN) -> tuple[tu
     return tuple(tasks.items())
 
 
+def widened(grid: Grid, more: Mapping[str, Any]) -> Grid:
+    """Return a grid that holds `grid` and the further values that `more` has for some of its axes."""
+    tasks = {task: tuple(dict.fromkeys(ratios)) for task, ratios in grid.tasks}
+    for task, ratios in more.get("tasks", ()):
+        tasks[task] = tuple(dict.fromkeys((*tasks.get(task, ()), *ratios)))
+
+    def united(name: str) -> tuple[Any, ...]:
+        return tuple(dict.fromkeys((*getattr(grid, name), *more.get(name, ()))))
+
+    return replace(
+        grid,
+        tasks=tuple(tasks.items()),
+        methods=united("methods"),
+        ablations=united("ablations"),
+        seeds=united("seeds"),
+    )
+
+
 def expand(grid: Grid) -> list[Item]:
     """Return the runs of a grid, seed by seed, so that a sweep cut short has few seeds but whole tables.
 
@@ -87,6 +106,12 @@ def expand(grid: Grid) -> list[Item]:
     for ablation in grid.ablations:
         for part in _parts(ablation):
             load_preset(part, "ablations")
+    places = list(itertools.product((task for task, _ in grid.tasks), grid.methods))
+    for setting in grid.settings:
+        which, _ = _scope(setting)
+        if not any(_in_scope(which, task, method) for task, method in places):
+            known = [*(task for task, _ in grid.tasks), *grid.methods]
+            raise unknown_key(which, known, "task or method of this sweep,")
     items: dict[str, Item] = {}
     for seed, (task, ratios), method in itertools.product(grid.seeds, grid.tasks, grid.methods):
         if not fits(task, method):
@@ -117,6 +142,25 @@ def _resolve(
     return resolve(preset, ablations, None, settings, flags, method=method)
 
 
+def _scope(setting: str) -> tuple[str, str]:
+    """Return which runs a setting is for, empty for all, and the setting itself."""
+    name, equals, value = setting.partition("=")
+    which, colon, bare = name.rpartition(":")
+    return (which.strip(), f"{bare}{equals}{value}") if colon else ("", setting)
+
+
+def _in_scope(which: str, task: str, method: str) -> bool:
+    """Return whether every part of `task/method` names the run's task, its family or its method."""
+    names = (task, task.partition("-")[2], task.partition("-")[0], method)
+    return all(part in names for part in which.split("/")) if which else True
+
+
+def _settings_of(grid: Grid, task: str, method: str) -> tuple[str, ...]:
+    """Return the settings of one task and method: those for fewer runs come later and count."""
+    scoped = [(which.count("/") + bool(which), bare, which) for which, bare in map(_scope, grid.settings)]
+    return tuple(bare for _, bare, which in sorted(scoped, key=lambda item: item[0]) if _in_scope(which, task, method))
+
+
 def _ablations_of(method: str, grid: Grid) -> tuple[str, ...]:
     return grid.ablations if method == LAMO or grid.ablate_all else (NONE,)
 
@@ -128,9 +172,10 @@ def _parts(ablation: str) -> tuple[str, ...]:
 def _item(grid: Grid, task: str, ratio: float, method: str, ablations: tuple[str, ...], seed: int) -> Item:
     parts = nearest_preset(task, ratio, grid.variant)
     flags: dict[str, Any] = {"seed": seed, "device": grid.device}
-    name = _resolve(parts.name, method, ablations, grid.settings, flags).config.name
+    settings = _settings_of(grid, task, method)
+    name = _resolve(parts.name, method, ablations, settings, flags).config.name
     if parts.ratio != ratio:
         variant = "" if grid.variant == PLAIN else f"{grid.variant}-"
         name = name.replace(parts.name, f"{variant}{task}-{100 * ratio:g}pct", 1)
         flags |= {"data.ratio": ratio, "name": name}
-    return Item(f"{name}-s{seed}", parts.name, method, ablations, grid.settings, flags)
+    return Item(f"{name}-s{seed}", parts.name, method, ablations, settings, flags)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from lamo_core.config import RunConfig
@@ -87,23 +87,48 @@ def make_plan(name: str, grid: Grid, runs: Sequence[RunSummary], *, reuse: bool 
 
     With `reuse` a finished run with equal settings stands for a planned one. Raises `UsageError`.
     """
-    finished = {_identity(run.settings): run.id for run in reversed(runs) if run.state == "finished"} if reuse else {}
-    planned = []
-    for item in expand(grid):
-        config = resolve_item(item).config
-        known = estimate(config, runs)
-        budget = None if known else _budget(item, config)
-        planned.append(
-            PlannedRun(
-                item=item,
-                seconds=known.seconds if known else budget,
-                source=known.run.id if known else BUDGET if budget else "",
-                disk=disk_bytes(config, runs),
-                memory=memory_bytes(config),
-                done=finished.get(_identity(flatten(config.to_dict())), ""),
-            )
-        )
-    return Plan(name, time.time(), grid, tuple(planned))
+    finished = _finished(runs) if reuse else {}
+    return Plan(name, time.time(), grid, tuple(_plan_run(item, runs, finished) for item in expand(grid)))
+
+
+def extended(plan: Plan, grid: Grid, runs: Sequence[RunSummary], *, reuse: bool = True) -> Plan:
+    """Return a plan of the wider `grid` that keeps what `plan` says of its own runs; raises `UsageError`."""
+    finished, known = _finished(runs) if reuse else {}, {run.item.key: run for run in plan.runs}
+    wider = [known[item.key] if item.key in known else _plan_run(item, runs, finished) for item in expand(grid)]
+    keys = {run.item.key for run in wider}
+    return replace(plan, grid=grid, runs=(*wider, *(run for run in plan.runs if run.item.key not in keys)))
+
+
+def seconds_left(plan: Plan, keys: Container[str], runs: Sequence[RunSummary]) -> tuple[float, int]:
+    """Return the time of the planned runs with these keys, one after the other, and how many have an unknown one.
+
+    It is told anew by the runs that were finished meanwhile, beside which others worked as they will beside these.
+    """
+    seconds, unknown = 0.0, 0
+    for run in plan.runs:
+        if run.item.key in keys:
+            known = estimate(resolve_item(run.item).config, runs)
+            seconds += known.seconds if known else run.seconds or 0.0
+            unknown += known is None and run.seconds is None
+    return seconds, unknown
+
+
+def _finished(runs: Sequence[RunSummary]) -> dict[str, str]:
+    return {_identity(run.settings): run.id for run in reversed(runs) if run.state == "finished"}
+
+
+def _plan_run(item: Item, runs: Sequence[RunSummary], finished: Mapping[str, str]) -> PlannedRun:
+    config = resolve_item(item).config
+    known = estimate(config, runs)
+    budget = None if known else _budget(item, config)
+    return PlannedRun(
+        item=item,
+        seconds=known.seconds if known else budget,
+        source=known.run.id if known else BUDGET if budget else "",
+        disk=disk_bytes(config, runs),
+        memory=memory_bytes(config),
+        done=finished.get(_identity(flatten(config.to_dict())), ""),
+    )
 
 
 def write_plan(folder: SweepFolder, plan: Plan) -> None:
@@ -111,6 +136,27 @@ def write_plan(folder: SweepFolder, plan: Plan) -> None:
 
     Raises `UsageError` when another sweep has taken the name in the meantime.
     """
+    _require_room(folder, plan)
+    try:
+        folder.path.mkdir()
+    except FileExistsError as error:
+        raise folder.taken() from error
+    except OSError as error:
+        raise storage_error(folder.path, error) from error
+    try:
+        write_bytes(folder.plan_file, (encode(plan.to_dict()) + "\n").encode(), ELSEWHERE)
+    except StorageError:
+        folder.path.rmdir()  # the name is free again
+        raise
+
+
+def rewrite_plan(folder: SweepFolder, plan: Plan) -> None:
+    """Put an extended plan in the place of the one before; the caller has claimed the sweep. Raises `StorageError`."""
+    _require_room(folder, plan)
+    write_bytes(folder.plan_file, (encode(plan.to_dict()) + "\n").encode(), ELSEWHERE)
+
+
+def _require_room(folder: SweepFolder, plan: Plan) -> None:
     sweeps = folder.path.parent
     try:
         sweeps.mkdir(parents=True, exist_ok=True)
@@ -123,17 +169,6 @@ def write_plan(folder: SweepFolder, plan: Plan) -> None:
             f"the runs of {plan.name} need about {need:.1f} GB and {have:.1f} GB are free in {folder.root}; "
             f"plan fewer runs, set checkpoint.keep=1, or choose another folder with {ELSEWHERE}"
         )
-    try:
-        folder.path.mkdir()
-    except FileExistsError as error:
-        raise folder.taken() from error
-    except OSError as error:
-        raise storage_error(folder.path, error) from error
-    try:
-        write_bytes(folder.plan_file, (encode(plan.to_dict()) + "\n").encode(), ELSEWHERE)
-    except StorageError:
-        folder.path.rmdir()  # the name is free again
-        raise
 
 
 def read_plan(folder: SweepFolder) -> Plan:

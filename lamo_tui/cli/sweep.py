@@ -15,7 +15,6 @@ from lamo_tui.cli.sweep_engine import EngineChoice, EngineOptions
 if TYPE_CHECKING:
     from lamo_core.sweep.engines import Engine, Slot
     from lamo_core.sweep.folder import SweepFolder
-    from lamo_core.sweep.grid import Grid
     from lamo_core.sweep.plan import Plan
     from lamo_core.sweep.scheduler import Scheduler
 
@@ -28,7 +27,7 @@ app = typer.Typer(
     invoke_without_command=True,
     rich_markup_mode=None,
     epilog="Examples:  lamo sweep --tasks breakout,hopper --ratios 1% --methods lamo,dt --seeds 5 --dry-run   ·   "
-    "lamo sweep --resume last",
+    "lamo sweep --resume last   ·   lamo sweep --resume last --seeds 8",
 )
 
 
@@ -45,14 +44,26 @@ def plan_and_run(
     ] = "none",
     seeds: Annotated[str, typer.Option(metavar="N", help="So many seeds from 0 on, or a list such as 3-7.")] = "3",
     setting: Annotated[
-        list[str] | None, typer.Option("--set", help="Override a value in every run: optim.steps=100.")
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="[WHICH:]KEY=VALUE",
+            help="Override a value in every run, optim.steps=100, or in those of a task, a family of tasks or a "
+            "method: dt:optim.steps=100, kitchen:eval.every=0, hopper/dt:optim.steps=100.",
+        ),
     ] = None,
     variant: Annotated[str, typer.Option(help="Presets to take: embedded, paper or official.")] = "embedded",
     ablate_all: Annotated[
         bool, typer.Option("--ablate-all", help="Lay ablations over every method, not only over lamo.")
     ] = False,
     name: Annotated[str | None, typer.Option(help="The sweep's name [default: time and tasks].")] = None,
-    resume: Annotated[str | None, typer.Option(metavar="NAME", help="Go on with a sweep, or with `last`.")] = None,
+    resume: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Go on with a sweep, or with `last`; --seeds, --methods, --ablations, --tasks and --ratios add to it.",
+        ),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and write nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Start without asking.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Run again what an earlier run did already.")] = False,
@@ -78,60 +89,38 @@ def plan_and_run(
     """
     if context.invoked_subcommand is not None:
         return
+    from lamo_core.runs.index import list_runs
     from lamo_core.sweep.folder import find_sweep, new_folder
-    from lamo_core.sweep.plan import make_plan, read_plan, write_plan
+    from lamo_core.sweep.plan import extended, make_plan, read_plan, write_plan
+    from lamo_tui.cli.sweep_grid import GridOptions, given_options
 
+    given = given_options(context)
+    wanted = GridOptions(
+        tasks, ratios, methods, ablations, seeds, tuple(setting or ()), variant, device, ablate_all=ablate_all
+    )
     if resume is not None:
         folder = find_sweep(resume)
         plan = read_plan(folder)
+        if given:
+            plan = extended(plan, wanted.wider(plan.grid, given), list_runs(), reuse=not fresh)
     else:
-        from lamo_core.runs.index import list_runs
-
-        grid = _grid(tasks, ratios, methods, ablations, seeds, variant, setting or [], device, ablate_all)
+        grid = wanted.grid()
         folder = new_folder(name, [task for task, _ in grid.tasks])
         plan = make_plan(folder.name, grid, list_runs(), reuse=not fresh)
     options = EngineOptions(engine, jobs, address, gpus, threads, tuple(slurm or ()))
     slots = options.slots(plan)
-    if not background and (resume is None or dry_run):
+    if not background and (resume is None or given or dry_run):
         _show(plan, folder, slots, as_json=as_json, dry_run=dry_run)
     if dry_run:
         return
-    if resume is None:
+    if resume is None or given:
         _confirm(plan, yes, as_json)
-        write_plan(folder, plan)
+        (write_plan if resume is None else _rewrite)(folder, plan)
     if detach:
         _detach(folder, options, as_json)
         return
     made = options.make(folder, plan, slots)
     raise typer.Exit(_work(folder, plan, made, as_json=as_json, background=background))
-
-
-def _grid(
-    tasks: str | None,
-    ratios: str | None,
-    methods: str,
-    ablations: str,
-    seeds: str,
-    variant: str,
-    settings: list[str],
-    device: str,
-    ablate_all: bool,
-) -> Grid:
-    from lamo_core.seeds import parse_seeds
-    from lamo_core.sweep.grid import Grid, fits, parse_tasks
-    from lamo_tui.cli.output import console
-
-    if tasks is None:
-        raise UsageError("say what to run: lamo sweep --tasks breakout,hopper --ratios 1% (or --resume NAME)")
-    wanted = tuple(dict.fromkeys(part.strip() for part in methods.split(",")))
-    chosen = parse_seeds(f"0-{int(seeds) - 1}" if seeds.isdecimal() and int(seeds) > 0 else seeds)
-    overlays = tuple(dict.fromkeys(part.strip() for part in ablations.split(",")))
-    found = parse_tasks(tasks, ratios, variant)
-    for method in wanted:
-        unfit = [task for task, _ in found if not fits(task, method)]
-        if unfit:
-            console().print(f"left out: {method} cannot choose the actions of {', '.join(unfit)}", markup=False)
-    return Grid(found, wanted, overlays, chosen, variant, tuple(settings), device, ablate_all)
 
 
 def _show(plan: Plan, folder: SweepFolder, slots: list[Slot], *, as_json: bool, dry_run: bool) -> None:
@@ -154,6 +143,17 @@ def _confirm(plan: Plan, yes: bool, as_json: bool) -> None:
     if as_json or not sys.stdin.isatty():
         raise UsageError("a sweep asks before it starts; add --yes where nobody can answer, or --dry-run to only look")
     typer.confirm(f"start {len(plan.open)} runs?", abort=True, err=True)
+
+
+def _rewrite(folder: SweepFolder, plan: Plan) -> None:
+    """Put a wider plan in the place of the one before; raises `UsageError` while a process works on the sweep."""
+    from lamo_core.sweep.plan import rewrite_plan
+
+    folder.claim()
+    try:
+        rewrite_plan(folder, plan)
+    finally:
+        folder.release()
 
 
 def _detach(folder: SweepFolder, options: EngineOptions, as_json: bool) -> None:
@@ -240,18 +240,10 @@ def status(
     from lamo_core.sweep.plan import read_plan
     from lamo_core.sweep.scheduler import look
     from lamo_tui.cli.output import console, emit_json, emit_table
-    from lamo_tui.cli.sweep_plan import counted, print_views, views_json
+    from lamo_tui.cli.sweep_plan import counted, print_status, views_json
 
     if name is not None:
-        folder = find_sweep(name)
-        views = look(folder, read_plan(folder))
-        if as_json:
-            emit_json({"sweep": folder.name, "worker": folder.worker(), "runs": views_json(views)})
-            return
-        print_views(views)
-        worker = folder.worker()
-        way = f"process {worker} works on it" if worker else f"nobody works on it: lamo sweep --resume {folder.name}"
-        console().print(f"{counted(views)}; {way}", markup=False)
+        print_status(name, as_json=as_json)
         return
     found = [find_sweep(known) for known in sweep_names()]
     rows = [(folder, look(folder, read_plan(folder)), folder.worker()) for folder in found]

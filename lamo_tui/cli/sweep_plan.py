@@ -57,6 +57,14 @@ def summary(plan: Plan, slots: Sequence[Slot], free: int) -> str:
     return f"{text}\n{where}; disk {plan.disk / 1e9:.1f} GB of {free / 1e9:.0f} GB free"
 
 
+def left(runs: int, seconds: float, unknown: int) -> str:
+    """Return what is left of a sweep, its runs counted one after the other."""
+    from lamo_tui.cli.output import duration
+
+    text = f"{runs} left, {duration(seconds)} of work" if seconds else f"{runs} left"
+    return text + (f" and {unknown} runs of unknown time" if unknown else "")
+
+
 def print_views(views: Sequence[ItemView]) -> None:
     """Print one line per run of a sweep."""
     from lamo_tui.cli.output import emit_table
@@ -70,6 +78,29 @@ def print_views(views: Sequence[ItemView]) -> None:
         note = "done before" if view.planned.done else note
         rows.append([view.key, view.state, step, score, view.run_id or None, note])
     emit_table(["item", "state", "step", "return", "run", "note"], rows, right=["step", "return"], optional=["run"])
+
+
+def print_status(name: str, *, as_json: bool) -> None:
+    """Print every run of a sweep, and what is left."""
+    from lamo_core.runs.index import list_runs
+    from lamo_core.sweep.folder import find_sweep
+    from lamo_core.sweep.plan import read_plan, seconds_left
+    from lamo_core.sweep.scheduler import look
+    from lamo_tui.cli.output import console, emit_json
+
+    folder = find_sweep(name)
+    plan, worker = read_plan(folder), folder.worker()
+    views = look(folder, plan)
+    open_keys = {view.key for view in views if view.state in ("waiting", "working", "stopped")}
+    seconds, unknown = seconds_left(plan, open_keys, list_runs())
+    if as_json:
+        todo = {"seconds": seconds, "unknown": unknown}
+        emit_json({"sweep": folder.name, "worker": worker, "left": todo, "runs": views_json(views)})
+        return
+    print_views(views)
+    way = f"process {worker} works on it" if worker else f"nobody works on it: lamo sweep --resume {folder.name}"
+    todo_text = f"; {left(len(open_keys), seconds, unknown)}" if open_keys else ""
+    console().print(f"{counted(views)}{todo_text}; {way}", markup=False)
 
 
 def counted(views: Sequence[ItemView]) -> str:

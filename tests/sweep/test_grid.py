@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from lamo_core.errors import UsageError
-from lamo_core.sweep.grid import Grid, expand, parse_ratio, parse_tasks, resolve_item
+from lamo_core.methods import METHODS
+from lamo_core.presets import preset_names
+from lamo_core.sweep.grid import Grid, expand, parse_ratio, parse_tasks, resolve_item, widened
 
 
 def test_tasks_take_the_shared_ratios_or_their_own() -> None:
@@ -64,3 +68,50 @@ def test_ablations_take_lamo_apart_and_leave_other_methods_whole() -> None:
     assert [item.method for item in expand(grid)] == ["lamo", "lamo", "dt"]
     every = Grid(grid.tasks, grid.methods, grid.ablations, ablate_all=True)
     assert [item.method for item in expand(every)] == ["lamo", "lamo", "dt", "dt"]
+
+
+def test_settings_can_be_for_some_runs_alone() -> None:
+    grid = Grid(
+        (("atari-pong", (0.01,)), ("mujoco-hopper", (0.01,)), ("mujoco-reacher2d", (0.1,))),
+        methods=("lamo", "dt"),
+        settings=("dt:optim.steps=30", "optim.steps=10", "hopper/dt:optim.steps=40", "mujoco:optim.clip=0.5"),
+    )
+    found = {item.key: resolve_item(item).config.optim for item in expand(grid)}
+    assert {key: optim.steps for key, optim in found.items()} == {
+        "atari-pong-1pct-s0": 10,
+        "atari-pong-1pct-dt-s0": 30,
+        "mujoco-hopper-1pct-s0": 10,
+        "mujoco-hopper-1pct-dt-s0": 40,
+        "mujoco-reacher2d-10pct-s0": 10,
+        "mujoco-reacher2d-10pct-dt-s0": 30,
+    }
+    assert [key for key, optim in found.items() if optim.clip == 0.5] == [key for key in found if "mujoco" in key]
+    # what is for nobody is a slip, and a colon within a value is none of this
+    with pytest.raises(UsageError, match="did you mean 'dt'"):
+        expand(replace(grid, settings=("dtt:optim.steps=30",)))
+    with pytest.raises(UsageError, match="no task or method"):
+        expand(replace(grid, settings=("iql:optim.steps=30",)))
+    (item, *_) = expand(replace(grid, settings=("language.source=some:text",)))
+    assert item.settings == ("language.source=some:text",)
+
+
+def test_a_wider_grid_holds_the_first_one() -> None:
+    grid = Grid((("atari-pong", (0.01,)),), methods=("lamo",), seeds=(0, 1), settings=("optim.steps=7",))
+    more = {"tasks": (("atari-pong", (0.1, 0.01)), ("mujoco-hopper", (0.01,))), "methods": ("dt",), "seeds": (1, 2)}
+    wide = widened(grid, more)
+    assert wide.tasks == (("atari-pong", (0.01, 0.1)), ("mujoco-hopper", (0.01,)))
+    assert (wide.methods, wide.seeds, wide.settings) == (("lamo", "dt"), (0, 1, 2), grid.settings)
+    assert {item.key for item in expand(grid)} < {item.key for item in expand(wide)}
+
+
+@pytest.mark.parametrize(("task", "ratio"), [("mujoco-hopper", 0.01), ("atari-pong", 0.01), ("kitchen-partial", 0.1)])
+def test_a_seed_gives_every_method_the_same_episodes(task: str, ratio: float) -> None:
+    """`select_episodes` sees source, set, share, kind of choice and seed, and nothing else."""
+    overlays = [name for name in preset_names("ablations") if "official-" not in name]
+    grid = Grid(((task, (ratio,)),), methods=tuple(METHODS), ablations=("none", *overlays), seeds=(3,))
+    chosen = set()
+    for item in expand(grid):
+        config = resolve_item(item).config
+        data = config.data
+        chosen.add((data.source, data.set, data.ratio, data.subset, data.cutting, config.seed))
+    assert len(chosen) == 1

@@ -16,8 +16,8 @@ from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.index import list_runs
 from lamo_core.sweep.engines import local_slots
 from lamo_core.sweep.folder import find_sweep, new_folder
-from lamo_core.sweep.grid import Grid
-from lamo_core.sweep.plan import make_plan, read_plan, write_plan
+from lamo_core.sweep.grid import Grid, widened
+from lamo_core.sweep.plan import extended, make_plan, read_plan, rewrite_plan, seconds_left, write_plan
 from tests.runs.run_doubles import record
 from tests.sweep.conftest import MakeSweep
 
@@ -142,3 +142,35 @@ def test_grids_of_other_versions_do_not_read(make_sweep: MakeSweep) -> None:
         read_plan(folder)
     assert isinstance(plan.grid, Grid)
     assert isinstance(folder.path, Path)
+
+
+def test_a_sweep_grows_and_keeps_what_is_done(make_sweep: MakeSweep) -> None:
+    same = earlier()
+    folder, plan = make_sweep(seeds=[0, 1])
+    later = earlier(seed=2)
+    wider = extended(plan, widened(plan.grid, {"seeds": (1, 2, 3), "methods": ("dt",)}), list_runs())
+    assert [run for run in wider.runs if run.item.key in {old.item.key for old in plan.runs}] == list(plan.runs)
+    done = {run.item.key: run.done for run in wider.runs if run.done}
+    assert done == {"atari-pong-1pct-s0": same.id, "atari-pong-1pct-s2": later.id}
+    assert len(wider.runs) == 8
+    rewrite_plan(folder, wider)
+    assert read_plan(folder) == wider
+    assert [run.done for run in extended(plan, wider.grid, list_runs(), reuse=False).runs if run.done] == [same.id]
+
+
+def test_random_weights_take_as_long_as_trained_ones(make_sweep: MakeSweep) -> None:
+    run = earlier(seed=5)
+    _, plan = make_sweep(["no-pretraining"])
+    assert plan.runs[0].source == run.id
+
+
+def test_what_is_left_is_told_by_what_was_done_meanwhile(make_sweep: MakeSweep) -> None:
+    _, plan = make_sweep(["none", "context-length-20"])
+    keys = {run.item.key for run in plan.runs}
+    assert seconds_left(plan, keys, []) == (360.0, 1)
+    run = earlier(seed=5, finished=False)
+    seconds, unknown = seconds_left(plan, keys, list_runs())
+    assert seconds == pytest.approx(900 / 4.0, rel=0.01)
+    assert unknown == 1
+    assert seconds_left(plan, set(), list_runs()) == (0.0, 0)
+    assert run.run_file.is_file()
