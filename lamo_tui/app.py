@@ -1,13 +1,17 @@
-"""The dashboard: a viewer of the runs folder that can also start and steer runs. It never imports torch."""
+"""The dashboard: a viewer of the runs folder that can also start and steer runs. It never imports torch.
+
+Only the list of runs is loaded at the start; every other screen when somebody goes there, as they need NumPy and more.
+"""
 
 from __future__ import annotations
 
+import importlib
 import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import work
 from textual.app import App, SystemCommand
@@ -16,34 +20,41 @@ from textual.screen import Screen
 from textual.worker import get_current_worker
 
 from lamo_core.errors import LamoError
-from lamo_core.player.opening import source_of_run
 from lamo_core.runs.index import RunSummary
 from lamo_core.runs.queue import QUEUE
 from lamo_tui import themes
 from lamo_tui.bindings import bindings_of
-from lamo_tui.choices import Choice, choice_of
-from lamo_tui.commands import LamoCommands
-from lamo_tui.graphics import Graphics
 from lamo_tui.messages import StoreFailed, StoreUpdated
-from lamo_tui.player_link import PlayerProcess
 from lamo_tui.screens.base import LamoScreen
-from lamo_tui.screens.data import DataScreen
-from lamo_tui.screens.help import HelpScreen
-from lamo_tui.screens.matrix import MatrixScreen
-from lamo_tui.screens.new_run import NewRunScreen
-from lamo_tui.screens.replay import NewPlayer, ReplayScreen, Request
-from lamo_tui.screens.run import RunScreen
 from lamo_tui.screens.runs import RunsScreen
-from lamo_tui.screens.welcome import WelcomeScreen
 from lamo_tui.settings import Settings
 from lamo_tui.store import RunStore, Snapshot
 from lamo_tui.system import SystemMeter
 from lamo_tui.view import View
 from lamo_tui.worker import wait_for_device
 
+if TYPE_CHECKING:
+    from textual.command import Provider
+
+    from lamo_tui.choices import Choice
+    from lamo_tui.graphics import Graphics
+    from lamo_tui.player_link import Hear, Link
+    from lamo_tui.screens.replay_stage import NewPlayer, Request
+
 _POLL_SECONDS = 0.25
 _SERVE_SECONDS = 10.0
 """How often it is made sure that somebody starts the runs that wait."""
+
+
+def _later(module: str, name: str) -> Callable[[], Screen[Any]]:
+    """Return a function that makes a screen, and loads its module for it."""
+    return lambda: getattr(importlib.import_module(f"lamo_tui.screens.{module}"), name)()
+
+
+def _commands() -> type[Provider]:
+    from lamo_tui.commands import LamoCommands
+
+    return LamoCommands
 
 
 class LamoApp(App[None]):
@@ -53,16 +64,16 @@ class LamoApp(App[None]):
     TITLE = "lamo"
     MODES: ClassVar = {
         "runs": RunsScreen,
-        "run": RunScreen,
-        "new": NewRunScreen,
-        "data": DataScreen,
-        "replay": ReplayScreen,
-        "matrix": MatrixScreen,
-        "help": HelpScreen,
+        "run": _later("run", "RunScreen"),
+        "new": _later("new_run", "NewRunScreen"),
+        "data": _later("data", "DataScreen"),
+        "replay": _later("replay", "ReplayScreen"),
+        "matrix": _later("matrix", "MatrixScreen"),
+        "help": _later("help", "HelpScreen"),
     }
     DEFAULT_MODE = "runs"
     BINDINGS = bindings_of("app")
-    COMMANDS: ClassVar = {LamoCommands}
+    COMMANDS: ClassVar = {_commands}
 
     def __init__(
         self,
@@ -95,7 +106,7 @@ class LamoApp(App[None]):
         """What the Replay screen opens when it comes into view."""
         self.pixels = self.graphics = pixels
         """How the terminal draws pixels, and whether that is used."""
-        self.new_player = new_player or (lambda hear: PlayerProcess(hear, root=root))
+        self.new_player = new_player or self._start_player
         self._follow = follow
         self._wake = threading.Event()
         self._welcomed = False
@@ -119,9 +130,17 @@ class LamoApp(App[None]):
         if self._follow:
             self._poll_store()
 
+    def _start_player(self, hear: Hear) -> Link:
+        from lamo_tui.player_link import PlayerProcess
+
+        return PlayerProcess(hear, root=self.root)
+
     def tick(self) -> None:
-        """Look at the folder now and show it."""
-        self.show(self.store.poll())
+        """Look at the folder now and show all of it."""
+        snapshot = self.store.poll()
+        while snapshot.unread:
+            snapshot = self.store.poll()
+        self.show(snapshot)
 
     def wake(self) -> None:
         """Look at the folder soon, not only when it is time."""
@@ -139,6 +158,8 @@ class LamoApp(App[None]):
                     last = snapshot
             except (OSError, LamoError, ValueError, KeyError) as error:
                 self.post_message(StoreFailed(str(error)))
+            if last.unread:
+                continue
             self._wake.wait(_POLL_SECONDS)
             self._wake.clear()
 
@@ -171,6 +192,8 @@ class LamoApp(App[None]):
         if snapshot.listed and not self._welcomed:
             self._welcomed = True
             if not snapshot.runs and self.opened is None and self.current_mode == "runs":
+                from lamo_tui.screens.welcome import WelcomeScreen
+
                 self.push_screen(WelcomeScreen())
 
     def open_run(self, run_id: str) -> None:
@@ -181,6 +204,9 @@ class LamoApp(App[None]):
 
     def play_run(self, run: RunSummary) -> None:
         """Watch a run's policy play; raises `UsageError` when there is nothing to play yet."""
+        from lamo_core.player.opening import source_of_run
+        from lamo_tui.screens.replay_stage import Request
+
         self.open_replay(Request(str(source_of_run(run.run))))
 
     def open_replay(self, request: Request) -> None:
@@ -190,6 +216,9 @@ class LamoApp(App[None]):
 
     def new_run(self, wanted: str | Choice | None) -> None:
         """Open the New run screen, with a preset or a whole choice taken over."""
+        from lamo_tui.choices import choice_of
+        from lamo_tui.screens.new_run import NewRunScreen
+
         self.action_mode("new")
         screen = self.screen
         if wanted is not None and isinstance(screen, NewRunScreen):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from textual.binding import Binding, BindingType
 
-from lamo_core.config import unknown_key
+from lamo_core.strict import unknown_key
 
 
 @dataclass(frozen=True)

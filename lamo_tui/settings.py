@@ -9,9 +9,8 @@ from typing import Any
 
 from platformdirs import user_config_dir
 
-from lamo_core.config import unknown_key
 from lamo_core.errors import UsageError
-from lamo_core.presets import read_toml
+from lamo_core.strict import unknown_key
 from lamo_tui.bindings import check_keymap
 
 
@@ -39,6 +38,8 @@ def load_settings(path: Path | None = None) -> Settings:
     path = path or settings_path()
     if not path.exists():
         return Settings()
+    from lamo_core.presets import read_toml
+
     values = read_toml(path)
     for name in values:
         if name not in ("theme", "keymap"):

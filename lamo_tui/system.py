@@ -7,8 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
-import psutil
+if TYPE_CHECKING:
+    import psutil
 
 _HISTORY = 120
 
@@ -65,10 +67,15 @@ class SystemMeter:
         self._cpu: list[float] = []
         self._memory: list[float] = []
         self._nvml: ModuleType | None = None
-        self._gpu_note = self._open_gpus()
+        self._gpu_note: str | None = None
+        """Why no card is measured; None before the first reading."""
 
     def read(self, pids: Iterable[int]) -> SystemStats:
         """Return the load now; `pids` are the processes to look at."""
+        import psutil
+
+        if self._gpu_note is None:
+            self._gpu_note = self._open_gpus()
         try:
             cpu: float | None = float(psutil.cpu_percent(None))
             memory = psutil.virtual_memory()
@@ -90,6 +97,8 @@ class SystemMeter:
         )
 
     def _read_processes(self, pids: set[int]) -> dict[int, ProcessStats]:
+        import psutil
+
         found: dict[int, ProcessStats] = {}
         self._processes = {pid: process for pid, process in self._processes.items() if pid in pids}
         for pid in pids:

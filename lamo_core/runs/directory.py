@@ -7,12 +7,14 @@ import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lamo_core.config import RunConfig
 from lamo_core.errors import StorageError, UsageError
 from lamo_core.places import runs_dir
 from lamo_core.runs.records import decode
+
+if TYPE_CHECKING:
+    from lamo_core.config import RunConfig
 
 SCHEMA = 1
 """Version of the layout; readers tolerate unknown keys, so it rises only when old keys change."""
@@ -105,6 +107,8 @@ class RunDirectory:
 
     def read_config(self) -> RunConfig:
         """Return the run's config as it was created; raises `UsageError`."""
+        from lamo_core.config import RunConfig  # listing a folder does without it
+
         return RunConfig.from_dict(self.read_info()["config"])
 
 

@@ -1,6 +1,7 @@
 """The list of all runs in a folder, fast enough for a thousand of them and for asking every second.
 
-Two small files of each run are read, and only when they changed; metrics and checkpoints are not touched.
+Two small files of each run are read, and only when they changed; metrics and checkpoints are not touched. Of a run that
+has ended only the folder's own stamp is asked for: both files are replaced as wholes, which changes it.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,10 @@ from lamo_core.runs.directory import RUN_FILE, STATUS_FILE, RunDirectory
 from lamo_core.runs.queue import QueueEntry, positions, read_entry
 from lamo_core.runs.records import decode, number
 from lamo_core.runs.status import ENDED, Derived, IsAlive, Status, derive, is_alive, parse_status, read_launch
+
+Stamp = tuple[int, int, int]
+_SETTLED_NS = 2_000_000_000
+"""A folder that changed less than this ago may change again under the same time: file systems' clocks are coarse."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +35,8 @@ class RunSummary:
     """The preset, with its ablations."""
     created: float
     """Seconds since 1970."""
-    settings: dict[str, Any]
-    """The resolved config under dotted names, such as `data.ratio`."""
+    config: dict[str, Any]
+    """The resolved config, nested as it was written."""
     status: Status
     derived: Derived
     queue: QueueEntry | None = None
@@ -42,6 +48,11 @@ class RunSummary:
     def id(self) -> str:
         """The run's id."""
         return self.run.id
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """The resolved config under dotted names, such as `data.ratio`."""
+        return flatten(self.config)
 
     @property
     def state(self) -> str:
@@ -87,12 +98,14 @@ class _Known:
 
     name: str
     created: float
-    settings: dict[str, Any]
-    info_stamp: tuple[int, int, int]
-    status_stamp: tuple[int, int, int] | None = None
+    config: dict[str, Any]
+    info_stamp: Stamp
+    status_stamp: Stamp | None = None
     status: Status = field(default_factory=lambda: Status(state=""))
     summary: RunSummary | None = None
-    """Set for a run that has ended: it holds until one of the two files changes."""
+    """Set for a run that has ended: it holds until its folder changes."""
+    folder_stamp: Stamp | None = None
+    """Set where the folder had settled before its files were read."""
 
 
 class RunIndex:
@@ -106,64 +119,90 @@ class RunIndex:
         alive: IsAlive = is_alive,
     ) -> None:
         self.root = Path(os.path.abspath(root or runs_dir()))
+        self.left = 0
+        """Folders that the last `poll` had no time to look at."""
+        self._prefix = os.path.join(self.root, "")
         self._clock = clock
         self._alive = alive
         self._known: dict[str, _Known] = {}
+        self._seen: set[str] = set()
+        self._names: list[str] = []
+        self._names_stamp: Stamp | None = None
 
-    def poll(self) -> list[RunSummary]:
-        """Return all runs, newest first; folders that hold no readable run.json are passed over."""
-        try:
-            with os.scandir(self.root) as entries:
-                names = sorted(
-                    (entry.name for entry in entries if not entry.name.startswith(".")), reverse=True
-                )
-        except OSError:
-            names = []
-        summaries = [self._summary(name) for name in names]
-        found = [summary for summary in summaries if summary is not None]
-        self._known = {summary.id: self._known[summary.id] for summary in found}
+    def poll(self, seconds: float | None = None) -> list[RunSummary]:
+        """Return all runs, newest first; folders that hold no readable run.json are passed over.
+
+        With `seconds`, new runs are read for about so long: the newest ones first, the others at the next calls.
+        """
+        names = self._list()
+        end = None if seconds is None else time.monotonic() + seconds
+        found: list[RunSummary] = []
+        known: dict[str, _Known] = {}
+        # at least one that is new is read, the others may wait for the next call
+        late = set([name for name in names if name not in self._seen][1:])
+        for name in names:
+            if end is not None and name in late and time.monotonic() > end:
+                continue
+            late.discard(name)
+            summary = self._summary(name)
+            if summary is not None:
+                found.append(summary)
+                known[name] = self._known[name]
+        self._known, self._seen, self.left = known, set(names) - late, len(late)
         places = positions((summary.id, summary.queue) for summary in found if summary.queue is not None)
         return [replace(run, position=places[run.id]) if run.id in places else run for run in found]
 
+    def _list(self) -> list[str]:
+        """Return the names of what could be runs, newest first."""
+        stamp = _settled(_stamp(self._prefix))
+        if stamp is None or stamp != self._names_stamp:
+            try:
+                with os.scandir(self.root) as entries:
+                    names = [entry.name for entry in entries if not entry.name.startswith(".")]
+            except OSError:
+                names = []
+            self._names, self._names_stamp = sorted(names, reverse=True), stamp
+        return self._names
+
     def _summary(self, name: str) -> RunSummary | None:
         known = self._known.get(name)
-        if known is not None and known.summary is not None and self._unchanged(name, known):
+        folder = f"{self._prefix}{name}"
+        stamp = _stamp(folder)
+        if known is not None and known.summary is not None and stamp == known.folder_stamp:
             return known.summary
-        run = RunDirectory(self.root / name)
-        known = self._read(run, known)
+        known = self._read(folder, known)
         if known is None:
             return None
         self._known[name] = known
+        if known.summary is not None:
+            known.folder_stamp = _settled(stamp)
+            return known.summary
+        run = RunDirectory(Path(folder))
         now, launch, entry = self._clock(), None, None
         if known.status.state == "queued":
             launch, entry = read_launch(run), read_entry(run)
         derived = derive(known.status, now=now, alive=self._alive, launch=launch, waiting=entry is not None)
-        summary = RunSummary(run, known.name, known.created, known.settings, known.status, derived, entry)
-        known.summary = summary if derived.state in ENDED else None
+        summary = RunSummary(run, known.name, known.created, known.config, known.status, derived, entry)
+        if derived.state in ENDED:
+            known.summary, known.folder_stamp = summary, _settled(stamp)
         return summary
 
-    def _unchanged(self, name: str, known: _Known) -> bool:
-        # joined as texts: a thousand runs are looked at every second
-        folder = os.path.join(self.root, name)
-        info, status = (os.path.join(folder, file) for file in (RUN_FILE, STATUS_FILE))
-        return _stamp(status) == known.status_stamp and _stamp(info) == known.info_stamp
-
-    def _read(self, run: RunDirectory, known: _Known | None) -> _Known | None:
-        stamp = _stamp(run.run_file)
+    def _read(self, folder: str, known: _Known | None) -> _Known | None:
+        info_file, status_file = f"{folder}/{RUN_FILE}", f"{folder}/{STATUS_FILE}"
+        stamp = _stamp(info_file)
         if stamp is None:
             return None
         if known is None or known.info_stamp != stamp:
-            info = _load(run.run_file)
+            info = _load(info_file)
             config = info.get("config")
             if not isinstance(config, dict):
                 return None
             created = number(info.get("created")) or 0.0
-            known = _Known(str(info.get("name") or config.get("name") or ""), created, flatten(config), stamp)
-        status_stamp = _stamp(run.status_file)
-        if status_stamp is None:
-            known.status, known.status_stamp = Status(state=""), None
-        elif status_stamp != known.status_stamp:
-            known.status, known.status_stamp = parse_status(_load(run.status_file)), status_stamp
+            known = _Known(str(info.get("name") or config.get("name") or ""), created, config, stamp)
+        status_stamp = _stamp(status_file)
+        if status_stamp != known.status_stamp:
+            status = parse_status(_load(status_file)) if status_stamp is not None else Status(state="")
+            known.status, known.status_stamp, known.summary = status, status_stamp, None
         return known
 
 
@@ -181,7 +220,7 @@ def summarise(run: RunDirectory) -> RunSummary:
     return summary
 
 
-def _stamp(path: Path | str) -> tuple[int, int, int] | None:
+def _stamp(path: str) -> Stamp | None:
     """Return what changes when a file is replaced: its node, time and size."""
     try:
         stat = os.stat(path)
@@ -190,8 +229,14 @@ def _stamp(path: Path | str) -> tuple[int, int, int] | None:
     return stat.st_ino, stat.st_mtime_ns, stat.st_size
 
 
-def _load(path: Path) -> dict[str, Any]:
+def _settled(stamp: Stamp | None) -> Stamp | None:
+    """Return the stamp of a folder that changed long enough ago for its time to tell; else None."""
+    return stamp if stamp is not None and time.time_ns() - stamp[1] > _SETTLED_NS else None
+
+
+def _load(path: str) -> dict[str, Any]:
     try:
-        return decode(path.read_bytes()) or {}
+        with open(path, "rb", buffering=0) as file:
+            return decode(file.read()) or {}
     except OSError:
         return {}

@@ -93,6 +93,18 @@ class Status:
         return self.evaluations[-1].mean if self.evaluations else None
 
 
+def _kind(name: str, default: object) -> str:
+    if name == "evaluations":
+        return "points"
+    if isinstance(default, str):
+        return "text"
+    return "count" if isinstance(default, int) or name == "pid" else "number"
+
+
+_KINDS = {item.name: _kind(item.name, item.default) for item in fields(Status)}
+"""What the file holds under each name."""
+
+
 @dataclass(frozen=True)
 class Derived:
     """What is true of a run now."""
@@ -213,16 +225,16 @@ def read_launch(run: RunDirectory) -> dict[str, Any] | None:
 def parse_status(values: Mapping[str, Any]) -> Status:
     """Turn the content of a status file into a `Status`; unknown keys and wrong types are passed over."""
     kept: dict[str, Any] = {"state": ""}
-    for item in fields(Status):
-        value = values.get(item.name)
-        if item.name == "evaluations":
-            kept[item.name] = _points(value)
-        elif isinstance(item.default, str):
-            kept |= {item.name: value} if isinstance(value, str) else {}
-        elif isinstance(item.default, int) or item.name == "pid":
-            kept |= {item.name: value} if _is_count(value) else {}
-        elif number(value) is not None:
-            kept[item.name] = number(value)
+    for name, value in values.items():
+        kind = _KINDS.get(name)
+        if kind == "points":
+            kept[name] = _points(value)
+        elif kind == "text":
+            kept |= {name: value} if isinstance(value, str) else {}
+        elif kind == "count":
+            kept |= {name: value} if _is_count(value) else {}
+        elif kind == "number" and (found := number(value)) is not None:
+            kept[name] = found
     return Status(**kept)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from collections.abc import Iterable, Sequence
 from typing import Annotated
 
 import typer
@@ -67,8 +68,9 @@ def _root(
     pass
 
 
-def _register() -> None:
-    for name, (module_name, panel) in _COMMANDS.items():
+def _register(names: Iterable[str] = tuple(_COMMANDS)) -> None:
+    for name in names:
+        module_name, panel = _COMMANDS[name]
         module = importlib.import_module(module_name)
         group = getattr(module, "app", None)
         if group is not None and not hasattr(module, name):
@@ -78,12 +80,18 @@ def _register() -> None:
             app.command(name, rich_help_panel=panel, epilog=epilog)(getattr(module, name))
 
 
+def _wanted(words: Sequence[str]) -> Iterable[str]:
+    """Return the command that the words call, if they begin with one; loading all of them takes longer."""
+    completing = any(name.endswith("_COMPLETE") for name in os.environ)
+    return [words[0]] if words and words[0] in _COMMANDS and not completing else _COMMANDS
+
+
 def main() -> None:
     """Run the command line; every error that a user can cause ends in one sentence and its exit code."""
     # PyTorch's threads spin while they wait for each other, unless told before it is imported; on a machine that
     # is also busy with something else that makes small products ten times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    _register()
+    _register(_wanted(sys.argv[1:]))
     try:
         try:
             app()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -57,6 +58,8 @@ def tui(
         check_terminal()
     graphics = choose_graphics(pixels) if not once else None
 
+    # modules stay, so that looking for garbage among them while they load is lost time
+    gc.disable()
     from lamo_tui.app import LamoApp
     from lamo_tui.view import load_view, save_view, view_path
 
@@ -64,6 +67,8 @@ def tui(
     view = load_view(view_path())
     app = LamoApp(root, settings=settings, view=view, attach=attached, follow=not once, pixels=graphics)
     app.first_mode = screen
+    gc.freeze()
+    gc.enable()
     if once:
         typer.echo(_picture(app, size[0], size[1], svg))
         return

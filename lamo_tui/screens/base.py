@@ -64,10 +64,7 @@ class TopBar(Widget):
             if count:
                 shown = f"{count} {state}  " if self.size.width >= 100 else f"{count}{LETTERS[state]} "
                 text.append(shown, colours.state(state))
-        count = len(snapshot.runs)
-        text.append(
-            f"{count} {'run' if count == 1 else 'runs'}" if snapshot.listed else "looking for runs", colours.dim
-        )
+        text.append(_count(snapshot), colours.dim)
         stats = snapshot.system
         if stats.cpu is not None and self.size.width >= 100:
             gpu = f"GPU {stats.gpus[0].load:.0f}%" if stats.gpus and stats.gpus[0].load is not None else stats.gpu_note
@@ -75,6 +72,15 @@ class TopBar(Widget):
         if snapshot.listed and self.size.width >= 90:
             text.append(time.strftime("  %H:%M:%S", time.localtime(snapshot.time)), colours.dim)
         return text
+
+
+def _count(snapshot: Snapshot) -> str:
+    if not snapshot.listed:
+        return "looking for runs"
+    count, every = len(snapshot.runs), len(snapshot.runs) + snapshot.unread
+    if count < every:
+        return f"{count:,} of {every:,} runs"
+    return f"{count:,} {'run' if count == 1 else 'runs'}"
 
 
 class KeyBar(Widget):

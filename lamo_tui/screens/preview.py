@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.style import Style
 from rich.text import Text
@@ -13,42 +14,61 @@ from textual.widgets import Static
 
 from lamo_core.runs.index import RunSummary
 from lamo_tui.cli.output import duration
-from lamo_tui.screens.chart_grid import ChartGrid, Drawn
 from lamo_tui.store import Snapshot
 from lamo_tui.text import figure, fit, inked, normalised, paragraph, percent, short_id, short_name, state_text
 from lamo_tui.themes import Palette
 from lamo_tui.widgets.palette import letter_of
 
+if TYPE_CHECKING:
+    from lamo_tui.screens.chart_grid import ChartGrid
+
 
 class Preview(Vertical):
     """Facts above, return and loss below."""
 
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self._charts: ChartGrid | None = None
+
     def compose(self) -> ComposeResult:
-        """Show facts and two charts."""
+        """Show facts; the charts come after the list is on the screen, as they need NumPy."""
         yield Static(id="facts")
-        yield ChartGrid(id="preview-charts", names=("return", "loss"))
         yield Static(id="preview-legend")
+
+    async def load_charts(self) -> None:
+        """Put the charts where they belong; does nothing the second time."""
+        if self._charts is None and self.is_mounted:
+            from lamo_tui.screens.chart_grid import ChartGrid
+
+            self._charts = ChartGrid(id="preview-charts", names=("return", "loss"))
+            self._charts.can_focus = False
+            await self.mount(self._charts, before="#preview-legend")
+            for chart in self._charts.charts:
+                chart.can_focus = False
 
     def show(
         self, snapshot: Snapshot, ids: Sequence[str], by_seed: bool, current: RunSummary | None, colours: Palette
     ) -> None:
         """Show the runs `ids` over each other; `by_seed` draws the mean over runs of one preset."""
-        grid = self.query_one(ChartGrid)
-        grid.can_focus = False
-        for chart in grid.charts:
-            chart.can_focus = False
         groups = _groups(snapshot, ids, by_seed)
-        grid.show_all(
-            [
-                Drawn(datas, title.partition("  ")[0], number)
-                for number, (title, members) in enumerate(groups.items())
-                for datas in [tuple(snapshot.watched[run_id] for run_id in members if run_id in snapshot.watched)]
-                if datas
-            ],
-            colours,
-        )
         self._say("#facts", _facts(current, self.size.width - 4, colours))
         self._say("#preview-legend", _legend(groups, self.size.width - 4, colours))
+        if self._charts is not None:
+            self._draw(self._charts, snapshot, groups, colours)
+        elif snapshot.listed:
+            self.call_after_refresh(self.load_charts)
+
+    def _draw(
+        self, charts: ChartGrid, snapshot: Snapshot, groups: dict[str, list[str]], colours: Palette
+    ) -> None:
+        from lamo_tui.screens.chart_grid import Drawn
+
+        drawn = []
+        for number, (title, members) in enumerate(groups.items()):
+            datas = tuple(snapshot.watched[run_id] for run_id in members if run_id in snapshot.watched)
+            if datas:
+                drawn.append(Drawn(datas, title.partition("  ")[0], number))
+        charts.show_all(drawn, colours)
 
     def _say(self, place: str, text: Text) -> None:
         # an update lays the whole screen out anew, so it is made for news only

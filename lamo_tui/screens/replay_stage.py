@@ -265,12 +265,12 @@ class ReplayStage(LamoScreen):
         if self.lamo.current_mode != "replay":
             self._resume = self.playing
             self.tell("pause")
-        self._cover(True)
+        self._cover_stage(True)
 
     def on_screen_resume(self) -> None:
         """Go on."""
         super().on_screen_resume()
-        self._cover(False)
+        self._cover_stage(False)
         if self._resume:
             self._resume = False
             self.tell("play")
@@ -278,7 +278,7 @@ class ReplayStage(LamoScreen):
         if request is not None:
             self.open(request)
 
-    def _cover(self, covered: bool) -> None:
+    def _cover_stage(self, covered: bool) -> None:
         for view in self.query(PixelView):
             view.change(graphics=self.lamo.graphics, covered=covered)
 

@@ -13,9 +13,7 @@ from textual.widgets import Input, Static
 
 from lamo_core.errors import LamoError
 from lamo_core.runs.index import RunSummary
-from lamo_core.runs.query import parse_query
 from lamo_tui.bindings import bindings_of
-from lamo_tui.screens.dialogs import differences
 from lamo_tui.screens.preview import Preview
 from lamo_tui.screens.rows import Row, Rows
 from lamo_tui.screens.run_table import ORDERS, RunRow, draw_head, ordered
@@ -145,6 +143,8 @@ class RunsScreen(SteeringScreen):
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Filter while typing; a term that is not complete leaves the list as it is."""
+        from lamo_core.runs.query import parse_query
+
         head = self.query_one("#filter-line Static", Static)
         try:
             self._fits = parse_query([event.value])
@@ -202,6 +202,8 @@ class RunsScreen(SteeringScreen):
 
     def action_diff(self) -> None:
         """Show in which settings the selected runs differ."""
+        from lamo_tui.screens.dialogs import differences
+
         runs = self.targets()
         if len(runs) < 2:
             self.notify("select two runs or more with space, then press d")

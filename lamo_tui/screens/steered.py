@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 from lamo_core.runs.index import RunSummary
-from lamo_tui import steering
 from lamo_tui.screens.base import LamoScreen
-from lamo_tui.screens.dialogs import Question
 from lamo_tui.text import short_id, short_name
+
+if TYPE_CHECKING:
+    from lamo_tui.steering import Action
 
 _NAMED = 8
 """A question names this many runs at most."""
@@ -28,29 +30,39 @@ class SteeringScreen(LamoScreen):
 
     def action_pause(self) -> None:
         """Pause, or let go on."""
+        from lamo_tui import steering
+
         self.steer(steering.pause_or_go_on)
 
     def action_resume(self) -> None:
         """Continue what ended early."""
+        from lamo_tui import steering
+
         self.steer(steering.go_on)
 
     def action_stop(self) -> None:
         """Stop after a question."""
+        from lamo_tui import steering
+
         self.confirm(
             "Stop", "The step under way is finished, and a checkpoint saved.", partial(steering.ask, command="stop")
         )
 
     def action_delete(self) -> None:
         """Delete after a question."""
+        from lamo_tui import steering
+
         self.confirm("Delete", "Curves, log and checkpoints are gone for ever.", steering.delete)
 
-    def steer(self, action: steering.Action) -> None:
+    def steer(self, action: Action) -> None:
         """Do something to all of them, each with its own sentence."""
         for run in self.targets():
             self.lamo.try_to(partial(action, run))
 
-    def confirm(self, verb: str, what: str, action: steering.Action) -> None:
+    def confirm(self, verb: str, what: str, action: Action) -> None:
         """Ask before something is done to the runs."""
+        from lamo_tui.screens.dialogs import Question
+
         runs = self.targets()
         if not runs:
             return

@@ -130,3 +130,34 @@ def test_reading_runs_loads_neither_torch_nor_the_environments() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_look_that_has_no_time_takes_the_newest_first(make_run: MakeRun) -> None:
+    names = [make_run(name=name).id for name in ("a", "b", "c")]
+    index, seen = RunIndex(), []
+    for _ in names:
+        seen.append([run.id for run in index.poll(0.0)])
+    assert [len(ids) for ids in seen] == [1, 2, 3]
+    assert seen[-1] == sorted(names, reverse=True)
+    assert index.left == 0
+
+
+def test_an_ended_run_is_asked_for_by_its_folder_only(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = [make_run(), make_run()]
+    for run in runs:
+        write_status(run, Status(state="finished", step=1, total=1))
+        os.utime(run.path, (1.0, 1.0))
+    index = RunIndex()
+    index.poll()
+    asked: list[str] = []
+    real = os.stat
+
+    def counting(path: Any, **options: Any) -> os.stat_result:
+        asked.append(os.fspath(path))
+        return real(path, **options)
+
+    monkeypatch.setattr(os, "stat", counting)
+    index.poll()
+    assert sorted(asked)[1:] == sorted(str(run.path) for run in runs)
+    write_status(runs[0], Status(state="stopped", step=2, total=3))
+    assert {run.id: run.state for run in index.poll()} == {runs[0].id: "stopped", runs[1].id: "finished"}

@@ -133,3 +133,9 @@ def test_a_screen_that_does_not_exist_is_refused(made_folder: Path) -> None:
     done = run_lamo("tui", "--runs", str(made_folder), "--once", "--screen", "rnu")
     assert done.returncode == 2
     assert "did you mean 'run'?" in done.stderr
+
+
+def test_the_list_of_runs_comes_up_without_numpy() -> None:
+    code = "import sys, lamo_tui.app; sys.exit(str({'numpy', 'psutil'} & set(sys.modules) or ''))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stderr.strip() == ""
