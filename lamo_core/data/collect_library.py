@@ -6,6 +6,7 @@ Legend: every finished episode is kept, from the first random one on; the last, 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import count
 from typing import Any, Literal, get_args
@@ -63,6 +64,16 @@ class RecordedEnvironment(gymnasium.Env[Any, Any]):
         self._recorder.close()
 
 
+@dataclass(frozen=True)
+class History:
+    """What an agent did while it learned."""
+
+    episodes: list[Episode]
+    """Every finished one, in order of their ends."""
+    steps: int
+    """Decisions in all; fewer than asked for after an interruption."""
+
+
 def learn_and_record(
     config: TaskConfig,
     algorithm: str,
@@ -71,8 +82,8 @@ def learn_and_record(
     seed: int,
     first_seed: int,
     progress: Callable[[int], None],
-) -> list[Episode]:
-    """Train an agent for `steps` decisions and return every episode that it finished, in order of their ends.
+) -> History:
+    """Train an agent for `steps` decisions and return all that it did.
 
     `progress(done)` is called as it goes on. An interruption (Ctrl-C) ends the training and keeps what there is.
     Raises `MissingError` without the library, `UsageError` when the algorithm does not fit the task's actions.
@@ -88,17 +99,18 @@ def learn_and_record(
     environments = [RecordedEnvironment(recorder, seeds, label, episodes.append) for recorder in recorders]
     model = _model(algorithm, environments, steps, seed)
 
-    def tell(now: int) -> None:
+    def goes_on(now: int) -> bool:
         done[0] = now
         progress(min(now, steps))
+        return now < steps  # by itself PPO stops only at the end of a rollout
 
     try:
-        model.learn(steps, callback=_callback(tell))
+        model.learn(steps, callback=_callback(goes_on))
     except KeyboardInterrupt:
-        progress(steps)
+        pass
     finally:
         model.get_env().close()
-    return episodes
+    return History(episodes, done[0])
 
 
 def _recorders(config: TaskConfig, algorithm: str) -> list[Recorder]:
@@ -133,12 +145,11 @@ def _model(algorithm: str, environments: list[RecordedEnvironment], steps: int, 
     return getattr(stable_baselines3, algorithm.upper())(env=vectorised, **settings)
 
 
-def _callback(tell: Callable[[int], None]) -> Any:
+def _callback(goes_on: Callable[[int], bool]) -> Any:
     from stable_baselines3.common.callbacks import BaseCallback
 
     class Tell(BaseCallback):  # type: ignore[misc]
         def _on_step(self) -> bool:
-            tell(self.num_timesteps)
-            return True
+            return goes_on(self.num_timesteps)
 
     return Tell()

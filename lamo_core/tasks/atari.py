@@ -19,7 +19,7 @@ _MOVES = {
 """The minimal action sets, in ale-py's order."""
 
 
-def _atari_task(game: str, moves: tuple[str, ...], default_set: str) -> Task:
+def _atari_task(game: str, moves: tuple[str, ...]) -> Task:
     random_score, expert_score = SCORES.get(game, (math.nan, math.nan))
     return Task(
         name=PREFIX + game,
@@ -31,11 +31,10 @@ def _atari_task(game: str, moves: tuple[str, ...], default_set: str) -> Task:
         action_names=moves,
         random_score=random_score,
         expert_score=expert_score,
-        default_set=default_set,
     )
 
 
-ATARI_TASKS = {PREFIX + game: _atari_task(game, moves, f"{game}-medium") for game, moves in _MOVES.items()}
+ATARI_TASKS = {PREFIX + game: _atari_task(game, moves) for game, moves in _MOVES.items()}
 """The paper's games, for which data ship; their records need no emulator."""
 
 
@@ -54,7 +53,7 @@ def atari_task(name: str) -> Task:
     games = roms.get_all_rom_ids()
     if game_of(name) not in games:
         raise unknown_key(name, [PREFIX + game for game in sorted(games)], "task")
-    return _atari_task(game_of(name), _moves_of(game_of(name)), "")
+    return _atari_task(game_of(name), _moves_of(game_of(name)))
 
 
 def _moves_of(game: str) -> tuple[str, ...]:

@@ -48,7 +48,6 @@ def gym_task(name: str) -> Task:
         random_score=math.nan,
         expert_score=math.nan,
         expert="nobody known",
-        default_set="",
         # What is made here has no limit of its own; this is the one that the environment is registered with.
         horizon=max(gymnasium.spec(_identifier(name)).max_episode_steps or 0, 0),
     )

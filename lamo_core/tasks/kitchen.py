@@ -3,7 +3,8 @@
 The environment is gymnasium-robotics' FrankaKitchen-v1 (Gupta et al. 2019; D4RL, Fu et al. 2020) with its dictionary
 observation flattened to the 59 numbers that hold the state: robot joint positions (9) and velocities (9), object
 positions (21) and velocities (20), with the environment's own sensor noise. Goals are constant and left out. Complete
-and partial name two kinds of data for the same four subtasks. With `-v0` behind the name the policy sees the 30
+and partial name two kinds of data for the same four subtasks; mixed wants the bottom burner instead of the slide
+cabinet, and published data for it never do all four in a row. With `-v0` behind the name the policy sees the 30
 positions alone, as in D4RL's published data, which hold no velocities.
 """
 
@@ -15,6 +16,8 @@ from lamo_core.errors import MissingError
 from lamo_core.tasks.registry import Task
 
 SUBTASKS = ("microwave", "kettle", "light switch", "slide cabinet")
+_KINDS = {"complete": SUBTASKS, "partial": SUBTASKS, "mixed": ("microwave", "kettle", "bottom burner", "light switch")}
+"""Subtasks that are paid for."""
 HORIZON = 280
 POSITIONS = (*range(9), *range(18, 39))
 """Places of the robot's 9 and the objects' 21 positions among the 59 numbers."""
@@ -33,14 +36,17 @@ def _kitchen_task(kind: str, version: str = "") -> Task:
         random_score=0.0,
         expert_score=4.0,
         expert="all four subtasks",
-        default_set=f"kitchen-{kind}",
         horizon=HORIZON,
     )
 
 
-KITCHEN_TASKS = {
-    task.name: task for version in ("", "-v0") for task in (_kitchen_task(k, version) for k in ("complete", "partial"))
-}
+KITCHEN_TASKS = {task.name: task for version in ("", "-v0") for task in (_kitchen_task(k, version) for k in _KINDS)}
+
+
+def subtasks_of(task_name: str) -> tuple[str, ...]:
+    """Return the subtasks that a task of the kitchen pays for; none of any other task."""
+    family, _, kind = task_name.removesuffix("-v0").partition("-")
+    return _KINDS.get(kind, ()) if family == "kitchen" else ()
 
 
 def make_kitchen(name: str = "kitchen-complete") -> Any:
@@ -69,7 +75,7 @@ def make_kitchen(name: str = "kitchen-complete") -> Any:
     logging.getLogger("gymnasium").setLevel(logging.ERROR)
     gymnasium.register_envs(gymnasium_robotics)
     environment = gymnasium.make(
-        "FrankaKitchen-v1", tasks_to_complete=list(SUBTASKS), disable_env_checker=True, max_episode_steps=-1
+        "FrankaKitchen-v1", tasks_to_complete=list(subtasks_of(name)), disable_env_checker=True, max_episode_steps=-1
     )
     state = gymnasium.wrappers.FilterObservation(environment, ["observation"])
     flat = gymnasium.wrappers.FlattenObservation(state)

@@ -41,7 +41,6 @@ def _locomotion_task(body: str) -> Task:
         random_score=_SCORES[body][0],
         expert_score=_SCORES[body][1],
         expert="D4RL's expert",
-        default_set=f"{body}-medium",
         horizon=HORIZON,
     )
 

@@ -21,7 +21,6 @@ REACHER2D_TASKS = {
         random_score=0.0,
         expert_score=100.0,
         expert="paid at every step",
-        default_set="reacher2d-medium",
         horizon=HORIZON,
     )
 }

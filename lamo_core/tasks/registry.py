@@ -32,8 +32,6 @@ class Task:
     """Raw return that counts as 0 (random play); NaN where nobody has published one."""
     expert_score: float
     """Raw return that counts as 100; NaN likewise."""
-    default_set: str
-    """The bundled data set of this task; empty without one."""
     horizon: int = 0
     """Decisions after which the task itself cuts an episode; 0 leaves that to the config alone."""
     expert: str = "a human professional"

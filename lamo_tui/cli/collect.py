@@ -168,21 +168,24 @@ def _gathered(episodes: Iterator[Episode], transitions: int) -> list[Episode]:
 def _collect_training(asked: _Asked, algorithm: str, steps: int) -> dict[str, Any]:
     """Record the whole learning history of a policy that a library trains."""
     from lamo_core.data.collect_library import learn_and_record
-    from lamo_tui.cli.output import progress
+    from lamo_tui.cli.output import console, progress
 
     config = asked.config()
     name = asked.named(f"{algorithm}-replay")
     with progress() as report:
         tell: Callable[[int], None] = lambda done: report("training", done, steps)  # noqa: E731
-        episodes = learn_and_record(
+        history = learn_and_record(
             config, algorithm, steps=steps, seed=asked.seed, first_seed=asked.seed, progress=tell
         )
+    if history.steps < steps:
+        console().print(f"interrupted after {history.steps:,} steps; keeping {len(history.episodes):,} episodes")
     command = f"lamo data collect {asked.task} --train {algorithm} --steps {steps} --seed {asked.seed}"
     how = (
-        f"every finished episode of {algorithm.upper()}'s {steps:,} steps of learning; the card tells its tenths apart"
+        f"every finished episode of {algorithm.upper()}'s {history.steps:,} steps of learning; the card tells its "
+        "tenths apart"
     )
     source = f"stable-baselines3's {algorithm.upper()}, trained for this set"
-    return asked.write(name, config, episodes, source=source, how=how, command=command)
+    return asked.write(name, config, history.episodes, source=source, how=how, command=command)
 
 
 def _collect_recipe(

@@ -60,7 +60,7 @@ def _cells(row: dict[str, Any]) -> tuple[object, ...]:
     return (
         row["name"],
         row["source"],
-        row["task"],
+        row["task"] or None,
         f"{row['episodes']:,}",
         f"{row['transitions']:,}",
         f"{row['mean_return']:.1f}",

@@ -44,7 +44,8 @@ def import_set(
         emit_json(result)
     else:
         counts = f"{card['episodes']:,} episodes with {card['transitions']:,} transitions"
-        typer.echo(f"{card['name']}: {counts} for {card['task']}; train on it with --set data.set={card['name']}")
+        task, naming = (f" for {card['task']}", "") if card["task"] else ("", " --set task.name=TASK")
+        typer.echo(f"{card['name']}: {counts}{task}; train on it with --set data.set={card['name']}{naming}")
 
 
 def export(

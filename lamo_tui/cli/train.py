@@ -97,7 +97,10 @@ def _by_data(settings: list[str]) -> list[str]:
     found = find_anywhere(given["data.set"], given.get("data.source"))
     led = [f"name={found.name.replace('/', '-')}"]
     if not {"task.name", "task.id"} & set(given):
-        led.append(f"task.name={found.card()['task']}")
+        task = found.card()["task"]
+        if not task:
+            raise UsageError(f"the set {found.name} does not say its task; name it with --set task.name=TASK")
+        led.append(f"task.name={task}")
     if found.source not in ("bundled", "collected", "imported"):
         led.append(f"data.source={found.source}")
     return [*led, *settings]

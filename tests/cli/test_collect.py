@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from lamo_core.errors import LamoError, UsageError
 from lamo_tui.cli.app import _register, app
+from tests.data.made_sources import box, minari_episodes, write_minari
 
 SMALL = [
     *("--set", "optim.batch_size=8", "--set", "model.context=5", "--set", "optim.warmup_steps=5"),
@@ -45,6 +46,9 @@ def test_random_play_of_any_environment_is_trained_on_and_evaluated(lamo: typer.
     listed = {row["name"]: row for row in json.loads(run(lamo, "data", "list", "--json").stdout)["sets"]}
     assert listed["cartpole-v1-random"]["source"] == "collected"
     assert "random" in run(lamo, "data", "show", "cartpole-v1-random").stdout
+    run(lamo, "data", "export", "cartpole-v1-random", "--out", str(tmp_path / "out"))
+    back = json.loads(run(lamo, "data", "import", str(tmp_path / "out/lamo/cartpole-v1-random-v0"), "--json").stdout)
+    assert (back["task"], back["transitions"]) == ("gym:CartPole-v1", made["transitions"])
 
     run(lamo, "train", "--set", "data.set=cartpole-v1-random", "--set", "optim.steps=50", *SMALL)
     table = run(lamo, "eval", "last", "--episodes", "2").stdout
@@ -73,6 +77,15 @@ def test_who_plays_must_be_said_once(lamo: typer.Typer) -> None:
         run(lamo, "data", "collect", "kitchen-complete")
     with pytest.raises(UsageError, match="CartPole"):
         run(lamo, "data", "collect", "gym:CartPol-v1", "--policy", "random")
+
+
+def test_a_set_that_does_not_say_its_task_wants_one(lamo: typer.Typer, tmp_path: Path) -> None:
+    arguments = (minari_episodes((4,), 5, 1), box((5,), -1, 1), box((1,), -1, 1))
+    folder = write_minari(tmp_path / "elsewhere", "mute-v0", *arguments)
+    assert "--set task.name=TASK" in run(lamo, "data", "import", str(folder.parent)).stdout
+    assert "mute-v0" in run(lamo, "data", "list").stdout
+    with pytest.raises(UsageError, match="does not say its task"):
+        run(lamo, "train", "--set", "data.set=mute-v0")
 
 
 def test_without_preset_or_data_it_says_what_to_type(lamo: typer.Typer) -> None:

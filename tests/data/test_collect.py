@@ -19,7 +19,7 @@ from lamo_core.tasks.registry import get_task
 def test_recipes(name: str) -> None:
     mixture = MIXTURES[name]
     assert sum(share.part for share in mixture.shares) == pytest.approx(1)
-    assert get_task(f"atari-{mixture.game}").default_set == name
+    assert get_task(f"atari-{mixture.game}").observation == "frames"
     plans = [plan_episode(mixture, index) for index in range(400)]
     parts = np.bincount([plan.share for plan in plans], minlength=len(mixture.shares)) / len(plans)
     np.testing.assert_allclose(parts, [share.part for share in mixture.shares], atol=0.08)

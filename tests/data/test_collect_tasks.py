@@ -151,8 +151,9 @@ def test_a_learning_history_is_recorded_whole(algorithm: str, name: str) -> None
     pytest.importorskip("stable_baselines3")
     config = TaskConfig(name=name, max_steps=60)
     told: list[int] = []
-    episodes = learn_and_record(config, algorithm, steps=600, seed=0, first_seed=50, progress=told.append)
-    assert told[-1] == 600
+    history = learn_and_record(config, algorithm, steps=600, seed=0, first_seed=50, progress=told.append)
+    episodes = history.episodes
+    assert told[-1] == history.steps == 600
     assert len({episode.seed for episode in episodes}) == len(episodes) > 2
     assert min(episode.seed for episode in episodes) == 50
     assert sum(len(episode.rewards) for episode in episodes) > 200
@@ -164,3 +165,15 @@ def test_a_learning_history_is_recorded_whole(algorithm: str, name: str) -> None
     np.testing.assert_array_equal(again.rewards, episode.rewards)
     card = written("history", config, episodes)
     assert json.dumps(card)
+
+
+def test_an_interrupted_history_is_kept() -> None:
+    pytest.importorskip("stable_baselines3")
+
+    def interrupt(done: int) -> None:
+        if done >= 200:
+            raise KeyboardInterrupt
+
+    history = learn_and_record(CARTPOLE, "ppo", steps=600, seed=0, first_seed=0, progress=interrupt)
+    assert history.steps == 200
+    assert 0 < sum(len(episode.rewards) for episode in history.episodes) <= 200

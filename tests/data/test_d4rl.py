@@ -157,8 +157,19 @@ def test_kitchen_data_keep_their_reward_unit_and_lose_the_goal(published: Publis
     np.testing.assert_array_equal(published_rewards, tables["rewards"].astype(np.float32))
     np.testing.assert_array_equal(store.observations[6], store.observations[5])  # what came after is not in the file
     assert store.card["reward_unit"] == SOLVED_PER_STEP
+    assert store.card["task"] == "kitchen-complete-v0"
     with pytest.raises(UsageError, match="kitchen-complete-v0 does"):
         opened(task=TaskConfig(name="kitchen-complete"), name="kitchen-complete")
+
+
+def test_mixed_kitchen_data_are_another_task(published: Published, tmp_path: Path) -> None:
+    write_d4rl(tmp_path / "set.hdf5", kitchen_tables())
+    content = (tmp_path / "set.hdf5").read_bytes()
+    published.d4rl("kitchen-mixed-v0", content, sha256=sha256(content).hexdigest(), bytes=len(content))
+    get_d4rl("kitchen-mixed", no_progress)
+    assert opened(task=TaskConfig(name="kitchen-mixed-v0"), name="kitchen-mixed").returns().max() == 2
+    with pytest.raises(UsageError, match="for the task kitchen-mixed-v0, not for kitchen-partial-v0"):
+        opened(task=TaskConfig(name="kitchen-partial-v0"), name="kitchen-mixed")
 
 
 def test_bundled_kitchen_data_fit_both_views(tmp_path: Path) -> None:

@@ -165,7 +165,7 @@ def test_files_of_the_kind_of_d4rl_are_imported(published: Published, tmp_path: 
     assert lamo_json("import", tmp_path / "data.hdf5", "--task", "mujoco-hopper", "--name", "h")["transitions"] == 12
     write_d4rl(tmp_path / "mini_kitchen_microwave_kettle_light_slider-v0.hdf5", kitchen_tables())
     card = lamo_json("import", tmp_path / "mini_kitchen_microwave_kettle_light_slider-v0.hdf5", "--name", "k")
-    assert card["task"] == "kitchen-complete"
+    assert card["task"] == "kitchen-complete-v0"
     assert "positions" in lamo("show", "k")
 
 

@@ -197,6 +197,17 @@ def test_the_task_follows_from_the_environment(tmp_path: Path, environment: str,
     assert read_metadata(folder).task == task
 
 
+@pytest.mark.parametrize("task", ["mujoco-reacher2d", "gym:CartPole-v1", "gym:lamo/Reacher2d-v0"])
+def test_our_own_exports_say_their_task_and_their_rewards(tmp_path: Path, task: str) -> None:
+    arguments = (minari_episodes((2,), 4, 1), box((4,), -1, 1), DISCRETE)
+    folder = write_minari(tmp_path, "t-v0", *arguments, lamo_task=task, lamo_reward_unit="clipped")
+    described = read_metadata(folder)
+    assert (described.task, described.reward_unit) == (task, "clipped")
+    strange = {"lamo_task": "gym:os:system-v0", "lamo_reward_unit": "gold"}
+    described = read_metadata(write_minari(tmp_path, "u-v0", *arguments, **strange))
+    assert (described.task, described.reward_unit) == ("", "raw")
+
+
 @pytest.mark.usefixtures("in_process")
 def test_a_set_that_names_no_environment_fits_by_its_shapes(published: Published, tmp_path: Path) -> None:
     arguments = (frame_episodes((84, 84)), box((84, 84), 0, 255, "uint8"), DISCRETE)
@@ -217,6 +228,16 @@ def test_a_data_set_is_fetched(published: Published, tmp_path: Path) -> None:
     assert not list((tmp_path / "data" / "downloads").rglob("*.hdf5"))
 
 
+def test_a_set_in_another_form_is_refused_before_it_is_fetched(published: Published, tmp_path: Path) -> None:
+    arguments = (minari_episodes((4,), 11, 3), box((11,), -np.inf, np.inf), UNIT)
+    folder = write_minari(tmp_path / "server", "a-v0", *arguments, data_format="arrow")
+    published.minari("a-v0", folder)
+    with pytest.raises(DataError, match="stored as arrow"):
+        get_minari("a-v0", no_progress)
+    assert [path for path, _ in published.site.requests] == ["minari/a-v0/metadata.json"]
+    assert not list((tmp_path / "data" / "downloads").rglob("*.json"))
+
+
 @pytest.mark.parametrize("name", ["x", "../x-v0", "/x-v0", "x/../y-v0", "x-v", "x y-v0", "", "x" * 200 + "-v0"])
 def test_names_that_are_none(name: str) -> None:
     with pytest.raises(UsageError, match="no name of a Minari data set"):
@@ -226,7 +247,7 @@ def test_names_that_are_none(name: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"data_format": "arrow"}, "only hdf5"),
+        ({"data_format": "arrow"}, "stored as arrow, not"),
         ({"total_episodes": 0}, "says that it has 0 episodes"),
         ({"total_episodes": 10**9}, "says that it has"),
         ({"total_episodes": True}, "says that it has True"),
@@ -275,7 +296,9 @@ def test_pictures_survive_an_export(published: Published, tmp_path: Path) -> Non
     get_slice(parse_slice("breakout-medium"), no_progress)
     result = export_minari(find_anywhere("breakout-medium-v0"), tmp_path / "minari", 1.0, 0)
     ours = open_data(DataConfig(source="dqn-replay", rewards="clipped"), BREAKOUT, 0)
-    theirs = opened(result["id"], BREAKOUT)
+    with pytest.raises(UsageError, match="clipped rewards alone"):
+        opened(result["id"], BREAKOUT)
+    theirs = open_data(DataConfig(source="minari", set=result["id"], rewards="clipped"), BREAKOUT, 0)
     rows = np.arange(len(ours.observations))
     np.testing.assert_array_equal(theirs.observations.gather(rows), ours.observations.gather(rows))
     for column in ("actions", "rewards", "lengths", "terminated"):

@@ -26,7 +26,6 @@ def counter_task(action_kind: str = "discrete") -> Task:
         action_names=tuple("abcd"),
         random_score=0.0,
         expert_score=10.0,
-        default_set="counter",
     )
 
 

@@ -10,7 +10,7 @@ pytest.importorskip("gymnasium_robotics")
 from lamo_core.config import TaskConfig
 from lamo_core.data.collect_kitchen import draw_manner
 from lamo_core.data.kitchen_controller import Manner, Script
-from lamo_core.tasks.kitchen import POSITIONS, SUBTASKS, make_kitchen
+from lamo_core.tasks.kitchen import POSITIONS, SUBTASKS, make_kitchen, subtasks_of
 from lamo_core.tasks.registry import get_task, make_batch
 
 
@@ -55,6 +55,14 @@ def test_a_solved_subtask_pays_once_although_it_stays_solved() -> None:
     # The door is still open: the published data would have paid 1 at each of the last three steps too.
     assert abs(observation[28] - 0.37) < 0.3
     assert rewards[-3:] == [0.0, 0.0, 0.0]
+
+
+def test_mixed_pays_for_the_burner_and_not_for_the_cabinet() -> None:
+    mixed, partial = (make_kitchen(f"kitchen-{kind}").unwrapped for kind in ("mixed", "partial-v0"))
+    assert set(mixed.tasks_to_complete) - set(partial.tasks_to_complete) == {"bottom burner"}
+    assert set(partial.tasks_to_complete) - set(mixed.tasks_to_complete) == {"slide cabinet"}
+    assert subtasks_of("kitchen-partial-v0") == SUBTASKS
+    assert subtasks_of("atari-pong") == subtasks_of("kitchen-") == ()
 
 
 def test_the_joint_positions_and_velocities_come_first() -> None:

@@ -65,6 +65,7 @@ def task_facts(task: str) -> dict[str, Any]:
     facts: dict[str, Any] = {"task": task, "notes": []}
     if task.startswith("kitchen-"):
         facts |= {"features": KITCHEN_FEATURES, "reward_unit": SOLVED_PER_STEP}
+        facts["task"] = f"{task.removesuffix('-v0')}-v0"  # without velocities
         facts["notes"] = [
             "observations are the 30 positions; the 30 numbers of the goal, which never change, are left out",
             "the published rewards count the solved subtasks at every step",

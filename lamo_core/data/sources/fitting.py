@@ -11,7 +11,7 @@ import numpy as np
 from lamo_core.config import DataConfig, TaskConfig
 from lamo_core.data.episodes import EpisodeStore
 from lamo_core.errors import UsageError
-from lamo_core.tasks.kitchen import POSITIONS
+from lamo_core.tasks.kitchen import POSITIONS, subtasks_of
 from lamo_core.tasks.registry import Task, get_task
 
 
@@ -35,9 +35,8 @@ def fitted(store: EpisodeStore, task: TaskConfig) -> EpisodeStore:
 def _same_task(of_set: str, name: str) -> bool:
     if not of_set or name.startswith("gym:"):
         return True  # whatever fits by its shapes
-    # Complete and partial are two kinds of data for one task, seen with velocities or without.
-    kitchens = ("kitchen-complete", "kitchen-partial")
-    return of_set == name or (of_set.startswith(kitchens) and name.startswith(kitchens))
+    # Complete and partial are two kinds of data for one task of the kitchen, seen with velocities or without.
+    return of_set == name or subtasks_of(of_set) == subtasks_of(name) != ()
 
 
 def _selected(store: EpisodeStore, task: Task) -> EpisodeStore:

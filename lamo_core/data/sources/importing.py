@@ -90,7 +90,7 @@ def _import_d4rl(wish: _Wish, progress: Progress) -> dict[str, Any]:
     task = wish.task or _guess_task(wish.path)
     get_task(task)
     name = _free_name(wish.name or wish.path.stem)
-    facts = {**task_facts(task), **_facts(wish, name, task)}
+    facts = {**_facts(wish, name, task), **task_facts(task)}
     return convert(wish.path, SOURCE, name, facts, progress)
 
 

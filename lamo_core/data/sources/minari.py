@@ -11,14 +11,13 @@ from typing import Any
 from lamo_core.data.sources.catalogue import licence, resource
 from lamo_core.data.sources.download import MAX_BYTES, Progress, Resource, download
 from lamo_core.data.sources.isolated import read_isolated
-from lamo_core.data.sources.minari_spaces import DATA, METADATA
+from lamo_core.data.sources.minari_spaces import DATA, METADATA, METADATA_BYTES, read_metadata
 from lamo_core.data.sources.received import ReceivedSet, building, find_received, require_received
 from lamo_core.errors import DataError, UsageError
 from lamo_core.places import data_dir
 
 SOURCE = "minari"
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*(/[A-Za-z0-9_][A-Za-z0-9_-]*)*-v\d{1,4}")
-_MOST_METADATA = 64 * 2**20
 
 
 def minari_root() -> Path:
@@ -39,7 +38,7 @@ def minari_resources(name: str) -> dict[str, Resource]:
     places = {"id": name, "group": group, "rest": rest or group}
     return {
         file: resource(SOURCE, f"{file} of {name}", largest, file=file, **places)
-        for file, largest in ((METADATA, _MOST_METADATA), (DATA, MAX_BYTES))
+        for file, largest in ((METADATA, METADATA_BYTES), (DATA, MAX_BYTES))
     }
 
 
@@ -53,10 +52,11 @@ def get_minari(name: str, progress: Progress) -> dict[str, Any]:
         return _convert(local, name, [str(local)], progress)
     folder = data_dir() / "downloads" / SOURCE / name.replace("/", "--")
     resources = minari_resources(name)
-    for file, one in resources.items():
-        if not (folder / file).exists():
-            download(one, folder / file, progress)
     try:
+        for file, one in resources.items():
+            if not (folder / file).exists():
+                download(one, folder / file, progress)
+            read_metadata(folder)  # what cannot be read is told before gigabytes of it are fetched
         card = _convert(folder, name, [one.urls[0] for one in resources.values()], progress)
     except DataError:
         shutil.rmtree(folder, ignore_errors=True)  # what is damaged must be fetched anew

@@ -124,6 +124,7 @@ def _metadata(found: AnySet, store: EpisodeStore, dataset_id: str) -> dict[str, 
         "minari_version": MINARI_VERSION,
         "description": f"{found.name}, a data set of lamo for {task}. Licence: {card['licence']}.",
         "lamo_task": task,
+        "lamo_reward_unit": card.get("reward_unit", "raw"),
     }
     specification = _environment(task)
     return metadata | ({"env_spec": specification} if specification else {})

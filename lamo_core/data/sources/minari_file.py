@@ -40,7 +40,7 @@ def convert_minari(path: Path, out: Path, facts: dict[str, Any], report: Report)
     `StorageError`.
     """
     described = read_metadata(path)
-    facts = {**facts, "task": facts["task"] or described.task, "environment": described.environment}
+    facts = {**facts, "task": facts["task"] or described.task, "reward_unit": described.reward_unit}
     with Hdf5File(path / DATA) as file:
         found = sum(name.startswith("episode_") for name in file.names())
         if found != described.episodes:
@@ -63,9 +63,10 @@ class _Steps:
 
 
 def _episodes(file: Hdf5File, described: MinariFacts, report: Report) -> Iterator[_Steps]:
+    pause = 20 if described.picture == "none" else 1
     for index in range(described.episodes):
         yield _steps(file, described, f"episode_{index}")
-        if index % 20 == 0:
+        if index % pause == 0:
             report(_READING, index, described.episodes)
     report(_READING, described.episodes, described.episodes)
 
@@ -158,7 +159,6 @@ def _write_frames(
             last = min(first + _FRAMES_AT_ONCE, count)
             frames = _frames(file, described, steps, first, last - first)
             writer.add(frames, actions[first:last], rewards[first:last].astype(np.int32))
-            report(_READING, first, count)
         writer.end(terminated=steps.terminated, last=_frames(file, described, steps, count, 1)[0])
     log = writer.finish()
     size = sum(path.stat().st_size for path in out.iterdir())

@@ -14,15 +14,20 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from lamo_core.data.kitchen_rewards import SOLVED_PER_STEP
 from lamo_core.data.sources.vector_file import MAX_DISCRETE, MAX_WIDTH
 from lamo_core.errors import DataError, MissingError
 
 METADATA, DATA = "metadata.json", "main_data.hdf5"
-_MAX_BYTES = 64 * 2**20
+METADATA_BYTES = 16 * 2**20
+"""More than that are refused: the bounds of a colour screen take 2 MB as text."""
 _MAX_EPISODES = 1_000_000
 _TASKS = {"Hopper": "mujoco-hopper", "HalfCheetah": "mujoco-halfcheetah", "Walker2d": "mujoco-walker2d"}
 _GREY = np.array([0.2989, 0.5870, 0.1140], np.float32)
 """Weights of red, green and blue in the emulator's own grey."""
+
+REWARD_UNITS = ("raw", "clipped", SOLVED_PER_STEP)
+"""What a card may say of rewards."""
 
 Picture = Literal["none", "grey", "grey channel", "colour", "stack"]
 
@@ -37,6 +42,8 @@ class MinariFacts:
     """Gymnasium's id; empty when the set does not say."""
     task: str
     """A task of ours; any environment that has none of its own is one by its id. Empty when the set does not say."""
+    reward_unit: str
+    """As in a card; only our own exports say another one than raw."""
     observations: str
     """Name of the table below an episode: `observations`, or the part of a dictionary that holds the state."""
     shape: tuple[int, ...]
@@ -81,8 +88,8 @@ def read_metadata(folder: Path) -> MinariFacts:
     path = folder / METADATA
     try:
         with open(path, "rb") as file:
-            text = file.read(_MAX_BYTES + 1)
-        if len(text) > _MAX_BYTES:
+            text = file.read(METADATA_BYTES + 1)
+        if len(text) > METADATA_BYTES:
             raise ValueError("it is too long")
         values = json.loads(text)
         return _facts(path, values)
@@ -94,7 +101,8 @@ def read_metadata(folder: Path) -> MinariFacts:
 
 def _facts(path: Path, values: dict[str, Any]) -> MinariFacts:
     if values.get("data_format", "hdf5") != "hdf5":
-        raise _unusable(path, f"it is stored as {str(values['data_format'])[:20]}, and only hdf5 can be read")
+        # Minari's default is HDF5 and its published sets use it; a whole Arrow library for the rest is not worth it
+        raise _unusable(path, f"it is stored as {str(values['data_format'])[:20]}, not in Minari's usual form, hdf5")
     episodes = values["total_episodes"]
     if type(episodes) is not int or not 0 < episodes <= _MAX_EPISODES:
         raise _unusable(path, f"it says that it has {str(episodes)[:20]} episodes")
@@ -119,6 +127,7 @@ def _facts(path: Path, values: dict[str, Any]) -> MinariFacts:
         episodes=episodes,
         environment=environment,
         task=_task(values, environment, dataset_id),
+        reward_unit=unit if (unit := values.get("lamo_reward_unit")) in REWARD_UNITS else "raw",
         observations=table,
         shape=shape,
         picture=picture,
@@ -184,13 +193,13 @@ def _environment(values: dict[str, Any]) -> str:
 
 def _task(values: dict[str, Any], environment: str, dataset_id: str) -> str:
     ours = values.get("lamo_task")  # written by our own export
-    if isinstance(ours, str) and re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,63}", ours):
+    if isinstance(ours, str) and re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,63}|gym:[A-Za-z0-9_./-]{1,100}", ours):
         return ours
     body, game = environment.partition("-v")[0], re.fullmatch(r"ALE/([A-Za-z]+)-v5", environment)
     if game:
         return "atari-" + re.sub(r"(?<!^)(?=[A-Z])", "_", game[1]).lower()
     if body == "FrankaKitchen":
-        return "kitchen-partial" if "partial" in dataset_id else "kitchen-complete"
+        return next((f"kitchen-{kind}" for kind in ("partial", "mixed") if kind in dataset_id), "kitchen-complete")
     return _TASKS.get(body, f"gym:{environment}" if environment else "")
 
 
