@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lamo_core.errors import DataError, MissingError
+from lamo_core.data.array_file import read_arrays
+from lamo_core.errors import DataError
 
 Floats = NDArray[np.float64]
+WEIGHTS_ADVICE = "give the folder of the behaviour policies' weights with --policies"
 
 
 class Actor:
@@ -25,17 +27,13 @@ class Actor:
     """
 
     def __init__(self, path: Path, name: str) -> None:
+        prefix = f"{name}/"
+        archive = read_arrays(path, WEIGHTS_ADVICE)
+        self._arrays = {key.removeprefix(prefix): array for key, array in archive.items() if key.startswith(prefix)}
         try:
-            with np.load(path, allow_pickle=False) as archive:
-                prefix = f"{name}/"
-                self._arrays: dict[str, NDArray[Any]] = {
-                    key.removeprefix(prefix): archive[key] for key in archive.files if key.startswith(prefix)
-                }
-                self._meta = json.loads(archive["meta_json"].tobytes())[name]
-        except FileNotFoundError as error:
-            raise MissingError(f"no weights at {path}; give the folder of the policies with --policies") from error
-        except (ValueError, KeyError, OSError) as error:
-            raise DataError(f"{path} is not a readable .npz file with the actor {name}; fetch it again") from error
+            self._meta = json.loads(archive["meta_json"].tobytes())[name]
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise DataError(f"{path} does not describe the actor {name}; {WEIGHTS_ADVICE}") from error
 
     def act(self, observation: Floats, rng: np.random.Generator | None) -> Floats:
         """Return the action (A,) for an observation (O,): the mode, or a draw from `rng`."""

@@ -19,7 +19,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lamo_core.errors import DataError, MissingError
+from lamo_core.data.actors import WEIGHTS_ADVICE
+from lamo_core.data.array_file import read_arrays
+from lamo_core.errors import DataError
 from lamo_core.tasks.atari_emulator import AtariEmulator
 
 Floats = NDArray[np.float32]
@@ -29,17 +31,16 @@ otherwise."""
 
 
 class Weights:
-    """The arrays of an `.npz` file below one prefix, as torch tensors."""
+    """The arrays of an `.npz` file below one prefix, as torch tensors; raises `MissingError`, `DataError`."""
 
     def __init__(self, path: Path, prefix: str = "") -> None:
-        try:
-            with np.load(path, allow_pickle=False) as archive:
-                names = [name for name in archive.files if name.startswith(prefix)]
-                self._arrays = {name[len(prefix) :]: torch.from_numpy(archive[name]).float() for name in names}
-        except FileNotFoundError as error:
-            raise MissingError(f"no weights at {path}; give the folder of the policies with --policies") from error
-        except (ValueError, OSError) as error:
-            raise DataError(f"{path} is not a readable .npz file of arrays; fetch it again") from error
+        self._arrays = {
+            name.removeprefix(prefix): torch.from_numpy(array).float()
+            for name, array in read_arrays(path, WEIGHTS_ADVICE).items()
+            if name.startswith(prefix) and array.dtype.kind in "fiub"
+        }
+        if not self._arrays:
+            raise DataError(f"{path} holds no weights named {prefix}…; {WEIGHTS_ADVICE}")
 
     def __getitem__(self, name: str) -> Tensor:
         return self._arrays[name]

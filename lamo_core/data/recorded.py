@@ -1,18 +1,16 @@
-"""A recorded episode as the collector saves it: one small `.npz` file each, until a set is packed into a
-log."""
+"""A recorded episode of a game: one small `.npz` file each, until a set is packed into a log."""
 
 from __future__ import annotations
 
-import io
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lamo_core.errors import DataError
-from lamo_core.files import write_bytes
+from lamo_core.data.array_file import Form, read_arrays, write_arrays
+
+COLLECT_AGAIN = "delete it and collect again"
 
 
 @dataclass(frozen=True)
@@ -23,8 +21,9 @@ class RecordedEpisode:
     noops: int
     """No-op decisions before the policy's first; executed at replay, absent from the store."""
     actions: NDArray[np.uint8]
+    """(T,) of the policy's decisions."""
     rewards: NDArray[np.int32]
-    """Raw rewards of the policy's decisions."""
+    """(T,) raw."""
     terminated: bool
     """Whether the game was over; otherwise the time limit cut the episode."""
     policy: str
@@ -33,21 +32,21 @@ class RecordedEpisode:
     """Over the T + 1 frames (84x84 bytes each) from the policy's first decision on."""
 
 
+_FORMS = {
+    **dict.fromkeys(("seed", "noops"), Form("iu")),
+    "actions": Form("u", (1,)),
+    "rewards": Form("i", (1,)),
+    "terminated": Form("b"),
+    "policy": Form("U"),
+    "noise": Form("f"),
+    "frames_sha256": Form("u", (1,)),
+}
+
+
 def save_recorded(folder: Path, episode: RecordedEpisode) -> None:
     """Write the episode to `folder`/<seed>.npz; raises `StorageError`."""
-    buffer = io.BytesIO()
-    np.savez_compressed(
-        buffer,
-        seed=episode.seed,
-        noops=episode.noops,
-        actions=episode.actions,
-        rewards=episode.rewards,
-        terminated=episode.terminated,
-        policy=episode.policy,
-        noise=episode.noise,
-        frames_sha256=np.frombuffer(episode.frames_sha256, np.uint8),
-    )
-    write_bytes(folder / f"{episode.seed}.npz", buffer.getvalue(), "--out FOLDER")
+    arrays = {**vars(episode), "frames_sha256": np.frombuffer(episode.frames_sha256, np.uint8)}
+    write_arrays(folder / f"{episode.seed}.npz", arrays, packed=True)
 
 
 def load_recorded(folder: Path, seed: int) -> RecordedEpisode | None:
@@ -55,17 +54,14 @@ def load_recorded(folder: Path, seed: int) -> RecordedEpisode | None:
     path = folder / f"{seed}.npz"
     if not path.exists():
         return None
-    try:
-        with np.load(path, allow_pickle=False) as saved:
-            return RecordedEpisode(
-                seed=int(saved["seed"]),
-                noops=int(saved["noops"]),
-                actions=saved["actions"],
-                rewards=saved["rewards"],
-                terminated=bool(saved["terminated"]),
-                policy=str(saved["policy"]),
-                noise=float(saved["noise"]),
-                frames_sha256=saved["frames_sha256"].tobytes(),
-            )
-    except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path} is damaged; delete it and collect again") from error
+    saved = read_arrays(path, COLLECT_AGAIN, _FORMS)
+    return RecordedEpisode(
+        seed=int(saved["seed"]),
+        noops=int(saved["noops"]),
+        actions=saved["actions"],
+        rewards=saved["rewards"],
+        terminated=bool(saved["terminated"]),
+        policy=str(saved["policy"]),
+        noise=float(saved["noise"]),
+        frames_sha256=saved["frames_sha256"].tobytes(),
+    )

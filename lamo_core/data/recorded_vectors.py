@@ -5,8 +5,6 @@ Legend: T steps, O observation features, A action dimensions.
 
 from __future__ import annotations
 
-import io
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lamo_core.errors import DataError
-from lamo_core.files import write_bytes
+from lamo_core.data.array_file import Form, read_arrays, write_arrays
+from lamo_core.data.recorded import COLLECT_AGAIN
 
 
 @dataclass(frozen=True)
@@ -41,20 +39,20 @@ class VectorEpisode:
         return float(self.rewards.sum(dtype=np.float64))
 
 
+_FORMS = {
+    "seed": Form("iu"),
+    "observations": Form("f", (2,)),
+    "actions": Form("fu", (1, 2)),
+    "rewards": Form("f", (1,)),
+    "terminated": Form("b"),
+    "policy": Form("U"),
+    "noise": Form("f"),
+}
+
+
 def save_vectors(folder: Path, episode: VectorEpisode) -> None:
     """Write the episode to `folder`/<seed>.npz; raises `StorageError`."""
-    buffer = io.BytesIO()
-    np.savez(
-        buffer,
-        seed=episode.seed,
-        observations=episode.observations,
-        actions=episode.actions,
-        rewards=episode.rewards,
-        terminated=episode.terminated,
-        policy=episode.policy,
-        noise=episode.noise,
-    )
-    write_bytes(folder / f"{episode.seed}.npz", buffer.getvalue(), "--out FOLDER")
+    write_arrays(folder / f"{episode.seed}.npz", vars(episode))
 
 
 def load_vectors(folder: Path, seed: int) -> VectorEpisode | None:
@@ -62,19 +60,16 @@ def load_vectors(folder: Path, seed: int) -> VectorEpisode | None:
     path = folder / f"{seed}.npz"
     if not path.exists():
         return None
-    try:
-        with np.load(path, allow_pickle=False) as saved:
-            return VectorEpisode(
-                seed=int(saved["seed"]),
-                observations=saved["observations"],
-                actions=saved["actions"],
-                rewards=saved["rewards"],
-                terminated=bool(saved["terminated"]),
-                policy=str(saved["policy"]),
-                noise=float(saved["noise"]),
-            )
-    except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path} is damaged; delete it and collect again") from error
+    saved = read_arrays(path, COLLECT_AGAIN, _FORMS)
+    return VectorEpisode(
+        seed=int(saved["seed"]),
+        observations=saved["observations"],
+        actions=saved["actions"],
+        rewards=saved["rewards"],
+        terminated=bool(saved["terminated"]),
+        policy=str(saved["policy"]),
+        noise=float(saved["noise"]),
+    )
 
 
 class EpisodeBuilder:

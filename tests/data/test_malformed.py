@@ -11,6 +11,7 @@ import io
 import json
 import resource
 import struct
+import zipfile
 import zlib
 from collections.abc import Iterator
 from hashlib import sha256
@@ -21,6 +22,9 @@ import numpy as np
 import pytest
 import zstandard
 
+from lamo_core.data.actors import Actor
+from lamo_core.data.recorded import RecordedEpisode, load_recorded, save_recorded
+from lamo_core.data.recorded_vectors import EpisodeBuilder, load_vectors, save_vectors
 from lamo_core.data.sources.action_log import TABLE, LogHeader, read_log, write_log
 from lamo_core.data.sources.dqn_slice import PARTS, cut_slice, read_columns
 from lamo_core.data.sources.frame_file import read_frame_file, write_frame_file
@@ -78,9 +82,22 @@ def forged_logs() -> Iterator[bytes]:
     parts += [(head, packer.compress(b""), actions), (head, packer.compress(bytes(TABLE.itemsize + 1)), actions)]
     parts += [(head, packer.compress(b"\xff" * TABLE.itemsize * 2), actions)]
     parts += [(head, table, packer.compress(b"\xff" * 9))]
+    parts += [endless_log(fields)]
     for three in parts:
         content = b"LAMOLOG1" + struct.pack("<3I", *map(len, three)) + b"".join(three)
         yield content + sha256(content).digest()
+
+
+def endless_log(fields: dict[str, object]) -> tuple[bytes, bytes, bytes]:
+    """Return the parts of a log of a few kilobytes whose table and actions agree on 1.6 thousand million steps."""
+    table = np.zeros(40, TABLE)
+    table["length"] = 40_000_000
+    columns = b"".join(np.ascontiguousarray(table[name]).tobytes() for name in TABLE.names or ())
+    packer = zstandard.ZstdCompressor()
+    stream = packer.compressobj(size=200_000_000)
+    actions = b"".join(stream.compress(bytes(10**6)) for _ in range(200)) + stream.flush()
+    head = json.dumps(fields | {"actions": 2, "max_steps": 50_000_000}).encode()
+    return packer.compress(head), packer.compress(columns), actions
 
 
 def test_action_logs(tmp_path: Path) -> None:
@@ -88,7 +105,7 @@ def test_action_logs(tmp_path: Path) -> None:
     (tmp_path / "whole").write_bytes(whole)
     assert len(read_log(tmp_path / "whole").actions) == 150
     assert refuse(read_log, tmp_path / "bad", damaged(whole, 40, 2)) == 40
-    assert refuse(read_log, tmp_path / "bad", list(forged_logs())) == 23
+    assert refuse(read_log, tmp_path / "bad", list(forged_logs())) == 24
 
 
 def test_frame_files(tmp_path: Path) -> None:
@@ -186,6 +203,59 @@ def test_npy_slices(tmp_path: Path) -> None:
     columns = [values.astype(kind) for values in (arrays["reward"] * np.nan, arrays["reward"] * 1e30) for kind in "fd"]
     columns += [np.zeros((35, 2)), np.zeros(10), np.zeros(3_000_000, np.uint8)]
     assert refuse(slice_reader(tmp_path, "reward"), bad, [gzipped(npy_bytes(values)) for values in columns]) == 7
+
+
+def test_recorded_episodes(tmp_path: Path) -> None:
+    game = RecordedEpisode(
+        3, 1, np.arange(600, dtype=np.uint8) % 4, np.zeros(600, np.int32), True, "who", 0.5, bytes(range(32))
+    )
+    builder = EpisodeBuilder(3, "who", 0.5, np.zeros(4))
+    for step in range(40):
+        builder.add(np.full(2, 0.1, np.float32), np.full(4, step, np.float64), 1.0)
+    save_recorded(tmp_path / "games", game)
+    save_vectors(tmp_path / "vectors", builder.finish(False))
+    back = load_recorded(tmp_path / "games", 3)
+    assert back is not None
+    np.testing.assert_equal(vars(back), vars(game))
+    reads: list[tuple[str, Read]] = [
+        ("games", lambda path: load_recorded(path.parent, 3)),
+        ("vectors", lambda path: load_vectors(path.parent, 3)),
+        ("vectors", lambda path: Actor(path, "a")),
+    ]
+    for seed, (folder, read) in enumerate(reads):
+        path = tmp_path / folder / "3.npz"
+        whole = path.read_bytes()
+        # a flipped bit in a time or a name of the archive's directory need not matter
+        assert refuse(read, path, damaged(whole, 40, seed), always=False) > 20
+        path.write_bytes(whole)
+
+
+def forged_archives() -> Iterator[bytes]:
+    """Yield archives that lie about themselves."""
+    fields = {"seed": 1, "noops": 0, "actions": np.zeros(3, np.uint8), "rewards": np.zeros(3, np.int32)}
+    fields |= {"terminated": True, "policy": "x", "noise": 0.0, "frames_sha256": np.zeros(32, np.uint8)}
+    changes: list[dict[str, object]] = [{"seed": np.zeros(2, np.int64)}, {"seed": "3"}, {"actions": 1.0}, {"policy": 3}]
+    changes += [{"actions": np.array([{}], object)}, {"rewards": np.zeros((2, 2), np.int32)}]
+    for change in changes:
+        buffer = io.BytesIO()
+        np.savez(buffer, **{**fields, **change})
+        yield buffer.getvalue()
+    for name, content in (("actions.npy", npy_header(shape="(99999999999,)")), ("actions.npy", b""), ("x", b"")):
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w") as archive:
+            archive.writestr(name, content)
+        yield buffer.getvalue()
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("actions.npy", "w") as part:
+        part.write(npy_header(shape="(1100000000,)"))
+        for _ in range(1_100):
+            part.write(bytes(10**6))
+    yield buffer.getvalue()
+
+
+def test_forged_archives(tmp_path: Path) -> None:
+    forged = list(forged_archives())
+    assert refuse(lambda path: load_recorded(tmp_path, 3), tmp_path / "3.npz", forged) == len(forged) == 10
 
 
 def test_cards(tmp_path: Path) -> None:

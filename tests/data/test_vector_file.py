@@ -129,6 +129,12 @@ def test_a_lying_header_is_found_out(tmp_path: Path, header: dict[str, Any]) -> 
         read_vectors(tmp_path / "lie.lamovec")
 
 
+def test_a_small_file_does_not_unpack_to_a_huge_one(tmp_path: Path) -> None:
+    forge(tmp_path / "zeros.lamovec", some_set(), {"steps": 2_000_000, "features": 100})
+    with pytest.raises(DataError, match="absurd size"):
+        read_vectors(tmp_path / "zeros.lamovec")
+
+
 @pytest.mark.parametrize(
     ("column", "value", "message"),
     [

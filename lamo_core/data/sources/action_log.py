@@ -15,6 +15,7 @@ import re
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
@@ -32,8 +33,9 @@ HASH_BYTES = 16
 MAX_FILE_BYTES = 64 * 2**20
 MAX_HEADER_BYTES = 2**20
 MAX_EPISODES = 1_000_000
-MAX_TRANSITIONS = 200_000_000
+MAX_TRANSITIONS = 50_000_000
 MAX_NOOPS = 1_000
+_GROUPS_AT_ONCE = 2**20
 
 TABLE = np.dtype(
     [
@@ -81,12 +83,12 @@ class ActionLog:
     sha256: str = ""
     """Of the file, in hexadecimal."""
 
-    @property
+    @cached_property
     def lengths(self) -> NDArray[np.int64]:
         """Decisions of each episode (E,)."""
         return self.table["length"].astype(np.int64)
 
-    @property
+    @cached_property
     def offsets(self) -> NDArray[np.int64]:
         """First action of each episode, and N at the end: (E + 1,)."""
         return np.concatenate([[0], np.cumsum(self.lengths)]).astype(np.int64)
@@ -142,6 +144,8 @@ def parse_log(content: bytes) -> ActionLog:
     header = _parse_header(_unpack(text, MAX_HEADER_BYTES))
     table = _parse_table(_unpack(columns, MAX_EPISODES * TABLE.itemsize))
     steps = int(table["length"].sum(dtype=np.int64))
+    if steps > MAX_TRANSITIONS:
+        raise DataError(f"says that it has {steps:,} transitions, more than a log may hold; get the file again")
     actions = _from_digits(_unpack(packed, MAX_TRANSITIONS), header.actions, steps)
     log = ActionLog(header, table, actions, sha256(content).hexdigest())
     _check(log)
@@ -162,11 +166,15 @@ def _from_digits(packed: bytes, actions: int, steps: int) -> NDArray[np.uint8]:
     count = _digits(actions)
     if len(packed) != -(-steps // count):
         raise DataError("has episodes that do not add up to its actions; get the file again")
-    groups = np.frombuffer(packed, np.uint8).astype(np.int64)
-    if len(groups) and groups.max() >= actions**count:
+    groups = np.frombuffer(packed, np.uint8)
+    if len(groups) and int(groups.max()) >= actions**count:
         raise DataError(f"has an action above {actions - 1}; get the file again")
-    values = (groups[:, None] // actions ** np.arange(count) % actions).astype(np.uint8).ravel()
-    return values[:steps]
+    meanings = (np.arange(256)[:, None] // actions ** np.arange(count) % actions).astype(np.uint8)
+    values = np.empty((len(groups), count), np.uint8)
+    for first in range(0, len(groups), _GROUPS_AT_ONCE):  # indexing takes eight bytes for each
+        last = first + _GROUPS_AT_ONCE
+        values[first:last] = meanings[groups[first:last]]
+    return values.ravel()[:steps]
 
 
 def _unpack(frame: bytes, limit: int) -> bytes:

@@ -31,6 +31,8 @@ LEVEL = 19
 MAX_FILE_BYTES = 512 * 2**20
 MAX_HEADER_BYTES = 2**20
 MAX_UNPACKED_BYTES = 4 * 2**30
+_RATIO, _ALWAYS = 1_000, 64 * 2**20
+"""No more bytes are unpacked from one than this, beyond a size that does no harm; numbers pack to a half or so."""
 MAX_EPISODES = 10_000_000
 MAX_STEPS = 100_000_000
 MAX_WIDTH = 4_096
@@ -140,7 +142,7 @@ def read_vectors(path: Path) -> VectorSet:
     header = _header(path, bytes(body[:head_bytes]))
     layout = _layout(header)
     unpacked = sum(int(np.dtype(dtype).itemsize * np.prod(shape, dtype=object)) for dtype, shape in layout.values())
-    if unpacked > MAX_UNPACKED_BYTES:
+    if unpacked > min(MAX_UNPACKED_BYTES, max(_ALWAYS, _RATIO * len(body))):
         raise _broken(path, "it would unpack to an absurd size")
     if head_bytes + sum(header.packed) != len(body):
         raise _broken(path, "its columns do not fill it")
