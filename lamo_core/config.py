@@ -19,6 +19,7 @@ MethodName = Literal[
 ]
 ReturnInput = Literal["inclusive", "exclusive", "none"]
 LoraProjections = Literal["shared", "separate"]
+AttentionMixing = Literal["none", "heads"]
 ContextMode = Literal["sliding", "chunked"]
 
 
@@ -89,6 +90,9 @@ class ModelConfig:
     or have one each (its MuJoCo code)."""
     lora_bias: bool = False
     """Whether the biases of adapted matrices learn too (the paper's MuJoCo code)."""
+    attention_mixing: AttentionMixing = "none"
+    """`heads` lets every token weigh what the trunk's attention heads found, so that heads which look at the newest
+    token alone can be set aside (after the mixture of attention of Zhao et al. 2025); at first all weigh the same."""
     embedding: Literal["mlp", "linear"] = "mlp"
     """`mlp` is the paper's residual non-linear embedding (§4.2), `linear` that of Decision Transformer."""
     frames: Literal["centred", "scaled"] = "centred"

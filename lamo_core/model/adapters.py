@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from lamo_core.config import Adapter, LoraProjections, LoraTargets
+from lamo_core.config import Adapter, AttentionMixing, LoraProjections, LoraTargets
 from lamo_core.errors import UsageError
 from lamo_core.model.backbone import Backbone
+from lamo_core.model.head_mixing import mix_heads
 from lamo_core.model.split_lora import split_fused
 
 _PARTS: tuple[dict[str, tuple[str, ...]], ...] = (
@@ -39,6 +40,7 @@ def adapt(
     targets: LoraTargets = "attention",
     projections: LoraProjections = "shared",
     bias: bool = False,
+    mixing: AttentionMixing = "none",
 ) -> list[str]:
     """Choose what of the trunk learns; returns the names of its trainable tensors in `backbone.model`.
 
@@ -46,16 +48,21 @@ def adapt(
     al. 2021), and freezes the rest. One pair serves the fused projection of GPT-2, or with `projections` separate one
     pair each of its three parts. The second matrix starts at zero, so nothing changes at first. `bias` lets the biases
     of adapted matrices learn too. `frozen` trains nothing. `full` trains everything but the word table, which
-    trajectories never use. Raises `UsageError` for a trunk whose projections have unknown names.
+    trajectories never use. `mixing` adds weights of attention heads, which learn beside whatever else does. Raises
+    `UsageError` for a trunk whose projections have unknown names, or that has a single head to mix.
     """
     trunk = backbone.model
     trunk.requires_grad_(adapter == "full")
     backbone.word_table.requires_grad_(False)
     if adapter == "lora":
-        endings = _matrices(backbone, targets)
+        endings = _matrices(backbone, _TARGETS[targets], f"adapters of {targets!r}")
         _inject_lora(backbone, endings, rank, alpha, dropout, split=projections == "separate")
         if bias:
             _free_biases(backbone, endings)
+    if mixing == "heads":
+        # last, so that an adapter of the output projection lies behind the mixing
+        (output,) = _matrices(backbone, ("output",), "attention-mixing")
+        mix_heads(trunk, output, backbone.family)
     return [name for name, parameter in trunk.named_parameters() if parameter.requires_grad]
 
 
@@ -92,14 +99,12 @@ def _free_biases(backbone: Backbone, endings: list[str]) -> None:
             parameter.requires_grad_(True)
 
 
-def _matrices(backbone: Backbone, targets: LoraTargets) -> list[str]:
-    """Return the endings of the names of the matrices that get adapters; raises `UsageError` for unknown families."""
+def _matrices(backbone: Backbone, parts: tuple[str, ...], purpose: str) -> list[str]:
+    """Return the endings of the names of parts of a block; raises `UsageError` for families that lamo does not know."""
     names = [name for name, _ in backbone.model.named_modules()]
     for family in _PARTS:
-        wanted = [ending for part in _TARGETS[targets] for ending in family[part]]
+        wanted = [ending for part in parts for ending in family[part]]
         if all(any(name.endswith(f".{ending}") for name in names) for ending in wanted):
             return wanted
-    raise UsageError(
-        f"the family {backbone.family!r} has no projections for {targets!r} that lamo knows; "
-        "set model.adapter to full or frozen"
-    )
+    way = "set model.adapter to full or frozen" if purpose.startswith("adapters") else "drop it"
+    raise UsageError(f"the family {backbone.family!r} has no projections for {purpose} that lamo knows; {way}")

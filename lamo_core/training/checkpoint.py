@@ -171,6 +171,7 @@ def fresh_policy(
         targets=model.lora_targets,
         projections=model.lora_projections,
         bias=model.lora_bias,
+        mixing=model.attention_mixing,
     )
     policy = Policy(
         get_task(config.task.name),
