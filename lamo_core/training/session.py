@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from lamo_core.baselines.make import make_markov_policy
 from lamo_core.config import RunConfig
+from lamo_core.data.asked import return_scale
 from lamo_core.data.episodes import EpisodeStore
 from lamo_core.data.sources import open_data
 from lamo_core.errors import CheckpointError
@@ -231,8 +232,7 @@ def _pixels(config: RunConfig, task: Task, store: EpisodeStore) -> PixelStatisti
 
 
 def _statistics(config: RunConfig, task: Task, store: EpisodeStore) -> PolicyStatistics:
-    largest = float(np.abs(store.returns(config.data.rewards)).max())
-    scale = config.model.return_scale or max(largest, 1.0)
+    scale = return_scale(store, config.data.rewards, config.model.return_scale)
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
     if task.observation == "vector":

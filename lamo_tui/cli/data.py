@@ -10,6 +10,7 @@ import typer
 from lamo_tui.cli.collect import COLLECT_EPILOG, collect
 from lamo_tui.cli.data_exchange import EXPORT_EPILOG, IMPORT_EPILOG, export, import_set
 from lamo_tui.cli.data_get import GET_EPILOG, get
+from lamo_tui.cli.data_returns import RETURNS_EPILOG, returns
 from lamo_tui.cli.transfer import file_size
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ app.command("get", epilog=GET_EPILOG)(get)
 app.command("import", epilog=IMPORT_EPILOG)(import_set)
 app.command("export", epilog=EXPORT_EPILOG)(export)
 app.command("collect", epilog=COLLECT_EPILOG)(collect)
+app.command("returns", epilog=RETURNS_EPILOG)(returns)
 
 
 @app.command(
