@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import time
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from lamo_core.config import RunConfig
+from lamo_core.config import RunConfig, field_names
 from lamo_core.errors import StorageError, UsageError
 from lamo_core.files import write_bytes
-from lamo_core.presets import budget_minutes, resolve
+from lamo_core.presets import Resolved, budget_minutes, resolve
 from lamo_core.runs.compare import flatten
 from lamo_core.runs.directory import ELSEWHERE, storage_error
 from lamo_core.runs.estimate import disk_bytes, estimate, memory_bytes
@@ -39,6 +40,8 @@ class PlannedRun:
     """Bytes."""
     memory: int
     """Bytes on the device, guessed on the safe side."""
+    config: Mapping[str, Any]
+    """All settings as they were when it was planned: a preset that changes later must not split a sweep in two."""
     done: str = ""
     """The id of a finished run that is the same experiment, so that nothing is left to do."""
 
@@ -107,10 +110,21 @@ def seconds_left(plan: Plan, keys: Container[str], runs: Sequence[RunSummary]) -
     seconds, unknown = 0.0, 0
     for run in plan.runs:
         if run.item.key in keys:
-            known = estimate(resolve_item(run.item).config, runs)
+            known = estimate(RunConfig.from_dict(run.config), runs)
             seconds += known.seconds if known else run.seconds or 0.0
             unknown += known is None and run.seconds is None
     return seconds, unknown
+
+
+def planned_settings(run: PlannedRun) -> Resolved:
+    """Return a planned run's config and where its values come from; raises `UsageError` when it no longer reads."""
+    config = RunConfig.from_dict(run.config)
+    then, origins = flatten(config.to_dict()), dict.fromkeys(field_names(), "sweep's plan")
+    with contextlib.suppress(UsageError):  # the preset may have gone away: only where values come from is lost
+        found = resolve_item(run.item)
+        now = flatten(found.config.to_dict())
+        origins |= {name: origin for name, origin in found.origins.items() if now[name] == then[name]}
+    return Resolved(config, origins)
 
 
 def _finished(runs: Sequence[RunSummary]) -> dict[str, str]:
@@ -127,6 +141,7 @@ def _plan_run(item: Item, runs: Sequence[RunSummary], finished: Mapping[str, str
         source=known.run.id if known else BUDGET if budget else "",
         disk=disk_bytes(config, runs),
         memory=memory_bytes(config),
+        config=config.to_dict(),
         done=finished.get(_identity(flatten(config.to_dict())), ""),
     )
 

@@ -19,8 +19,7 @@ from lamo_core.runs.queue import dequeue, enqueue, leave
 from lamo_core.runs.status import Derived, Status, read_state, write_status
 from lamo_core.sweep.engines import Engine
 from lamo_core.sweep.folder import ItemRecord, Journal, SweepFolder
-from lamo_core.sweep.grid import resolve_item
-from lamo_core.sweep.plan import Plan, PlannedRun
+from lamo_core.sweep.plan import Plan, PlannedRun, planned_settings
 
 ItemState = Literal["waiting", "working", "done", "failed", "stopped"]
 ITEM_STATES: tuple[ItemState, ...] = ("done", "working", "waiting", "stopped", "failed")
@@ -199,7 +198,7 @@ class Scheduler:
         self._say(f"{event}: {key}")
 
     def _create(self, key: str) -> RunDirectory:
-        resolved = resolve_item(self._open[key].item)
+        resolved = planned_settings(self._open[key])
         run = create_run(self.folder.root, resolved.config, resolved.origins, self._argv)
         # noted before its process exists, so that it is never forgotten
         self.journal.note(key, "started", run.id)

@@ -10,14 +10,22 @@ from pathlib import Path
 import pytest
 
 from lamo_core.errors import StorageError, UsageError
-from lamo_core.presets import resolve
+from lamo_core.presets import Resolved, resolve
 from lamo_core.runs.create import create_run
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.index import list_runs
 from lamo_core.sweep.engines import local_slots
 from lamo_core.sweep.folder import find_sweep, new_folder
-from lamo_core.sweep.grid import Grid, widened
-from lamo_core.sweep.plan import extended, make_plan, read_plan, rewrite_plan, seconds_left, write_plan
+from lamo_core.sweep.grid import Grid, Item, widened
+from lamo_core.sweep.plan import (
+    extended,
+    make_plan,
+    planned_settings,
+    read_plan,
+    rewrite_plan,
+    seconds_left,
+    write_plan,
+)
 from tests.runs.run_doubles import record
 from tests.sweep.conftest import MakeSweep
 
@@ -174,3 +182,27 @@ def test_what_is_left_is_told_by_what_was_done_meanwhile(make_sweep: MakeSweep) 
     assert unknown == 1
     assert seconds_left(plan, set(), list_runs()) == (0.0, 0)
     assert run.run_file.is_file()
+
+
+def test_a_preset_that_changes_later_does_not_split_a_sweep(
+    make_sweep: MakeSweep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, plan = make_sweep(settings=("optim.clip=0.5",))
+    flags = {"seed": 0, "device": "auto"}
+    real = resolve("atari-pong-1pct", [], None, ["optim.clip=0.5"], flags)
+    assert planned_settings(plan.runs[0]) == real
+    changed = resolve("atari-pong-1pct", [], None, ["optim.clip=0.25", "optim.steps=7"], flags)
+    monkeypatch.setattr("lamo_core.sweep.plan.resolve_item", lambda item: changed)
+    (run,) = read_plan(folder).runs
+    kept = planned_settings(run)
+    assert kept.config == real.config
+    assert {name for name, origin in kept.origins.items() if origin == "sweep's plan"} == {"optim.clip", "optim.steps"}
+    assert kept.origins["optim.learning_rate"] == real.origins["optim.learning_rate"]
+
+    def gone(item: Item) -> Resolved:
+        raise UsageError("there is no preset 'atari-pong-1pct'")
+
+    monkeypatch.setattr("lamo_core.sweep.plan.resolve_item", gone)
+    kept = planned_settings(run)
+    assert kept.config == real.config
+    assert set(kept.origins.values()) == {"sweep's plan"}

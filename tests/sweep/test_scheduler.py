@@ -22,7 +22,7 @@ from lamo_core.runs.status import process_start, read_state
 from lamo_core.sweep import folder as sweep_folder
 from lamo_core.sweep.engines import LocalEngine, Slot
 from lamo_core.sweep.folder import Journal, SweepFolder, find_sweep
-from lamo_core.sweep.plan import Plan, read_plan
+from lamo_core.sweep.plan import Plan, PlannedRun, read_plan
 from lamo_core.sweep.scheduler import Scheduler, look
 from tests.sweep.conftest import TRAIN, MakeSweep
 
@@ -140,24 +140,24 @@ def test_half_a_line_in_the_journal_does_no_harm(make_sweep: MakeSweep) -> None:
     assert Journal(folder).record("atari-pong-1pct-s0").event == "done"
 
 
-def test_a_preset_that_went_away_does_not_stop_the_others(
+def test_settings_that_no_longer_read_do_not_stop_the_others(
     make_sweep: MakeSweep, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from lamo_core.sweep import scheduler as module
 
     folder, plan = make_sweep(seeds=[0, 1])
-    resolve = module.resolve_item
+    settings = module.planned_settings
 
-    def gone(item: Any) -> Any:
-        if item.flags["seed"] == 0:
-            raise UsageError("there is no preset 'atari-pong-1pct'")
-        return resolve(item)
+    def gone(run: PlannedRun) -> Any:
+        if run.item.flags["seed"] == 0:
+            raise UsageError("there is no setting 'optim.stpes'")
+        return settings(run)
 
-    monkeypatch.setattr(module, "resolve_item", gone)
+    monkeypatch.setattr(module, "planned_settings", gone)
     work = scheduler(folder, plan)
     until(lambda: work.over, work.step)
     assert work.counts["failed"] == work.counts["done"] == 1
-    assert "no preset" in Journal(folder).record("atari-pong-1pct-s0").note
+    assert "no setting" in Journal(folder).record("atari-pong-1pct-s0").note
 
 
 def test_only_one_process_works_on_a_sweep(make_sweep: MakeSweep, monkeypatch: pytest.MonkeyPatch) -> None:
