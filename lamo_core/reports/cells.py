@@ -37,6 +37,10 @@ class SeedScores:
     """Every episode of the final evaluation for that target."""
     evaluations: int
     """How many evaluations the window holds."""
+    data_digest: str
+    """Equal for runs on the same episodes; empty for runs that did not record it."""
+    data_facts: tuple[int, int, float]
+    """Episodes, transitions and mean return of the data."""
 
 
 @dataclass(frozen=True)
@@ -187,6 +191,8 @@ def _seed(result: RunResult, task: Task) -> SeedScores:
         best=task.normalised(max(max(means.values()) for _, means in result.evaluations)),
         episodes=tuple(task.normalised(value) for value in result.returns),
         evaluations=len(late),
+        data_digest=result.data_digest,
+        data_facts=(result.episodes, result.transitions, result.data_mean),
     )
 
 

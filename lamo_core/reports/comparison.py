@@ -20,6 +20,8 @@ from lamo_core.reports.cells import Cell, method_names
 
 PROFILE_POINTS = 101
 
+_UNKNOWN = (float("nan"), float("nan"))
+
 Place = tuple[str, float]
 """A task and a share of its data."""
 
@@ -37,7 +39,8 @@ class Overall:
     iqm: float
     iqm_low: float
     iqm_high: float
-    """Over all runs, every place with the same weight; intervals are 95 %, stratified by place."""
+    """Over all runs, every place with the same weight; intervals are 95 %, stratified by place, and NaN where a place
+    has a single run, which has nothing to draw from."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class Improvement:
     chance: float
     low: float
     high: float
+    """NaN where a place has a single run of either method."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +94,8 @@ def overall(cells: Sequence[Cell]) -> list[Overall]:
     rows = []
     for method in method_names(cells):
         scores = _scores(cells, method, places)
-        mean_low, mean_high = pooled_interval(scores, statistic=mean)
-        iqm_low, iqm_high = pooled_interval(scores)
+        mean_low, mean_high = pooled_interval(scores, statistic=mean) if _spread(scores) else _UNKNOWN
+        iqm_low, iqm_high = pooled_interval(scores) if _spread(scores) else _UNKNOWN
         row = (pooled(scores, mean), mean_low, mean_high, pooled(scores), iqm_low, iqm_high)
         rows.append(Overall(method, len(places), sum(map(len, scores)), *row))
     return rows
@@ -110,7 +114,7 @@ def improvements(cells: Sequence[Cell], baseline: str | None = None) -> list[Imp
         if other == ours or not both:
             continue
         left, right = _scores(cells, ours, both), _scores(cells, other, both)
-        low, high = improvement_interval(left, right)
+        low, high = improvement_interval(left, right) if _spread([*left, *right]) else _UNKNOWN
         rows.append(Improvement(ours, other, len(both), improvement(left, right), low, high))
     return rows
 
@@ -143,6 +147,11 @@ def curves(cells: Sequence[Cell]) -> list[Curve]:
         for (task, method), found in sorted(groups.items(), key=lambda item: (item[0][0], order.index(item[0][1])))
         if task in shared
     ]
+
+
+def _spread(scores: Sequence[FloatArray]) -> bool:
+    """Return whether every group has several runs to draw from."""
+    return all(group.size > 1 for group in scores)
 
 
 def _scores(cells: Sequence[Cell], method: str, places: Sequence[Place]) -> list[FloatArray]:

@@ -26,7 +26,7 @@ def report(
     part: Annotated[
         list[str] | None,
         typer.Option(
-            help="Only this: coverage, results, scores, overall, improvement, profiles or ratios; may be repeated."
+            help="Only this: coverage, results, scores, overall, paired, improvement, profiles or ratios; repeatable."
         ),
     ] = None,
     baseline: Annotated[
@@ -121,16 +121,19 @@ def _made(results: list[RunResult], baseline: str | None) -> Report:
     cells = make_cells(results)
     if baseline is not None and baseline not in method_names(cells):
         raise unknown_key(baseline, method_names(cells), "method among these runs,")
-    return Report(report_rows(results), cells, baseline)
+    rows = report_rows(results)
+    return Report(rows, cells, baseline, len(results) - sum(len(row.seeds) for row in rows))
 
 
 def _print(made: Report, parts: list[str], *, as_json: bool, markdown: bool) -> None:
     from lamo_core.reports.comparison import improvements, overall, profiles
+    from lamo_core.reports.paired import differences
     from lamo_tui.cli.output import console, emit_json, emit_table
     from lamo_tui.cli.report_tables import tables
 
     if as_json:
         compared = {"overall": overall(made.cells), "improvement": improvements(made.cells, made.baseline)}
+        compared |= {"paired": differences(made.cells, made.baseline)}
         emit_json({"rows": made.rows, "cells": made.cells, **compared, "profiles": profiles(made.cells)})
         return
     found = tables(made, parts)

@@ -39,6 +39,15 @@ class Report:
     rows: list[ReportRow]
     cells: list[Cell]
     baseline: str | None = None
+    older: int = 0
+    """Runs that do not count, since newer ones have the same settings and seed."""
+
+    @property
+    def replaced(self) -> str:
+        """A sentence on what does not count, empty where everything does."""
+        if not self.older:
+            return ""
+        return f" Of runs with the same settings and seed the newest counts; older ones left out: {self.older:,}."
 
 
 def results_table(report: Report) -> Table:
@@ -49,11 +58,19 @@ def results_table(report: Report) -> Table:
         f"Mean raw return over the final evaluations, {' or '.join(map(str, episodes))} episodes per seed, context "
         f"{' or '.join(contexts)}; in brackets the 95 % bootstrap interval over episodes, drawn within each seed. "
         "Normalised: 0 is random play, 100 the task's expert. Made by `lamo report` from recorded runs."
+        f"{report.replaced}"
     )
     right = ("Return (95 %)", "Normalised", "Data mean", "Random")
     columns = ("Task", "Data", "Method", "Backbone", "Seeds", *right, "Training", "Machine")
     rows = [_result(row) for row in report.rows]
     return Table(columns, rows, note, right, ("Machine", "Training", "Random"))
+
+
+_MANY = 10
+_FEW = (
+    "Such intervals are narrow for few seeds: with simulated normal scores those of 3 seeds held the truth in 80 to "
+    "91 % of cases, those of 5 in 89 to 96 %, those of 10 in 92 to 96 %."
+)
 
 
 def scores_table(report: Report) -> Table:
@@ -65,7 +82,10 @@ def scores_table(report: Report) -> Table:
         "final evaluations, with 95 % bootstrap intervals over seeds and over the episodes within them. Last fifth: "
         "mean of the evaluations in the last fifth of training, as the paper scores. Best checkpoint: the best "
         "evaluation of all, chosen on the test environment, so it flatters."
+        f"{report.replaced}"
     )
+    if any(len(cell.seeds) < _MANY for cell in report.cells):
+        note += f" {_FEW}"
     if any(len(cell.seeds) == 1 for cell in report.cells):
         note += " With one seed an interval is over its episodes alone."
     if any(cell.targets > 1 for cell in report.cells):
@@ -79,7 +99,7 @@ def scores_table(report: Report) -> Table:
 
 def overall_table(report: Report) -> Table:
     """Return every method over the settings that all methods share."""
-    from lamo_core.reports.comparison import overall
+    from lamo_core.reports.comparison import overall, shared_places
 
     rows = [
         [
@@ -91,9 +111,12 @@ def overall_table(report: Report) -> Table:
         ]
         for row in overall(report.cells)
     ]
+    places = shared_places(report.cells)
+    titles = {cell.place: f"{cell.title} {100 * cell.ratio:g} %" for cell in report.cells}
+    named = f" ({', '.join(titles[place] for place in places)})" if len(places) <= _NAMED else ""
     note = (
-        "Normalised scores over the tasks and shares of data that all methods have; 95 % bootstrap intervals, runs "
-        "drawn within each of them."
+        f"Normalised scores over the tasks and shares of data that all methods have{named}; 95 % bootstrap intervals, "
+        "runs drawn within each of them; none where one of them has a single run."
     )
     columns = ("Method", "Settings", "Runs", "Mean (95 %)", "IQM (95 %)")
     return Table(columns, rows, note, columns[1:])
@@ -104,16 +127,40 @@ def improvement_table(report: Report) -> Table:
     from lamo_core.reports.comparison import improvements
 
     def row(chance: Improvement) -> list[str]:
-        interval = f"{100 * chance.low:.0f} to {100 * chance.high:.0f} %"
+        known = chance.low == chance.low
+        interval = f"{100 * chance.low:.0f} to {100 * chance.high:.0f} %" if known else "-"
         return [chance.method, chance.other, str(chance.places), f"{100 * chance.chance:.0f} %", interval]
 
     note = (
         "Probability of improvement: the chance that a run of the first method scores higher than one of the other on "
-        "the same setting, ties counting half, averaged over settings; 95 % stratified bootstrap. 50 % is no "
-        "difference."
+        "the same setting, ties counting half, averaged over settings; 95 % stratified bootstrap, none where a setting "
+        "has a single run. 50 % is no difference. Where every run of one beats every run of the other, nothing is left "
+        "to vary and the interval is a point: that is no certainty."
     )
     columns = ("Method", "against", "Settings", "Chance", "95 %")
     return Table(columns, [row(chance) for chance in improvements(report.cells, report.baseline)], note, columns[2:])
+
+
+def paired_table(report: Report) -> Table:
+    """Return how much more the first method scores than others with the same seeds, so on the same episodes."""
+    from lamo_core.reports.paired import differences
+
+    found = differences(report.cells, report.baseline)
+    rows = [
+        [row.method, row.other, str(row.tasks), str(row.pairs), _between(row.mean, row.low, row.high),
+         f"{row.better} of {row.pairs}"]
+        for row in found
+    ]  # fmt: skip
+    note = (
+        "Paired differences of normalised scores: runs with the same task, share and seed are trained on the same "
+        "episodes. Mean over tasks, with a 95 % bootstrap interval over the seeds of each task, a seed's shares of the "
+        "data taken together; none where a task has one seed. Better: pairs in which the first method scores higher."
+    )
+    unlike = sum(row.unlike for row in found)
+    if unlike:
+        note += f" {unlike} pairs saw different episodes and are left out."
+    columns = ("Method", "against", "Tasks", "Pairs", "Difference (95 %)", "Better")
+    return Table(columns, rows, note, columns[2:])
 
 
 def profiles_table(report: Report) -> Table:
@@ -165,6 +212,7 @@ PARTS: dict[str, Callable[[Report], Table]] = {
     "results": results_table,
     "scores": scores_table,
     "overall": overall_table,
+    "paired": paired_table,
     "improvement": improvement_table,
     "profiles": profiles_table,
     "ratios": ratios_table,
@@ -185,6 +233,8 @@ def tables(report: Report, parts: Sequence[str]) -> list[tuple[str, Table]]:
     return [(name, table) for name, table in made if table.rows and (parts or name in shown)]
 
 
+_NAMED = 12
+"""Settings that a note names one by one."""
 _ALONE = ("results", "scores", "ratios")
 """Parts that say something of a single method."""
 
@@ -225,7 +275,7 @@ def _score_row(cell: Cell) -> list[str]:
 
 
 def _between(value: float, low: float, high: float) -> str:
-    return f"{value:.1f} [{low:.1f}, {high:.1f}]"
+    return f"{value:.1f} [{low:.1f}, {high:.1f}]" if low == low else f"{value:.1f} [-]"
 
 
 def _score(value: float) -> str:

@@ -168,6 +168,7 @@ def improvement_figure(chances: Sequence[Improvement], methods: Sequence[str]) -
         pen = marked[chance.other]
         low, high, at = (panel.at(value, 0)[0] for value in (chance.low, chance.high, chance.chance))
         sheet.word(left - 12, y + 4, chance.other, INK, anchor="end", size=12.5)
-        sheet.line([(low, y), (high, y)], pen.colour, 2.6)
+        if low == low:  # not where single runs leave it unknown
+            sheet.line([(low, y), (high, y)], pen.colour, 2.6)
         sheet.mark(at, y, pen.mark, pen.colour, 5)
     return sheet
