@@ -11,13 +11,15 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from lamo_core.data.windows import WindowBatch
+from lamo_core.model.head_mixing import HeadMixing
 from lamo_core.model.policy import Policy
 
 _NAME = "lamo-measured"
@@ -33,6 +35,8 @@ class HeadMass:
     """Attention from the state token, from which the action is read, to itself."""
     newest_step: float
     """Attention to the tokens of the newest step: its return-to-go and its state."""
+    weight: float = 1.0
+    """How much the layer makes of what the head found, 1 on average over heads; 1 without attention mixing."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,8 @@ class HeadChange:
     token_after: float
     step_before: float
     step_after: float
+    weight: float = 1.0
+    """That of attention mixing after training."""
 
 
 def head_masses(policy: Policy, batch: WindowBatch) -> list[HeadMass]:
@@ -52,6 +58,7 @@ def head_masses(policy: Policy, batch: WindowBatch) -> list[HeadMass]:
     counted_NK = batch.mask.clone()
     counted_NK[:, 0] = False  # a first state token has hardly anything else to look at
     found: list[HeadMass] = []
+    weights = _Weights(policy.trunk, counted_NK)
 
     def note(layer: int, weights_NHLL: Tensor) -> None:
         states = torch.arange(counted_NK.shape[1], device=weights_NHLL.device) * 3 + 1
@@ -62,9 +69,11 @@ def head_masses(policy: Policy, batch: WindowBatch) -> list[HeadMass]:
             masses = [float(part[:, head][keep_N1K[:, 0]].mean()) for part in (own, step)]
             found.append(HeadMass(layer, head, *masses))
 
-    with torch.no_grad(), _measured(policy.trunk, note):
+    with torch.no_grad(), _measured(policy.trunk, note), weights:
         policy(batch)
-    return found
+    if not weights.layers:
+        return found
+    return [replace(mass, weight=weights.layers[mass.layer][mass.head]) for mass in found]
 
 
 def uniform_masses(batch: WindowBatch) -> tuple[float, float]:
@@ -80,9 +89,33 @@ def uniform_masses(batch: WindowBatch) -> tuple[float, float]:
 def head_changes(before: list[HeadMass], after: list[HeadMass]) -> list[HeadChange]:
     """Join two measurements of the same heads."""
     return [
-        HeadChange(one.layer, one.head, one.newest_token, two.newest_token, one.newest_step, two.newest_step)
+        HeadChange(
+            one.layer, one.head, one.newest_token, two.newest_token, one.newest_step, two.newest_step, two.weight
+        )
         for one, two in zip(before, after, strict=True)
     ]
+
+
+class _Weights:
+    """Takes down, while its block lasts, the mean weight that attention mixing gives each head at state tokens."""
+
+    def __init__(self, trunk: nn.Module, counted_NK: Tensor) -> None:
+        self.layers: list[list[float]] = []
+        self._mixing = [module for module in trunk.modules() if isinstance(module, HeadMixing)]
+        self._counted_NK = counted_NK
+        self._hooks: list[RemovableHandle] = []
+
+    def __enter__(self) -> None:
+        self._hooks = [layer.register_forward_pre_hook(self._note) for layer in self._mixing]
+
+    def __exit__(self, *problem: object) -> None:
+        for hook in self._hooks:
+            hook.remove()
+
+    def _note(self, layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        assert isinstance(layer, HeadMixing)
+        shares_NKH = layer.shares(inputs[0])[:, 1::3]
+        self.layers.append(shares_NKH[self._counted_NK.to(shares_NKH.device)].mean(0).tolist())
 
 
 @contextmanager

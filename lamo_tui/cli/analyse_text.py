@@ -41,8 +41,8 @@ def _movement(rows: list[Movement]) -> None:
         [
             row.name,
             f"{row.parameters:,}",
-            f"{100 * row.relative:.3g} %",
-            _bar(row.relative / top if top else 0.0),
+            f"{100 * row.relative:.3g} %" if math.isfinite(row.relative) else "from 0",
+            _bar(row.relative / top) if top and math.isfinite(row.relative) else "",
             None if row.stable_rank is None else f"{row.stable_rank:.1f}",
         ]
         for row in rows
@@ -59,7 +59,8 @@ def _movement(rows: list[Movement]) -> None:
 def _attention(heads: list[HeadChange], uniform: tuple[float, float]) -> None:
     from lamo_tui.cli.output import console, emit_table
 
-    rows = []
+    rows: list[list[object]] = []
+    mixed = any(head.weight != 1.0 for head in heads)
     for layer in sorted({head.layer for head in heads}):
         mine = [head for head in heads if head.layer == layer]
         tokens = [[head.token_before for head in mine], [head.token_after for head in mine]]
@@ -72,13 +73,16 @@ def _attention(heads: list[HeadChange], uniform: tuple[float, float]) -> None:
                 " → ".join(f"{sum(masses) / len(mine):.3f}" for masses in steps),
                 f"{' → '.join(markov)} of {len(mine)}",
                 " → ".join("".join(map(_shade, masses)) for masses in tokens),
+                *([f"{min(head.weight for head in mine):.2f} to {max(head.weight for head in mine):.2f}"] * mixed),
             ]
         )
-    emit_table(["layer", "newest token", "newest step", "Markov heads", "heads"], rows, right=["layer"])
+    columns = ["layer", "newest token", "newest step", "Markov heads", "heads", *["mixing"] * mixed]
+    emit_table(columns, rows, right=["layer"])
+    mixing = "; mixing: the least and the most that the layer makes of a head, 1 on average" if mixed else ""
     console().print(
         f"share of attention from the deciding token to itself and to its step, before → after training; a head that "
         f"looks everywhere alike has {uniform[0]:.3f} and {uniform[1]:.3f}; Markov heads give the newest token more "
-        f"than {MARKOV:g}",
+        f"than {MARKOV:g}{mixing}",
         style="dim",
         markup=False,
     )

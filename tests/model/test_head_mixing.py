@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from lamo_core.analysis.attention import head_masses
+from lamo_core.analysis.attention import head_changes, head_masses
 from lamo_core.analysis.movement import movements
 from lamo_core.analysis.start import initial_policy
 from lamo_core.config import RunConfig
@@ -109,8 +109,14 @@ def test_both_contexts_agree_and_attention_is_still_measured(make_config: MakeCo
     masses = head_masses(policy, batch)
     assert {(row.layer, row.head) for row in masses} == {(layer, head) for layer in range(4) for head in range(8)}
     # the first layer sees the same tokens, what later ones see is mixed otherwise
-    assert masses[:8] == plain[:8]
-    assert masses[8:] != plain[8:]
+    assert [row.newest_token for row in masses[:8]] == [row.newest_token for row in plain[:8]]
+    assert [row.newest_token for row in masses[8:]] != [row.newest_token for row in plain[8:]]
+    assert {row.weight for row in plain} == {1.0}
+    weights = torch.tensor([row.weight for row in masses]).view(4, 8)
+    torch.testing.assert_close(weights.mean(1), torch.ones(4))
+    assert weights.std(1).min() > 0.01
+    assert [row.weight for row in head_changes(plain, masses)] == [row.weight for row in masses]
+    assert {row.weight for row in head_masses(policy_of(new_session(make_config())), batch)} == {1.0}
     assert watch_attention(policy) is not None
     contexts = [context(policy) for context in (SlidingContext, ChunkedContext)]
     told = torch.ones(2)
