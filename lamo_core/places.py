@@ -13,6 +13,10 @@ def cache_dir() -> Path:
     return Path(os.environ.get("LAMO_CACHE") or user_cache_dir("lamo"))
 
 
+DATA_ELSEWHERE = "LAMO_DATA"
+"""How the folder of data sets is moved, for errors."""
+
+
 def data_dir() -> Path:
     """Return the folder of unpacked and downloaded data sets: `LAMO_DATA`, else `data` in the cache."""
     return Path(os.environ.get("LAMO_DATA") or cache_dir() / "data")

@@ -153,6 +153,13 @@ def test_an_imported_log_is_replayed(published: Published, tiny_assets: Path, tm
     assert not list((tmp_path / "data").rglob("*.frames"))
 
 
+def test_the_nearest_name_is_told() -> None:
+    with pytest.raises(UsageError, match="did you mean 'hopper-medium'"):
+        lamo("get", "hoper-medium")
+    with pytest.raises(UsageError, match="did you mean 'halfcheetah-medium-v2'"):
+        lamo("get", "halfchetah-medium-v2")
+
+
 def test_files_of_the_kind_of_d4rl_are_imported(published: Published, tmp_path: Path) -> None:
     write_d4rl(tmp_path / "Walker2d mine.hdf5", d4rl_tables(features=17, actions=6))
     card = lamo_json("import", tmp_path / "Walker2d mine.hdf5")

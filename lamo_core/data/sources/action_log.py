@@ -99,8 +99,16 @@ class ActionLog:
         return self.actions[first:last]
 
 
-def write_log(path: Path, header: LogHeader, table: NDArray[Any], actions: NDArray[np.uint8]) -> str:
-    """Write a log and return its SHA-256 in hexadecimal; raises `StorageError`."""
+def write_log(
+    path: Path,
+    header: LogHeader,
+    table: NDArray[Any],
+    actions: NDArray[np.uint8],
+    *,
+    elsewhere: str = "--out FOLDER",
+) -> str:
+    """Write a log and return its SHA-256 in hexadecimal; raises a `StorageError` that names another place by
+    `elsewhere`."""
     packer = zstandard.ZstdCompressor(level=22)
     text = json.dumps(header.__dict__, sort_keys=True).encode()
     # Columns of like bytes pack better than records.
@@ -108,7 +116,7 @@ def write_log(path: Path, header: LogHeader, table: NDArray[Any], actions: NDArr
     parts = [packer.compress(part) for part in (text, columns, _to_digits(actions, header.actions))]
     content = MAGIC + struct.pack("<3I", *map(len, parts)) + b"".join(parts)
     content += sha256(content).digest()
-    write_bytes(path, content, "--out FOLDER")
+    write_bytes(path, content, elsewhere)
     return sha256(content).hexdigest()
 
 

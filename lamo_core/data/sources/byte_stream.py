@@ -86,7 +86,7 @@ def _as_problems() -> Iterator[None]:
         with error:
             raise _refusal(error) from error
     except urllib.error.URLError as error:
-        raise TransferProblem(str(getattr(error.reason, "strerror", None) or error.reason)) from error
+        raise TransferProblem(_reason(error)) from error
     except TimeoutError as error:
         raise TransferProblem(f"sent nothing for {TIMEOUT:.0f} s") from error
     except (http.client.HTTPException, OSError) as error:
@@ -109,7 +109,25 @@ def _answer(url: str, offset: int, validator: str) -> Any:
         headers["Range"] = f"bytes={offset}-"
         if validator:
             headers["If-Range"] = validator
-    return _OPENER.open(urllib.request.Request(url, headers=headers), timeout=TIMEOUT)
+    try:
+        return _OPENER.open(urllib.request.Request(url, headers=headers), timeout=TIMEOUT)
+    except urllib.error.HTTPError:
+        raise
+    except urllib.error.URLError as error:
+        raise TransferProblem(f"{_through_proxy(url)}{_reason(error)}") from error
+
+
+def _reason(error: urllib.error.URLError) -> str:
+    return str(getattr(error.reason, "strerror", None) or error.reason)
+
+
+def _through_proxy(url: str) -> str:
+    """Return which proxy stands between, as the first words of what is wrong with it; without its password."""
+    parts = urllib.parse.urlsplit(url)
+    proxy = urllib.request.getproxies().get(parts.scheme.lower(), "")
+    if not proxy or urllib.request.proxy_bypass(parts.hostname or ""):
+        return ""
+    return f"(through the proxy {proxy.rpartition('@')[2].removeprefix(f'{parts.scheme}://')}) "
 
 
 def _file_stream(file: IO[bytes], offset: int, validator: str) -> ByteStream:

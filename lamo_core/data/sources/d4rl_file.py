@@ -19,6 +19,7 @@ from lamo_core.data.sources.hdf5_file import Hdf5File
 from lamo_core.data.sources.received import VECTORS, write_card
 from lamo_core.data.sources.received_cards import vectors_card
 from lamo_core.data.sources.vector_file import MAX_STEPS, MAX_WIDTH, VectorHeader, VectorSet, write_vectors
+from lamo_core.places import DATA_ELSEWHERE
 
 LEVEL = 3
 """Packing for one's own disk: level 19 takes a minute per million steps and saves a tenth."""
@@ -36,7 +37,7 @@ def convert_d4rl(
     with Hdf5File(path) as file:
         content = _read(file, facts, report)
     report("packing", 0, 0)
-    digest = write_vectors(out / VECTORS, content, LEVEL)
+    digest = write_vectors(out / VECTORS, content, LEVEL, elsewhere=DATA_ELSEWHERE)
     card = vectors_card(replace(content, sha256=digest), (out / VECTORS).stat().st_size, facts)
     write_card(out, card)
     return card

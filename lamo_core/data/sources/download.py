@@ -21,9 +21,9 @@ from typing import IO, Any
 from lamo_core.data.sources.byte_stream import ByteStream, RangeRefused, TransferProblem, open_stream
 from lamo_core.errors import DataError, LamoError, MissingError, StorageError, UsageError
 from lamo_core.files import write_bytes
+from lamo_core.places import DATA_ELSEWHERE
 
 Progress = Callable[[str, int, int], None]
-ELSEWHERE = "LAMO_DATA"
 RETRIES = 5
 """Attempts in a row that may bring next to nothing before an address is given up."""
 MAX_BYTES = 8 * 2**30
@@ -93,12 +93,18 @@ def download(
     try:
         part.parent.mkdir(parents=True, exist_ok=True)
         with _opened(part, path) as file:
-            _fetch(resource, part, file, progress, pause)
-            os.replace(part, path)
+            try:
+                _fetch(resource, part, file, progress, pause)
+                os.replace(part, path)
+            finally:
+                if part.exists() and not part.stat().st_size:  # nothing came that could be gone on from
+                    part.unlink()
+                    _note_path(part).unlink(missing_ok=True)
         _note_path(part).unlink(missing_ok=True)
     except OSError as error:
         raise StorageError(
-            f"could not write {part}: {error.strerror or error}; free space or choose another place with {ELSEWHERE}"
+            f"could not write {part}: {error.strerror or error}; free space or choose another place with "
+            f"{DATA_ELSEWHERE}"
         ) from error
 
 
@@ -116,7 +122,7 @@ def _fetch(
     resource: Resource, part: Path, file: IO[bytes], progress: Progress | None, pause: Callable[[float], None]
 ) -> None:
     problems: list[str] = []
-    wrong = False
+    wrong, final = False, True
     for url in resource.urls:
         try:
             _from_address(resource, url, part, file, progress, pause)
@@ -126,10 +132,13 @@ def _fetch(
             return
         except TransferProblem as problem:
             problems.append(f"{url} {problem}")
-            wrong = wrong or isinstance(problem, _WrongContentError)
+            wrong, final = wrong or isinstance(problem, _WrongContentError), final and problem.permanent
     kind: type[LamoError] = DataError if wrong else MissingError
-    advice = "check the address, or name another one in the file of LAMO_SOURCES"
-    raise kind(f"could not get {resource.name}: {'; '.join(problems)}; run again to go on from there, or {advice}")
+    advice = "run again to fetch it anew" if wrong else "check the name" if final else "run again to go on from there"
+    raise kind(
+        f"could not get {resource.name}: {'; '.join(problems)}; {advice}, or name another address in the file of "
+        "LAMO_SOURCES"
+    )
 
 
 def _from_address(
@@ -152,7 +161,10 @@ def _from_address(
             failures = 1 if gained >= _CHUNK else failures + 1
             if problem.permanent or failures > RETRIES:
                 raise
-            pause(max(problem.wait, min(_LONGEST_PAUSE, 2.0 ** (failures - 1))))
+            seconds = max(problem.wait, min(_LONGEST_PAUSE, 2.0 ** (failures - 1)))
+            if progress is not None:
+                progress(f"{url} {problem}; trying again in {seconds:.0f} s", 0, 0)
+            pause(seconds)
 
 
 def _attempt(resource: Resource, url: str, part: Path, file: IO[bytes], progress: Progress | None) -> None:
@@ -208,13 +220,15 @@ def _copy(
 
 
 def _check_size(resource: Resource, total: int, part: Path, missing: int) -> None:
-    if total > resource.largest or (total and resource.size and total != resource.size):
-        raise _WrongContentError(f"says that it has {total:,} bytes, which cannot be right", permanent=True)
+    if total > resource.largest:
+        raise _WrongContentError(f"says that it has {total:,} bytes, more than any such file has", permanent=True)
+    if total and resource.size and total != resource.size:
+        raise _WrongContentError(f"says that it has {total:,} bytes instead of {resource.size:,}", permanent=True)
     free = shutil.disk_usage(part.parent).free
     if missing > free:
         raise StorageError(
             f"{resource.name} needs {missing:,} bytes more and {part.parent} has {free:,}; free space or choose "
-            f"another place with {ELSEWHERE}"
+            f"another place with {DATA_ELSEWHERE}"
         )
 
 
@@ -253,4 +267,4 @@ def _read_note(part: Path) -> _Note:
 
 def _write_note(part: Path, note: _Note) -> None:
     if note != _read_note(part):
-        write_bytes(_note_path(part), json.dumps(asdict(note)).encode(), ELSEWHERE)
+        write_bytes(_note_path(part), json.dumps(asdict(note)).encode(), DATA_ELSEWHERE)

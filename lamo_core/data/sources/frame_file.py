@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from lamo_core.data.frame_blocks import BLOCK
 from lamo_core.errors import DataError
 from lamo_core.files import write_bytes
+from lamo_core.places import DATA_ELSEWHERE
 
 MAGIC = b"LAMOFRM1"
 FRAME_BYTES = 84 * 84
@@ -56,7 +57,7 @@ class FramePacker:
         head = MAGIC + struct.pack("<2I", self.frames, len(parts) - 1)
         head += struct.pack(f"<{len(parts)}I", *map(len, parts))
         check = struct.pack("<I", zlib.crc32(head + frames_sha256))
-        write_bytes(path, b"".join([head, check, frames_sha256, *parts]), "LAMO_CACHE")
+        write_bytes(path, b"".join([head, check, frames_sha256, *parts]), DATA_ELSEWHERE)
 
     def _packed(self, frames: NDArray[np.uint8]) -> bytes:
         return self._packer.compress(frames.tobytes())

@@ -20,6 +20,7 @@ from lamo_core.data.sources.action_log import HASH_BYTES, TABLE, ActionLog, LogH
 from lamo_core.data.sources.frame_file import FrameFile, FramePacker, read_frame_file
 from lamo_core.data.sources.received import LOG, ReceivedSet, again
 from lamo_core.errors import DataError
+from lamo_core.places import DATA_ELSEWHERE
 
 
 class FrameSetWriter:
@@ -69,7 +70,7 @@ class FrameSetWriter:
         longest = max(record[2] for record in self._records)
         header = replace(self._header, max_steps=max(self._header.max_steps, longest))
         table = np.array(self._records, TABLE)
-        write_log(self._folder / LOG, header, table, np.concatenate(self._all_actions))
+        write_log(self._folder / LOG, header, table, np.concatenate(self._all_actions), elsewhere=DATA_ELSEWHERE)
         return read_log(self._folder / LOG)
 
     def _start(self) -> None:

@@ -16,6 +16,7 @@ from lamo_core.data.sources.dqn_replay import get_slice, parse_slice
 from lamo_core.data.sources.minari import check_name, get_minari, minari_resources, minari_root
 from lamo_core.data.sources.received import find_received, received_sets
 from lamo_core.errors import UsageError
+from lamo_core.tasks.registry import get_task
 
 FETCHED = ("dqn-replay", "d4rl", "minari")
 
@@ -48,7 +49,7 @@ def guess_source(name: str) -> str:
     if name in published or any(full.rpartition("-v")[0] == name for full in published):
         return "d4rl"
     try:
-        parse_slice(name)
+        get_task(parse_slice(name).task)
     except UsageError as error:
         known = [*all_set_names(), *published]
         raise unknown_key(name, known, "data set") from error

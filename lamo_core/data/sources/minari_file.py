@@ -26,6 +26,7 @@ from lamo_core.data.sources.received import VECTORS, write_card
 from lamo_core.data.sources.received_cards import frames_card, vectors_card
 from lamo_core.data.sources.vector_file import VectorHeader, VectorSet, write_vectors
 from lamo_core.errors import MissingError
+from lamo_core.places import DATA_ELSEWHERE
 from lamo_core.tasks.kitchen import SUBTASKS
 
 _FRAMES_AT_ONCE = 64
@@ -127,7 +128,7 @@ def _write_vectors(
     if facts["task"].startswith("kitchen-") and content.returns.max() > len(SUBTASKS):
         facts = {**facts, "reward_unit": SOLVED_PER_STEP}
     report("packing", 0, 0)
-    digest = write_vectors(out / VECTORS, content, LEVEL)
+    digest = write_vectors(out / VECTORS, content, LEVEL, elsewhere=DATA_ELSEWHERE)
     card = vectors_card(replace(content, sha256=digest), (out / VECTORS).stat().st_size, facts)
     write_card(out, card)
     return card

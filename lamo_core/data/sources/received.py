@@ -19,7 +19,7 @@ from typing import Any
 
 from lamo_core.errors import DataError, MissingError, StorageError, UsageError
 from lamo_core.files import write_bytes
-from lamo_core.places import data_dir
+from lamo_core.places import DATA_ELSEWHERE, data_dir
 
 SOURCES = ("imported", "dqn-replay", "d4rl", "minari")
 CARD, VECTORS, LOG = "card.json", "set.lamovec", "set.lamolog"
@@ -135,13 +135,14 @@ def building(source: str, name: str) -> Iterator[Path]:
                 shutil.rmtree(folder, ignore_errors=True)
     except OSError as error:
         raise StorageError(
-            f"could not write {folder}: {error.strerror or error}; free space or choose another place with LAMO_DATA"
+            f"could not write {folder}: {error.strerror or error}; free space or choose another place with "
+            f"{DATA_ELSEWHERE}"
         ) from error
 
 
 def write_card(folder: Path, card: dict[str, Any]) -> None:
     """Write the card of a set that is being built; raises `StorageError`."""
-    write_bytes(folder / CARD, json.dumps(card, indent=1).encode() + b"\n", "LAMO_DATA")
+    write_bytes(folder / CARD, json.dumps(card, indent=1).encode() + b"\n", DATA_ELSEWHERE)
 
 
 def remove_received(found: ReceivedSet) -> int:

@@ -112,8 +112,8 @@ def _layout(header: VectorHeader) -> dict[str, tuple[str, tuple[int, ...]]]:
     }
 
 
-def write_vectors(path: Path, content: VectorSet, level: int = LEVEL) -> str:
-    """Write a set and return its SHA-256; raises `StorageError`."""
+def write_vectors(path: Path, content: VectorSet, level: int = LEVEL, *, elsewhere: str = "--out FOLDER") -> str:
+    """Write a set and return its SHA-256; raises a `StorageError` that names another place by `elsewhere`."""
     packer = zstandard.ZstdCompressor(level=level)
     parts = []
     for name, (dtype, _) in _layout(content.header).items():
@@ -124,7 +124,7 @@ def write_vectors(path: Path, content: VectorSet, level: int = LEVEL) -> str:
     head = json.dumps(fields).encode()
     body = head + b"".join(parts)
     digest = sha256(body)
-    write_bytes(path, _PREFIX.pack(MAGIC, len(head), digest.digest()) + body, "--out FOLDER")
+    write_bytes(path, _PREFIX.pack(MAGIC, len(head), digest.digest()) + body, elsewhere)
     return digest.hexdigest()
 
 
