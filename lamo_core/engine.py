@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from lamo_core.errors import STOPPED_RESUMABLE, LamoError, StorageError
-from lamo_core.evaluation.episodes import EpisodeResult
+from lamo_core.evaluation.episodes import Asked, EpisodeResult
 from lamo_core.evaluation.evaluate import evaluate
 from lamo_core.evaluation.keeping import keep_medians
 from lamo_core.evaluation.scores import TargetScore
@@ -58,18 +58,8 @@ def run_session(
             if requests.stop:
                 raise EvaluationStopped("the evaluation was left")
 
-        result = evaluate(
-            session.policy,
-            config.task,
-            targets=session.targets,
-            episodes=episodes,
-            context_mode=config.eval.context,
-            action=config.eval.action,
-            seed=config.eval.seed,
-            rewards=config.data.rewards,
-            record=replays is not None,
-            progress=progress,
-        )
+        asked = Asked.by(config, session.targets, episodes, record=replays is not None)
+        result = evaluate(session.policy, config.task, asked, progress=progress)
         _keep_replays(replays, result.episodes, session)
         return list(result.scores)
 

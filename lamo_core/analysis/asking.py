@@ -9,6 +9,7 @@ import numpy as np
 
 from lamo_core.config import RunConfig
 from lamo_core.evaluation.contexts import Actor
+from lamo_core.evaluation.episodes import Asked
 from lamo_core.evaluation.evaluate import evaluate
 from lamo_core.evaluation.rollout import Progress
 from lamo_core.evaluation.scores import TargetScore
@@ -42,17 +43,8 @@ def ask(
     policy: Actor, config: RunConfig, facts: dict[str, Any], count: int, episodes: int, progress: Progress | None = None
 ) -> Asking:
     """Play `episodes` episodes for each of `count` targets; every target meets the same seeds."""
-    result = evaluate(
-        policy,
-        config.task,
-        targets=target_sweep(facts, count),
-        episodes=episodes,
-        context_mode=config.eval.context,
-        action=config.eval.action,
-        seed=config.eval.seed,
-        rewards=config.data.rewards,
-        progress=progress,
-    )
+    asked = Asked.by(config, target_sweep(facts, count), episodes)
+    result = evaluate(policy, config.task, asked, progress=progress)
     low, high = float(facts["return_min"]), float(facts["return_max"])
     correlation = _spearman([score.target for score in result.scores], [score.mean for score in result.scores])
     return Asking(result.scores, low, high, correlation)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ import numpy as np
 from lamo_core.config import RunConfig
 from lamo_core.data.recorders import Episode, Recorder
 from lamo_core.errors import DataError
-from lamo_core.evaluation.episodes import EpisodeResult
+from lamo_core.evaluation.episodes import Asked, EpisodeResult
 from lamo_core.evaluation.rollout import rollout
 
 if TYPE_CHECKING:
@@ -35,17 +36,8 @@ def policy_episodes(
     """
     for turn in count():
         target = targets[turn % len(targets)]
-        played = rollout(
-            policy,
-            config.task,
-            targets=(target,),
-            episodes=_SIDE_BY_SIDE,
-            context_mode=config.eval.context,
-            action=config.eval.action,
-            seed=first_seed + turn * _SIDE_BY_SIDE,
-            rewards=config.data.rewards,
-        )
-        for result in played:
+        asked = replace(Asked.by(config, (target,), _SIDE_BY_SIDE), seed=first_seed + turn * _SIDE_BY_SIDE)
+        for result in rollout(policy, config.task, asked):
             yield _recorded(result, recorder, f"{config.method} asked for {target:g}")
 
 

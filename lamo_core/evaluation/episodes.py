@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lamo_core.config import ContextMode
+from lamo_core.config import ContextMode, RunConfig
 from lamo_core.evaluation.scores import ActionMode
 
 
@@ -57,6 +57,12 @@ class Asked:
     """What is subtracted from the target; clipped is the sign of each reward, as in clipped data."""
     record: bool = False
     """Whether to keep action probabilities."""
+
+    @classmethod
+    def by(cls, config: RunConfig, targets: Sequence[float], episodes: int, *, record: bool = False) -> Asked:
+        """Return what a run's own settings ask for."""
+        own = config.eval
+        return cls(tuple(targets), episodes, own.context, own.action, own.seed, config.data.rewards, record)
 
 
 def action_stream(seed: int) -> np.random.Generator:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from lamo_core.config import ContextMode, TaskConfig
 from lamo_core.evaluation.agreement import Agreement, ContextComparison
-from lamo_core.evaluation.episodes import EpisodeResult
+from lamo_core.evaluation.episodes import Asked, EpisodeResult
 from lamo_core.evaluation.rollout import Progress, rollout
-from lamo_core.evaluation.scores import ActionMode, TargetScore, target_score
+from lamo_core.evaluation.scores import TargetScore, target_score
 from lamo_core.tasks.registry import EnvBatch, make_batch
 
 if TYPE_CHECKING:
@@ -31,43 +31,24 @@ class Evaluation:
 def evaluate(
     policy: Actor,
     task_config: TaskConfig,
+    asked: Asked,
     *,
-    targets: Sequence[float],
-    episodes: int,
-    context_mode: ContextMode,
-    action: ActionMode,
-    seed: int,
-    rewards: Literal["raw", "clipped"] = "raw",
-    record: bool = False,
     compare_with: ContextMode | None = None,
     progress: Progress | None = None,
     environments: Callable[[TaskConfig, int], EnvBatch] = make_batch,
 ) -> Evaluation:
-    """Play `episodes` episodes per target and score them; arguments are those of `rollout`.
+    """Play what is asked for and score every target; arguments are those of `rollout`.
 
     `compare_with` names a second context mode that decides beside the first; its time does not count.
     """
     comparison = ContextComparison(compare_with) if compare_with else None
     start = time.perf_counter()
-    played = rollout(
-        policy,
-        task_config,
-        targets=targets,
-        episodes=episodes,
-        context_mode=context_mode,
-        action=action,
-        seed=seed,
-        rewards=rewards,
-        record=record,
-        progress=progress,
-        comparison=comparison,
-        environments=environments,
-    )
+    played = rollout(policy, task_config, asked, progress=progress, comparison=comparison, environments=environments)
     seconds = time.perf_counter() - start - (comparison.seconds if comparison else 0.0)
     rate = sum(episode.length for episode in played) / max(seconds, 1e-9)
     scores = []
-    for index, target in enumerate(targets):
-        own = played[index * episodes : (index + 1) * episodes]
+    for index, target in enumerate(asked.targets):
+        own = played[index * asked.episodes : (index + 1) * asked.episodes]
         scores.append(
             target_score(
                 policy.task,
@@ -75,9 +56,9 @@ def evaluate(
                 [episode.ret for episode in own],
                 [episode.length for episode in own],
                 steps_per_second=rate,
-                context=context_mode,
-                action=action,
+                context=asked.context,
+                action=asked.action,
             )
         )
-    agreement = comparison.agreement(context_mode) if comparison else None
+    agreement = comparison.agreement(asked.context) if comparison else None
     return Evaluation(tuple(scores), tuple(played), seconds, agreement)

@@ -5,20 +5,18 @@ Shape suffixes: N episodes side by side, M of them still running, A actions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from lamo_core.config import ContextMode, TaskConfig
+from lamo_core.config import TaskConfig
 from lamo_core.errors import LamoError
 from lamo_core.evaluation.agreement import ContextComparison
 from lamo_core.evaluation.contexts import Actor, Context, make_context
 from lamo_core.evaluation.episodes import Asked, EpisodeResult, Wave
-from lamo_core.evaluation.scores import ActionMode
 from lamo_core.tasks.registry import EnvBatch, make_batch
 
 Progress = Callable[[int, int, int], None]
@@ -31,27 +29,20 @@ WAVE = 64
 def rollout(
     policy: Actor,
     task_config: TaskConfig,
+    asked: Asked,
     *,
-    targets: Sequence[float],
-    episodes: int,
-    context_mode: ContextMode,
-    action: ActionMode,
-    seed: int,
-    rewards: Literal["raw", "clipped"] = "raw",
-    record: bool = False,
     progress: Progress | None = None,
     comparison: ContextComparison | None = None,
     environments: Callable[[TaskConfig, int], EnvBatch] = make_batch,
 ) -> list[EpisodeResult]:
-    """Play `episodes` episodes for every target and return them target by target.
+    """Play all that is asked for and return the episodes target by target.
 
     Actions are drawn from the policy's distribution (`sample`) or are its most likely ones (`greedy`);
     continuous actions are always the policy's means, clipped to [-1, 1]. The policy is left in the mode it
     was in. Whatever `progress` raises ends the roll-out cleanly, which is how a caller stops it. `comparison`
     watches the decisions of a second context mode along the way.
     """
-    asked = Asked(tuple(targets), episodes, context_mode, action, seed, rewards, record)
-    jobs = [(target, seed + index) for target in asked.targets for index in range(episodes)]
+    jobs = [(target, asked.seed + index) for target in asked.targets for index in range(asked.episodes)]
     results: list[EpisodeResult] = []
     steps = 0
     with _acting(policy):

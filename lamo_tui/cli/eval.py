@@ -154,6 +154,7 @@ def _play(
     """Evaluate in every mode on the same seeds; the second of two modes also decides beside the first."""
     import torch
 
+    from lamo_core.evaluation.episodes import Asked
     from lamo_core.evaluation.evaluate import evaluate
     from lamo_tui.cli.output import progress
 
@@ -166,13 +167,7 @@ def _play(
                 result = evaluate(
                     policy,
                     config.task,
-                    targets=targets,
-                    episodes=episodes,
-                    context_mode=mode,
-                    action=action,
-                    seed=seed,
-                    rewards=config.data.rewards,
-                    record=True,
+                    Asked(targets, episodes, mode, action, seed, config.data.rewards, record=True),
                     compare_with=beside,
                     progress=lambda done, total, steps, stage=stage: report(stage, done, total),
                 )

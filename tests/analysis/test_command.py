@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from lamo_core.analysis import asking
 from lamo_core.data import sources
 from lamo_core.errors import LamoError
+from lamo_core.evaluation.episodes import Asked
 from lamo_core.evaluation.scores import target_score
 from lamo_core.tasks.registry import get_task
 from lamo_core.training.session import new_session
@@ -40,18 +41,18 @@ def checkpoint(make_config: MakeConfig, tmp_path: Path, monkeypatch: pytest.Monk
     """A trained checkpoint; its data are the toy's, and it achieves half of what it is asked for."""
     monkeypatch.setattr(sources, "open_data", lambda *arguments: toy_store())
 
-    def half(policy: Any, task: Any, *, targets: tuple[float, ...], episodes: int, **rest: Any) -> Any:
+    def half(policy: Any, task: Any, asked: Asked, **rest: Any) -> Any:
         scores = [
             target_score(
                 get_task("atari-breakout"),
                 target,
-                [target / 2] * episodes,
-                [10] * episodes,
+                [target / 2] * asked.episodes,
+                [10] * asked.episodes,
                 steps_per_second=1.0,
                 context="chunked",
                 action="sample",
             )
-            for target in targets
+            for target in asked.targets
         ]
         return SimpleNamespace(scores=tuple(scores))
 

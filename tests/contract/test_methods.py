@@ -15,6 +15,7 @@ from lamo_core.data.episodes import EpisodeStore, FrameArray
 from lamo_core.engine import save_checkpoint
 from lamo_core.errors import UsageError
 from lamo_core.evaluation.contexts import Actor, make_context
+from lamo_core.evaluation.episodes import Asked
 from lamo_core.evaluation.evaluate import evaluate
 from lamo_core.methods import METHODS
 from lamo_core.presets import preset_names, resolve
@@ -150,10 +151,7 @@ def test_every_method_trains_acts_saves_resumes_and_evaluates(
     assert ours.keys() == after.keys()
     assert all(torch.equal(ours[name], after[name]) for name in ours)
 
-    found = evaluate(
-        policy, config.task, targets=session.targets, episodes=2, context_mode="chunked", action=config.eval.action,
-        seed=0, environments=ShortEpisodes,
-    )  # fmt: skip
+    found = evaluate(policy, config.task, Asked.by(config, session.targets, 2), environments=ShortEpisodes)
     assert [len(score.returns) for score in found.scores] == [2]
     assert found.scores[0].lengths == (4, 4)
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
 from lamo_core.config import TaskConfig
-from lamo_core.evaluation.episodes import EpisodeResult
+from lamo_core.evaluation.episodes import Asked, EpisodeResult
 from lamo_core.evaluation.evaluate import Evaluation, evaluate
 from lamo_core.evaluation.rollout import rollout
 from tests.evaluation.evaluation_doubles import ACTIONS, CounterBatch, TinyPolicy
@@ -15,16 +18,16 @@ from tests.evaluation.evaluation_doubles import ACTIONS, CounterBatch, TinyPolic
 TASK = TaskConfig()
 
 
-def play(policy: TinyPolicy, **changes: object) -> list[EpisodeResult]:
-    settings = {
-        "targets": (30.0, 60.0),
-        "episodes": 6,
-        "context_mode": "chunked",
-        "action": "sample",
-        "seed": 40,
-        "environments": CounterBatch,
-    }
-    return rollout(policy, TASK, **(settings | changes))  # type: ignore[arg-type]
+def play(policy: TinyPolicy, **changes: Any) -> list[EpisodeResult]:
+    asked, others = split(Asked((30.0, 60.0), 6, "chunked", "sample", 40), changes)
+    return rollout(policy, TASK, asked, **others)
+
+
+def split(asked: Asked, changes: dict[str, Any]) -> tuple[Asked, dict[str, Any]]:
+    """Lay changes over what is asked and return the arguments that are left, the environments among them."""
+    own = {name: changes[name] for name in changes if hasattr(asked, name)}
+    others = {name: changes[name] for name in changes if name not in own}
+    return replace(asked, **own), {"environments": CounterBatch, **others}
 
 
 def test_episodes_come_target_by_target_with_the_environments_lengths_and_ends() -> None:
@@ -73,10 +76,10 @@ def test_equal_seeds_give_equal_episodes_and_others_do_not() -> None:
 
 
 def test_an_episode_does_not_depend_on_how_many_others_are_played(monkeypatch: pytest.MonkeyPatch) -> None:
-    many = play(TinyPolicy(), context_mode="sliding")
-    few = play(TinyPolicy(), targets=(60.0,), episodes=2, context_mode="sliding")
+    many = play(TinyPolicy(), context="sliding")
+    few = play(TinyPolicy(), targets=(60.0,), episodes=2, context="sliding")
     monkeypatch.setattr("lamo_core.evaluation.rollout.WAVE", 5)
-    waves = play(TinyPolicy(), context_mode="sliding")
+    waves = play(TinyPolicy(), context="sliding")
     for one, two in zip([*many, *many[6:8]], [*waves, *few], strict=True):
         np.testing.assert_array_equal(one.actions, two.actions)
 
@@ -146,16 +149,10 @@ def test_progress_counts_and_can_end_the_rollout() -> None:
     assert batches[0].closed
 
 
-def score(**changes: object) -> Evaluation:
-    settings = {
-        "targets": (30.0, 60.0),
-        "episodes": 6,
-        "context_mode": "sliding",
-        "action": "sample",
-        "seed": 40,
-        "environments": CounterBatch,
-    }
-    return evaluate(changes.pop("policy", TinyPolicy()), TASK, **(settings | changes))  # type: ignore[arg-type]
+def score(**changes: Any) -> Evaluation:
+    policy = changes.pop("policy", TinyPolicy())
+    asked, others = split(Asked((30.0, 60.0), 6, "sliding", "sample", 40), changes)
+    return evaluate(policy, TASK, asked, **others)
 
 
 def test_evaluation_scores_each_target_and_compares_modes_on_one_history() -> None:
@@ -175,7 +172,7 @@ def test_modes_agree_fully_while_episodes_are_shorter_than_the_context() -> None
     result = score(
         policy=TinyPolicy(context=20),
         episodes=12,
-        context_mode="chunked",
+        context="chunked",
         action="greedy",
         compare_with="sliding",
     )
@@ -187,7 +184,7 @@ def test_modes_agree_fully_while_episodes_are_shorter_than_the_context() -> None
 @pytest.mark.gpu
 @pytest.mark.parametrize("mode", ["sliding", "chunked"])
 def test_a_gpu_plays_the_same_greedy_episodes(mode: str) -> None:
-    here = play(TinyPolicy(), context_mode=mode, action="greedy")
-    there = play(TinyPolicy().cuda(), context_mode=mode, action="greedy")
+    here = play(TinyPolicy(), context=mode, action="greedy")
+    there = play(TinyPolicy().cuda(), context=mode, action="greedy")
     for one, two in zip(here, there, strict=True):
         np.testing.assert_array_equal(one.actions, two.actions)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from lamo_core.config import RunConfig
-from lamo_core.evaluation.episodes import EpisodeResult
+from lamo_core.evaluation.episodes import Asked, EpisodeResult
 from lamo_core.evaluation.keeping import keep_medians
 from lamo_core.evaluation.rollout import rollout
 from lamo_core.model.backbone import load_backbone
@@ -67,13 +68,5 @@ def make_run(root: Path, config: RunConfig) -> RunDirectory:
 def play(checkpoint: Path, seed: int = 7, target: float = TARGET) -> EpisodeResult:
     """Return the episode of an evaluation."""
     policy, config, _ = load_policy(checkpoint, torch.device("cpu"))
-    return rollout(
-        policy,
-        config.task,
-        targets=[target],
-        episodes=1,
-        context_mode=config.eval.context,
-        action=config.eval.action,
-        seed=seed,
-        record=True,
-    )[0]
+    asked = replace(Asked.by(config, [target], 1, record=True), seed=seed)
+    return rollout(policy, config.task, asked)[0]
