@@ -16,7 +16,9 @@ def report(
     runs: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="RUN", help="Ids, beginnings of ids, paths, or files of results [default: all finished runs]."
+            metavar="RUN",
+            help="Ids, beginnings of ids, paths, files of results, or `embedded`, the study that ships "
+            "[default: all finished runs].",
         ),
     ] = None,
     where: Annotated[
@@ -53,16 +55,15 @@ def report(
         Path | None,
         typer.Option("--save-results", metavar="FILE", help="Add the runs' results to this file, a line for each run."),
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print JSON on stdout and nothing else there.")
-    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else there.")] = False,
 ) -> None:
     """Print scores of runs with intervals, methods compared, and the paper's numbers, all from what was recorded.
 
     A file of results (--save-results) holds all that a report needs, without the runs; several files and runs join.
 
     Examples:  lamo report -f 'task:breakout' --update README.md   ·   lamo report --sweep last --out report   ·
-    lamo report --sweep last --save-results results.jsonl   ·   lamo report results.jsonl --out report
+    lamo report --sweep last --save-results results.jsonl   ·   lamo report results.jsonl --out report   ·
+    lamo report embedded
     """
     from lamo_core.errors import UsageError
     from lamo_core.runs.results import result_of
