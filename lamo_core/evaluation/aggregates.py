@@ -175,5 +175,3 @@ def _percentiles(statistics_B: FloatArray, level: float) -> tuple[float, float]:
     tail = (1.0 - level) / 2.0
     low, high = np.quantile(statistics_B, [tail, 1.0 - tail])
     return float(low), float(high)
-
-
