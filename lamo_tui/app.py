@@ -25,6 +25,7 @@ from lamo_core.runs.queue import QUEUE
 from lamo_tui import themes
 from lamo_tui.bindings import bindings_of
 from lamo_tui.messages import StoreFailed, StoreUpdated
+from lamo_tui.pace import Rhythm
 from lamo_tui.screens.base import LamoScreen
 from lamo_tui.screens.runs import RunsScreen
 from lamo_tui.settings import Settings
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     from lamo_tui.player_link import Hear, Link
     from lamo_tui.screens.replay_stage import NewPlayer, Request
 
-_POLL_SECONDS = 0.25
 _SERVE_SECONDS = 10.0
 """How often it is made sure that somebody starts the runs that wait."""
 
@@ -148,19 +148,19 @@ class LamoApp(App[None]):
 
     @work(thread=True, exclusive=True, group="store", exit_on_error=False)
     def _poll_store(self) -> None:
-        worker, last = get_current_worker(), Snapshot()
+        worker, last, rhythm = get_current_worker(), Snapshot(), Rhythm()
         while not worker.is_cancelled:
             try:
                 snapshot = self.store.poll()
-                # the clock on top moves once a second; in between only news are shown
+                # times in words move with the seconds; in between only news are shown
                 if int(snapshot.time) != int(last.time) or not snapshot.same_as(last):
                     self.post_message(StoreUpdated(snapshot))
                     last = snapshot
             except (OSError, LamoError, ValueError, KeyError) as error:
                 self.post_message(StoreFailed(str(error)))
-            if last.unread:
+            if not last.complete:
                 continue
-            self._wake.wait(_POLL_SECONDS)
+            self._wake.wait(rhythm.pause(time.process_time(), any(run.derived.active for run in last.runs)))
             self._wake.clear()
 
     def on_store_updated(self, message: StoreUpdated) -> None:

@@ -1,4 +1,4 @@
-"""How many frames a second the terminal can take: measured, not assumed."""
+"""How often to draw: as many frames as the terminal takes, and as few looks at a run as its watcher may cost."""
 
 from __future__ import annotations
 
@@ -41,3 +41,24 @@ class Pace:
             return False
         self.level, self._calm_since = self.level - 1, None
         return True
+
+
+SHORTEST, LONGEST = 0.25, 1.0
+"""Seconds between two looks at the runs folder."""
+_SHARE = 0.02
+"""Of one core that looking and drawing may take."""
+
+
+class Rhythm:
+    """Says when to look at the runs folder again, from what the looks before have cost."""
+
+    def __init__(self) -> None:
+        self._cost = 0.0
+        self._used: float | None = None
+
+    def pause(self, used: float, active: bool) -> float:
+        """Return the seconds to wait; `used` is the process's CPU time so far, `active` whether any run works."""
+        if self._used is not None:
+            self._cost += 0.3 * (used - self._used - self._cost)
+        self._used = used
+        return min(LONGEST, max(SHORTEST, self._cost / _SHARE)) if active else LONGEST

@@ -20,6 +20,9 @@ if TYPE_CHECKING:  # NumPy is loaded when a run is watched, not for the list
 
 INDEX_SECONDS = 1.0
 """How often the whole folder is listed; runs that are watched are read at every poll."""
+SYSTEM_SECONDS = 2.0
+_CALM_SECONDS = 5.0
+"""How often the machine's load is read: while runs work, and while none does."""
 _LIST_SECONDS = 0.15
 """Runs that are new are read for about so long at a time, the newest first: a large folder shows at once."""
 _KEPT = 12
@@ -69,6 +72,11 @@ class Snapshot:
             and all(data is other.watched[run_id] for run_id, data in self.watched.items())
         )
 
+    @property
+    def complete(self) -> bool:
+        """Whether everything that was there has been read."""
+        return not self.unread and not any(data.loading for data in self.watched.values())
+
     def run(self, run_id: str) -> RunSummary | None:
         """Return a run's summary, None when the folder holds no such run."""
         return next((run for run in self.runs if run.id == run_id), None)
@@ -91,12 +99,13 @@ class RunStore:
         self._meter = meter
         self._wanted: tuple[str, ...] = ()
         self._followers: OrderedDict[str, Follower] = OrderedDict()
-        self._listed_at = -float("inf")
+        self._listed_at = self._measured_at = -float("inf")
         self._snapshot = Snapshot(root=root)
 
-    def watch(self, ids: Iterable[str]) -> None:
-        """Say which runs' metrics, events and logs are wanted; takes effect at the next poll."""
-        self._wanted = tuple(dict.fromkeys(ids))
+    def watch(self, ids: Iterable[str]) -> bool:
+        """Say which runs' metrics, events and logs are wanted, from the next poll on; returns whether that is new."""
+        before, self._wanted = self._wanted, tuple(dict.fromkeys(ids))
+        return self._wanted != before
 
     def poll(self) -> Snapshot:
         """Look at what is new and return it together with what was known."""
@@ -109,12 +118,19 @@ class RunStore:
         system = self._snapshot.system
         if due:
             self._listed_at = now
-            pids = [run.status.pid for run in runs if run.derived.active and run.status.pid is not None]
-            system = self._meter.read(pids) if self._meter is not None else system
+            system = self._measure(runs, now)
         watched = self._follow({run.id: run for run in runs})
         unread = self._index.left
         self._snapshot = Snapshot(now, self._index.root, runs, watched, system, listed=True, unread=unread)
         return self._snapshot
+
+    def _measure(self, runs: Iterable[RunSummary], now: float) -> SystemStats:
+        active = [run for run in runs if run.derived.active]
+        pause = SYSTEM_SECONDS if active else _CALM_SECONDS
+        if self._meter is None or 0 <= now - self._measured_at < pause:
+            return self._snapshot.system
+        self._measured_at = now
+        return self._meter.read([run.status.pid for run in active if run.status.pid is not None])
 
     def _follow(self, runs: Mapping[str, RunSummary]) -> dict[str, RunData]:
         wanted = [run_id for run_id in self._wanted if run_id in runs]

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import pty
+import re
 import select
 import signal
 import struct
@@ -22,12 +23,12 @@ from lamo_core.errors import LamoError
 from lamo_core.presets import resolve
 from lamo_core.runs.create import create_run
 from lamo_core.runs.directory import RunDirectory
-from lamo_core.runs.status import Status, write_status
+from lamo_core.runs.status import Status, own_process, this_host, write_status
 
 _SIZE = (40, 160)
 _PATIENCE_S = 60.0
 _RECORDS = 300
-_START = "import sys; sys.argv = ['lamo', 'tui']; from lamo_tui.cli.app import main; main()"
+_START = "import sys; sys.argv[0] = 'lamo'; from lamo_tui.cli.app import main; main()"
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,10 @@ class SessionCost:
     """What a dashboard over a folder of runs costs."""
 
     runs: int
+    shown_seconds: float
+    """From the start of the process to the newest runs on the screen; Python and Textual need most of it."""
     listed_seconds: float
-    """From the start of the process to the list on the screen; Python and Textual need most of it."""
+    """To all of them."""
     idle_cpu: float
     """Processor seconds per second while nothing happens; 1 is one core."""
     watching_cpu: float
@@ -48,20 +51,22 @@ def measure_session(runs: int = 1_000, seconds: float = 10.0, records_per_second
     """Open `lamo tui` on a temporary folder of made-up runs; raises `LamoError` when it does not come up."""
     with tempfile.TemporaryDirectory(prefix="lamo-benchmark-") as name:
         folder = Path(name)
-        newest = _make_runs(folder / "runs", runs)
-        with _dashboard(folder) as (process, terminal):
+        newest = make_runs(folder / "runs", runs)
+        with dashboard(folder) as (process, terminal):
             started = time.perf_counter()
-            _read_until(terminal, f"{runs} runs".encode())
+            seen = _read_until(terminal, rf"{runs:,} runs?")
+            shown = time.perf_counter() - started
+            _read_until(terminal, rf"(?<!of ){runs:,} runs?", seen)
             listed = time.perf_counter() - started
-            _drain(terminal, 3.0)
+            drain(terminal, 3.0)
             idle = _cpu_share(process, terminal, seconds, None, 1.0)
             os.write(terminal, b"\r")
-            _drain(terminal, 2.0)
+            drain(terminal, 2.0)
             watching = _cpu_share(process, terminal, seconds, newest, records_per_second)
-    return SessionCost(runs, listed, idle, watching, records_per_second)
+    return SessionCost(runs, shown, listed, idle, watching, records_per_second)
 
 
-def _make_runs(root: Path, count: int) -> RunDirectory:
+def make_runs(root: Path, count: int) -> RunDirectory:
     """Make `count` runs with curves; the newest one looks as if this process trained it."""
     resolved = resolve("atari-breakout-1pct", [], None, [], {})
     newest: RunDirectory | None = None
@@ -78,7 +83,8 @@ def _record(step: int) -> str:
 
 
 @contextmanager
-def _dashboard(folder: Path) -> Iterator[tuple[int, int]]:
+def dashboard(folder: Path, *words: str) -> Iterator[tuple[int, int]]:
+    """Run `lamo tui` on the folder `runs` in a folder; yields its process and the terminal's other end."""
     process, terminal = pty.fork()
     if process == 0:
         os.environ |= {
@@ -89,7 +95,7 @@ def _dashboard(folder: Path) -> Iterator[tuple[int, int]]:
             "XDG_CONFIG_HOME": str(folder),
             "XDG_STATE_HOME": str(folder),
         }
-        os.execv(sys.executable, [sys.executable, "-c", _START])
+        os.execv(sys.executable, [sys.executable, "-c", _START, "tui", *words])
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", *_SIZE, 0, 0))
     try:
         yield process, terminal
@@ -99,15 +105,17 @@ def _dashboard(folder: Path) -> Iterator[tuple[int, int]]:
         os.close(terminal)
 
 
-def _read_until(terminal: int, text: bytes) -> None:
-    seen, end = b"", time.perf_counter() + _PATIENCE_S
-    while text not in seen:
+def _read_until(terminal: int, pattern: str, seen: str = "") -> str:
+    end = time.perf_counter() + _PATIENCE_S
+    while not re.search(pattern, seen):
         if time.perf_counter() > end:
-            raise LamoError(f"the dashboard did not show {text.decode()!r} within {_PATIENCE_S:g} s")
-        seen = (seen + _read(terminal, 0.05))[-100_000:]
+            raise LamoError(f"the dashboard did not show its runs within {_PATIENCE_S:g} s")
+        seen = (seen + _read(terminal, 0.05).decode(errors="replace"))[-100_000:]
+    return seen
 
 
-def _drain(terminal: int, seconds: float) -> None:
+def drain(terminal: int, seconds: float) -> None:
+    """Take what a dashboard draws for so long, as a terminal does."""
     end = time.perf_counter() + seconds
     while (left := end - time.perf_counter()) > 0:
         _read(terminal, left)
@@ -128,10 +136,18 @@ def _cpu_share(process: int, terminal: int, seconds: float, run: RunDirectory | 
     while (passed := time.perf_counter() - started) < seconds:
         if run is not None:
             step += 1
+            if (step - _RECORDS) % max(1, round(per_second)) == 1:
+                _seem_to_run(run, step, per_second)
             with run.metrics_file.open("a", encoding="utf-8") as file:
                 file.write(_record(step))
-        _drain(terminal, 1 / per_second)
+        drain(terminal, 1 / per_second)
     return (_cpu_seconds(process) - before) / passed
+
+
+def _seem_to_run(run: RunDirectory, step: int, rate: float) -> None:
+    pid, started = own_process()
+    told = Status("running", pid, started, this_host(), step, 100_000, "training", rate=rate, heartbeat=time.time())
+    write_status(run, told)
 
 
 def _cpu_seconds(process: int) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -89,7 +90,7 @@ def tui(
     runs: Annotated[int, typer.Option(min=1, help="Runs in the folder that is opened.")] = 1_000,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
-    """Milliseconds per chart and per frame, bytes per frame; start-up and processor use over many runs.
+    """Milliseconds per chart and per frame, bytes per frame; start-up, processor use, and what a training loses by it.
 
     \b
     Examples:
@@ -101,11 +102,13 @@ def tui(
     from lamo_tui.benchmarks.replay import measure_replay
     from lamo_tui.benchmarks.session import measure_session
     from lamo_tui.benchmarks.tui import measure_tui
+    from lamo_tui.benchmarks.watched import measure_watched
     from lamo_tui.cli.output import emit_json, emit_table
 
     rows, session = [*measure_tui(), *measure_replay(200)], measure_session(runs)
+    watched = measure_watched(runs)
     if as_json:
-        emit_json({"results": [asdict(row) for row in rows], "session": asdict(session)})
+        emit_json({"results": [asdict(row) for row in rows], "session": asdict(session), "watched": asdict(watched)})
         return
     columns = ["what", "median ms", "95 % ms", "bytes/frame"]
     sizes = [None if row.bytes_per_frame is None else f"{row.bytes_per_frame:.0f}" for row in rows]
@@ -113,9 +116,13 @@ def tui(
     table = [[*row, size] for row, size in zip(times, sizes, strict=True)]
     emit_table(columns, table, right=columns[1:])
     typer.echo(
-        f"a folder of {session.runs:,} runs: listed in {session.listed_seconds:.1f} s, Python's start included, then "
-        f"{100 * session.idle_cpu:.1f} % of a core while idle, {100 * session.watching_cpu:.1f} % while watching "
-        f"a run of {session.records_per_second:g} steps/s"
+        f"a folder of {session.runs:,} runs: the newest shown after {session.shown_seconds:.2f} s, all listed after "
+        f"{session.listed_seconds:.2f} s, Python's start included; then {100 * session.idle_cpu:.1f} % of a core while "
+        f"idle, {100 * session.watching_cpu:.1f} % while watching a run of {session.records_per_second:g} steps/s"
+    )
+    typer.echo(
+        f"a training of {watched.alone:.1f} steps/s: {watched.ratio:.3f} times as fast while it is watched "
+        f"(quartiles {watched.low:.3f} and {watched.high:.3f} over {watched.pairs} pairs of {watched.seconds:g} s)"
     )
 
 
@@ -142,6 +149,7 @@ def recipes(
       lamo benchmark recipes --out recipes.jsonl
       lamo benchmark recipes --only kitchen --steps 50 --json
     """
+    import signal
     from dataclasses import asdict
 
     from lamo_core.config import unknown_key
@@ -151,6 +159,7 @@ def recipes(
     presets = extreme_presets(only)
     if not presets:
         raise unknown_key(only, extreme_presets(), "preset with")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # ends the run, too, and deletes its folder
     with progress() as report:
         results = list(run_recipes(presets, RecipePlan(steps, tuple(setting or ()), minutes), report, out))
     failed = [result.preset for result in results if not result.ok]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
@@ -12,6 +13,7 @@ from textual.app import ComposeResult
 from textual.containers import Container
 from textual.screen import Screen
 from textual.widget import Widget
+from textual.widgets import Static
 
 from lamo_tui.bindings import PLACES, Key, keys_of
 from lamo_tui.store import Snapshot
@@ -37,8 +39,22 @@ class TopBar(Widget):
     auto_links = False
     DEFAULT_CSS = "TopBar { height: 1; dock: top; background: $panel; }"
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._line = Text()
+        self._counted: tuple[object, Counter[str]] = ((), Counter())
+
+    def show(self) -> None:
+        """Draw the line anew if it says something else now."""
+        if self.size.width and self._draw() != self._line:
+            self.refresh()
+
     def render(self) -> Text:
         """Draw the line."""
+        self._line = self._draw()
+        return self._line
+
+    def _draw(self) -> Text:
         app: LamoApp = self.app  # type: ignore[assignment]
         colours, width = app.colours, self.size.width
         line = Text(no_wrap=True, overflow="ellipsis")
@@ -59,8 +75,10 @@ class TopBar(Widget):
 
     def _right(self, snapshot: Snapshot, app: LamoApp) -> Text:
         colours, text = app.colours, Text()
-        counts = {state: sum(run.state == state for run in snapshot.runs) for state in ("running", "stalled", "paused")}
-        for state, count in counts.items():
+        if self._counted[0] is not snapshot.runs:
+            self._counted = (snapshot.runs, Counter(run.state for run in snapshot.runs))
+        for state in ("running", "stalled", "paused"):
+            count = self._counted[1][state]
             if count:
                 shown = f"{count} {state}  " if self.size.width >= 100 else f"{count}{LETTERS[state]} "
                 text.append(shown, colours.state(state))
@@ -70,7 +88,7 @@ class TopBar(Widget):
             gpu = f"GPU {stats.gpus[0].load:.0f}%" if stats.gpus and stats.gpus[0].load is not None else stats.gpu_note
             text.append(f"  cpu {stats.cpu:3.0f}%  {gpu}", colours.dim)
         if snapshot.listed and self.size.width >= 90:
-            text.append(time.strftime("  %H:%M:%S", time.localtime(snapshot.time)), colours.dim)
+            text.append(time.strftime("  %H:%M", time.localtime(snapshot.time)), colours.dim)
         return text
 
 
@@ -157,11 +175,17 @@ class LamoScreen(Screen[None]):
 
     def update(self, snapshot: Snapshot) -> None:
         """Show a snapshot; called for every tick while the screen is in view."""
-        self.query_one(TopBar).refresh()
+        self.query_one(TopBar).show()
         self.show_snapshot(snapshot)
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
         """Show what is new in the snapshot."""
+
+    def say(self, place: str, text: Text, *, grows: bool = False) -> None:
+        """Put another text into the `Static` at a place; `grows` where its height is that of the text."""
+        static = self.query_one(place, Static)
+        if static.content != text:
+            static.update(text, layout=grows)
 
     def recolour(self) -> None:
         """Draw again in other colours."""

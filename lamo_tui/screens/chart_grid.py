@@ -56,6 +56,9 @@ class ChartGrid(Container, can_focus=True):
         self._shown: list[str] = []
         self._looks: tuple[object, ...] = ()
         self._datas: list[RunData] = []
+        self._drawn: tuple[Sequence[Drawn], Palette] | None = None
+        self._filled: set[str] = set()
+        """Charts that show the newest data; those out of sight wait until they are seen."""
 
     def compose(self) -> ComposeResult:
         """Make one chart per plot; those without data stay hidden."""
@@ -97,11 +100,18 @@ class ChartGrid(Container, can_focus=True):
         if (looks, [id(data) for data in datas]) == (self._looks, [id(data) for data in self._datas]):
             return
         self._looks, self._datas = looks, datas
+        self._drawn, self._filled = (drawn, colours), set()
         wanted = {plot.name for data in datas for plot in plots_of(data)} or {plot.name for plot in plots_of(None)}
         self._arrange([chart.kind for chart in self.charts if chart.kind.name in wanted])
+        self._fill_seen()
+
+    def _fill_seen(self) -> None:
+        if self._drawn is None:
+            return
         for chart in self.charts:
-            if chart.kind.name in wanted:
-                self._fill(chart, drawn, colours)
+            if chart.display and chart.kind.name not in self._filled:
+                self._filled.add(chart.kind.name)
+                self._fill(chart, *self._drawn)
 
     def _fill(self, chart: GridChart, drawn: Sequence[Drawn], colours: Palette) -> None:
         series: list[Series] = []
@@ -145,6 +155,7 @@ class ChartGrid(Container, can_focus=True):
             chart.display = chart.kind.name in shown
             chart.set_class(chart.kind.name == self._chosen and len(shown) > 1, "chosen")
         self.styles.grid_size_columns = 1 if single else _columns_for(len(shown), columns)
+        self._fill_seen()
 
     def look_as(self, axis: str, level: int) -> None:
         """Take over axis and smoothing, as far as they exist."""

@@ -56,6 +56,7 @@ class MatrixScreen(LamoScreen):
         self.everything = False
         self.matrix: Matrix | None = None
         self._drawn: tuple[object, ...] = ()
+        self._runs: object = None
 
     def compose_body(self) -> ComposeResult:
         """Head, heat map, and the facts of a cell."""
@@ -75,7 +76,12 @@ class MatrixScreen(LamoScreen):
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
         """Draw the page anew when runs or choices have changed."""
-        state = (snapshot.runs, self.view, self.page, self.everything, self.colours, self.size)
+        looks = (self.view, self.page, self.everything, self.colours, self.size)
+        if snapshot.runs is self._runs and looks == self._drawn[1:]:
+            return
+        # a run that goes on changes every second, its score does not
+        scores_of = tuple((run.id, run.state, run.status.evaluations[-1:]) for run in snapshot.runs)
+        self._runs, state = snapshot.runs, (scores_of, *looks)
         if state == self._drawn:
             return
         self._drawn = state

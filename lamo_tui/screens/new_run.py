@@ -45,6 +45,7 @@ class NewRunScreen(LamoScreen):
         self.facts: DataFacts | None = None
         self.problem = ""
         self._facts_of: tuple[object, ...] = ()
+        self._known: tuple[object, ...] = ()
 
     def compose_body(self) -> ComposeResult:
         """The lists in a row, the outcome below."""
@@ -101,8 +102,11 @@ class NewRunScreen(LamoScreen):
         self._show_choice()
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
-        """The estimate may know more now."""
-        self._show_choice()
+        """The estimate may know more when runs came or ended."""
+        known = tuple((run.id, run.state) for run in snapshot.runs)
+        if known != self._known:
+            self._known = known
+            self._show_choice()
 
     def on_picker_picked(self, message: Picker.Picked) -> None:
         """Take over what was picked."""

@@ -29,6 +29,7 @@ class Preview(Vertical):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self._charts: ChartGrid | None = None
+        self._newest: tuple[Snapshot, dict[str, list[str]], Palette] | None = None
 
     def compose(self) -> ComposeResult:
         """Show facts; the charts come after the list is on the screen, as they need NumPy."""
@@ -45,6 +46,8 @@ class Preview(Vertical):
             await self.mount(self._charts, before="#preview-legend")
             for chart in self._charts.charts:
                 chart.can_focus = False
+            if self._newest is not None:
+                self._draw(self._charts, *self._newest)
 
     def show(
         self, snapshot: Snapshot, ids: Sequence[str], by_seed: bool, current: RunSummary | None, colours: Palette
@@ -53,14 +56,13 @@ class Preview(Vertical):
         groups = _groups(snapshot, ids, by_seed)
         self._say("#facts", _facts(current, self.size.width - 4, colours))
         self._say("#preview-legend", _legend(groups, self.size.width - 4, colours))
+        self._newest = snapshot, groups, colours
         if self._charts is not None:
             self._draw(self._charts, snapshot, groups, colours)
         elif snapshot.listed:
             self.call_after_refresh(self.load_charts)
 
-    def _draw(
-        self, charts: ChartGrid, snapshot: Snapshot, groups: dict[str, list[str]], colours: Palette
-    ) -> None:
+    def _draw(self, charts: ChartGrid, snapshot: Snapshot, groups: dict[str, list[str]], colours: Palette) -> None:
         from lamo_tui.screens.chart_grid import Drawn
 
         drawn = []

@@ -24,6 +24,12 @@ class Row:
 
     key: str
     draw: Callable[[int], Text]
+    mark: object = None
+    """Lines of one key and equal marks look alike; None looks like no other."""
+
+    def looks_like(self, other: Row) -> bool:
+        """Return whether both are drawn alike."""
+        return self.key == other.key and self.mark is not None and self.mark == other.mark
 
 
 class Rows(ScrollView, can_focus=True):
@@ -70,6 +76,7 @@ class Rows(ScrollView, can_focus=True):
     def set_rows(self, rows: Sequence[Row]) -> None:
         """Replace all rows; the cursor stays on the same key, or near where it was."""
         old, at_end = self.key, self._follow and self.at >= len(self.rows) - 1
+        before, place = self.rows, (self.at, self.scroll_offset.y)
         self.rows = rows
         if at_end:
             self.at = max(0, len(rows) - 1)
@@ -79,9 +86,21 @@ class Rows(ScrollView, can_focus=True):
         self.virtual_size = Size(self.size.width, len(rows))
         if at_end:
             self.scroll_to(y=max(0, len(rows) - self.size.height), animate=False)
-        self.refresh()
+        if len(before) != len(rows) or place != (self.at, self.scroll_offset.y):
+            self.refresh()
+        else:
+            self._refresh_changed(before)
         if self.key is not None and self.key != old:
             self.post_message(self.Moved(self, self.key))
+
+    def _refresh_changed(self, before: Sequence[Row]) -> None:
+        """Draw only those lines in view anew that look different now."""
+        top = self.scroll_offset.y
+        for index in range(top, min(len(self.rows), top + self.size.height)):
+            if not self.rows[index].looks_like(before[index]):
+                self.refresh_line(index)
+        if not self.rows:
+            self.refresh()
 
     def go(self, at: int) -> None:
         """Put the cursor on a row and bring it into view."""

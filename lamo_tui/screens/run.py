@@ -124,24 +124,22 @@ class RunScreen(AskingScreen):
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
         """Show what is new of the run."""
-        if self.lamo.opened is not None:
-            self.lamo.store.watch([self.lamo.opened])
+        if self.lamo.opened is not None and self.lamo.store.watch([self.lamo.opened]):
+            self.lamo.wake()
         run, data = self.run_summary(), self.data()
-        head = self.query_one("#run-head", Static)
         if run is None:
-            head.update(self._nothing(snapshot))
+            self.say("#run-head", self._nothing(snapshot))
             self.query_one(ChartGrid).show(None, self.colours)
             return
         width = max(20, self.size.width - 2)
-        head.update(run_panels.head(run, data, width, self.colours))
+        self.say("#run-head", run_panels.head(run, data, width, self.colours))
         self._announce(data)
         self.query_one(ChartGrid).show(data, self.colours)
         note, alerts = self.query_one(ChartGrid).describe(), len(data.alerts) if data is not None else 0
         tabs = run_panels.tabs(self.panels, self.panel, alerts, note, self.size.width, self.colours)
-        self.query_one("#panel-tabs", Static).update(tabs)
+        self.say("#panel-tabs", tabs)
         if self.query_one("#side").display:
-            side = self.query_one("#side", Static)
-            side.update(run_panels.system_text(run, data, snapshot.system, 48, self.colours))
+            self.say("#side", run_panels.system_text(run, data, snapshot.system, 48, self.colours))
         self._show_panel(run, data, snapshot)
 
     def _announce(self, data: RunData | None) -> None:
@@ -154,7 +152,7 @@ class RunScreen(AskingScreen):
         self._alerts[data.id] = len(data.alerts)
 
     def _nothing(self, snapshot: Snapshot) -> Text:
-        if not snapshot.listed:
+        if not snapshot.listed or snapshot.unread:
             return Text("looking for runs…", self.colours.dim)
         if self.lamo.opened is None:
             return Text("no run is open: press 1 for the list, n for a new run", self.colours.dim)
@@ -163,7 +161,7 @@ class RunScreen(AskingScreen):
     def _show_panel(self, run: RunSummary, data: RunData | None, snapshot: Snapshot) -> None:
         if self.panel == "system":
             text = run_panels.system_text(run, data, snapshot.system, self.size.width - 2, self.colours)
-            self.query_one("#panel-system", Static).update(text)
+            self.say("#panel-system", text, grows=True)
             return
         if self.panel not in _LISTS or data is None:
             return

@@ -79,6 +79,11 @@ class RunRow:
     age: float
     colours: Palette
 
+    @property
+    def mark(self) -> object:
+        """What differs when the line would look different."""
+        return self.run, self.selected, self.pinned, short_time(self.age), self.colours
+
     def draw(self, width: int) -> Text:
         """Draw the line."""
         line = Text(no_wrap=True)

@@ -22,8 +22,8 @@ from lamo_tui.store import Snapshot
 
 _OVERLAID = 6
 """More curves than this cannot be told apart."""
-_AGE_SECONDS = 5
-"""The ages in a list in which nothing happens are drawn anew this often."""
+_YOUNG = 600
+"""Seconds up to which ages are shown with their seconds."""
 _MEANT = 24
 """Runs of which means are taken at most."""
 
@@ -63,7 +63,8 @@ class RunsScreen(SteeringScreen):
     def show_snapshot(self, snapshot: Snapshot) -> None:
         """Draw the list anew; the cursor stays on its run."""
         width = self.query_one("#run-table", Rows).scrollable_content_region.width
-        moment = snapshot.time // _AGE_SECONDS
+        young = any(snapshot.time - run.created < _YOUNG for run in snapshot.runs[:1])
+        moment = snapshot.time // (5 if young else 30)
         chosen = (frozenset(self.selected), frozenset(self.pinned), self.order, self.query_text)
         marks = (*chosen, width, self.colours, moment)
         if snapshot.runs is not self._drawn[0] or marks != self._drawn[1]:
@@ -82,16 +83,17 @@ class RunsScreen(SteeringScreen):
         table.cursor_style = Style(bgcolor=self.colours.cursor)
         table.empty = "  no run fits the filter: esc clears it" if snapshot.runs else table.empty
         table.set_rows([self._row(run, snapshot.time) for run in ordered(runs, self.order, self.pinned)])
-        self.query_one("#table-head", Static).update(draw_head(width, self.order, self.colours))
+        self.say("#table-head", draw_head(width, self.order, self.colours))
 
     def _row(self, run: RunSummary, now: float) -> Row:
         row = RunRow(run, run.id in self.selected, run.id in self.pinned, now - run.created, self.colours)
-        return Row(run.id, row.draw)
+        return Row(run.id, row.draw, row.mark)
 
     def overlaid(self) -> list[str]:
         """Return the runs whose curves are shown: pinned, selected, and the one under the cursor."""
         here = self.query_one("#run-table", Rows).key
-        marked = [run.id for run in self.lamo.snapshot.runs if run.id in self.pinned | self.selected]
+        wanted = self.pinned | self.selected
+        marked = [run.id for run in self.lamo.snapshot.runs if run.id in wanted] if wanted else []
         shown = list(dict.fromkeys([*([here] if here else []), *marked]))[:_OVERLAID]
         if not self.by_seed:
             return shown
@@ -99,7 +101,8 @@ class RunsScreen(SteeringScreen):
         return [run.id for run in self.lamo.snapshot.runs if run.name in names][:_MEANT]
 
     def _watch(self) -> None:
-        self.lamo.store.watch(self.overlaid() if self.query_one(Preview).display else ())
+        if self.lamo.store.watch(self.overlaid() if self.query_one(Preview).display else ()):
+            self.lamo.wake()
 
     def _current(self) -> RunSummary | None:
         key = self.query_one("#run-table", Rows).key
@@ -115,7 +118,6 @@ class RunsScreen(SteeringScreen):
         """Show the curves of the run that the cursor went to."""
         if message.rows.id == "run-table":
             self._watch()
-            self.lamo.wake()
             preview = self.query_one(Preview)
             if preview.display:
                 preview.show(self.lamo.snapshot, self.overlaid(), self.by_seed, self._current(), self.colours)

@@ -29,6 +29,7 @@ MUTED = Paint("text", 0.62)
 FAINT = Paint("text", 0.32)
 GRID = Paint("text", 0.16)
 ACCENT = Paint("accent", bold=True)
+FOCUS = Paint("primary", bold=True)
 WARNING = Paint("warning")
 
 Run = tuple[str, Paint, Paint | None]

@@ -97,7 +97,7 @@ class ChartPicture(Drawn):
                 self.post_message(self.ScaleRefused(self, axis, reason))
                 ready = {}
         self._curves = [ready.get(id(one)) or make_curve(one, self.log_x, self.log_y) for one in self._series]
-        self.redraw()
+        self.redraw_changes()
 
     def set_references(self, references: Sequence[Reference]) -> None:
         """Show these horizontal lines."""

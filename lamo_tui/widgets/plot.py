@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from textual.color import Color
 
-from lamo_tui.widgets.cells import ACCENT, FAINT, GRID, MUTED, STRONG, Cells, Paint
+from lamo_tui.widgets.cells import FAINT, FOCUS, GRID, MUTED, STRONG, Cells, Paint
 from lamo_tui.widgets.legend import draw_head, draw_letters, draw_reference_labels
 from lamo_tui.widgets.plot_parts import (
     Layout,
@@ -69,7 +69,7 @@ def _draw_nothing(cells: Cells, plot: Plot, layout: Layout) -> None:
 
 
 def _draw_title(cells: Cells, plot: Plot, cursor: float | None) -> None:
-    ink = ACCENT if plot.focused else STRONG
+    ink = FOCUS if plot.focused else STRONG
     draw_head(cells, plot.title, ink, [curve.series for curve in plot.curves], cursor, plot.x_name, plot.x_kind)
 
 

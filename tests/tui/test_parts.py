@@ -13,6 +13,7 @@ from lamo_core.runs.reader import Series
 from lamo_tui import bindings, text
 from lamo_tui.alerts import AlertWatch
 from lamo_tui.app import LamoApp
+from lamo_tui.pace import LONGEST, SHORTEST, Rhythm
 from lamo_tui.picture import screen_text
 from lamo_tui.screens.rows import Rows
 from lamo_tui.settings import Settings, load_settings
@@ -237,3 +238,10 @@ async def test_an_error_of_an_action_becomes_a_sentence(tmp_path: Path, dashboar
         await pilot.press("p")
         await pilot.pause()
         assert any("no process works on it" in str(note.message) for note in pilot.app._notifications)
+
+
+def test_looks_become_rarer_the_more_they_cost_and_rare_while_nothing_runs() -> None:
+    cheap, dear = Rhythm(), Rhythm()
+    pauses = [(cheap.pause(0.001 * look, True), dear.pause(0.1 * look, True)) for look in range(20)]
+    assert pauses[-1] == (SHORTEST, LONGEST)
+    assert cheap.pause(0.02, False) == LONGEST
