@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from rich.style import Style
 from rich.text import Text
+from textual import events
 from textual.app import ComposeResult
 from textual.containers import Container
 from textual.screen import Screen
@@ -16,6 +17,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from lamo_tui.bindings import PLACES, Key, keys_of
+from lamo_tui.screens.too_small import TooSmall, fits
 from lamo_tui.store import Snapshot
 from lamo_tui.themes import LETTERS, Palette
 
@@ -152,7 +154,13 @@ class LamoScreen(Screen[None]):
         yield TopBar()
         with Container(id="body"):
             yield from self.compose_body()
+        yield TooSmall()
         yield KeyBar(self.PLACE)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Give way to a sentence where there is no room."""
+        room = fits(event.size.width, event.size.height)
+        self.query_one("#body").display, self.query_one(TooSmall).display = room, not room
 
     def compose_body(self) -> ComposeResult:
         """Yield what the screen shows."""

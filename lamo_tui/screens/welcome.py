@@ -28,6 +28,8 @@ FIRST_RUN = Choice(
     ),
 )
 """About a minute on two cores."""
+_ROOM = 22
+"""Rows from which on there is room for an introduction."""
 
 
 class WelcomeScreen(ModalScreen[None]):
@@ -49,11 +51,12 @@ class WelcomeScreen(ModalScreen[None]):
         key, dim = f"bold {app.colours.secondary}", app.colours.dim
         with Vertical(classes="dialog"):
             yield Static("Welcome to lamo", classes="title")
-            yield Static(
-                "Teach a language model to play from a little recorded play, and watch it learn.\n"
-                "Everything below works on this machine as it is: data and a small language model are included."
-            )
-            yield Static()
+            if app.size.height >= _ROOM:
+                yield Static(
+                    "Teach a language model to play from a little recorded play, and watch it learn.\n"
+                    "Everything below works on this machine as it is: data and a small language model are included."
+                )
+                yield Static()
             yield Static(
                 Text.assemble(
                     ("  1  ", key),

@@ -1,0 +1,26 @@
+"""What stands in place of a screen in a terminal that has no room for it."""
+
+from __future__ import annotations
+
+from rich.text import Text
+from textual.widget import Widget
+
+LEAST = (40, 12)
+"""Columns and rows below which no screen can be read."""
+
+
+class TooSmall(Widget):
+    """Says how large the terminal is and how large it must be; hidden where that is so."""
+
+    DEFAULT_CSS = "TooSmall { display: none; height: 1fr; content-align: center middle; text-align: center; }"
+
+    def render(self) -> Text:
+        """Draw the sentence."""
+        columns, rows = self.app.size
+        needed = f"lamo needs {LEAST[0]} x {LEAST[1]}"
+        return Text(f"{columns} x {rows} is too small\n{needed}\nenlarge the terminal, or q leaves", justify="center")
+
+
+def fits(columns: int, rows: int) -> bool:
+    """Return whether a screen can be read at this size."""
+    return columns >= LEAST[0] and rows >= LEAST[1]
