@@ -7,30 +7,48 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lamo_core.data.kitchen_controller import Manner, Script
+from lamo_core.data.kitchen_script import Manner, Script
 from lamo_core.data.recorded_vectors import EpisodeBuilder, VectorEpisode
 from lamo_core.tasks.kitchen import HORIZON, SUBTASKS, make_kitchen
 
-COMPLETE_NOISE = 0.015
-PARTIAL_NOISE = 0.06
-JITTER = 0.008
-"""Largest standard deviation of the noise on waypoints, in metres, of the partial set."""
-_SUBTASK_COUNTS = (0.2, 0.25, 0.25, 0.3)
+NOISE = {"complete": (0.2, 0.6), "partial": (0.2, 0.8)}
+"""Least and largest standard deviation of the pushes on actions."""
+JITTER = 0.025
+"""Largest standard deviation of what aims are off by, in metres."""
+SPEEDS = (0.8, 1.2)
+"""Least and largest factor on speeds in the air."""
+DETOUR = np.array([0.1, 0.08, 0.1])
+"""Farthest that the hand goes first, in metres either way; `_STRAIGHT` is the chance that it does not."""
+_STRAIGHT = 0.6
+_SUBTASK_COUNTS = (0.35, 0.3, 0.2, 0.15)
 """Chances of 1, 2, 3 and 4 subtasks in an episode of the partial set."""
 _USUAL_ORDER = 0.5
 """Chance that the subtasks of the partial set keep their usual order."""
+_GIVEN_UP = 0.3
+"""Chance that an episode of the partial set gives up its last subtask."""
+_PATIENCE = (10, 30)
+"""Least and most steps after which it does."""
 
 
 def draw_manner(kind: str, rng: np.random.Generator) -> Manner:
-    """Return what an episode of `complete` or `partial` data does and how clumsily."""
-    if kind == "complete":
-        return Manner(SUBTASKS, float(rng.uniform(0.0, COMPLETE_NOISE)), 0.0)
-    count = int(rng.choice(len(SUBTASKS), p=_SUBTASK_COUNTS)) + 1
-    chosen = rng.permutation(len(SUBTASKS))[:count]
-    if rng.random() < _USUAL_ORDER:
-        chosen = np.sort(chosen)
-    noise, jitter = rng.uniform(0.0, PARTIAL_NOISE), rng.uniform(0.0, JITTER)
-    return Manner(tuple(SUBTASKS[index] for index in chosen), float(noise), float(jitter))
+    """Return what an episode of `complete` or `partial` data does and how."""
+    subtasks: tuple[str, ...] = SUBTASKS
+    patience = 0
+    if kind == "partial":
+        chosen = rng.permutation(len(SUBTASKS))[: int(rng.choice(len(SUBTASKS), p=_SUBTASK_COUNTS)) + 1]
+        if rng.random() < _USUAL_ORDER:
+            chosen = np.sort(chosen)
+        subtasks = tuple(SUBTASKS[index] for index in chosen)
+        patience = int(rng.integers(_PATIENCE[0], _PATIENCE[1] + 1)) if rng.random() < _GIVEN_UP else 0
+    detour = np.zeros(3) if rng.random() < _STRAIGHT else rng.uniform(-DETOUR, DETOUR)
+    return Manner(
+        subtasks,
+        noise=float(rng.uniform(*NOISE[kind])),
+        jitter=float(rng.uniform(0.0, JITTER)),
+        speed=float(rng.uniform(*SPEEDS)),
+        detour=(float(detour[0]), float(detour[1]), float(detour[2])),
+        patience=patience,
+    )
 
 
 def observation_resolution() -> NDArray[np.float64]:

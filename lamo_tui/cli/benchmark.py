@@ -159,9 +159,13 @@ def recipes(
     presets = extreme_presets(only)
     if not presets:
         raise unknown_key(only, extreme_presets(), "preset with")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # ends the run, too, and deletes its folder
-    with progress() as report:
-        results = list(run_recipes(presets, RecipePlan(steps, tuple(setting or ()), minutes), report, out))
+    plan = RecipePlan(steps, tuple(setting or ()), minutes)
+    usual = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # ends the run as well and deletes its folder
+    try:
+        with progress() as report:
+            results = list(run_recipes(presets, plan, report, out))
+    finally:
+        signal.signal(signal.SIGTERM, usual)
     failed = [result.preset for result in results if not result.ok]
     if as_json:
         emit_json({"steps": steps, "results": [asdict(result) for result in results], "failed": failed})

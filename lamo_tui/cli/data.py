@@ -33,15 +33,21 @@ _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on st
 @app.command("list", epilog="Examples:  lamo data list   ·   lamo data list --json")
 def list_sets(as_json: _Json = False) -> None:
     """List the data sets on this machine, their size, and how much of them is unpacked."""
-    from lamo_core.data.sources.upkeep import all_sets
-    from lamo_tui.cli.output import emit_json, emit_table
+    from lamo_core.data.sources.upkeep import all_sets, size_on_disk, unfinished_downloads
+    from lamo_tui.cli.output import console, emit_json, emit_table
 
     rows = [_row(found) for found in all_sets()]
+    waiting = {name: sum(map(size_on_disk, paths)) for name, paths in unfinished_downloads().items()}
     if as_json:
-        emit_json({"sets": rows})
+        emit_json({"sets": rows, "unfinished": waiting})
         return
     columns = ("set", "source", "task", "episodes", "transitions", "mean return", "log", "unpacked")
     emit_table(columns, [_cells(row) for row in rows], right=columns[3:7], optional=("log", "source"))
+    for name, size in waiting.items():
+        console().print(
+            f"{name}: {file_size(size)} fetched so far; `lamo data get {name}` goes on, `lamo data rm {name}` deletes",
+            markup=False,
+        )
 
 
 def _row(found: AnySet) -> dict[str, Any]:
@@ -121,12 +127,21 @@ def verify(
 
 @app.command("rm", epilog="Examples:  lamo data rm breakout-medium   ·   lamo data rm hopper-medium-v2 --json")
 def remove(name: _Name, source: _Source = None, as_json: _Json = False) -> None:
-    """Delete the unpacked frames of a set that ships with lamo, which can be made again, or any other set."""
+    """Delete the unpacked frames of a set that ships with lamo, which can be made again, or any other set.
+
+    Deletes also what an interrupted `lamo data get` has fetched.
+    """
     from lamo_core.data.sources.locate import find_anywhere
-    from lamo_core.data.sources.upkeep import remove_set
+    from lamo_core.data.sources.upkeep import remove_set, remove_unfinished
+    from lamo_core.errors import UsageError
     from lamo_tui.cli.output import emit_json
 
-    freed = remove_set(find_anywhere(name, source))
+    freed = remove_unfinished(name)
+    try:
+        freed += remove_set(find_anywhere(name, source))
+    except UsageError:  # there is no whole set of that name
+        if not freed:
+            raise
     if as_json:
         emit_json({"set": name, "freed_bytes": freed})
     else:

@@ -146,7 +146,7 @@ def test_episode_that_does_not_come_back_is_named(own_assets: Path, columns: dic
 def test_unwritable_cache(tiny_set: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("LAMO_CACHE", str(tmp_path / "file" / "cache"))
-    with pytest.raises(StorageError, match="LAMO_CACHE"):
+    with pytest.raises(StorageError, match="LAMO_DATA"):
         open_data(DataConfig(set=tiny_set, ratio=0.01), TASK, 0)
 
 

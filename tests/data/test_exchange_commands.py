@@ -306,8 +306,14 @@ def test_ctrl_c_during_a_download_goes_on_at_the_next_call(published: Published,
     assert "Traceback" not in said
     have = part.stat().st_size
     assert 0 < have < len(content)
+    assert lamo_json("list")["unfinished"]["hopper-medium-v2"] >= have
     published.site.wrong.clear()
     published.site.requests.clear()
     assert lamo_json("get", "hopper-medium-v2")["episodes"] == 60
     assert published.site.requests == [(path, f"bytes={have}-")]
+    assert lamo_json("list")["unfinished"] == {}
+    part.with_name("kitchen-mixed-v0.hdf5.part").write_bytes(b"some")
+    assert lamo_json("rm", "kitchen-mixed-v0")["freed_bytes"] == 4
+    with pytest.raises(UsageError, match="there is no data set"):
+        lamo("rm", "kitchen-mixed-v0")
     shutil.rmtree(tmp_path / "data")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from lamo_core.data.sources.action_log import ActionLog, read_log
 from lamo_core.data.sources.bundled_vectors import collected_folder, open_vectors, vector_path, vector_set_names
 from lamo_core.data.sources.frame_file import FrameFile, read_frame_file
 from lamo_core.data.sources.frame_store import PackedEpisodes, frame_store
+from lamo_core.data.sources.received import read_card_file
 from lamo_core.data.sources.replay import Progress, replay_episodes
 from lamo_core.errors import DataError
 from lamo_core.places import assets_dir, data_dir
@@ -63,11 +63,10 @@ def lengths_and_returns(name: str) -> tuple[NDArray[np.int64], NDArray[np.float6
 
 def read_card(name: str) -> dict[str, Any]:
     """Return the data card of set `name`; raises `DataError` when it is damaged."""
-    try:
-        card: dict[str, Any] = json.loads(set_path(name).with_suffix(".json").read_text())
-    except (OSError, ValueError) as error:
-        raise DataError(f"the card of {name} cannot be read ({error}); install lamo again") from error
-    return card
+    path = set_path(name).with_suffix(".json")
+    shipped = not path.is_relative_to(collected_folder())
+    advice = "install lamo again" if shipped else f"delete it with `lamo data rm {name}` and collect it again"
+    return read_card_file(path, name, advice)
 
 
 def open_log(name: str) -> ActionLog:

@@ -110,6 +110,8 @@ def read_frame_file(path: Path, frames: int, frames_sha256: bytes) -> FrameFile 
     `frames` and `frames_sha256` are what the action log says; blocks check themselves when they are unpacked.
     """
     try:
+        if path.stat().st_size > 2 * FRAME_BYTES * (frames + BLOCK):  # no packing makes frames so much larger
+            return None
         content = path.read_bytes()
     except OSError:
         return None

@@ -52,18 +52,23 @@ class ReceivedSet:
 
     def card(self) -> dict[str, Any]:
         """Return the card; raises `DataError` when it is damaged."""
-        try:
-            with open(self.folder / CARD, "rb") as file:
-                card = json.loads(file.read(_MAX_CARD_BYTES))
-        except (OSError, ValueError, RecursionError) as error:
-            raise DataError(f"the card of {self.name} cannot be read; {again(self.source, self.name)}") from error
-        if not isinstance(card, dict) or not isinstance(card.get("task"), str):
-            raise DataError(f"the card of {self.name} is damaged; {again(self.source, self.name)}")
-        return card
+        return read_card_file(self.folder / CARD, self.name, again(self.source, self.name))
 
     def bytes(self) -> int:
         """Return the room that the set takes on the disk."""
         return sum(path.stat().st_size for path in self.folder.iterdir())
+
+
+def read_card_file(path: Path, name: str, advice: str) -> dict[str, Any]:
+    """Return the card of set `name`; raises a `DataError` that ends with `advice` when it is damaged."""
+    try:
+        with open(path, "rb") as file:
+            card = json.loads(file.read(_MAX_CARD_BYTES))
+    except (OSError, ValueError, RecursionError) as error:
+        raise DataError(f"the card of {name} cannot be read; {advice}") from error
+    if not isinstance(card, dict) or not isinstance(card.get("task"), str):
+        raise DataError(f"the card of {name} is damaged; {advice}")
+    return card
 
 
 def get_command(source: str, name: str) -> str:

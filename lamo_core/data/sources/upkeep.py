@@ -110,6 +110,35 @@ def remove_set(found: AnySet) -> int:
     return freed + (_remove_files(found.path) if found.source == "collected" else 0)
 
 
+def unfinished_downloads() -> dict[str, list[Path]]:
+    """Return by name what was fetched of sets that are not here yet; `lamo data get` goes on from there."""
+    found: dict[str, list[Path]] = {}
+    for path in sorted((data_dir() / "downloads").glob("*/*")):
+        name = path.name.replace("--", "/") if path.is_dir() else path.name.partition(".hdf5")[0]
+        found.setdefault(name, []).append(path)
+    return found
+
+
+def remove_unfinished(name: str) -> int:
+    """Delete what was fetched of a set that is not here yet; return the freed bytes. Raises `StorageError`."""
+    freed = 0
+    for path in unfinished_downloads().get(name, []):
+        freed += size_on_disk(path)
+        try:
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+        except OSError as error:
+            raise StorageError(f"could not delete {path}: {error.strerror or error}; delete it yourself") from error
+    return freed
+
+
+def size_on_disk(path: Path) -> int:
+    """Return the bytes of a file, or of the files in a folder."""
+    return sum(file.stat().st_size for file in (path.rglob("*") if path.is_dir() else [path]) if file.is_file())
+
+
 def _remove_files(path: Path) -> int:
     """Delete a set's file and its card."""
     freed = 0
