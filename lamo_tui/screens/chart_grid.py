@@ -200,7 +200,8 @@ class ChartGrid(Container, can_focus=True):
         chart.log_y = wanted
         if chart.log_y != wanted:
             raise UsageError(f"no logarithmic axis: {chart.kind.title} has no value above 0")
-        return f"{chart.kind.title}: {'logarithmic' if wanted else 'linear'} y axis"
+        kind = "linear" if not wanted else "logarithmic on both sides of 0" if chart.symmetric else "logarithmic"
+        return f"{chart.kind.title}: {kind} y axis"
 
     def toggle_log_x(self) -> str:
         """Switch the x axes of all charts."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from rich.style import Style
 from rich.text import Text
+from textual import events
 from textual.app import ComposeResult
 
 from lamo_tui.bindings import PLACES, bindings_of, keys_of
@@ -39,7 +40,7 @@ class HelpScreen(LamoScreen):
         """Fill it from the table."""
         self._fill()
 
-    def on_resize(self) -> None:
+    def on_resize(self, event: events.Resize) -> None:
         """Show the names of the keys where there is room."""
         self._fill()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from rich.text import Text
-from textual import work
+from textual import events, work
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.widgets import Static
@@ -153,7 +153,7 @@ class NewRunScreen(LamoScreen):
         width, height = data.content_size
         data.update(outcome.data_text(config, self.facts, self.problem, max(24, width), height, self.colours))
 
-    def on_resize(self) -> None:
+    def on_resize(self, event: events.Resize) -> None:
         """Draw in the new size, once the panels have theirs."""
         self.call_after_refresh(self._show_choice)
 

@@ -58,6 +58,8 @@ class ChartPicture(Drawn):
         self._references: list[Reference] = []
         self._curves: list[Curve] = []
         self._view = Viewport()
+        self.symmetric = False
+        """Whether the logarithmic y axis goes on below 0, as values that are not positive make it."""
         self.set_reactive(ChartPicture.title, title)
 
     # What is shown
@@ -96,7 +98,9 @@ class ChartPicture(Drawn):
                 self.set_reactive(ChartPicture.log_x if axis == "x" else ChartPicture.log_y, False)
                 self.post_message(self.ScaleRefused(self, axis, reason))
                 ready = {}
-        self._curves = [ready.get(id(one)) or make_curve(one, self.log_x, self.log_y) for one in self._series]
+        if self._find_symmetry():
+            ready = {}
+        self._curves = [ready.get(id(one)) or self._curve(one) for one in self._series]
         self.redraw_changes()
 
     def set_references(self, references: Sequence[Reference]) -> None:
@@ -118,6 +122,7 @@ class ChartPicture(Drawn):
             self.x_name,
             self.cursor_x,
             focused=self.has_focus,
+            symmetric=self.symmetric,
         )
 
     def picture(self, width: int, height: int) -> Cells:
@@ -166,6 +171,16 @@ class ChartPicture(Drawn):
 
     # Scales
 
+    def _curve(self, series: Series) -> Curve:
+        return make_curve(series, self.log_x, self.log_y, self.symmetric)
+
+    def _find_symmetry(self) -> bool:
+        """Find out whether values that are not positive need a place on a log axis; returns whether that is news."""
+        before = self.symmetric
+        parts = [part for one in self._series for part in (one.y, one.low) if part is not None]
+        self.symmetric = self.log_y and any(bool((part <= 0).any()) for part in parts)
+        return self.symmetric != before
+
     def _refusal(self, axis: str) -> str:
         """Return why the axis cannot be logarithmic, or nothing; no data refuse nothing."""
         values = [one.x if axis == "x" else one.y for one in self._series]
@@ -189,7 +204,8 @@ class ChartPicture(Drawn):
 
     def watch_log_y(self) -> None:
         """Take logarithms."""
-        self._curves = [make_curve(one, self.log_x, self.log_y) for one in self._series]
+        self._find_symmetry()
+        self._curves = [self._curve(one) for one in self._series]
         self.redraw()
 
     def watch_log_x(self) -> None:

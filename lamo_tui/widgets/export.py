@@ -16,7 +16,7 @@ import numpy as np
 from lamo_core.errors import MissingError, UsageError
 from lamo_core.files import write_atomically
 from lamo_tui.widgets.chart_picture import ChartPicture
-from lamo_tui.widgets.plot_parts import Plot, Shape, shapes_of, value_range, x_ticks, y_ticks
+from lamo_tui.widgets.plot_parts import Plot, Shape, on_axis, shapes_of, value_range, x_ticks, y_ticks
 from lamo_tui.widgets.raster import FloatArray
 from lamo_tui.widgets.viewport import Window
 
@@ -148,11 +148,11 @@ def _add_axes(drawing: Drawing, page: _Page, plot: Plot) -> None:
         drawing.words.append((page.x(place), HEIGHT - _BOTTOM + 20, label, _MUTED, "middle", 13))
     drawing.words.append((WIDTH / 2, HEIGHT - 8, plot.x_name, _MUTED, "middle", 13))
     for reference in plot.references:
-        value = math.log10(reference.y) if plot.log_y and reference.y > 0 else reference.y
-        if math.isfinite(value) and page.bottom <= value <= page.top and not (plot.log_y and reference.y <= 0):
-            ends = [(float(_LEFT), page.y(value)), (float(WIDTH - _RIGHT), page.y(value))]
+        at = on_axis(reference.y, plot.log_y, plot.symmetric)
+        if at is not None and page.bottom <= at <= page.top:
+            ends = [(float(_LEFT), page.y(at)), (float(WIDTH - _RIGHT), page.y(at))]
             drawing.lines.append((ends, reference.colour, 1.2, True))
-            drawing.words.append((_LEFT + 6, page.y(value) - 5, reference.name, reference.colour, "start", 12))
+            drawing.words.append((_LEFT + 6, page.y(at) - 5, reference.name, reference.colour, "start", 12))
 
 
 def _add_legend(drawing: Drawing, page: _Page, plot: Plot, shapes: list[Shape]) -> None:

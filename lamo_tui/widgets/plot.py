@@ -138,7 +138,7 @@ def _reference_rows(plot: Plot, layout: Layout, bottom: float, top: float) -> li
     """Return each reference with its row, and whether it is in view; others get the nearest edge."""
     rows = []
     for reference in plot.references:
-        value = on_axis(reference.y, plot.log_y)
+        value = on_axis(reference.y, plot.log_y, plot.symmetric)
         if value is not None:
             row = row_of(value, layout, bottom, top) if bottom <= value <= top else (-1 if value > top else 10**6)
             rows.append((reference, min(layout.height - 1, max(0, row)), bottom <= value <= top))

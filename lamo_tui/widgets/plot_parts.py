@@ -18,6 +18,7 @@ from lamo_tui.widgets.scales import (
     linear_ticks,
     log_ticks,
     nice_step,
+    symlog_ticks,
 )
 from lamo_tui.widgets.series import Curve, Reference
 from lamo_tui.widgets.viewport import Window
@@ -40,6 +41,8 @@ class Plot:
     cursor: float | None = None
     note: str = ""
     focused: bool = False
+    symmetric: bool = False
+    """Whether a logarithmic y axis goes on below 0."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,7 @@ def value_range(shapes: Sequence[Shape], plot: Plot) -> tuple[float, float] | No
         return None
     low, high = _widened(min(ends), max(ends))
     reach = 3 * (high - low)
-    for value in (on_axis(reference.y, plot.log_y) for reference in plot.references):
+    for value in (on_axis(reference.y, plot.log_y, plot.symmetric) for reference in plot.references):
         if value is not None and max(high, value) - min(low, value) <= reach:
             low, high = min(low, value), max(high, value)
     # Ends at round values keep still while the data move a little.
@@ -130,8 +133,10 @@ def _widened(low: float, high: float) -> tuple[float, float]:
     return low - half, high + half
 
 
-def on_axis(value: float, log: bool) -> float | None:
+def on_axis(value: float, log: bool, symmetric: bool = False) -> float | None:
     """Return a value in axis units; None if it has no place there."""
+    if log and symmetric and math.isfinite(value):
+        return math.copysign(math.log10(1 + abs(value)), value)
     if not math.isfinite(value) or (log and value <= 0):
         return None
     return math.log10(value) if log else max(-1e150, min(1e150, value))
@@ -142,6 +147,9 @@ def y_ticks(plot: Plot, bottom: float, top: float, count: int) -> list[tuple[flo
     if not plot.log_y:
         values = linear_ticks(bottom, top, count)
         return list(zip(values, format_ticks(values), strict=True))
+    if plot.symmetric:
+        places = [(on_axis(value, True, True), value) for value in symlog_ticks(bottom, top, count)]
+        return [(place, format_value(value)) for place, value in places if place is not None]
     return [(math.log10(value), format_value(value)) for value in log_ticks(bottom, top, count) if value > 0]
 
 

@@ -66,6 +66,21 @@ def log_ticks(low: float, high: float, count: int) -> list[float]:
     return values if len(values) > 1 else linear_ticks(10.0**low, 10.0**high, count)
 
 
+def symlog_ticks(low: float, high: float, count: int) -> list[float]:
+    """Return 0 and powers of ten of both signs between ends that are given as sign(v) log10(1 + |v|)."""
+    if not (math.isfinite(low) and math.isfinite(high)) or high <= low or count < 1:
+        return []
+    reach = min(300, math.ceil(max(abs(low), abs(high))))
+    step = max(1, math.ceil((high - low) / count))
+    powers = [10.0**power for power in range(0, reach + 1, step)]
+    values = [*(-power for power in reversed(powers)), 0.0, *powers]
+    inside = [value for value in values if low <= math.copysign(math.log10(1 + abs(value)), value) <= high]
+    if len(inside) > 1 or high - low > 1 or reach >= 300:
+        return inside
+    first, last = (math.copysign(10.0 ** abs(end) - 1, end) for end in (low, high))
+    return linear_ticks(first, last, count)
+
+
 def format_ticks(values: Sequence[float]) -> list[str]:
     """Write ticks with as many places as tell neighbours apart, and one unit (k, M, G) for all."""
     if not values:

@@ -74,16 +74,24 @@ class Curve:
     high: FloatArray | None
 
 
-def _tamed(values: FloatArray, log: bool) -> FloatArray:
+def _tamed(values: FloatArray, log: bool, symmetric: bool = False) -> FloatArray:
     with np.errstate(divide="ignore", invalid="ignore"):
-        values = np.log10(np.where(values > 0, values, np.nan)) if log else np.asarray(values, np.float64)
+        if log and symmetric:
+            values = np.copysign(np.log10(1.0 + np.abs(values)), values)
+        elif log:
+            values = np.log10(np.where(values > 0, values, np.nan))
+        else:
+            values = np.asarray(values, np.float64)
     if np.isinf(values).any():
         values = np.where(np.isinf(values), np.nan, values)
     return np.clip(values, -_LARGEST, _LARGEST)
 
 
-def make_curve(series: Series, log_x: bool, log_y: bool) -> Curve:
-    """Return `series` on straight axes; points without a finite x (or, on a log axis, a positive one) are left out."""
+def make_curve(series: Series, log_x: bool, log_y: bool, symmetric: bool = False) -> Curve:
+    """Return `series` on straight axes; points without a finite x (or, on a log axis, a positive one) are left out.
+
+    With `symmetric`, a log y axis goes on below 0: a value v lies at sign(v) log10(1 + |v|).
+    """
     length = min(len(series.x), len(series.y))
     x = _tamed(series.x[:length], log_x)
     order: slice | NDArray[np.intp] = slice(None)
@@ -96,7 +104,7 @@ def make_curve(series: Series, log_x: bool, log_y: bool) -> Curve:
     def ready(values: FloatArray | None) -> FloatArray | None:
         if values is None or len(values) < length:
             return None
-        return _tamed(values[:length][order], log_y)
+        return _tamed(values[:length][order], log_y, symmetric)
 
-    y = _tamed(series.y[:length][order], log_y)
+    y = _tamed(series.y[:length][order], log_y, symmetric)
     return Curve(series, x[order], y, ready(series.raw), ready(series.low), ready(series.high))

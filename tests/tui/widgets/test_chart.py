@@ -285,3 +285,17 @@ async def test_colours_follow_the_theme() -> None:
         light = app.chart.render_line(5)
         assert dark.text == light.text
         assert {segment.style for segment in dark} != {segment.style for segment in light}
+
+
+async def test_a_log_axis_goes_on_below_zero_where_values_do() -> None:
+    app = Stage()
+    async with app.run_test(size=(60, 12)) as pilot:
+        app.chart.set_series([Series("run", np.arange(5.0), np.array([-100.0, -1.0, 0.0, 10.0, 1000.0]), "#56b4e9")])
+        await pilot.press("y")
+        await pilot.pause()
+        assert app.chart.log_y
+        assert app.chart.symmetric
+        places = app.chart.plot().curves[0].y
+        np.testing.assert_allclose(places, [-np.log10(101), -np.log10(2), 0, np.log10(11), np.log10(1001)])
+        app.chart.set_series([line()])
+        assert not app.chart.symmetric

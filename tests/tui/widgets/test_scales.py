@@ -17,6 +17,7 @@ from lamo_tui.widgets.scales import (
     linear_ticks,
     log_ticks,
     nice_step,
+    symlog_ticks,
 )
 
 ANY = st.floats(allow_nan=True, allow_infinity=True)
@@ -98,3 +99,15 @@ def test_counts_and_durations() -> None:
         "2h05m",
         "3d04h",
     ]
+
+
+@given(st.floats(-300, 300), st.floats(1e-6, 300), st.integers(1, 12))
+def test_ticks_of_a_symmetric_log_axis_lie_in_order_within_it(low: float, span: float, count: int) -> None:
+    ticks = symlog_ticks(low, low + span, count)
+    assert ticks == sorted(ticks)
+    places = [math.copysign(math.log10(1 + abs(tick)), tick) for tick in ticks]
+    assert all(low - 1e-6 <= place <= low + span + 1e-6 for place in places)
+
+
+def test_a_symmetric_log_axis_has_zero_and_decades_of_both_signs() -> None:
+    assert symlog_ticks(-2.1, 3.1, 8) == [-100.0, -10.0, -1.0, 0.0, 1.0, 10.0, 100.0, 1000.0]
