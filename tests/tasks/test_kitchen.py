@@ -8,9 +8,10 @@ import pytest
 pytest.importorskip("gymnasium_robotics")
 
 from lamo_core.config import TaskConfig
-from lamo_core.data.collect_kitchen import draw_manner
-from lamo_core.data.kitchen_controller import Manner, Script
-from lamo_core.tasks.kitchen import POSITIONS, SUBTASKS, make_kitchen, subtasks_of
+from lamo_core.data.collect_kitchen import KitchenPlayer, draw_manner
+from lamo_core.data.kitchen_controller import Aim, HandController
+from lamo_core.data.kitchen_script import Manner, Script
+from lamo_core.tasks.kitchen import POSITIONS, SUBTASKS, make_kitchen
 from lamo_core.tasks.registry import get_task, make_batch
 
 
@@ -38,7 +39,7 @@ def test_a_solved_subtask_pays_once_although_it_stays_solved() -> None:
     observation, _ = environment.reset(seed=0)
     simulator = environment.unwrapped
     rng = np.random.default_rng(0)
-    script = Script(simulator.model, simulator.data, Manner(("slide cabinet",), 0.0, 0.0), rng)
+    script = Script(simulator.model, simulator.data, Manner(("slide cabinet",)), rng)
     rewards: list[float] = []
     solved: list[str] = []
     while (action := script.next_action(solved)) is not None:
@@ -55,14 +56,6 @@ def test_a_solved_subtask_pays_once_although_it_stays_solved() -> None:
     # The door is still open: the published data would have paid 1 at each of the last three steps too.
     assert abs(observation[28] - 0.37) < 0.3
     assert rewards[-3:] == [0.0, 0.0, 0.0]
-
-
-def test_mixed_pays_for_the_burner_and_not_for_the_cabinet() -> None:
-    mixed, partial = (make_kitchen(f"kitchen-{kind}").unwrapped for kind in ("mixed", "partial-v0"))
-    assert set(mixed.tasks_to_complete) - set(partial.tasks_to_complete) == {"bottom burner"}
-    assert set(partial.tasks_to_complete) - set(mixed.tasks_to_complete) == {"slide cabinet"}
-    assert subtasks_of("kitchen-partial-v0") == SUBTASKS
-    assert subtasks_of("atari-pong") == subtasks_of("kitchen-") == ()
 
 
 def test_the_joint_positions_and_velocities_come_first() -> None:
@@ -95,3 +88,40 @@ def test_positions_alone_are_part_of_the_state() -> None:
     finally:
         whole.close()
         positions.close()
+
+
+def test_a_hand_that_is_pushed_corrects_itself_and_solves_all_four() -> None:
+    player = KitchenPlayer("complete")
+    episode = player.play(4_000_000)
+
+    assert episode.noise > 0.2
+    assert episode.terminated
+    assert player.keeps(episode)
+    # The actions are recorded as they were played, in steps that compress well.
+    np.testing.assert_array_equal(episode.actions * 1024, np.round(episode.actions * 1024))
+
+
+def test_a_solved_subtask_is_skipped_and_patience_ends() -> None:
+    environment = make_kitchen()
+    environment.reset(seed=0)
+    simulator = environment.unwrapped
+    manner = Manner(("slide cabinet", "kettle"), patience=3)
+    script = Script(simulator.model, simulator.data, manner, np.random.default_rng(0))
+
+    played = 0
+    # The door is moved by hand, so that its subtask is over before it has begun.
+    simulator.data.joint("slide_cabinet").qpos[0] = 0.4
+    while (action := script.next_action(["slide cabinet"])) is not None:
+        environment.step(action.astype(np.float64))
+        played += 1
+    assert played == 3
+
+
+@pytest.mark.parametrize("start", [(-0.6, 0.3, 1.8), (-0.3, 0.45, 2.28), (-0.28, 0.08, 1.72)])
+def test_the_hand_goes_where_it_is_aimed(start: tuple[float, float, float]) -> None:
+    environment = make_kitchen()
+    environment.reset(seed=0)
+    controller = HandController(environment.unwrapped.model, environment.unwrapped.data)
+    for _ in range(22):
+        environment.step(controller.action(Aim(np.array(start), opened=True, speed=0.6)))
+    assert np.linalg.norm(controller.hand - np.array(start)) < 0.02
