@@ -218,6 +218,8 @@ class OptimConfig:
     """Share of the learning rate that the cosine ends on."""
     clip: float = 1.0
     """Largest gradient norm."""
+    ema_decay: float = 0.0
+    """What acts and is saved is the exponential moving average of the trained weights with this decay; 0 is none."""
     dropout_stops_at_first_eval: bool = False
     """The official Atari code never switches dropout back on after its first evaluation."""
 

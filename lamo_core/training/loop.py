@@ -66,9 +66,7 @@ def training_loop(session: Session, requests: Requests, evaluate: Evaluate, save
         yield Stopped(session.step, time.time(), reason="finished", message="")
 
 
-def _between_steps(
-    session: Session, requests: Requests, evaluate: Evaluate, save: Save
-) -> Iterator[Event]:
+def _between_steps(session: Session, requests: Requests, evaluate: Evaluate, save: Save) -> Iterator[Event]:
     config, last = session.config, session.step >= session.config.optim.steps
     if requests.stop or last:
         return
@@ -112,16 +110,15 @@ def _evaluation(
     start = time.perf_counter()
     session.policy.eval()
     try:
-        scores = evaluate(session, episodes)
+        with session.averaged():
+            scores = evaluate(session, episodes)
     except EvaluationStopped:
         return
     finally:
         if not session.config.optim.dropout_stops_at_first_eval:
             session.policy.train()
     session.evaluated_step = session.step
-    yield EvalDone(
-        session.step, time.time(), scores=tuple(scores), seconds=time.perf_counter() - start, final=final
-    )
+    yield EvalDone(session.step, time.time(), scores=tuple(scores), seconds=time.perf_counter() - start, final=final)
     best = max(score.mean for score in scores)
     if best > session.best_return:
         session.best_return = best
@@ -148,6 +145,8 @@ def _train_step(session: Session) -> StepDone:
     learner.optimiser.zero_grad(set_to_none=True)
     session.step += 1
     learner.settle(session.config, session.step)
+    if session.average:
+        session.average.update(session.step)
     clock.lap("optimiser")
     return StepDone(
         session.step,

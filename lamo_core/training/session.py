@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from lamo_core.model.hub import require_model
 from lamo_core.model.policy import Policy, PolicyStatistics
 from lamo_core.tasks.registry import Task, get_task
 from lamo_core.tasks.requirements import require_environment
+from lamo_core.training.averaging import WeightAverage, load_newest_weights, newest_weights
 from lamo_core.training.checkpoint import (
     Checkpoint,
     build_policy,
@@ -63,11 +65,16 @@ class Session:
     evaluated_step: int = -1
     """Last step whose evaluation is done, so that a resumed run neither repeats nor skips one."""
     best_return: float = -np.inf
+    average: WeightAverage | None = None
 
     @property
     def policy(self) -> Actor:
         """What acts."""
         return self.learner.policy
+
+    def averaged(self) -> AbstractContextManager[None]:
+        """Let the policy hold the average of its weights for a while, if the run keeps one."""
+        return self.average.applied() if self.average else nullcontext()
 
     def trainable(self) -> tuple[int, int]:
         """Return the numbers of trained parameters and of frozen ones."""
@@ -78,6 +85,8 @@ class Session:
 
     def checkpoint(self, *, training: bool = True) -> Checkpoint:
         """Return the session's state; without `training` only what acting needs."""
+        with self.averaged():
+            weights = trained_weights(self.policy)
         return Checkpoint(
             config=self.config,
             step=self.step,
@@ -85,7 +94,7 @@ class Session:
             backbone_hash=self.learner.backbone[1],
             statistics=self.policy.statistics,
             data=self.data,
-            weights=trained_weights(self.policy),
+            weights=weights,
             training=self._training_state() if training else None,
         )
 
@@ -98,6 +107,7 @@ class Session:
         return {
             **self.learner.state_dict(),
             "optimiser": self.learner.optimiser.state_dict(),
+            "newest_weights": newest_weights(self.policy) if self.average else None,
             "torch": torch.get_rng_state(),
             "cuda": torch.cuda.get_rng_state(self.device) if cuda else None,
             "evaluated_step": self.evaluated_step,
@@ -108,6 +118,8 @@ class Session:
         try:
             self.learner.optimiser.load_state_dict(state["optimiser"])
             self.learner.load_state_dict(state)
+            if state["newest_weights"] is not None:
+                load_newest_weights(self.policy, state["newest_weights"])
             torch.set_rng_state(state["torch"])
             if self.device.type == "cuda" and state["cuda"] is not None:
                 torch.cuda.set_rng_state(state["cuda"], self.device)
@@ -193,9 +205,7 @@ def _open(config: RunConfig, progress: Progress | None) -> tuple[Task, EpisodeSt
     return task, open_data(config.data, config.task, config.seed, progress)
 
 
-def _assemble(
-    config: RunConfig, task: Task, store: EpisodeStore, learner: Learner, device: torch.device
-) -> Session:
+def _assemble(config: RunConfig, task: Task, store: EpisodeStore, learner: Learner, device: torch.device) -> Session:
     returns = store.returns(config.data.rewards)
     targets = choose_targets(config.eval, returns)
     if not learner.policy.follows_targets:
@@ -218,6 +228,7 @@ def _assemble(
             "targets": list(targets),
         },
         targets=targets,
+        average=WeightAverage(learner.policy, config.optim.ema_decay) if config.optim.ema_decay else None,
     )
 
 
