@@ -23,8 +23,9 @@ INDEX_SECONDS = 1.0
 SYSTEM_SECONDS = 2.0
 _CALM_SECONDS = 5.0
 """How often the machine's load is read: while runs work, and while none does."""
-_LIST_SECONDS = 0.15
-"""Runs that are new are read for about so long at a time, the newest first: a large folder shows at once."""
+_FIRST_SECONDS, _NEXT_SECONDS = 0.1, 1.0
+"""Runs that are new are read for about so long at first, the newest before the others, and then at a time: a large
+folder shows at once, and is not drawn too often before it is complete."""
 _KEPT = 12
 """Runs that stay in memory after nobody watches them."""
 _POLL_SECONDS = 0.2
@@ -112,7 +113,8 @@ class RunStore:
         now = self._clock()
         due = now - self._listed_at >= INDEX_SECONDS or now < self._listed_at
         due = due or self._snapshot.unread > 0
-        runs = tuple(self._index.poll(_LIST_SECONDS)) if due else self._snapshot.runs
+        seconds = _NEXT_SECONDS if self._snapshot.listed else _FIRST_SECONDS
+        runs = tuple(self._index.poll(seconds)) if due else self._snapshot.runs
         if runs == self._snapshot.runs:
             runs = self._snapshot.runs  # the same object, so that screens see at once that nothing is new
         system = self._snapshot.system

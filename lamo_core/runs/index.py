@@ -132,16 +132,16 @@ class RunIndex:
     def poll(self, seconds: float | None = None) -> list[RunSummary]:
         """Return all runs, newest first; folders that hold no readable run.json are passed over.
 
-        With `seconds`, new runs are read for about so long: the newest ones first, the others at the next calls.
+        With `seconds` of processor time, new runs are read for about so long: the newest first, others at later calls.
         """
         names = self._list()
-        end = None if seconds is None else time.monotonic() + seconds
+        end = None if seconds is None else time.thread_time() + seconds
         found: list[RunSummary] = []
         known: dict[str, _Known] = {}
         # at least one that is new is read, the others may wait for the next call
         late = set([name for name in names if name not in self._seen][1:])
         for name in names:
-            if end is not None and name in late and time.monotonic() > end:
+            if end is not None and name in late and time.thread_time() > end:
                 continue
             late.discard(name)
             summary = self._summary(name)
