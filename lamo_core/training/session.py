@@ -257,8 +257,8 @@ def state_spread(deviations: NDArray[Any], *, floored: bool) -> NDArray[Any]:
     """Return what features (O,) are divided by: their standard deviations, but at least a share of the largest one.
 
     Without the floor only a division by zero is prevented, as published. With it, cloned behaviour errs less on
-    episodes that it has not seen: by 16 % on 0.5 % of Hopper and 1 to 3 % on the least data of HalfCheetah, Walker2d and
-    Reacher2d (four seeds each); most where many features hold little but sensor noise, as the kitchen's velocities.
+    episodes that it has not seen: by 16 % on 0.5 % of Hopper and 1 to 3 % on the least data of HalfCheetah, Walker2d
+    and Reacher2d (four seeds each); most where many features hold little but sensor noise, as the kitchen's velocities.
     """
     if not floored:
         return np.asarray(deviations + 1e-6)
