@@ -69,7 +69,9 @@ RUN = (
     Key("run.smoother", "plus,equals_sign", "smooth(1)", "smoother", "Smooth curves more; the raw line stays, dim.", 4),
     Key("run.rougher", "minus", "smooth(-1)", "rougher", "Smooth curves less.", 4),
     Key("run.raw", "0", "smooth(0)", "raw", "Show curves as they were recorded."),
-    Key("run.log-y", "y", "log_y", "log y", "Switch the chosen chart's y axis: linear, or logarithmic, also below 0.", 5),
+    Key(
+        "run.log-y", "y", "log_y", "log y", "Switch the chosen chart's y axis: linear, or logarithmic, also below 0.", 5
+    ),
     Key("run.x-axis", "x", "x_axis", "x axis", "Draw over steps, time, or windows seen.", 5),
     Key("run.log-x", "X", "log_x", "log x", "Switch the x axes between linear and logarithmic."),
     Key("run.follow", "f", "follow", "follow", "Keep the newest point in view.", 6),

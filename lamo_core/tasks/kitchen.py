@@ -27,7 +27,7 @@ _JOINTS = tuple(f"joint {index}" for index in range(1, 8))
 def _kitchen_task(kind: str, version: str = "") -> Task:
     return Task(
         name=f"kitchen-{kind}{version}",
-        title=f"Kitchen {kind}" + ("" if version else ", with velocities"),
+        title=f"Kitchen {kind}" + (", positions only" if version else ""),
         observation="vector",
         observation_shape=(len(POSITIONS) if version else 59,),
         action_kind="continuous",
