@@ -141,7 +141,8 @@ def test_every_method_trains_acts_saves_resumes_and_evaluates(
 
     policy, loaded, facts = load_policy(tmp_path / "whole" / "last.pt", CPU)
     assert (loaded, facts["step"]) == (config, 5)
-    assert torch.equal(decide(policy, kind), decide(session.policy, kind))
+    with session.averaged():
+        assert torch.equal(decide(policy, kind), decide(session.policy, kind))
 
     first = train(new_session(config), tmp_path / "parts", stop_after=3)
     torch.manual_seed(123)  # whatever happened to the generators meanwhile must not matter
