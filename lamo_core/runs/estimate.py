@@ -10,6 +10,7 @@ from typing import Any
 
 from lamo_core.config import RunConfig
 from lamo_core.methods import METHODS
+from lamo_core.presets import budget_minutes, resolve
 from lamo_core.runs.compare import flatten
 from lamo_core.runs.index import RunSummary
 from lamo_core.runs.status import this_host
@@ -63,6 +64,16 @@ def estimate(config: RunConfig, runs: Iterable[RunSummary]) -> Estimate | None:
     run, episodes = alike[0], _episodes(wanted, int(wanted["optim.steps"]), ended=True)
     assert run.status.rate is not None
     return Estimate(config.optim.steps / run.status.rate + episodes * _seconds_per_episode(run), run)
+
+
+def sized_for(preset: str, config: RunConfig) -> float | None:
+    """Return the seconds that a preset is sized for, for as many steps as are asked; None for other work than its."""
+    minutes, plain = budget_minutes(preset), resolve(preset).config
+    same = (config.method, config.model.backbone.removeprefix("random:"), config.optim.batch_size, config.model.context)
+    its = (plain.method, plain.model.backbone.removeprefix("random:"), plain.optim.batch_size, plain.model.context)
+    if minutes is None or same != its:
+        return None
+    return 60 * minutes * config.optim.steps / plain.optim.steps
 
 
 def disk_bytes(config: RunConfig, runs: Iterable[RunSummary]) -> int:

@@ -12,10 +12,10 @@ from typing import Any
 from lamo_core.config import RunConfig, field_names
 from lamo_core.errors import StorageError, UsageError
 from lamo_core.files import write_bytes
-from lamo_core.presets import Resolved, budget_minutes, resolve
+from lamo_core.presets import Resolved
 from lamo_core.runs.compare import flatten
 from lamo_core.runs.directory import ELSEWHERE, storage_error
-from lamo_core.runs.estimate import disk_bytes, estimate, memory_bytes
+from lamo_core.runs.estimate import disk_bytes, estimate, memory_bytes, sized_for
 from lamo_core.runs.index import RunSummary
 from lamo_core.runs.records import decode, encode
 from lamo_core.sweep.folder import SweepFolder
@@ -134,7 +134,7 @@ def _finished(runs: Sequence[RunSummary]) -> dict[str, str]:
 def _plan_run(item: Item, runs: Sequence[RunSummary], finished: Mapping[str, str]) -> PlannedRun:
     config = resolve_item(item).config
     known = estimate(config, runs)
-    budget = None if known else _budget(item, config)
+    budget = None if known else sized_for(item.preset, config)
     return PlannedRun(
         item=item,
         seconds=known.seconds if known else budget,
@@ -204,16 +204,6 @@ def _planned(values: Mapping[str, Any]) -> PlannedRun:
 
 def _tupled(values: Mapping[str, Any]) -> dict[str, Any]:
     return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
-
-
-def _budget(item: Item, config: RunConfig) -> float | None:
-    """Return the seconds that a preset is sized for, for as many steps as are asked; None for other work than its."""
-    minutes, plain = budget_minutes(item.preset), resolve(item.preset).config
-    same = (config.method, config.model.backbone.removeprefix("random:"), config.optim.batch_size, config.model.context)
-    its = (plain.method, plain.model.backbone.removeprefix("random:"), plain.optim.batch_size, plain.model.context)
-    if minutes is None or same != its:
-        return None
-    return 60 * minutes * config.optim.steps / plain.optim.steps
 
 
 def _identity(settings: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from rich.text import Text
 from lamo_core.config import RunConfig
 from lamo_core.evaluation.targets import targets_from_returns
 from lamo_core.methods import METHODS
-from lamo_core.runs.estimate import estimate
+from lamo_core.runs.estimate import disk_bytes, estimate, memory_bytes, sized_for
 from lamo_core.runs.index import RunSummary
 from lamo_core.seeds import shown_seeds
 from lamo_tui.choices import Choice, DataFacts, descriptions, differences, histogram_lines
@@ -56,7 +56,8 @@ def plan_text(
     words = [f"weight {weight:g}", f"from {config.language.source}"] if weight else ["no language loss"]
     text.append_text(paragraph("model", parts, width, dim))
     text.append_text(paragraph("work", work, width, dim))
-    text.append_text(paragraph("time", _time(config, runs, count), width, dim))
+    text.append_text(paragraph("time", _time(choice, config, runs), width, dim))
+    text.append_text(paragraph("needs", _needs(config, facts, runs, count), width, dim))
     text.append_text(paragraph("words", words, width, dim))
     return text.append("\n").append_text(_changes(choice, width, colours)) if height >= 16 else text
 
@@ -83,10 +84,13 @@ def _adapter(config: RunConfig) -> str:
     return words[model.adapter]
 
 
-def _time(config: RunConfig, runs: Sequence[RunSummary], count: int) -> list[str]:
-    known = estimate(config, runs)
+def _time(choice: Choice, config: RunConfig, runs: Sequence[RunSummary]) -> list[str]:
+    known, count = estimate(config, runs), len(choice.seeds)
     if known is None:
-        return ["unknown: no run like it here yet"]
+        budget = sized_for(choice.preset, config)
+        if budget is None:
+            return ["unknown: no run like it here yet"]
+        return [f"about {duration(budget)}", "by its preset, for two cores"]
     status = known.run.status
     together = f" each, {duration(count * known.seconds)} in all" if count > 1 else ""
     return [
@@ -94,6 +98,11 @@ def _time(config: RunConfig, runs: Sequence[RunSummary], count: int) -> list[str
         f"like {short_id(known.run.id)}: {rate(status.rate)} steps/s",
         status.device,
     ]
+
+
+def _needs(config: RunConfig, facts: DataFacts | None, runs: Sequence[RunSummary], count: int) -> list[str]:
+    memory = memory_bytes(config) + (facts.bytes if facts is not None else 0)
+    return [f"up to {size(memory)} of memory", f"{size(count * disk_bytes(config, runs))} of disk"]
 
 
 def data_text(

@@ -47,6 +47,7 @@ async def test_a_choice_shows_its_data_and_command_at_once(made_folder: Path, da
         assert "nothing differs from the preset" in text
         # the made-up run of the same preset tells the time
         assert "like k3f9: 4.35 steps/s" in text
+        assert "needs   up to" in text
         assert screen.facts is not None
         assert screen.facts.transitions == 9550
 
