@@ -18,6 +18,7 @@ MethodName = Literal[
     "lamo", "dt", "dt-wide", "wiki-rl", "bc", "filtered-bc", "cql", "iql", "td3+bc", "bcq", "nfq"
 ]
 ReturnInput = Literal["inclusive", "exclusive", "none"]
+WindowKind = Literal["full", "every-step"]
 LoraProjections = Literal["shared", "separate"]
 AttentionMixing = Literal["none", "heads"]
 ContextMode = Literal["sliding", "chunked"]
@@ -64,6 +65,9 @@ class DataConfig:
     state_scaling: Literal["floored", "published"] = "floored"
     """Features of vectors are divided by their spread in the data. `floored` takes at least a tenth of the largest, so
     that one that hardly moved in a small share of the data does not explode when it does."""
+    windows: WindowKind = "full"
+    """`full` windows hold an episode's first step once and a later one K times. With `every-step` each step is as often
+    a window's newest: with few updates the start of play is learned as well as the rest."""
     frame_shift: int = 0
     """Random shift in pixels of all frames of a window together (DrQ, Kostrikov et al. 2020); 0 is off. Centred
     frames are shifted after centring."""

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lamo_core.config import ReturnInput
+from lamo_core.config import ReturnInput, WindowKind
 from lamo_core.data.episodes import EpisodeStore, Frames, RewardKind
 
 STACK = 4
@@ -56,11 +56,13 @@ def returns_to_go(store: EpisodeStore, kind: ReturnInput, rewards: RewardKind) -
 
 
 class WindowSampler:
-    """Draws windows uniformly from all (episode, start) pairs with start in 0 … max(0, T - K).
+    """Draws windows uniformly: all `full` ones, or one that ends at each step.
 
-    A window that starts at T - K ends with the episode's last step; episodes shorter than K give one padded
-    window. `frame_shift` moves all frames of a window by the same random offset of up to that many pixels
-    (DrQ, Kostrikov et al. 2020), repeating the edge.
+    Full windows start at 0 … max(0, T - K) of an episode of T steps; one shorter than K gives one padded window. They
+    hold an episode's first step once and a later one K times, though play begins there. With `every-step` each step is
+    as often a window's newest, so early steps are learned with as few steps before them as a policy has when it plays.
+    `frame_shift` moves all frames of a window by the same random offset of up to that many pixels (DrQ, Kostrikov et
+    al. 2020), repeating the edge.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class WindowSampler:
         frame_shift: int,
         generator: np.random.Generator,
         values: bool = False,
+        windows: WindowKind = "full",
     ) -> None:
         """`values` adds rewards and ends to the windows, for those who learn values."""
         self._store = store
@@ -81,17 +84,21 @@ class WindowSampler:
         self._frame_shift = frame_shift
         self._generator = generator
         self._returns_to_go = returns_to_go(store, return_to_go, rewards) / np.float32(return_scale)
-        self._starts = np.cumsum(np.maximum(store.lengths - context, 0) + 1)
+        self._short = windows == "every-step"
+        self._counts = store.lengths if self._short else np.maximum(store.lengths - context, 0) + 1
+        self._ends = np.cumsum(self._counts)
         self._has_frames = not isinstance(store.observations, np.ndarray)
         self._rewards = store.rewards_of(rewards) / np.float32(return_scale) if values else None
 
     def sample(self, batch_size: int) -> WindowBatch:
         """Return the next `batch_size` windows."""
-        draws = self._generator.integers(0, self._starts[-1], batch_size)
-        episodes = np.searchsorted(self._starts, draws, side="right")
-        firsts = draws - np.concatenate([[0], self._starts])[episodes]
+        draws = self._generator.integers(0, self._ends[-1], batch_size)
+        episodes = np.searchsorted(self._ends, draws, side="right")
+        firsts, stops = draws - self._ends[episodes] + self._counts[episodes], self._store.lengths[episodes]
+        if self._short:
+            firsts, stops = np.maximum(firsts + 1 - self._context, 0), firsts + 1
         times_BK = firsts[:, None] + np.arange(self._context)
-        mask_BK = times_BK < self._store.lengths[episodes][:, None]
+        mask_BK = times_BK < stops[:, None]
         times_BK[~mask_BK] = 0
         steps_BK = self._store.offsets[episodes][:, None] + times_BK
         actions = self._store.actions[steps_BK]
@@ -138,7 +145,7 @@ class WindowSampler:
             values[~mask_BK] = 0
             return values
         times_BL = firsts[:, None] + np.arange(1 - STACK, self._context)
-        real_BL = (times_BL >= 0) & (times_BL < self._store.lengths[episodes][:, None])
+        real_BL = (times_BL >= 0) & (times_BL < (firsts + mask_BK.sum(1))[:, None])
         frames: Frames = self._store.observations.gather(np.where(real_BL, rows_B[:, None] + times_BL, -1))
         return frames
 

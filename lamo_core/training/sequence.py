@@ -47,6 +47,7 @@ class SequenceLearner:
             frame_shift=config.data.frame_shift,
             generator=numpy_stream(config.seed, "windows"),
             values=config.model.q_weight > 0,
+            windows=config.data.windows,
         )
         rate = config.optim.adapter_learning_rate
         self.optimiser = build_optimiser(policy, adapted, config.optim, rate=rate, labels=("embeddings", "trunk"))

@@ -17,7 +17,7 @@ def report(
         list[str] | None,
         typer.Argument(
             metavar="RUN",
-            help="Ids, beginnings of ids, paths, files of results, or `embedded`, the study that ships "
+            help="Ids, beginnings of ids, paths, files of results, or studies that ship "
             "[default: all finished runs].",
         ),
     ] = None,
@@ -62,8 +62,7 @@ def report(
     A file of results (--save-results) holds all that a report needs, without the runs; several files and runs join.
 
     Examples:  lamo report -f 'task:breakout' --update README.md   ·   lamo report --sweep last --out report   ·
-    lamo report --sweep last --save-results results.jsonl   ·   lamo report results.jsonl --out report   ·
-    lamo report embedded
+    lamo report --sweep last --save-results results.jsonl   ·   lamo report results.jsonl --out report
     """
     from lamo_core.errors import UsageError
     from lamo_core.runs.results import result_of
