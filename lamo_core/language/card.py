@@ -42,7 +42,7 @@ def write_card(
             "positions": backbone.positions,
             "vocabulary": config["vocab_size"],
             "parameters": sum(parameter.numel() for parameter in backbone.model.parameters()),
-            "weights": "float16",
+            "weights": config.get("weights", config.get("dtype", "float32")),
             "sha256": backbone.content_hash,
         },
         "corpus": {

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lamo_core.errors import DataError, UsageError
+from lamo_core.model.eight_bit import is_packed, read_packed
 from lamo_core.model.hub import RANDOM, Located, available_backbones, locate, shape_of
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ def next_token_loss(backbone: Backbone, ids_BT: Tensor) -> Tensor:
 
 
 def _config(described: dict[str, Any], name: str, dropout: float, attention_dropout: float) -> Any:
-    values = {key: value for key, value in described.items() if key not in ("dtype", "torch_dtype")}
+    values = {key: value for key, value in described.items() if key not in ("dtype", "torch_dtype", "weights")}
     family = values.pop("model_type")
     if family == "gpt2":
         from transformers.models.gpt2.configuration_gpt2 import GPT2Config
@@ -197,9 +198,12 @@ def _load(found: Located, config: Any) -> Any:
     level = logging.get_verbosity()
     logging.set_verbosity_error()  # no report of old buffers in the file that the model does not use
     try:
+        # from_pretrained takes a folder or weights in memory, not both
+        weights = read_packed(found.weights) if is_packed(found.config) else None
         model, report = _causal_class(config).from_pretrained(
-            str(found.folder),
+            None if weights is not None else str(found.folder),
             config=config,
+            state_dict=weights,
             dtype=torch.float32,
             use_safetensors=True,
             local_files_only=True,

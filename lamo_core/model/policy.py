@@ -99,6 +99,22 @@ class Policy(nn.Module):
         """Return the scaled returns to ask for at embedded states: those given, or the largest that were learned."""
         return returns_NT if self.maximum is None else self.maximum(states_NTD).to(returns_NT.dtype)
 
+    @property
+    def foretells(self) -> str:
+        """What `foretell` returns, in a few words; empty for a policy that learns nothing of the kind."""
+        return "value" if self.q_term is not None else "largest return" if self.maximum is not None else ""
+
+    def foretell(self, observations: Tensor) -> Tensor | None:
+        """Return what is learned (N,) of the rewards to come after observations, in the unit of returns.
+
+        That is the discounted value of the Q term, else the largest return that the data support.
+        """
+        head = self.q_term.v if self.q_term is not None else self.maximum
+        if head is None:
+            return None
+        states_ND = self.encode_observations(observations).float()
+        return head(states_ND).reshape(-1) * self.return_scale  # type: ignore[no-any-return]
+
     def encode_observations(self, observations: Tensor) -> Tensor:
         """Embed observations: (N, 4, 84, 84) uint8 stacks or (N, features) float32 to (N, D)."""
         if self.task.observation == "frames":

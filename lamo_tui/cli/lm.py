@@ -130,6 +130,27 @@ def card(
         typer.echo(line)
 
 
+@app.command(
+    "pack",
+    epilog="Examples:  lamo lm pack mini-markov small/mini-markov   ·   lamo lm pack models/books small/books --json",
+)
+def pack(
+    name: _Name,
+    out: Annotated[Path, typer.Argument(help="The folder to write.")],
+    as_json: _Json = False,
+) -> None:
+    """Write a GPT-2-shaped model again in eight bits, half the size of half precision; it loads as before."""
+    from lamo_core.model.eight_bit import write_packed
+    from lamo_core.model.hub import locate
+    from lamo_tui.cli.output import emit_json
+
+    size = write_packed(locate(name), out)
+    if as_json:
+        emit_json({"model": name, "folder": str(out), "bytes": size})
+    else:
+        typer.echo(f"{out}: {size / 1e6:.1f} MB of weights")
+
+
 def _tell(what: str, folder: Path, name: str, as_json: bool) -> None:
     from lamo_tui.cli.output import emit_json
 

@@ -114,3 +114,12 @@ def test_pretrain_takes_a_shape_and_keeps_a_model_by_name(pretrain_app: typer.Ty
     assert rows["mini-shuffled"]["command"].startswith("lamo pretrain books.txt --corpus shuffled --shape mini")
     for wrong in ([str(text)], [str(text), "--name", "a", "--out", "b"], [str(text), "--name", "../a"]):
         assert isinstance(RUNNER.invoke(pretrain_app, wrong).exception, UsageError)
+
+
+def test_pack_writes_a_model_that_loads(tmp_path: Path) -> None:
+    out = tmp_path / "small"
+    result = RUNNER.invoke(lm.app, ["pack", "mini", str(out), "--json"])
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["bytes"] < 5e6
+    assert json.loads(RUNNER.invoke(lm.app, ["show", str(out), "--json"]).stdout)["config"]["weights"] == "int8-rows"
+    assert isinstance(RUNNER.invoke(lm.app, ["pack", "mini", str(out)]).exception, UsageError)
