@@ -168,6 +168,7 @@ REPLAY = (
     Key("replay.target", "t", "target", "target", "Ask for another return from here on, also while it plays.", 2),
     Key("replay.more", "up", "arrow('up')", "ask more", "Ask for a little more; steers while you play yourself."),
     Key("replay.less", "down", "arrow('down')", "ask less", "Ask for a little less; steers while you play yourself."),
+    Key("replay.outlook", "v", "outlook", "value", "Draw the value that the policy expects, or the return so far.", 5),
     Key("replay.branch", "b", "branch", "branch", "Leave the track here: what follows is decided anew.", 3),
     Key("replay.undo", "u", "swap", "undo branch", "Go back to the track before the branch, and again."),
     Key("replay.control", "c", "control", "control", "Take the controls (arrows and space), or hand them back.", 2),

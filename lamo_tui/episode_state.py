@@ -29,6 +29,10 @@ class EpisodeState:
     targets: list[float] = field(default_factory=list)
     persons: list[int] = field(default_factory=list)
     lives: list[float] = field(default_factory=list)
+    asked: list[float] = field(default_factory=list)
+    """Return-to-go that the policy was given at each decision."""
+    foretold: list[float] = field(default_factory=list)
+    """What the policy foretells before each decision and after the last; NaN where nobody knows."""
     ghost: NDArray[np.float64] | None = None
     """Return before each decision of the track that was left at the last branching."""
     _earned: list[float] = field(default_factory=lambda: [0.0])
@@ -43,11 +47,25 @@ class EpisodeState:
         start = part["lives_from"]
         self.lives[start:] = part["lives"]
         del self._lost[bisect_left(self._lost, max(1, start)) :]
+        self._take_foretold(part)
         self._lost += [at for at in range(max(1, start), len(self.lives)) if self.lives[at] < self.lives[at - 1]]
+
+    def _take_foretold(self, part: Header) -> None:
+        start = part["foretold_from"]
+        self.foretold += [math.nan] * (start - len(self.foretold))
+        self.foretold[start:] = [math.nan if value is None else float(value) for value in part["foretold"]]
+
+    def _columns(self) -> tuple[tuple[str, list[Any]], ...]:
+        return (
+            ("rewards", self.rewards),
+            ("targets", self.targets),
+            ("persons", self.persons),
+            ("asked", self.asked),
+        )
 
     def _take_decisions(self, part: Header) -> None:
         start = part["from"]
-        for name, column in (("rewards", self.rewards), ("targets", self.targets), ("persons", self.persons)):
+        for name, column in self._columns():
             column[start:] = part[name]
         del self._earned[start + 1 :]
         for events in (self._paying, self._changes):
@@ -78,6 +96,31 @@ class EpisodeState:
     def returns(self) -> NDArray[np.float64]:
         """Return what has been earned before each decision and after the last, (T + 1,), in the policy's unit."""
         return np.array(self._earned)
+
+    @property
+    def foretells(self) -> str:
+        """What the policy foretells of the rewards to come, in a word or two; empty when it learns nothing of it."""
+        return str(self.frame.get("foretells", ""))
+
+    def outlook(self) -> NDArray[np.float64]:
+        """Return what is expected before each decision and after the last, (T + 1,); NaN where nobody knows.
+
+        Of a policy that foretells nothing it is the return-to-go that it is given.
+        """
+        if not self.foretells:
+            return np.array([*self.asked, self._asked_at_end()])
+        missing = [math.nan] * (self.length + 1 - len(self.foretold))
+        return np.array([*self.foretold, *missing][: self.length + 1])
+
+    def _asked_at_end(self) -> float:
+        if self.at == self.length:
+            return float(self.frame.get("asked", math.nan))
+        return self.targets[-1] - self._earned[-1]
+
+    def expected(self) -> float:
+        """Return the outlook at the playhead."""
+        outlook = self.outlook()
+        return float(outlook[min(self.at, len(outlook) - 1)])
 
     def lost_lives(self) -> list[int]:
         """Return the decisions in which a life was lost."""

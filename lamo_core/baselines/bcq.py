@@ -39,6 +39,7 @@ class BatchConstrainedQ(MarkovPolicy):
     """
 
     critics = ("q",)
+    foretells = "value"
 
     def __init__(
         self, task: Task, config: RunConfig, statistics: PolicyStatistics, pixels: PixelStatistics | None
@@ -56,12 +57,12 @@ class BatchConstrainedQ(MarkovPolicy):
         self.register_buffer("latents", _latents(_CANDIDATES, latent, torch.device("cpu")))
 
     def act(self, observations: Tensor) -> Tensor:
-        features_NF = self.features(observations)
-        features_CNF = features_NF.expand(_CANDIDATES, *features_NF.shape)
-        latents_CNZ = self.get_buffer("latents")[:, None].expand(-1, len(features_NF), -1)
-        actions_CNA = self._corrected(self.correction, features_CNF, self._generated(features_CNF, latents_CNZ))
-        best_N = self.q(features_CNF, actions_CNA)[0].argmax(0)
+        actions_CNA, values_CN = self._candidates(observations)
+        best_N = values_CN.argmax(0)
         return actions_CNA[best_N, torch.arange(len(best_N), device=best_N.device)]
+
+    def foretell(self, observations: Tensor) -> Tensor:
+        return self._candidates(observations)[1].amax(0)
 
     def losses(self, batch: TransitionBatch, step: int) -> dict[str, Tensor]:
         features_BF = self.features(batch.observations, batch.shifts)
@@ -80,6 +81,14 @@ class BatchConstrainedQ(MarkovPolicy):
     def follow(self) -> None:
         move(self.slow_q, self.q, self.value.target_rate)
         move(self.slow_correction, self.correction, self.value.target_rate)
+
+    def _candidates(self, observations: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the actions (C, N, A) that acting chooses among, and their values (C, N)."""
+        features_NF = self.features(observations)
+        features_CNF = features_NF.expand(_CANDIDATES, *features_NF.shape)
+        latents_CNZ = self.get_buffer("latents")[:, None].expand(-1, len(features_NF), -1)
+        actions_CNA = self._corrected(self.correction, features_CNF, self._generated(features_CNF, latents_CNZ))
+        return actions_CNA, self.q(features_CNF, actions_CNA)[0]
 
     def _imitation(self, features_BF: Tensor, actions_BA: Tensor) -> Tensor:
         mean_BZ, log_std_BZ = self.encoder(torch.cat([features_BF, actions_BA], -1)).chunk(2, dim=-1)

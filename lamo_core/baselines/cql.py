@@ -39,6 +39,7 @@ class ConservativeQ(MarkovPolicy):
     """
 
     critics = ("q",)
+    foretells = "value"
 
     def __init__(
         self, task: Task, config: RunConfig, statistics: PolicyStatistics, pixels: PixelStatistics | None
@@ -53,6 +54,10 @@ class ConservativeQ(MarkovPolicy):
 
     def act(self, observations: Tensor) -> Tensor:
         return self.actor(self.features(observations))  # type: ignore[no-any-return]
+
+    def foretell(self, observations: Tensor) -> Tensor:
+        features_NF = self.features(observations)
+        return self.q(features_NF, self.actor(features_NF)).amin(0)  # type: ignore[no-any-return]
 
     def losses(self, batch: TransitionBatch, step: int) -> dict[str, Tensor]:
         features_BF = self.features(batch.observations, batch.shifts)

@@ -47,6 +47,8 @@ class QuantileQ(MarkovPolicy):
     BCQ choose the next action with the learned critic and value it with the slow one (van Hasselt et al. 2016).
     """
 
+    foretells = "value"
+
     def __init__(
         self, task: Task, config: RunConfig, statistics: PolicyStatistics, pixels: PixelStatistics | None
     ) -> None:
@@ -60,6 +62,10 @@ class QuantileQ(MarkovPolicy):
     def act(self, observations: Tensor) -> Tensor:
         quantiles_NAM, imitation_NA = self.critic(observations)
         return self.epsilon_greedy(self._allowed(quantiles_NAM.mean(-1), imitation_NA))
+
+    def foretell(self, observations: Tensor) -> Tensor:
+        quantiles_NAM, imitation_NA = self.critic(observations)
+        return self._allowed(quantiles_NAM.mean(-1), imitation_NA).amax(-1)
 
     def losses(self, batch: TransitionBatch, step: int) -> dict[str, Tensor]:
         quantiles_BAM, imitation_BA = self.critic(batch.observations, batch.shifts)

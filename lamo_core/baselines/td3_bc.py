@@ -37,6 +37,7 @@ class Td3Bc(MarkovPolicy):
     """
 
     critics = ("q",)
+    foretells = "value"
 
     def __init__(
         self, task: Task, config: RunConfig, statistics: PolicyStatistics, pixels: PixelStatistics | None
@@ -50,6 +51,10 @@ class Td3Bc(MarkovPolicy):
 
     def act(self, observations: Tensor) -> Tensor:
         return torch.tanh(self.actor(self.features(observations)))
+
+    def foretell(self, observations: Tensor) -> Tensor:
+        features_NF = self.features(observations)
+        return self.q(features_NF, torch.tanh(self.actor(features_NF))).amin(0)  # type: ignore[no-any-return]
 
     def losses(self, batch: TransitionBatch, step: int) -> dict[str, Tensor]:
         features_BF = self.features(batch.observations, batch.shifts)

@@ -217,9 +217,12 @@ class ShownEpisode:
             self._bring(at)
             self._keep_context(pilot)
             pilot.see(self._observation, self.track.rows[at].asked, self._action_before(at))
+            self.track.foretell(at, pilot.foretold)
         self._bring(end)
         self._keep_context(pilot)
-        return pilot.see(self._observation, asked, self._action_before(end))
+        out_A = pilot.see(self._observation, asked, self._action_before(end))
+        self.track.foretell(end, pilot.foretold)
+        return out_A
 
     def _keep_context(self, pilot: Pilot) -> None:
         if pilot.fed and self.track.contexts.wants(pilot.fed):

@@ -6,6 +6,7 @@ Shape suffixes: A actions.
 from __future__ import annotations
 
 import copy
+import math
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,8 @@ class Pilot:
         self.discrete = policy.task.action_kind == "discrete"
         self.fed = 0
         """Steps of the episode that the context has seen."""
+        self.foretold = math.nan
+        """What the policy foretells where it saw last; NaN when it learns nothing of the kind."""
         self._context: Context = make_context(context, policy)
         self._device = next(policy.parameters()).device
         self._watch = watch_attention(policy)
@@ -44,11 +47,14 @@ class Pilot:
         `LamoError` when the outputs are no finite numbers.
         """
         with torch.inference_mode():
+            seen = torch.from_numpy(np.ascontiguousarray(observation[None])).to(self._device)
             out_NA = self._context.decide(
-                torch.from_numpy(np.ascontiguousarray(observation[None])).to(self._device),
+                seen,
                 torch.tensor([asked / self.policy.return_scale], dtype=torch.float32, device=self._device),
                 None if previous is None else self._action_tensor(previous),
             )
+            told_N = self.policy.foretell(seen)
+        self.foretold = math.nan if told_N is None else float(told_N[0])
         self.fed += 1
         out_A = np.asarray(out_NA[0].float().cpu().numpy())
         if not np.isfinite(out_A).all():
@@ -69,6 +75,11 @@ class Pilot:
         while len(self._drawn) <= at:
             self._drawn.append(self._stream.random())
         return int(draw_actions(chances_MA, np.array([self._drawn[at]]))[0]), chances_MA[0].astype(np.float32)
+
+    @property
+    def looks(self) -> bool:
+        """Whether it has attention to show."""
+        return self._watch is not None
 
     def attention(self) -> NDArray[np.float32] | None:
         """Return the attention (C, 3) of the newest decision over its context; None where there is none."""

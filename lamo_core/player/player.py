@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from lamo_core.errors import UsageError
 from lamo_core.player.opening import Opened, Opener, wanted_of
 from lamo_core.player.protocol import Header
 from lamo_core.player.saving import save_episode
-from lamo_core.player.showing import error_header, frame_header, opened_header
+from lamo_core.player.showing import Told, error_header, frame_header, opened_header
 
 Send = Callable[[Header, bytes], None]
 
@@ -34,8 +34,7 @@ class Side:
     """One of the episodes, and how much of it was told."""
 
     opened: Opened
-    sent: tuple[int, int] = (0, 0)
-    """Decisions and lives."""
+    sent: Told = field(default_factory=Told)
     held: Any = None
     """What a person holds; None is the task's rest."""
 
@@ -243,12 +242,13 @@ class Player:
     def _with_policy(self, side: Side) -> None:
         if side.opened.episode.pilot is None:
             self._opener.add_policy(side.opened, self._say)
+            side.sent = Told()  # what it foretells of the past is news
             if side.opened.policy_note:
                 self._send({"kind": "note", "text": side.opened.policy_note}, b"")
 
     def _cut(self, side: Side, change: Callable[[], bool]) -> None:
         if change():
-            side.sent = (0, 0)
+            side.sent = Told()
             self._send({"kind": "branched", "side": self.sides.index(side), "at": side.opened.episode.at}, b"")
         self._show()
 
@@ -272,7 +272,7 @@ class Player:
         for number, side in enumerate(self.sides):
             episode = side.opened.episode
             header = frame_header(number, episode, side.sent, side.held if side.held is not None else _rest(side))
-            side.sent = (len(episode.track), len(episode.track.lives))
+            side.sent = Told.all_of(episode.track)
             picture = episode.picture()
             header |= {"playing": self.playing, "speed": self.speed}
             header |= {"height": picture.shape[0], "width": picture.shape[1]}

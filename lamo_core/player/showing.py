@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,20 @@ from lamo_core.player.episode import ShownEpisode
 from lamo_core.player.opening import Opened
 from lamo_core.player.protocol import Header
 from lamo_core.player.track import Track
+
+
+@dataclass(frozen=True)
+class Told:
+    """How much of a track somebody was told already."""
+
+    decisions: int = 0
+    lives: int = 0
+    foretold: int = 0
+
+    @classmethod
+    def all_of(cls, track: Track) -> Told:
+        """Return that all of it was told."""
+        return cls(len(track), len(track.lives), len(track.foretold))
 
 
 def opened_header(side: int, opened: Opened) -> Header:
@@ -35,8 +51,8 @@ def opened_header(side: int, opened: Opened) -> Header:
     }
 
 
-def frame_header(side: int, episode: ShownEpisode, sent: tuple[int, int], held: Any) -> Header:
-    """Return what is seen at the playhead, and what is new of the track: decisions and lives from `sent` on.
+def frame_header(side: int, episode: ShownEpisode, sent: Told, held: Any) -> Header:
+    """Return what is seen at the playhead, and what is new of the track since `sent`.
 
     `held` is the action that a person holds.
     """
@@ -58,26 +74,32 @@ def frame_header(side: int, episode: ShownEpisode, sent: tuple[int, int], held: 
         "branched": episode.other is not None,
         "target": episode.target if row is None else row.target,
         "asked": episode.asked(),
+        "heeds": episode.pilot is None or episode.pilot.policy.follows_targets,
+        "looks": episode.pilot is not None and episode.pilot.looks,
+        "foretells": "" if episode.pilot is None else episode.pilot.policy.foretells,
         "earned": track.earned[at],
         "values": _rounded(None if source is None else source.values),
         "taken": taken if taken is None or episode.task.action_kind == "discrete" else _rounded(taken),
         "attention": _rounded(None if source is None else source.attention),
         "facts": episode.facts(),
-        "track": track_part(track, *sent),
+        "track": track_part(track, sent),
     }
 
 
-def track_part(track: Track, start: int, lives_start: int) -> Header:
-    """Return the columns of the track from decision `start` on, and the lives from `lives_start` on."""
-    rows = track.rows[start:]
+def track_part(track: Track, sent: Told) -> Header:
+    """Return what is new of the track."""
+    rows = track.rows[sent.decisions :]
+    foretold = track.foretold[sent.foretold :]
     return {
-        "from": start,
+        "from": sent.decisions,
         "rewards": [row.reward for row in rows],
         "asked": [round(row.asked, 4) for row in rows],
         "targets": [row.target for row in rows],
         "persons": [int(row.person) for row in rows],
-        "lives_from": lives_start,
-        "lives": track.lives[lives_start:],
+        "lives_from": sent.lives,
+        "lives": track.lives[sent.lives :],
+        "foretold_from": sent.foretold,
+        "foretold": [float(f"{value:.5g}") if math.isfinite(value) else None for value in foretold],
     }
 
 

@@ -5,6 +5,7 @@ Shape suffixes: A actions, C steps of the context.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Any, Literal
@@ -61,8 +62,16 @@ class Track:
     earned: list[float] = field(default_factory=lambda: [0.0])
     """Before each decision and after the last: what has been earned, in the unit of `Row.asked`."""
 
+    foretold: list[float] = field(default_factory=list)
+    """What the policy foretells of the rewards to come before each decision and after the last; NaN is unknown."""
+
     def __len__(self) -> int:
         return len(self.rows)
+
+    def foretell(self, at: int, value: float) -> None:
+        """Note what the policy foretells before decision `at`."""
+        self.foretold += [math.nan] * (at + 1 - len(self.foretold))
+        self.foretold[at] = value
 
     def add(self, row: Row, ended: Ending) -> None:
         """Put a decision at the end."""
@@ -79,6 +88,7 @@ class Track:
             games=self.games.until(at),
             contexts=self.contexts.until(at),
             earned=self.earned[: at + 1],
+            foretold=self.foretold[: at + 1],
         )
 
     def result(self, seed: int, noops: int) -> EpisodeResult:

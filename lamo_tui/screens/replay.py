@@ -126,6 +126,14 @@ class ReplayScreen(ReplayStage):
         """Play another episode: the next seed."""
         replay_keys.next_seed(self, by)
 
+    def action_outlook(self) -> None:
+        """Show what is expected in place of what was achieved, or back; both are in view where there is room."""
+        if self.has_class("-wide"):
+            self.notify("both timelines are in view", timeout=2)
+            return
+        self.toggle_class("-outlook")
+        self.call_after_refresh(self._redraw)
+
     def action_full(self) -> None:
         """Show the frame alone, or everything."""
         self.toggle_class("-full")

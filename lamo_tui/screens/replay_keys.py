@@ -28,6 +28,8 @@ _NUDGE = 0.05
 def nudge_target(screen: ReplayScreen, direction: int) -> None:
     """Ask for a little more or less, at least one point."""
     assert screen.chosen is not None
+    if not screen.chosen.get("heeds", True):
+        screen.notify("this policy ignores targets: it does the same whatever is asked for", timeout=3)
     target = float(screen.chosen.get("target", 0.0))
     step = max(1.0, float(f"{abs(target) * _NUDGE:.1g}"))
     screen.tell("target", side=screen.side, value=round(target + direction * step, 6))
@@ -39,7 +41,9 @@ def ask_target(screen: ReplayScreen) -> None:
     if state is None:
         return
     hints = [f"earned so far: {figure(float(state.get('earned', 0.0)))}"]
-    if state.about["targets"]:
+    if not state.get("heeds", True):
+        hints.append("this policy ignores targets: it does the same whatever is asked for")
+    elif state.about["targets"]:
         hints.append(f"the data suggest {', '.join(f'{value:g}' for value in state.about['targets'])}")
     if not state.get("over") and state.at < state.length:
         hints.append("the episode branches here; u goes back")

@@ -13,6 +13,7 @@ from textual.containers import Vertical
 from textual.widget import Widget
 
 from lamo_tui.episode_state import EpisodeState
+from lamo_tui.screens.replay_courses import expected_text
 from lamo_tui.text import figure, inked
 from lamo_tui.themes import Palette
 from lamo_tui.widgets.attention_strip import AttentionStrip
@@ -43,12 +44,15 @@ class ReplaySide(Vertical):
 
     def show(self, state: EpisodeState, name: str, dimension: int) -> None:
         """Show the newest frame of an episode; `name` tells two of them apart."""
-        entitle(self.query_one(ReturnGauge), f"{name}return")
+        heeded = state.get("heeds", True)
+        entitle(self.query_one(ReturnGauge), f"{name}return" + ("" if heeded else " · ignores targets"))
         target, earned, asked = (float(state.get(key, 0.0)) for key in ("target", "earned", "asked"))
         self.query_one(ReturnGauge).show(target, earned, asked)
         self._show_action(state, dimension)
         strip = self.query_one(AttentionStrip)
         strip.show(state.get("attention"), _no_attention(state))
+        # what never looks back needs no room for it
+        self.set_class(bool(state.get("live")) and not state.get("looks"), "-blind")
         facts = self.query_one(FactLines)
         if facts.display:
             facts.show(facts_of(state))
@@ -86,7 +90,7 @@ def _no_attention(state: EpisodeState) -> str:
     if state.get("over"):
         return "the episode is over"
     if state.about["recorded"] and not state.get("live"):
-        return "not recorded; b lets the policy go on"
+        return "no record of it; b goes on live"
     return "this policy does not look back" if state.get("values") is not None else "no policy here"
 
 
@@ -107,6 +111,8 @@ def facts_of(state: EpisodeState) -> list[tuple[str, str]]:
     lines.append((name, f"{sum(event < state.at for event in paid)} of {len(paid)}"))
     if lost:
         lines.append(("lives lost", f"{sum(event < state.at for event in lost)} of {len(lost)}"))
+    if state.foretells:
+        lines.append((state.foretells, expected_text(state)))
     entropy = state.entropy()
     if entropy is not None:
         lines.append(("undecided", f"{100 * entropy:.0f} %"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from typing import Any
 
 from textual import events
 from textual.app import ComposeResult
-from textual.containers import Container
+from textual.containers import Container, Horizontal
 from textual.message import Message
 from textual.widgets import Static
 
@@ -20,11 +21,12 @@ from lamo_tui.episode_state import EpisodeState
 from lamo_tui.pace import Pace
 from lamo_tui.player_link import Hear, Link
 from lamo_tui.screens.base import LamoScreen
+from lamo_tui.screens.replay_courses import course_of, outlook_of, outlook_title
 from lamo_tui.screens.replay_side import ReplaySide, entitle, head_text
 from lamo_tui.store import Snapshot
 from lamo_tui.text import figure
 from lamo_tui.widgets.pixel_view import PixelView
-from lamo_tui.widgets.timeline import Course, Timeline
+from lamo_tui.widgets.timeline import Timeline
 
 ATARI_PIXEL = 1.3
 """An Atari pixel's width over its height here: between square and the 1.8 of a television."""
@@ -74,12 +76,14 @@ class ReplayStage(LamoScreen):
             yield PixelView(id="frame-1")
             yield ReplaySide(id="side-0")
             yield ReplaySide(id="side-1")
-            yield Timeline(id="timeline")
+            with Horizontal(id="timelines"):
+                yield Timeline(id="timeline")
+                yield Timeline(id="outlook")
 
     def on_mount(self) -> None:
         """Say what may be done while nothing is open."""
+        self.query(Timeline).add_class("panel")
         self.query_one("#timeline").border_title = "return"
-        self.query_one("#timeline").add_class("panel")
         self._nothing()
 
     def _nothing(self) -> None:
@@ -209,18 +213,22 @@ class ReplayStage(LamoScreen):
             panel = self.query_one(f"#side-{side}", ReplaySide)
             if panel.display:
                 panel.show(self.states[side], name, dimension)
-        self._draw_timeline()
+        self._draw_timelines()
         self._draw_head()
 
-    def _draw_timeline(self) -> None:
-        timeline = self.query_one(Timeline)
-        if not self.states or not timeline.display:
+    def _draw_timelines(self) -> None:
+        if not self.states:
             return
         inks = ("accent",) if len(self.states) == 1 else self.colours.series[:2]
-        courses = [course_of(state, ink) for state, ink in zip(self.states, inks, strict=False)]
-        target = float(self.states[self.side].get("target", 0.0))
-        entitle(timeline, f"return · {figure(target)} asked")
-        timeline.show(courses, self.states[0].at, target)
+        pairs, chosen = list(zip(self.states, inks, strict=False)), self.states[self.side]
+        past, outlook = self.query_one("#timeline", Timeline), self.query_one("#outlook", Timeline)
+        if past.display:
+            target = float(chosen.get("target", 0.0))
+            entitle(past, f"return · {figure(target)} asked")
+            past.show([course_of(state, ink) for state, ink in pairs], self.states[0].at, target)
+        if outlook.display:
+            entitle(outlook, outlook_title(chosen))
+            outlook.show([outlook_of(state, ink) for state, ink in pairs], self.states[0].at, math.nan)
 
     def _draw_head(self) -> None:
         if not self.is_mounted:
@@ -253,7 +261,7 @@ class ReplayStage(LamoScreen):
                 panel = self.query_one(f"#side-{side}", ReplaySide)
                 name = f"{'AB'[side]} · " if len(self.states) == 2 else ""
                 panel.show(state, name, self.keys.dimension if self.keys is not None else 0)
-        self._draw_timeline()
+        self._draw_timelines()
         self._draw_head()
 
     def on_resize(self, event: events.Resize) -> None:
@@ -286,20 +294,6 @@ class ReplayStage(LamoScreen):
         """Give the player a command; without one there is nobody to tell."""
         if self.link is not None:
             self.link.send(do, **values)
-
-
-def course_of(state: EpisodeState, ink: str) -> Course:
-    """Return an episode as the timeline draws it."""
-    return Course(
-        state.returns(),
-        ink,
-        rewards=state.paid(),
-        losses=state.lost_lives(),
-        changes=state.changes(),
-        persons=state.persons,
-        ghost=state.ghost,
-        over=bool(state.get("ended")),
-    )
 
 
 NewPlayer = Callable[[Hear], Link]

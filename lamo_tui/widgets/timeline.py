@@ -28,7 +28,7 @@ class Course:
     """An episode as the timeline draws it."""
 
     returns: NDArray[np.float64]
-    """(T + 1,) before each decision and after the last."""
+    """(T + 1,) before each decision and after the last; NaN leaves a gap."""
     colour: str = "accent"
     rewards: Sequence[int] = ()
     """Decisions that paid."""
@@ -120,7 +120,8 @@ class Timeline(Drawn):
         shown = self._shown
         curves = [course.returns for course in shown.courses]
         curves += [course.ghost for course in shown.courses if course.ghost is not None]
-        low, high = min(0.0, *(float(curve.min()) for curve in curves)), max(float(curve.max()) for curve in curves)
+        known = np.concatenate([np.zeros(1), *(curve[np.isfinite(curve)] for curve in curves)])
+        low, high = float(known.min()), float(known.max())
         if math.isfinite(shown.target) and low <= shown.target <= _NEAR * max(high, 1e-9):
             high = max(high, shown.target)
         if high - low < 1e-9:
@@ -195,7 +196,8 @@ class Timeline(Drawn):
             return
         cells.write(bottom, column, "▲", ACCENT)
         label, end = f"{at}", f"{axes.end}"
-        after = column + 2 if column + 2 + len(label) < cells.width - len(end) - 1 else column - 1 - len(label)
-        cells.write(bottom, max(axes.left, after), label, STRONG)
-        if column < cells.width - len(end) - len(label) - 4:
-            cells.write(bottom, cells.width - len(end), end, MUTED)
+        right = cells.width - len(end)
+        behind = column + 2 + len(label) < right - 1
+        cells.write(bottom, max(axes.left, column + 2 if behind else column - 1 - len(label)), label, STRONG)
+        if column + 1 < right:
+            cells.write(bottom, right, end, MUTED)

@@ -69,6 +69,19 @@ def train(policy: MarkovPolicy, kind: str, steps: int) -> torch.Tensor:
         return policy.act(torch.from_numpy(START)[None])[0]
 
 
+def check_foretold(policy: MarkovPolicy) -> None:
+    """The state that pays is worth about what it pays, the one that does not is worth less than the start."""
+    with torch.inference_mode():
+        told = policy.foretell(torch.from_numpy(np.stack([BAD, START, GOOD])))
+    assert policy.foretells == "value"
+    assert told is not None
+    assert told.shape == (3,)
+    bad, start, good = told.tolist()
+    assert bad < start
+    assert bad + 0.3 < good
+    assert good == pytest.approx(1.0, abs=0.35)
+
+
 def config_of(method: str, **value: float) -> RunConfig:
     values = {"target_rate": 0.05, "quantiles": 5, **value}
     return RunConfig.from_dict({"method": method, "markov": {"width": 32, "layers": 2}, "value": values})
@@ -84,6 +97,7 @@ def test_discrete_methods_turn_right(method: str) -> None:
     assert right > 0.9 if method != "iql" else right > 0.75
     if method != "iql":
         assert right == pytest.approx(0.95)  # all but half of epsilon
+    check_foretold(policy)
 
 
 @pytest.mark.parametrize(
@@ -95,6 +109,7 @@ def test_continuous_methods_turn_right(method: str, kind: type[MarkovPolicy]) ->
     config = config_of(method, conservative_weight=0.1, temperature=10.0, perturbation=0.5)
     policy = kind(fork("continuous"), config, PolicyStatistics(1.0, 2), None)  # type: ignore[call-arg]
     assert float(train(policy, "continuous", 200)) > 0.15
+    check_foretold(policy)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from lamo_core.player.opening import replays_of
 from lamo_core.player.protocol import ProtocolError, read_message, write_message
 from lamo_core.runs.directory import RunDirectory
 from tests.player.conftest import Watched
-from tests.player.tiny import TARGET, make_checkpoint, tiny_config
+from tests.player.tiny import TARGET, make_checkpoint, make_run, tiny_config
 
 
 def test_it_tells_what_it_opened_and_shows_the_beginning(watched: Watched, tiny_run: RunDirectory) -> None:
@@ -76,6 +77,47 @@ def test_what_was_told_once_is_not_told_again(watched: Watched, tiny_run: RunDir
     assert watched.said("frame")["length"] == 1
     watched.do("swap")
     assert watched.said("frame")["length"] == 5
+
+
+@pytest.fixture
+def valued_run(tmp_path: Path) -> RunDirectory:
+    """Return a run of a policy that learns values, with a record of it."""
+    config = tiny_config()
+    return make_run(tmp_path / "runs", replace(config, model=replace(config.model, q_weight=0.1)))
+
+
+def test_what_a_policy_foretells_is_told_once(watched: Watched, valued_run: RunDirectory) -> None:
+    watched.do("open", source=str(valued_run.last_checkpoint))
+    watched.do("step", by=3)
+    frame = watched.said("frame")
+    assert (frame["foretells"], frame["track"]["foretold_from"]) == ("value", 1)
+    told = frame["track"]["foretold"]
+    assert len(told) == 3, "before decisions 1 and 2, and where it stands"
+    assert all(isinstance(value, float) for value in told)
+    watched.do("step", by=-2)
+    assert watched.said("frame")["track"]["foretold"] == []
+    watched.do("branch")
+    assert watched.said("frame")["track"]["foretold"][1] == pytest.approx(told[0], rel=1e-3), "of the same place"
+
+
+def test_a_policy_foretells_the_past_of_a_record(watched: Watched, valued_run: RunDirectory) -> None:
+    watched.do("open", source=str(replays_of(valued_run)[0]))
+    assert watched.said("frame")["foretells"] == ""
+    assert watched.said("frame")["track"]["foretold"] == []
+    watched.do("seek", to=5)
+    watched.do("take", on=True)
+    watched.do("take", on=False)
+    frame = watched.said("frame")
+    assert frame["foretells"] == "value"
+    assert None not in frame["track"]["foretold"]
+    assert len(frame["track"]["foretold"]) == 6
+
+
+def test_a_policy_without_values_foretells_nothing(watched: Watched, tiny_run: RunDirectory) -> None:
+    watched.do("open", source=str(tiny_run.last_checkpoint))
+    watched.do("step")
+    assert watched.said("frame")["foretells"] == ""
+    assert watched.said("frame")["track"]["foretold"] == [None]
 
 
 def test_a_person_holds_keys_and_hands_back(watched: Watched, tiny_run: RunDirectory) -> None:

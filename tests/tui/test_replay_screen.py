@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,7 @@ from lamo_tui.screens.rows import Rows
 from lamo_tui.screens.run import RunScreen
 from lamo_tui.screens.runs import RunsScreen
 from lamo_tui.screens.sources import Sources
+from lamo_tui.text import figure
 from lamo_tui.widgets.bars import ActionBars
 from lamo_tui.widgets.pixel_view import PixelView
 from lamo_tui.widgets.timeline import Timeline
@@ -91,7 +94,7 @@ async def test_scrubbing_reaches_every_place(record: Path, tmp_path: Path) -> No
         assert replay.at[0] == 240
         await replay.press("home")
         assert replay.at[0] == 0
-        timeline = replay.screen.query_one(Timeline)
+        timeline = replay.screen.query_one("#timeline", Timeline)
         await replay.pilot.click(Timeline, offset=(timeline.size.width // 2, 3))
         await replay.pilot.pause()
         assert 100 < replay.at[0] < 140
@@ -115,6 +118,46 @@ async def test_rewards_and_lost_lives_are_one_key_away(record: Path, tmp_path: P
         assert replay.at[0] == lost[0] + 1
         await replay.press("home", "N")
         assert replay.at[0] == 0
+
+
+async def test_what_the_policy_expects_is_drawn(tmp_path: Path) -> None:
+    config = tiny_config()
+    run = make_run(tmp_path / "runs", replace(config, model=replace(config.model, q_weight=0.1)))
+    async with replaying(run.path.parent, run.last_checkpoint) as replay:
+        for _ in range(4):
+            await replay.press("full_stop")
+        outlook = replay.screen.query_one("#outlook", Timeline)
+        assert not outlook.display
+        await replay.press("v")
+        state = replay.screen.states[0]
+        assert outlook.display
+        assert not replay.screen.query_one("#timeline").display
+        assert math.isfinite(state.expected())
+        assert f"value · {figure(state.expected())} from here" in screen_text(replay.app)
+        await replay.press("v")
+        assert not outlook.display
+
+
+async def test_both_timelines_are_in_view_where_there_is_room(record: Path, tmp_path: Path) -> None:
+    async with replaying(tmp_path, record, 200, 60) as replay:
+        text = screen_text(replay.app)
+        assert "return · 20 asked" in text
+        assert "to go · 20 asked; a record keeps no values" in text
+        await replay.press("n", "v")
+        assert "to go · 19 asked" in screen_text(replay.app)
+        assert "both timelines are in view" in replay.said()
+
+
+async def test_a_policy_that_ignores_targets_is_said_to(tmp_path: Path) -> None:
+    config = tiny_config()
+    run = make_run(tmp_path / "runs", replace(config, model=replace(config.model, return_to_go="none")))
+    async with replaying(run.path.parent, run.last_checkpoint) as replay:
+        assert "ignores targets" in screen_text(replay.app)
+        assert "this policy learns no values" not in screen_text(replay.app)
+        await replay.press("v", "t")
+        assert "this policy ignores targets: it does" in screen_text(replay.app)
+        await replay.press("escape")
+        assert "this policy learns no values" in screen_text(replay.app)
 
 
 async def test_another_target_is_asked_for_while_it_plays(runs: RunDirectory) -> None:
@@ -233,10 +276,10 @@ async def test_an_episode_is_kept_as_a_file(
 async def test_a_record_goes_on_with_its_runs_policy(runs: RunDirectory) -> None:
     async with replaying(runs.path.parent, replays_of(runs)[0]) as replay:
         assert replay.at == (0, 60)
-        assert "not recorded" in screen_text(replay.app)
+        assert "no record of it" in screen_text(replay.app)
         await replay.press("right", "b", "full_stop")
         assert replay.at == (11, 11)
-        assert "not recorded" not in screen_text(replay.app)
+        assert "no record of it" not in screen_text(replay.app)
 
 
 async def test_list_seed_full_and_back(runs: RunDirectory) -> None:
@@ -246,10 +289,10 @@ async def test_list_seed_full_and_back(runs: RunDirectory) -> None:
         await replay.press("R", "R")
         assert replay.screen.states[0].about["seed"] == 6
         await replay.press("f")
-        assert not replay.screen.query_one(Timeline).display
+        assert not replay.screen.query_one("#timelines").display
         assert "space" not in screen_text(replay.app)
         await replay.press("escape")
-        assert replay.screen.query_one(Timeline).display
+        assert replay.screen.query_one("#timelines").display
         await replay.press("g")
         assert "draws no pixels" in replay.said()
         await replay.press("l")
