@@ -54,6 +54,8 @@ class Heatmap(Drawn, can_focus=True):
         self._columns: tuple[str, ...] = ()
         self._scores: dict[tuple[str, str], Score] = {}
         self._at = (0, 0)
+        self._moved = False
+        """Whether somebody chose the place of the cursor."""
         self._first = (0, 0)
 
     @property
@@ -64,12 +66,26 @@ class Heatmap(Drawn, can_focus=True):
         return self._rows[self._at[0]], self._columns[self._at[1]]
 
     def show(self, rows: Sequence[str], columns: Sequence[str], scores: Mapping[tuple[str, str], Score]) -> None:
-        """Show a matrix; cells missing in `scores` are empty. The cursor stays where it is, if it can."""
+        """Show a matrix; cells missing in `scores` are empty.
+
+        The cursor stays on the cell that it was moved to; otherwise it is on the first that has something to show.
+        """
         state = tuple(rows), tuple(columns), dict(scores)
-        if state != (self._rows, self._columns, self._scores):
-            self._rows, self._columns, self._scores = state
-            self._at = (min(self._at[0], max(0, len(rows) - 1)), min(self._at[1], max(0, len(columns) - 1)))
-            self.redraw()
+        if state == (self._rows, self._columns, self._scores):
+            return
+        cell = self.cell
+        self._rows, self._columns, self._scores = state
+        self._moved = self._moved and cell is not None and cell[0] in rows and cell[1] in columns
+        if self._moved and cell is not None:
+            self._at = self._rows.index(cell[0]), self._columns.index(cell[1])
+        else:
+            self._at = self._first_filled()
+        self.redraw()
+
+    def _first_filled(self) -> tuple[int, int]:
+        places = ((row, column) for row in range(len(self._rows)) for column in range(len(self._columns)))
+        filled = (at for at in places if (self._rows[at[0]], self._columns[at[1]]) in self._scores)
+        return next(filled, (0, 0))
 
     def watch_has_focus(self, focused: bool) -> None:
         """Show where the keys go."""
@@ -84,6 +100,7 @@ class Heatmap(Drawn, can_focus=True):
         if self.cell is None:
             return
         at = (min(max(0, row), len(self._rows) - 1), min(max(0, column), len(self._columns) - 1))
+        self._moved = True
         if at != self._at:
             self._at = at
             self.redraw()

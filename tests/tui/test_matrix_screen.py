@@ -16,6 +16,7 @@ from lamo_tui.screens.matrix import MatrixScreen
 from lamo_tui.screens.new_run import NewRunScreen
 from lamo_tui.screens.rows import Rows
 from lamo_tui.screens.runs import RunsScreen
+from lamo_tui.widgets.heatmap import Heatmap
 from tests.tui.conftest import OpenDashboard, look
 from tests.tui.made_runs import make_run
 from tests.tui.test_pictures import SIZES, check
@@ -59,14 +60,14 @@ async def test_cells_are_means_over_seeds_with_intervals(compared: Path, dashboa
         text = screen_text(pilot.app)
         assert "Breakout" in text
         assert "1 running" in text
-        await pilot.press("right")
+        assert screen.query_one(Heatmap).cell == ("none", "1%"), "the first cell with runs"
         assert "3 finished; enter lists them, t adds a seed" in screen_text(pilot.app)
 
 
 async def test_enter_lists_the_runs_of_a_cell(compared: Path, dashboard: OpenDashboard) -> None:
     async with dashboard(compared) as pilot:
         await opened(pilot)
-        await pilot.press("right", "down", "enter")
+        await pilot.press("down", "enter")
         await look(pilot)
         screen = pilot.app.screen
         assert isinstance(screen, RunsScreen)
@@ -80,7 +81,7 @@ async def test_enter_lists_the_runs_of_a_cell(compared: Path, dashboard: OpenDas
 async def test_enter_on_an_empty_cell_sets_up_its_run(compared: Path, dashboard: OpenDashboard) -> None:
     async with dashboard(compared) as pilot:
         await opened(pilot)
-        await pilot.press("down", "enter")
+        await pilot.press("left", "down", "enter")
         await pilot.app.workers.wait_for_complete()
         await pilot.pause()
         screen = pilot.app.screen
@@ -106,8 +107,9 @@ async def test_axes_and_pages_change(compared: Path, dashboard: OpenDashboard) -
         assert "share of data" in screen_text(pilot.app)
         await pilot.press("v", "v")
         assert screen.page == "atari-pong"  # each axis keeps its page
-        await pilot.press("left_square_bracket", "a")
+        await pilot.press("left_square_bracket", "right", "a")
         assert screen.page == "atari-breakout"
+        assert screen.query_one(Heatmap).cell == ("none", "10%"), "where it was moved to"
         assert "no-pretraining" in screen_text(pilot.app)
 
 
@@ -118,7 +120,7 @@ async def test_one_more_seed_is_put_into_the_queue(
     monkeypatch.setattr(steering, "wait_for_device", lambda root: None)
     async with dashboard(root) as pilot:
         screen = await opened(pilot)
-        await pilot.press("right", "down", "t")
+        await pilot.press("down", "t")
         assert isinstance(pilot.app, LamoApp)
         pilot.app.store._listed_at = -float("inf")
         await look(pilot)
@@ -145,7 +147,6 @@ async def test_the_papers_number_stands_in_the_facts(tmp_path: Path, dashboard: 
     async with dashboard(root) as pilot:
         screen = await opened(pilot)
         assert screen.page == "mujoco-hopper"
-        await pilot.press("right")
         assert "paper, on its data: 52.0 ± 4.6, Table 3" in screen_text(pilot.app)
 
 
@@ -153,5 +154,4 @@ async def test_the_papers_number_stands_in_the_facts(tmp_path: Path, dashboard: 
 async def test_the_matrix_looks_as_it_did(size: tuple[int, int], compared: Path, dashboard: OpenDashboard) -> None:
     async with dashboard(compared, *size) as pilot:
         await opened(pilot)
-        await pilot.press("right")
         check("matrix", size, screen_text(pilot.app))

@@ -144,7 +144,8 @@ async def test_the_matrix_shows_means_and_intervals_and_tells_what_is_chosen() -
     app = Stage()
     async with app.run_test(size=(60, 12)) as pilot:
         app.matrix.show(["full", "no lm"], ["0.1%", "1%"], SCORES)
-        await pilot.press("right", "enter", "down")
+        assert app.matrix.cell == ("full", "1%"), "the first that is filled"
+        await pilot.press("left", "right", "enter", "down")
         picture = shown(app)
         assert "24.5" in picture
         assert "20–29" in picture
@@ -152,6 +153,7 @@ async def test_the_matrix_shows_means_and_intervals_and_tells_what_is_chosen() -
         await pilot.click(Heatmap, (9, 1))
         await pilot.click(Heatmap, (9, 1))
         assert app.told == [
+            ("moved", "full", "0.1%"),
             ("moved", "full", "1%"),
             ("chosen", "full", "1%"),
             ("moved", "no lm", "1%"),
