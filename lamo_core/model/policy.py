@@ -35,7 +35,8 @@ class PolicyStatistics:
     return_scale: float
     """Returns are divided by this."""
     max_timestep: int
-    """Largest timestep with an embedding; later ones share the last."""
+    """Steps of the data's longest episode. It has none with this timestep: it and later ones share the embedding of the
+    last that the data do have."""
     state_mean: tuple[float, ...] = ()
     state_std: tuple[float, ...] = ()
 
@@ -149,7 +150,8 @@ class Policy(nn.Module):
     def _timed(self, tokens_NTCD: Tensor, timesteps_NT: Tensor) -> Tensor:
         if self.embed_time is None:
             return self.embed_dropout(self.embed_norm(tokens_NTCD))  # type: ignore[no-any-return]
-        clipped_NT = timesteps_NT.clamp(max=self.statistics.max_timestep)
+        # the row after the last step is never trained, and the policy may outlive every episode of its data
+        clipped_NT = timesteps_NT.clamp(max=max(0, self.statistics.max_timestep - 1))
         time_NT1D = self.embed_time(clipped_NT).unsqueeze(2)
         if self.timestep_mode == "before-norm":
             return self.embed_dropout(self.embed_norm(tokens_NTCD + time_NT1D))  # type: ignore[no-any-return]

@@ -114,9 +114,15 @@ def test_right_padding_changes_neither_loss_nor_gradient(make_policy: MakePolicy
         torch.testing.assert_close(ours, other)
 
 
-def test_timesteps_beyond_the_table_share_its_last_row(make_policy: MakePolicy, windows: WindowBatch) -> None:
-    policy = make_policy().eval()
+def test_timesteps_that_the_data_do_not_reach_share_the_last_that_is_trained(
+    make_policy: MakePolicy, windows: WindowBatch
+) -> None:
+    policy = make_policy().eval()  # of episodes of 100 steps: their timesteps are 0 to 99
     with torch.no_grad():
-        last = policy(replace(windows, timesteps=torch.full_like(windows.timesteps, 100)))
-        beyond = policy(replace(windows, timesteps=torch.full_like(windows.timesteps, 10**6)))
+        before, last, beyond, far = (
+            policy(replace(windows, timesteps=torch.full_like(windows.timesteps, step)))
+            for step in (98, 99, 100, 10**6)
+        )
     assert torch.equal(last, beyond)
+    assert torch.equal(last, far)
+    assert not torch.equal(last, before)
