@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -108,6 +109,15 @@ def test_every_method_resolves_on_every_task_and_says_so() -> None:
             assert (resolved.config.method, resolved.origins["method"]) == (method, f"method {method}")
     config = resolve("mujoco-hopper-1pct", ["context-length-5"], method="td3+bc").config
     assert config.name == "mujoco-hopper-1pct-td3-bc+context-length-5"
+
+
+@pytest.mark.parametrize("rank", [4, 16, 64])
+def test_the_rank_of_adapters_changes_alone_and_not_their_scale(rank: int) -> None:
+    for preset in preset_names():
+        before, after = resolve(preset).config.model, resolve(preset, [f"lora-rank-{rank}"]).config.model
+        assert after.lora_rank == rank
+        assert after.lora_alpha / rank == before.lora_alpha / before.lora_rank, preset
+        assert replace(after, lora_rank=before.lora_rank, lora_alpha=before.lora_alpha) == before
 
 
 def test_a_method_lengthens_short_runs_and_knows_kinds_of_tasks() -> None:
