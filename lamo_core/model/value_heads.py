@@ -95,7 +95,8 @@ class QTerm(nn.Module):
             with torch.no_grad():
                 values_BKA = torch.stack([critic(states_BKD) for critic in self.slow]).amin(0)
             return (policy.softmax(-1) * values_BKA).sum(-1)
-        return self._values(self.slow, states_BKD, policy).amin(0)
+        # as environments clip them: critics know nothing of actions outside, and would draw the policy there
+        return self._values(self.slow, states_BKD, policy.clamp(-1, 1)).amin(0)
 
 
 class MaximumReturn(nn.Module):

@@ -116,6 +116,26 @@ def test_the_q_term_prefers_what_pays(discrete: bool) -> None:
     assert values.detach().mean() == pytest.approx(1.0, abs=0.25)
 
 
+def test_the_q_term_values_the_action_that_is_played() -> None:
+    torch.manual_seed(0)
+    term = QTerm(replace(HOPPER, actions=1), 4, ValueConfig())
+    states, mask = torch.randn(1, 3, 4), torch.ones(1, 3, dtype=torch.bool)
+    batch = WindowBatch(
+        states, torch.zeros(1, 3, 1), torch.zeros(1, 3), torch.zeros(1, 3), mask, None, torch.zeros(1, 3), ~mask
+    )
+
+    def term_at(action: float) -> tuple[float, bool]:
+        policy = torch.full((1, 3, 1), action, requires_grad=True)
+        loss = term.losses(states, policy, batch)["q"]
+        loss.backward()
+        assert policy.grad is not None
+        return loss.item(), bool(policy.grad.any())
+
+    assert term_at(3.0) == (term_at(1.0)[0], False)
+    assert term_at(-3.0) == (term_at(-1.0)[0], False)
+    assert term_at(0.5)[1]
+
+
 @pytest.mark.parametrize("over", [False, True])
 def test_the_q_terms_critic_learns_where_it_knows_what_follows(over: bool) -> None:
     """Three steps and one of padding, then four steps that the window cuts off."""
