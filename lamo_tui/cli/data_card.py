@@ -6,11 +6,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 _WIDTH = 44
+BESIDE_BARS = 30
+"""Columns that a line of the histogram needs beside its bar."""
 _MOST_POLICIES = 12
 
 
-def card_lines(card: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the lines of a data card."""
+def card_lines(card: Mapping[str, Any], bars: int = _WIDTH) -> Iterator[str]:
+    """Yield the lines of a data card; the longest bar of its histogram has `bars` columns."""
     yield f"{card['name']} · {card['task']}"
     counts = f"{card['episodes']:,} episodes, {card['transitions']:,} transitions"
     vectors = card.get("observation") == "vector"
@@ -19,7 +21,7 @@ def card_lines(card: Mapping[str, Any]) -> Iterator[str]:
     yield f"returns   {_figures(card['returns'])}"
     yield f"lengths   {_figures(card['lengths'])}"
     yield ""
-    yield from _histogram(card["histogram"])
+    yield from _histogram(card["histogram"], bars)
     yield ""
     if "origin" in card:
         yield from _origin_lines(card)
@@ -84,9 +86,9 @@ def _figures(summary: Mapping[str, float]) -> str:
     return f"mean {summary['mean']:,.5g} ± {summary['sd']:,.5g} sd · {named}"
 
 
-def _histogram(histogram: Mapping[str, list[float]]) -> Iterator[str]:
+def _histogram(histogram: Mapping[str, list[float]], bars: int) -> Iterator[str]:
     counts, edges = histogram["counts"], histogram["edges"]
     largest = max(counts) or 1
     for count, low, high in zip(counts, edges[:-1], edges[1:], strict=True):
-        bar = "█" * round(_WIDTH * count / largest) or ("▏" if count else "")
+        bar = "█" * round(bars * count / largest) or ("▏" if count else "")
         yield f"{low:>9,.4g} to {high:>8,.5g} │{bar} {count:g}"

@@ -237,11 +237,12 @@ class ChartGrid(Container, can_focus=True):
     def describe(self) -> str:
         """Return in words how the charts are drawn."""
         weight = SMOOTHING[self.level]
-        parts = [f"x {AXIS_TITLES[self.axis]}", f"smoothing {weight:g}" if weight else "raw"]
+        hidden = len(self._shown) - sum(bool(chart.display) for chart in self.charts)
+        parts = [f"{hidden} more: ]"] if hidden > 0 else []  # first, as it is what may not be cut off
+        parts += [f"x {AXIS_TITLES[self.axis]}", f"smoothing {weight:g}" if weight else "raw"]
         parts += ["log x"] if self.log_x else []
         parts += ["follows" if self.follows else "stays"]
-        hidden = len(self._shown) - sum(bool(chart.display) for chart in self.charts)
-        return " · ".join([*parts, *([f"{hidden} more: ]"] if hidden > 0 else [])])
+        return " · ".join(parts)
 
 
 def _columns_for(count: int, most: int) -> int:

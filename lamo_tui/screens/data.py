@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+import textwrap
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from rich.style import Style
 from rich.text import Text
-from textual import work
+from textual import events, work
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 
 from lamo_core.errors import LamoError
 from lamo_tui.bindings import bindings_of
-from lamo_tui.cli.data_card import card_lines
+from lamo_tui.cli.data_card import BESIDE_BARS, card_lines
 from lamo_tui.screens.base import LamoScreen
 from lamo_tui.screens.rows import Row, Rows
-from lamo_tui.text import fit
+from lamo_tui.text import fit, inked
 
 _MORE = "get more…"
 _HOW_TO_GET_MORE = """\
@@ -37,6 +39,9 @@ Data of your own
 
 Then train: lamo train --preset paper-NAME for published sets, --preset NAME --set data.set=SET for your own.
 """
+
+_BARS = 60
+"""Columns of the longest bar, where there is room."""
 
 Cards = dict[str, dict[str, Any] | str]
 """Set to its card, or to the sentence that says why there is none."""
@@ -100,18 +105,46 @@ class DataScreen(LamoScreen):
         if message.rows.id == "sets":
             self._show_card(message.key)
 
+    def on_resize(self, event: events.Resize) -> None:
+        """Break the card's lines anew."""
+        super().on_resize(event)
+        self.call_after_refresh(lambda: self._show_card(self.query_one("#sets", Rows).key))
+
     def _show_card(self, name: str | None) -> None:
-        card = self.cards.get(name or "")
-        lines = [card] if isinstance(card, str) else list(card_lines(card)) if card else []
-        lines = _HOW_TO_GET_MORE.splitlines() if name == _MORE else lines
         rows = self.query_one("#card", Rows)
+        width = max(20, rows.scrollable_content_region.width)
+        lines = list(_wrapped(self._lines_of(name, width), width))
         rows.set_rows([Row(f"{name}-{index}", self._line(index, line)) for index, line in enumerate(lines)])
         rows.action_edge(0)
 
+    def _lines_of(self, name: str | None, width: int) -> list[str]:
+        card = self.cards.get(name or "")
+        if name == _MORE:
+            return _HOW_TO_GET_MORE.splitlines()
+        if isinstance(card, str):
+            return [card]
+        return list(card_lines(card, max(8, min(_BARS, width - BESIDE_BARS)))) if card else []
+
     def _line(self, index: int, line: str) -> Callable[[int], Text]:
         style = Style(bold=True, color=self.colours.primary) if index == 0 else Style(color=self.colours.text)
-        return lambda width: Text(line, style)
+        text = inked(line, style)
+        if "│" in line:
+            bar = line.index("│") + 1
+            text.stylize(self.colours.primary, bar, bar + line.count("█") + line.count("▏"))
+        return lambda width: text
 
     def action_back(self) -> None:
         """Go back to the list of runs."""
         self.lamo.action_mode("runs")
+
+
+def _wrapped(lines: Sequence[str], width: int) -> Iterator[str]:
+    """Yield lines no longer than a width; what does not fit goes on below the first value."""
+    for line in lines:
+        yield from textwrap.wrap(line, width, subsequent_indent=_indent(line)) or [""]
+
+
+def _indent(line: str) -> str:
+    """Return the spaces under a line's label, such as `returns   mean 3`; a line of prose or an example has none."""
+    label = re.match(r"\S+( by)? {2,}|\s+", line)
+    return " " * (label.end() if label else 0)

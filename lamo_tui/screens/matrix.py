@@ -109,7 +109,8 @@ class MatrixScreen(LamoScreen):
         text.append(f"   {_plain(view.page)} ", dim).append(_titled(view.page, self.page), Style(bold=True))
         if self.page in pages:
             text.append(f"  {pages.index(self.page) + 1} of {len(pages)}", dim)
-        text.append("   normalised: 0 random play, 100 expert", dim)
+        scales = ("   normalised: 0 random play, 100 expert", "   0 random play, 100 expert", "   100 is expert")
+        text.append(next((scale for scale in scales if text.cell_len + len(scale) <= self.size.width), ""), dim)
         self.query_one("#matrix-head", Static).update(text)
 
     def _draw_cell(self) -> None:

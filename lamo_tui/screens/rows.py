@@ -130,12 +130,19 @@ class Rows(ScrollView, can_focus=True):
         return _strip(line, width, ground)
 
     def action_step(self, by: int) -> None:
-        """Move the cursor by lines."""
-        self.go(self.at + by)
+        """Move the cursor by lines; a text without one scrolls at once."""
+        self.go(self._edge_of_view(by) + by)
 
     def action_page(self, by: int) -> None:
         """Move the cursor by pages."""
-        self.go(self.at + by * max(1, self.size.height - 1))
+        self.go(self._edge_of_view(by) + by * max(1, self.size.height - 1))
+
+    def _edge_of_view(self, by: int) -> int:
+        """Return where moving starts from: the cursor, or the edge of the view where none is shown."""
+        if self._shows_cursor:
+            return self.at
+        top = self.scroll_offset.y
+        return top + self.size.height - 1 if by > 0 else top
 
     def action_edge(self, end: int) -> None:
         """Move the cursor to the first or the last row."""

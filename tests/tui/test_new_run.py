@@ -240,3 +240,18 @@ async def test_a_newcomer_can_look_at_a_recorded_run(tmp_path: Path, dashboard: 
         screen = pilot.app.screen
         assert isinstance(screen, RunScreen)
         assert run_ids(tmp_path / "runs") == [screen.lamo.opened]
+
+
+async def test_the_list_that_the_keys_are_in_has_room(made_folder: Path, dashboard: OpenDashboard) -> None:
+    async with dashboard(made_folder, 80, 24) as pilot:
+        await pilot.press("3")
+        await pilot.pause()
+        await pilot.app.workers.wait_for_complete()
+        await pilot.pause()
+        text = screen_text(pilot.app)
+        for title in ("task", "data", "method", "ablations", "variant", "device"):
+            assert f" {title} ─" in text
+        before = pilot.app.screen.query_one("#ablation").size.width
+        await pilot.press("tab", "tab", "tab")
+        await pilot.pause()
+        assert pilot.app.screen.query_one("#ablation").size.width > before

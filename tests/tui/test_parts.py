@@ -198,6 +198,28 @@ async def test_the_data_screen_shows_every_card(made_folder: Path, dashboard: Op
         assert "857 episodes, 1,040,177 transitions" not in screen_text(pilot.app)
 
 
+async def test_a_card_loses_nothing_in_a_small_terminal(made_folder: Path, dashboard: OpenDashboard) -> None:
+    async with dashboard(made_folder, 80, 24) as pilot:
+        await pilot.press("4")
+        await pilot.app.workers.wait_for_complete()
+        await pilot.pause()
+        card = pilot.app.screen.query_one("#card", Rows)
+        width = card.scrollable_content_region.width
+        lines = [row.draw(width).plain for row in card.rows]
+        assert max(map(len, lines)) <= width
+        assert "q95 308.8, max 428" in " ".join(" ".join(lines).split()), "the end of a long line"
+        assert any(line.endswith(" 228") for line in lines), "the number beside the longest bar"
+        shown = screen_text(pilot.app)
+        await pilot.press("tab", "down")
+        await pilot.pause()
+        assert card.scroll_offset.y == 1, "a text without a cursor scrolls at once"
+        assert screen_text(pilot.app) != shown
+        await pilot.resize_terminal(160, 50)
+        await pilot.pause()
+        await pilot.pause()
+        assert any("q95 308.8, max 428" in row.draw(200).plain for row in card.rows), "broken anew"
+
+
 async def test_the_data_screen_shows_what_was_fetched_and_imported(
     made_folder: Path, dashboard: OpenDashboard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
