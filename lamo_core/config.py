@@ -18,7 +18,7 @@ MethodName = Literal[
     "lamo", "dt", "dt-wide", "wiki-rl", "bc", "filtered-bc", "cql", "iql", "td3+bc", "bcq", "nfq"
 ]
 ReturnInput = Literal["inclusive", "exclusive", "none"]
-WindowKind = Literal["full", "every-step"]
+WindowKind = Literal["full", "every-step", "every-start"]
 LoraProjections = Literal["shared", "separate"]
 AttentionMixing = Literal["none", "heads"]
 ContextMode = Literal["sliding", "chunked"]
@@ -67,7 +67,8 @@ class DataConfig:
     that one that hardly moved in a small share of the data does not explode when it does."""
     windows: WindowKind = "full"
     """`full` windows hold an episode's first step once and a later one K times. With `every-step` each step is as often
-    a window's newest: with few updates the start of play is learned as well as the rest."""
+    a window's newest: with few updates the start of play is learned as well as the rest. With `every-start` each step
+    is as often a window's first, and windows at the end of an episode are short (the paper's MuJoCo code)."""
     frame_shift: int = 0
     """Random shift in pixels of all frames of a window together (DrQ, Kostrikov et al. 2020); 0 is off. Centred
     frames are shifted after centring."""
@@ -99,6 +100,9 @@ class ModelConfig:
     token alone can be set aside (after the mixture of attention of Zhao et al. 2025); at first all weigh the same."""
     embedding: Literal["mlp", "linear"] = "mlp"
     """`mlp` is the paper's residual non-linear embedding (§4.2), `linear` that of Decision Transformer."""
+    head: Literal["as-embedding", "linear"] = "as-embedding"
+    """The action head: two layers beside `mlp` embeddings (the paper's MuJoCo code), or one in any case (its Atari
+    code)."""
     frames: Literal["centred", "scaled"] = "centred"
     """`centred` subtracts the data's mean frame, divides by the spread around it and starts the network
     orthogonally, so that what moves stands out; `scaled` divides by 255 and keeps PyTorch's start (published)."""
@@ -111,6 +115,8 @@ class ModelConfig:
     """Dropout on the embedded trajectory tokens alone (Robust Decision Transformer, Xu et al. 2025)."""
     timestep: Literal["after-norm", "before-norm", "none"] = "after-norm"
     """Where the timestep embedding joins: after the norm (the paper's MuJoCo code), before it (its Atari code)."""
+    timestep_std: float = 0.02
+    """Standard deviation of timestep embeddings before training; published code has 1, as much as what they join."""
     trunk_positions: bool = True
     """Whether the language model's own position embeddings are added to trajectory tokens (official Atari: yes)."""
     logits: Literal["plain", "tanh"] = "plain"

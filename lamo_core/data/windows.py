@@ -56,11 +56,12 @@ def returns_to_go(store: EpisodeStore, kind: ReturnInput, rewards: RewardKind) -
 
 
 class WindowSampler:
-    """Draws windows uniformly: all `full` ones, or one that ends at each step.
+    """Draws windows uniformly: all `full` ones, one that ends at each step, or one that begins there.
 
     Full windows start at 0 … max(0, T - K) of an episode of T steps; one shorter than K gives one padded window. They
     hold an episode's first step once and a later one K times, though play begins there. With `every-step` each step is
     as often a window's newest, so early steps are learned with as few steps before them as a policy has when it plays.
+    With `every-start` each step is as often a window's first; what follows it in the episode is all that there is.
     `frame_shift` moves all frames of a window by the same random offset of up to that many pixels (DrQ, Kostrikov et
     al. 2020), repeating the edge.
     """
@@ -84,8 +85,8 @@ class WindowSampler:
         self._frame_shift = frame_shift
         self._generator = generator
         self._returns_to_go = returns_to_go(store, return_to_go, rewards) / np.float32(return_scale)
-        self._short = windows == "every-step"
-        self._counts = store.lengths if self._short else np.maximum(store.lengths - context, 0) + 1
+        self._newest_drawn = windows == "every-step"
+        self._counts = np.maximum(store.lengths - context, 0) + 1 if windows == "full" else store.lengths
         self._ends = np.cumsum(self._counts)
         self._has_frames = not isinstance(store.observations, np.ndarray)
         self._rewards = store.rewards_of(rewards) / np.float32(return_scale) if values else None
@@ -95,7 +96,7 @@ class WindowSampler:
         draws = self._generator.integers(0, self._ends[-1], batch_size)
         episodes = np.searchsorted(self._ends, draws, side="right")
         firsts, stops = draws - self._ends[episodes] + self._counts[episodes], self._store.lengths[episodes]
-        if self._short:
+        if self._newest_drawn:
             firsts, stops = np.maximum(firsts + 1 - self._context, 0), firsts + 1
         times_BK = firsts[:, None] + np.arange(self._context)
         mask_BK = times_BK < stops[:, None]

@@ -81,12 +81,13 @@ class Policy(nn.Module):
         self.embed_time = None
         if config.timestep != "none":
             self.embed_time = nn.Embedding(statistics.max_timestep + 1, width)
-            nn.init.normal_(self.embed_time.weight, std=0.02)
+            nn.init.normal_(self.embed_time.weight, std=config.timestep_std)
         self.embed_dropout = nn.Dropout(config.embedding_dropout)
         # a linear continuous head is squashed into the action range, as in Decision Transformer and Hopper's script
-        tanh = config.logits == "tanh" if task.action_kind == "discrete" else not mlp
+        deep = mlp and config.head == "as-embedding"
+        tanh = config.logits == "tanh" if task.action_kind == "discrete" else not deep
         words = isinstance(self.embed_action, WordActions)
-        self.head = None if words else ActionHead(width, task.actions, mlp=mlp, tanh=tanh)
+        self.head = None if words else ActionHead(width, task.actions, mlp=deep, tanh=tanh)
         self.q_term = QTerm(task, width, value) if value is not None else None
         self.maximum = MaximumReturn(width, config.maximum_expectile) if learned_maximum else None
         self.alignment = Alignment(backbone, clusters) if clusters else None

@@ -182,3 +182,22 @@ def test_every_step_is_as_often_the_newest_of_a_window(vectors: bool) -> None:
         seen[episode, newest] += 1
     assert seen.keys() == {(episode, step) for episode, length in enumerate(lengths) for step in range(length)}
     assert max(seen.values()) < 1.5 * min(seen.values())
+
+
+@pytest.mark.parametrize("vectors", [False, True])
+def test_every_step_is_as_often_the_first_of_a_window(vectors: bool) -> None:
+    lengths = [3, 9, 1]
+    store = _store(lengths, vectors=vectors)
+    batch = _sampler(store, windows="every-start").sample(4_000)
+    seen: Counter[tuple[int, int]] = Counter()
+    for row in range(len(batch.mask)):
+        real = int(batch.mask[row].sum())
+        assert batch.mask[row].tolist() == [True] * real + [False] * (K - real)
+        first = batch.observations[row, 0, 0] if vectors else batch.observations[row, 3, 0, 0]
+        episode, start = divmod(int(first) - 1, 10)
+        assert batch.timesteps[row, :real].tolist() == list(range(start, start + real))
+        assert real == min(K, lengths[episode] - start)
+        assert not batch.observations[row, real if vectors else real + 3 :].any()
+        seen[episode, start] += 1
+    assert seen.keys() == {(episode, step) for episode, length in enumerate(lengths) for step in range(length)}
+    assert max(seen.values()) < 1.5 * min(seen.values())

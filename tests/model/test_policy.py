@@ -8,7 +8,11 @@ import pytest
 import torch
 
 from lamo_core.data.windows import WindowBatch
+from lamo_core.model.backbone import load_backbone
 from lamo_core.model.losses import decision_loss
+from lamo_core.model.policy import Policy, PolicyStatistics
+from lamo_core.presets import resolve
+from lamo_core.tasks.registry import get_task
 from tests.model.conftest import MakePolicy
 
 VARIANTS = [
@@ -126,3 +130,28 @@ def test_timesteps_that_the_data_do_not_reach_share_the_last_that_is_trained(
     assert torch.equal(last, beyond)
     assert torch.equal(last, far)
     assert not torch.equal(last, before)
+
+
+@pytest.mark.parametrize(
+    ("preset", "layers", "tanh", "windows"),
+    [
+        ("paper-mujoco-walker2d", 3, False, "every-start"),
+        ("paper-mujoco-hopper", 1, True, "every-start"),
+        ("paper-kitchen-partial", 3, False, "every-start"),
+        ("paper-atari-qbert", 1, False, "full"),
+        ("official-atari-qbert", 1, True, "full"),
+    ],
+)
+def test_presets_of_the_paper_have_the_parts_of_its_code(
+    preset: str, layers: int, tanh: bool, windows: str
+) -> None:
+    torch.manual_seed(0)
+    config = resolve(preset).config
+    policy = Policy(
+        get_task(config.task.name), load_backbone("random:mini", seed=0), config.model, PolicyStatistics(1.0, 100)
+    )
+    assert policy.head is not None
+    assert (len(policy.head.layers), policy.head.tanh) == (layers, tanh)
+    assert policy.embed_time is not None
+    assert float(policy.embed_time.weight.detach().std()) == pytest.approx(1.0, abs=0.05)
+    assert config.data.windows == windows
