@@ -64,6 +64,8 @@ def spark(values: Sequence[float], width: int) -> str:
     shown = [value for value in values if math.isfinite(value)][-width:]
     if not shown:
         return ""
+    # halves, because the distance between two numbers may be more than a number holds
+    shown = [value / 2 for value in shown]
     low, high = min(shown), max(shown)
     span = (high - low) or 1.0
     # one value, or equal ones, lie in the middle: neither good nor bad

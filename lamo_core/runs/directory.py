@@ -9,9 +9,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lamo_core.config_ranges import RANGES
 from lamo_core.errors import StorageError, UsageError
 from lamo_core.places import runs_dir
-from lamo_core.runs.records import decode
+from lamo_core.runs.compare import flatten
+from lamo_core.runs.records import decode, number
 
 if TYPE_CHECKING:
     from lamo_core.config import RunConfig
@@ -22,6 +24,10 @@ SCHEMA = 1
 RUN_FILE = "run.json"
 STATUS_FILE = "status.json"
 ELSEWHERE = "LAMO_RUNS=FOLDER"
+_KINDS: dict[str, type] = {"origins": dict, "versions": dict, "machine": dict, "argv": list}
+"""What run.json holds under names that readers look into."""
+_NUMBERS = frozenset({*RANGES, "data.ratio"})
+_TEXTS = frozenset({"name", "method", "device", "task.name", "data.set", "data.source", "model.backbone"})
 
 
 @dataclass(frozen=True)
@@ -101,15 +107,34 @@ class RunDirectory:
             info = decode(self.run_file.read_bytes())
         except OSError as error:
             raise UsageError(f"{self.path} is no run: could not read run.json ({error.strerror})") from error
-        if info is None or not isinstance(info.get("config"), dict):
-            raise UsageError(f"{self.run_file} is damaged: it holds no config")
-        return info
+        if info is None or not is_sound(info.get("config")):
+            raise UsageError(f"{self.run_file} is damaged: it holds no config that a run could have")
+        return {key: value for key, value in info.items() if isinstance(value, _KINDS.get(key, object))}
 
     def read_config(self) -> RunConfig:
         """Return the run's config as it was created; raises `UsageError`."""
         from lamo_core.config import RunConfig  # listing a folder does without it
 
         return RunConfig.from_dict(self.read_info()["config"])
+
+
+def is_sound(config: Any) -> bool:
+    """Return whether this is a run's config of any version: groups of plain values, and numbers where there must be.
+
+    What is built of it is checked by `RunConfig`; this much is needed to list, compare and draw it.
+    """
+    if not isinstance(config, dict):
+        return False
+    for name, value in flatten(config).items():
+        if name in _NUMBERS:
+            fits = number(value) is not None
+        elif name in _TEXTS:
+            fits = isinstance(value, str)
+        else:
+            fits = value is None or isinstance(value, str | bool | list) or number(value) is not None
+        if not fits:
+            return False
+    return True
 
 
 def find_run(text: str | Path, root: Path | None = None) -> RunDirectory:

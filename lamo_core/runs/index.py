@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from lamo_core.places import runs_dir
+from lamo_core.plain_text import plain_text
 from lamo_core.runs.compare import flatten
-from lamo_core.runs.directory import RUN_FILE, STATUS_FILE, RunDirectory
+from lamo_core.runs.directory import RUN_FILE, STATUS_FILE, RunDirectory, is_sound
 from lamo_core.runs.queue import QueueEntry, positions, read_entry
 from lamo_core.runs.records import decode, number
 from lamo_core.runs.status import ENDED, Derived, IsAlive, Status, derive, is_alive, parse_status, read_launch
@@ -195,10 +196,11 @@ class RunIndex:
         if known is None or known.info_stamp != stamp:
             info = _load(info_file)
             config = info.get("config")
-            if not isinstance(config, dict):
+            if not isinstance(config, dict) or not is_sound(config):
                 return None
             created = number(info.get("created")) or 0.0
-            known = _Known(str(info.get("name") or config.get("name") or ""), created, config, stamp)
+            name = plain_text(str(info.get("name") or config.get("name") or ""))
+            known = _Known(name, created, config, stamp)
         status_stamp = _stamp(status_file)
         if status_stamp != known.status_stamp:
             status = parse_status(_load(status_file)) if status_stamp is not None else Status(state="")
@@ -216,7 +218,7 @@ def summarise(run: RunDirectory) -> RunSummary:
     run.read_info()
     index = RunIndex(run.path.parent)
     summary = index._summary(run.id)
-    assert summary is not None
+    assert summary is not None  # what `read_info` takes the list takes, too
     return summary
 
 

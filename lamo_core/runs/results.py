@@ -81,6 +81,16 @@ def read_result(run: RunDirectory) -> RunResult:
 
 def gather(run: RunDirectory) -> Record:
     """Return a run's result as plain values without host, paths and command; raises as `read_result` does."""
+    try:
+        record = _gather(run)
+        result_of(record)
+    except (ValueError, TypeError, AttributeError, LookupError) as error:
+        what = error if isinstance(error, ValueError) else "they have another form"
+        raise NoResult(f"the records of run {run.id} are damaged: {what}") from error
+    return record
+
+
+def _gather(run: RunDirectory) -> Record:
     info = run.read_info()
     events = read_events(run.events_file)
     final = [event for event in events if event.get("event") == "EvalDone" and event.get("final")]
@@ -89,7 +99,7 @@ def gather(run: RunDirectory) -> Record:
         raise NoResult(f"run {run.id} has no final evaluation yet")
     begin, steps = started[-1], _speed(run)
     machine = info.get("machine") or {}
-    record = {
+    return {
         "id": run.id,
         "name": str(info.get("name", "")),
         "lamo": str((info.get("versions") or {}).get("lamo", "")),
@@ -112,11 +122,6 @@ def gather(run: RunDirectory) -> Record:
         "evaluations": _evaluations(events),
         "final": [{key: score.get(key) for key in ("target", "context", "returns")} for score in final[-1]["scores"]],
     }
-    try:
-        result_of(record)
-    except ValueError as error:
-        raise NoResult(f"the records of run {run.id} are damaged: {error}") from error
-    return record
 
 
 def result_of(record: Mapping[str, Any]) -> RunResult:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -12,6 +13,7 @@ import typer
 
 from lamo_core import __version__
 from lamo_core.errors import LamoError, StorageError
+from lamo_core.plain_text import plain_text
 
 EXIT_CODES = """\
 Exit codes: 0 done · 1 the run failed · 2 wrong argument or setting · 3 data or model missing · 4 device missing or out
@@ -91,6 +93,9 @@ def main() -> None:
     # PyTorch's threads spin while they wait for each other, unless told before it is imported; on a machine that
     # is also busy with something else that makes small products ten times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a letter that the locale does not have is no reason to fail
+            stream.reconfigure(errors="backslashreplace")
     _register(_wanted(sys.argv[1:]))
     try:
         try:
@@ -99,7 +104,7 @@ def main() -> None:
             if sys.stdout is not None:  # what cannot be written is to be found now, not at exit
                 sys.stdout.flush()
     except LamoError as error:
-        print(f"lamo: {error}", file=sys.stderr)
+        print(f"lamo: {plain_text(str(error))}", file=sys.stderr)
         sys.exit(error.exit_code)
     except BrokenPipeError:
         _drop_output()  # its reader went away, as `head` does
@@ -108,7 +113,8 @@ def main() -> None:
         _drop_output()
         place = "the output" if error.filename is None else error.filename
         reason = error.strerror or type(error).__name__
-        print(f"lamo: could not use {place}: {reason}; free space, or choose another place", file=sys.stderr)
+        text = f"could not use {place}: {reason}; free space, or choose another place"
+        print(f"lamo: {plain_text(text)}", file=sys.stderr)
         sys.exit(StorageError.exit_code)
     except KeyboardInterrupt:
         print("lamo: interrupted", file=sys.stderr)

@@ -11,6 +11,7 @@ from lamo_tui.cli.collect import COLLECT_EPILOG, collect
 from lamo_tui.cli.data_exchange import EXPORT_EPILOG, IMPORT_EPILOG, export, import_set
 from lamo_tui.cli.data_get import GET_EPILOG, get
 from lamo_tui.cli.data_returns import RETURNS_EPILOG, returns
+from lamo_tui.cli.output import say
 from lamo_tui.cli.transfer import file_size
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def show(name: _Name, source: _Source = None, as_json: _Json = False) -> None:
     from lamo_tui.cli.data_card import card_lines
 
     for line in card_lines(card):
-        typer.echo(line)
+        say(line)
 
 
 app.command("get", epilog=GET_EPILOG)(get)
@@ -119,10 +120,10 @@ def verify(
     if as_json:
         emit_json(asdict(result))
         return
-    typer.echo(f"{name}: the log is whole (SHA-256 {result.log_sha256})")
-    typer.echo(f"unpacked episodes checked: {result.cached_checked}, damaged and deleted: {len(result.removed)}")
+    say(f"{name}: the log is whole (SHA-256 {result.log_sha256})")
+    say(f"unpacked episodes checked: {result.cached_checked}, damaged and deleted: {len(result.removed)}")
     if result.replayed:
-        typer.echo(f"episodes replayed, all frames and rewards equal: {result.replayed}")
+        say(f"episodes replayed, all frames and rewards equal: {result.replayed}")
 
 
 @app.command("rm", epilog="Examples:  lamo data rm breakout-medium   ·   lamo data rm hopper-medium-v2 --json")
@@ -145,4 +146,4 @@ def remove(name: _Name, source: _Source = None, as_json: _Json = False) -> None:
     if as_json:
         emit_json({"set": name, "freed_bytes": freed})
     else:
-        typer.echo(f"{name}: {file_size(freed)} freed")
+        say(f"{name}: {file_size(freed)} freed")

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from lamo_tui.cli.output import say
 from lamo_tui.cli.transfer import file_size
 
 IMPORT_EPILOG = (
@@ -45,7 +46,7 @@ def import_set(
     else:
         counts = f"{card['episodes']:,} episodes with {card['transitions']:,} transitions"
         task, naming = (f" for {card['task']}", "") if card["task"] else ("", " --set task.name=TASK")
-        typer.echo(f"{card['name']}: {counts}{task}; train on it with --set data.set={card['name']}{naming}")
+        say(f"{card['name']}: {counts}{task}; train on it with --set data.set={card['name']}{naming}")
 
 
 def export(
@@ -74,4 +75,4 @@ def export(
         emit_json(result)
     else:
         counts = f"{result['episodes']:,} episodes with {result['transitions']:,} transitions"
-        typer.echo(f"{result['path']}: {counts} ({file_size(result['bytes'])}); Minari's id is {result['id']}")
+        say(f"{result['path']}: {counts} ({file_size(result['bytes'])}); Minari's id is {result['id']}")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lamo_tui.cli.output import say
 from lamo_tui.cli.transfer import file_size
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def get(
         _say_plan(result)
     else:
         counts = f"{result['episodes']:,} episodes with {result['transitions']:,} transitions"
-        typer.echo(f"{result['set']}: {counts} are ready ({file_size(result['bytes'])})")
+        say(f"{result['set']}: {counts} are ready ({file_size(result['bytes'])})")
 
 
 def _fetch(plan: Plan) -> dict[str, Any]:
@@ -121,12 +122,12 @@ def _unpack(name: str, ratio: float, seed: int, dry_run: bool) -> dict[str, Any]
 def _say_plan(plan: dict[str, Any]) -> None:
     for file in plan["files"]:
         size = "unknown size" if file["bytes"] is None else file_size(file["bytes"])
-        typer.echo(f"{size:>12}  {file['file']}  {file['addresses'][0]}")
+        say(f"{size:>12}  {file['file']}  {file['addresses'][0]}")
     if plan.get("to_replay"):
-        typer.echo(f"{plan['set']}: {plan['to_replay']:,} episodes would be replayed into {plan['into']}")
+        say(f"{plan['set']}: {plan['to_replay']:,} episodes would be replayed into {plan['into']}")
     elif plan["here"]:
-        typer.echo(f"{plan['set']} is here already; nothing to fetch")
+        say(f"{plan['set']} is here already; nothing to fetch")
     elif plan["files"]:
-        typer.echo(f"{plan['set']}: {file_size(plan['bytes'])} to fetch into {plan['into']}")
+        say(f"{plan['set']}: {file_size(plan['bytes'])} to fetch into {plan['into']}")
     else:
-        typer.echo(f"{plan['set']} lies in Minari's own folder; nothing to fetch, only to convert into {plan['into']}")
+        say(f"{plan['set']} lies in Minari's own folder; nothing to fetch, only to convert into {plan['into']}")

@@ -185,7 +185,7 @@ def _keep(path: Path, evaluations: Sequence[Evaluation], config: RunConfig, step
     from lamo_core.evaluation.keeping import keep_medians
     from lamo_tui.cli.output import console
 
-    run = path.resolve().parents[1]
+    run = path.resolve().parent.parent
     if path.resolve().parent.name != "checkpoints" or not (run / "run.json").is_file():
         return []
     first = evaluations[0]

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from lamo_tui.cli.output import say
+
 app = typer.Typer(
     help="List, describe, get and measure language models.",
     no_args_is_help=True,
@@ -54,7 +56,7 @@ def show(name: _Name, as_json: _Json = False) -> None:
         emit_json(facts)
         return
     for line in _lines(facts):
-        typer.echo(line)
+        say(line)
 
 
 @app.command("get", epilog="Examples:  lamo lm get gpt2   ·   lamo lm get distilgpt2 --json")
@@ -127,7 +129,7 @@ def card(
         emit_json(written)
         return
     for line in _lines(written):
-        typer.echo(line)
+        say(line)
 
 
 @app.command(
@@ -148,7 +150,7 @@ def pack(
     if as_json:
         emit_json({"model": name, "folder": str(out), "bytes": size})
     else:
-        typer.echo(f"{out}: {size / 1e6:.1f} MB of weights")
+        say(f"{out}: {size / 1e6:.1f} MB of weights")
 
 
 def _tell(what: str, folder: Path, name: str, as_json: bool) -> None:
@@ -157,7 +159,7 @@ def _tell(what: str, folder: Path, name: str, as_json: bool) -> None:
     if as_json:
         emit_json({"model": name, what: str(folder)})
     else:
-        typer.echo(f"{name} is here: {folder}")
+        say(f"{name} is here: {folder}")
 
 
 def _lines(value: Any, depth: int = 0) -> list[str]:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from lamo_core.plain_text import plain_json, plain_text
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -21,14 +23,23 @@ def console() -> Console:
     """Return the console for narration: stderr; colours only in a terminal and without NO_COLOR."""
     from rich.console import Console
 
-    return Console(stderr=True, highlight=False, soft_wrap=True)
+    class Narration(Console):
+        def print(self, *objects: Any, **options: Any) -> None:
+            super().print(*(plain_text(part) if isinstance(part, str) else part for part in objects), **options)
+
+    return Narration(stderr=True, highlight=False, soft_wrap=True)
+
+
+def say(text: str = "") -> None:
+    """Print a line of the result on stdout; what a terminal would obey in it is written out."""
+    print(plain_text(text), flush=True)
 
 
 def emit_json(value: Any) -> None:
     """Print one JSON object on stdout; NaN and infinities become "NaN", "Infinity" and "-Infinity"."""
     from lamo_core.runs.records import encode
 
-    print(encode(value), flush=True)
+    print(plain_json(encode(value)), flush=True)
 
 
 def emit_table(
@@ -48,8 +59,9 @@ def emit_table(
     from rich.text import Text
 
     out = Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH, highlight=False)
+    columns, right = [plain_text(name) for name in columns], [plain_text(name) for name in right]
     texts = [
-        [cell if isinstance(cell, Text) else Text("-" if cell is None else str(cell)) for cell in row]
+        [cell if isinstance(cell, Text) else Text("-" if cell is None else plain_text(str(cell))) for cell in row]
         for row in rows
     ]
     widths = {name: max([len(name), *(row[i].cell_len for row in texts)]) for i, name in enumerate(columns)}

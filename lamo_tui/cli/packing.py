@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from lamo_tui.cli.output import say
 from lamo_tui.cli.steering import JsonOption, RunArgument
 
 
@@ -26,7 +27,7 @@ def pack(
     if as_json:
         emit_json({"run": packed.id, "path": packed.path, "bytes": size})
     else:
-        typer.echo(f"{packed.path}  {size:,} bytes; look at it with: lamo tui --runs {out}")
+        say(f"{packed.path}  {size:,} bytes; look at it with: lamo tui --runs {out}")
 
 
 def demo(as_json: JsonOption = False) -> None:
@@ -38,4 +39,4 @@ def demo(as_json: JsonOption = False) -> None:
     if as_json:
         emit_json({"run": added.id, "path": added.path})
     else:
-        typer.echo(f"{added.id}; look at it with: lamo tui --attach {added.id}")
+        say(f"{added.id}; look at it with: lamo tui --attach {added.id}")

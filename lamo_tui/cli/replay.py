@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Callable
 from enum import StrEnum
@@ -79,6 +80,8 @@ def replay(
     options: dict[str, Any] = {"seed": seed, "target": target}
     options |= {"context": context.value if context else None, "action": action.value if action else None}
     options = {name: value for name, value in options.items() if value is not None}
+    if target is not None and not math.isfinite(target):
+        raise UsageError(f"--target wants a finite number, not {target:g}")
     path = _find(source, options)
     if save is not None:
         _save(path, options, save, decisions, device, as_json)
@@ -171,7 +174,7 @@ def _show(
     from lamo_tui.screens.replay import Request
     from lamo_tui.view import load_view, save_view, view_path
 
-    run = path.resolve().parents[1] if (path.resolve().parents[1] / "run.json").is_file() else None
+    run = path.resolve().parent.parent if (path.resolve().parent.parent / "run.json").is_file() else None
     root = runs_dir() if run is None else run.parent
     request = Request(str(path), options, play=picture is None, beside=None if second is None else str(second))
     app = LamoApp(

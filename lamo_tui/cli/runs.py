@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from lamo_tui.cli import packing, steering
+from lamo_tui.cli.output import say
 from lamo_tui.cli.report import report
 from lamo_tui.cli.steering import JsonOption, RunArgument, pause, resume, stop
 
@@ -101,14 +102,14 @@ def show(run: RunArgument, as_json: JsonOption = False) -> None:
         emit_json(summary.to_dict() | {"info": info, "events": events})
         return
     for name, value in _facts(summary):
-        typer.echo(f"{name:<12}{value}")
-    typer.echo("settings")
+        say(f"{name:<12}{value}")
+    say("settings")
     origins = info.get("origins") or {}
     for name, (value, _) in config_difference([info["config"], RunConfig().to_dict()]).items():
-        typer.echo(f"  {name:<34} {value!s:<26} {origins.get(name, '')}")
-    typer.echo("log")
+        say(f"  {name:<34} {value!s:<26} {origins.get(name, '')}")
+    say("log")
     for line in _last_lines(found.log_file, 10):
-        typer.echo(f"  {line}")
+        say(f"  {line}")
 
 
 @app.command(
@@ -217,8 +218,9 @@ def sparkline(values: list[float]) -> str:
     finite = [value for value in values if abs(value) < float("inf")]
     if len(finite) < 2:
         return ""
-    low, span = min(finite), (max(finite) - min(finite)) or 1.0
-    return "".join(_SPARKS[round((value - low) / span * (len(_SPARKS) - 1))] for value in finite)
+    # halves, because the distance between two numbers may be more than a number holds
+    low, span = min(finite) / 2, (max(finite) / 2 - min(finite) / 2) or 1.0
+    return "".join(_SPARKS[round((value / 2 - low) / span * (len(_SPARKS) - 1))] for value in finite)
 
 
 def _facts(summary: RunSummary) -> list[tuple[str, str]]:

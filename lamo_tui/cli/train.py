@@ -162,8 +162,8 @@ def _resumed(text: str, settings: list[str], flags: dict[str, Any]) -> tuple[Run
     from lamo_core.training.checkpoint import read_checkpoint
 
     path = Path(text)
-    if path.suffix == ".pt" and path.is_file() and (path.resolve().parents[1] / "run.json").is_file():
-        run, checkpoint = RunDirectory(path.resolve().parents[1]), path
+    if path.suffix == ".pt" and path.is_file() and (path.resolve().parent.parent / "run.json").is_file():
+        run, checkpoint = RunDirectory(path.resolve().parent.parent), path
     else:
         run = find_run(text)
         checkpoint = run.last_checkpoint

@@ -290,6 +290,30 @@ def test_sparklines() -> None:
     assert sparkline([]) == sparkline([1.0]) == ""
     assert sparkline([0.0, 1.0]) == "▁█"
     assert sparkline([2.0, 2.0, float("nan")]) == "▁▁"
+    assert sparkline([-1e308, 1e308]) == "▁█"
+
+
+def test_names_and_notes_of_a_strangers_run_do_not_steer_the_terminal(root: Path, lamo: Lamo) -> None:
+    steering = "\x1b]0;mine\x07\x9b31m"
+    run = _make(root, name="p")
+    info = json.loads(run.run_file.read_text()) | {"name": steering, "origins": {"seed": steering}}
+    info["config"]["task"]["name"] = steering
+    run.run_file.write_text(json.dumps(info))
+    run.log_file.write_text(steering + "\n")
+    run.status_file.write_text(json.dumps({"state": "failed", "message": steering, "device": steering}))
+    for words in ("runs",), ("runs", "--json"), ("runs", "show", "last"), ("runs", "show", "last", "--json"):
+        printed = lamo(*words).stdout
+        assert printed.strip()
+        assert not any(letter in printed for letter in "\x1b\x07\x9b"), words
+
+
+def test_a_run_file_of_another_form_shows_what_can_be_shown(root: Path, lamo: Lamo, tmp_path: Path) -> None:
+    run = _make(root, name="p")
+    info = json.loads(run.run_file.read_text()) | {"origins": "x", "argv": {"a": 1}, "machine": 7, "versions": []}
+    run.run_file.write_text(json.dumps(info))
+    run.status_file.write_text(json.dumps({"state": "failed"}))
+    assert "settings" in lamo("runs", "show", "last").stdout
+    assert lamo("runs", "pack", "last", "--out", str(tmp_path / "packed")).code == 0
 
 
 def test_waiting_runs_show_their_place_and_can_be_taken_out(root: Path, lamo: Lamo) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import io
+import json
 import os
 import subprocess
 import sys
@@ -161,3 +162,31 @@ def test_an_ended_run_is_asked_for_by_its_folder_only(make_run: MakeRun, monkeyp
     assert sorted(asked)[1:] == sorted(str(run.path) for run in runs)
     write_status(runs[0], Status(state="stopped", step=2, total=3))
     assert {run.id: run.state for run in index.poll()} == {runs[0].id: "stopped", runs[1].id: "finished"}
+
+
+@pytest.mark.parametrize(
+    ("group", "name", "value"),
+    [
+        ("data", "ratio", "abc"),
+        ("data", "ratio", 10**400),
+        ("optim", "steps", [3]),
+        ("task", "name", 5),
+        ("eval", "every", None),
+    ],
+)
+def test_settings_that_no_run_could_have_are_damage(make_run: MakeRun, group: str, name: str, value: object) -> None:
+    run, whole = make_run(name="bad"), make_run(name="good")
+    info = json.loads(run.run_file.read_text())
+    info["config"][group][name] = value
+    run.run_file.write_text(json.dumps(info))
+    assert [found.id for found in list_runs()] == [whole.id]
+    with pytest.raises(UsageError, match="is damaged"):
+        run.read_info()
+
+
+def test_settings_of_another_version_are_listed(make_run: MakeRun) -> None:
+    run = make_run(name="p")
+    info = json.loads(run.run_file.read_text())
+    info["config"]["data"] |= {"tomorrow": None, "list": [1, "a"], "deep": {"x": 1e400}}
+    run.run_file.write_text(json.dumps(info))
+    assert [found.id for found in list_runs()] == [run.id]

@@ -22,6 +22,16 @@ from tests.runs.run_doubles import eval_done, record, score
 MakeRun = Callable[..., RunDirectory]
 
 
+@pytest.mark.parametrize("scores", [5, [5], [{"returns": 7}], "x"])
+def test_events_of_another_form_are_no_result(make_run: MakeRun, scores: Any) -> None:
+    run = record(make_run(name="p"), [1.0, 2.5])
+    event = {"event": "EvalDone", "step": 9, "final": True, "scores": scores}
+    with run.events_file.open("a") as file:
+        file.write(json.dumps(event) + "\n")
+    with pytest.raises(NoResult, match="damaged"):
+        gather(run)
+
+
 @pytest.fixture
 def saved(make_run: MakeRun, tmp_path: Path) -> Path:
     """A file with the results of two runs."""
