@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import pickle
 import zipfile
 from collections.abc import Mapping
@@ -27,6 +28,7 @@ from lamo_core.tasks.registry import get_task
 FORMAT = "lamo-checkpoint"
 VERSION = 1
 _MAX_TIMESTEPS = 10_000_000
+_MAX_STEP = 10**12
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     payload = _load_payload(path)
     # of exactly these kinds: comparing a tensor would give another one
     written, version = (payload.get(key) if isinstance(payload, dict) else None for key in ("format", "version"))
-    if not isinstance(written, str) or written != FORMAT or not isinstance(version, int):
+    if not isinstance(written, str) or written != FORMAT or type(version) is not int or version >> 32:
         raise CheckpointError(f"{path} is not a lamo checkpoint; `lamo train` writes them below checkpoints/")
     if version != VERSION:
         raise CheckpointError(f"{path} has format version {version}, this lamo reads {VERSION}; update lamo")
@@ -140,21 +142,47 @@ def _parse(payload: Mapping[str, Any]) -> Checkpoint:
     # a model is built before its tensors are compared, so it must not be larger than they are
     if not 0 <= steps <= _MAX_TIMESTEPS or (table is not None and len(table) != steps + 1):
         raise ValueError("its timestep table has an absurd size")
+    step = payload["step"]
+    if type(step) is not int or not 0 <= step <= _MAX_STEP:
+        raise ValueError("its step is none that a run takes")
     return Checkpoint(
         config=RunConfig.from_dict(payload["config"]),
-        step=int(payload["step"]),
+        step=step,
         backbone_name=str(payload["backbone"]["name"]),
         backbone_hash=str(payload["backbone"]["hash"]),
         statistics=PolicyStatistics(
-            return_scale=float(statistics["return_scale"]),
+            return_scale=_divisor(statistics["return_scale"]),
             max_timestep=steps,
-            state_mean=tuple(map(float, statistics["state_mean"])),
-            state_std=tuple(map(float, statistics["state_std"])),
+            state_mean=tuple(map(_finite, statistics["state_mean"])),
+            state_std=tuple(map(_divisor, statistics["state_std"])),
         ),
-        data=dict(payload["data"]),
+        data=_facts(payload["data"]),
         weights=dict(weights),
         training=payload["training"],
     )
+
+
+def _facts(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the facts about the data, those that acting and reports rest on checked."""
+    numbers = {name: _finite(data[name]) for name in ("return_mean", "return_min", "return_max") if name in data}
+    targets = [_finite(target) for target in data["targets"]]
+    if not targets:
+        raise ValueError("it names no return to ask for")
+    return {**data, **numbers, "targets": targets}
+
+
+def _finite(value: Any) -> float:
+    number = float(value)
+    if isinstance(value, str) or not math.isfinite(number):
+        raise ValueError("one of its numbers is not finite")
+    return number
+
+
+def _divisor(value: Any) -> float:
+    number = _finite(value)
+    if not number > 0:
+        raise ValueError("its scale of returns or of states is not above 0")
+    return number
 
 
 def fresh_policy(

@@ -116,7 +116,13 @@ def test_foreign_files_are_refused_and_never_executed(tmp_path: Path, capsys: py
          CheckpointError, "absurd"),
         ({"statistics": {"return_scale": 1.0, "max_timestep": 9_999_999, "state_mean": [], "state_std": []}},
          CheckpointError, "absurd"),
-        ({"step": float("inf")}, CheckpointError, "infinity"),
+        ({"step": float("inf")}, CheckpointError, "its step"),
+        ({"step": -5}, CheckpointError, "its step"),
+        ({"step": 10**30}, CheckpointError, "its step"),
+        ({"version": 10**500}, CheckpointError, "not a lamo checkpoint"),
+        ({"statistics": {"return_scale": float("nan"), "max_timestep": 9, "state_mean": [], "state_std": []}},
+         CheckpointError, "not finite|absurd"),
+        ({"data": {}}, CheckpointError, "damaged"),
         ({"version": torch.zeros(2)}, CheckpointError, "not a lamo checkpoint"),
         ({"weights": {"a": torch.zeros(1).expand(10**13)}}, CheckpointError, "plain tensors"),
         ({"weights": {"a": torch.zeros(10**13, device="meta")}}, CheckpointError, "plain tensors"),
@@ -132,6 +138,29 @@ def test_what_does_not_fit_says_so(
     torch.save(payload, path)
     with pytest.raises(error, match=says):
         load_policy(path, CPU)
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "value"),
+    [
+        ("statistics", "return_scale", 0.0),
+        ("statistics", "return_scale", float("nan")),
+        ("statistics", "state_mean", [float("inf")]),
+        ("statistics", "state_std", [0.0]),
+        ("data", "targets", []),
+        ("data", "targets", "abc"),
+        ("data", "targets", [10**400]),
+        ("data", "targets", [float("nan")]),
+        ("data", "return_mean", None),
+        ("data", "return_mean", "x"),
+    ],
+)
+def test_numbers_that_play_cannot_rest_on_are_damage(path: Path, part: str, name: str, value: object) -> None:
+    payload = torch.load(path, weights_only=True)
+    payload[part][name] = value
+    torch.save(payload, path)
+    with pytest.raises(CheckpointError, match="is damaged"):
+        read_checkpoint(path)
 
 
 def test_an_archive_that_unpacks_to_more_than_it_holds_is_not_opened(path: Path) -> None:
