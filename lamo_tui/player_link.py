@@ -88,7 +88,7 @@ class PlayerProcess:
             self._hear(*message)
         if not self._closing:
             self._process.wait()
-            text = f"the player has ended{self._last_words()}; open the replay again"
+            text = f"the player has ended{self._last_words()}; space starts it again"
             self._hear({"kind": "gone", "text": text}, b"")
 
     def _last_words(self) -> str:

@@ -49,8 +49,11 @@ class ReplayScreen(ReplayStage):
             self.action_pause()
 
     def action_pause(self) -> None:
-        """Play or pause."""
-        self.tell("pause" if self.playing else "play")
+        """Play or pause; where the player has ended, start it again."""
+        if self.link is None and self.request is not None:
+            self.open(self.request)
+        else:
+            self.tell("pause" if self.playing else "play")
 
     def action_step(self, by: int) -> None:
         """Go one decision on or back."""

@@ -88,7 +88,7 @@ class ReplayStage(LamoScreen):
 
     def _nothing(self) -> None:
         for view in self.query(PixelView):
-            view.note = "nothing to play yet: l lists checkpoints and recorded episodes"
+            view.say("nothing to play yet: l lists checkpoints and recorded episodes")
         self._draw_head()
 
     # opening and closing
@@ -101,7 +101,7 @@ class ReplayStage(LamoScreen):
         self.request = request if side == 0 else self.request
         self.busy = "opening"
         for view in self.query(PixelView):
-            view.note = "opening…"
+            view.say("opening…")
             if not self.states:
                 view.show(None)
         self.link.send("open", source=request.source, side=side, **request.options)
@@ -163,8 +163,7 @@ class ReplayStage(LamoScreen):
             done = f" {100 * header['done'] // header['total']} %" if header["total"] else ""
             self.busy = header["text"] + done
             for view in self.query(PixelView):
-                view.note = f"{self.busy}…"
-                view.refresh()
+                view.say(f"{self.busy}…")
             self._draw_head()
         elif kind in ("error", "gone"):
             self._take_error(header)
@@ -190,11 +189,14 @@ class ReplayStage(LamoScreen):
     def _take_error(self, header: Header) -> None:
         self.notify(header["text"], severity="error", timeout=10, markup=False)
         self.busy, self.error = "", header
+        note = "" if self.states else "nothing to play: l lists checkpoints and recorded episodes"
         if header["kind"] == "gone":
             self.close()
+            note = "the player has ended: space starts it again, l lists what can be played"
         for view in self.query(PixelView):
-            view.note = "" if self.states else "nothing to play: l lists checkpoints and recorded episodes"
-            view.refresh()
+            view.say(note)
+            if not self.states:
+                view.show(None)
         self._draw_head()
 
     # drawing

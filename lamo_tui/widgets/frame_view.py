@@ -63,8 +63,7 @@ class FrameView(Widget):
         """About how many bytes of text and colours the last frame sends; moving the terminal's cursor comes on top."""
         self.frames = 0
         """How many frames were shown."""
-        self.note = "no frame yet"
-        """What stands there while there is no frame."""
+        self._note = "no frame yet"
         self._clock = clock
         self._shown_at: float | None = None
         self._frame: Frame | None = None
@@ -97,6 +96,14 @@ class FrameView(Widget):
         self.frame_bytes = self._bytes(spans)
         if spans:
             self.refresh(*(Region(self._left + a, self._top + row, b - a, 1) for row, a, b in spans))
+
+    def say(self, note: str) -> None:
+        """Write this where a frame would be, while there is none."""
+        if note != self._note:
+            self._note = note
+            if self._keys is None:
+                self._strips.clear()
+                self.refresh()
 
     def _count(self) -> None:
         now = self._clock()
@@ -171,4 +178,4 @@ class FrameView(Widget):
             return Strip.blank(width, plain)
         background, text = self.background_colors[1], self.colors[3]
         ink = plain + Style(color=background.blend(text, FAINT.strength, 1.0).rich_color)
-        return Strip([Segment(self.note[:width].center(width), ink)], width)
+        return Strip([Segment(self._note[:width].center(width), ink)], width)

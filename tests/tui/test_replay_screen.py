@@ -331,10 +331,31 @@ async def test_errors_are_sentences_on_the_screen(runs: RunDirectory, tmp_path: 
     async with replaying(runs.path.parent, tmp_path / "nosuch.pt") as replay:
         assert "there is no file" in replay.said()
         assert "nothing is open" in screen_text(replay.app)
-        replay.screen.hear({"kind": "gone", "text": "the player has ended; open the replay again"}, b"")
+
+
+async def test_a_player_that_has_ended_is_started_again(runs: RunDirectory) -> None:
+    async with replaying(runs.path.parent, runs.last_checkpoint) as replay:
+        await replay.press("full_stop")
+        replay.screen.hear({"kind": "busy", "text": "loading", "done": 0, "total": 0}, b"")
+        replay.screen.hear({"kind": "gone", "text": "the player has ended"}, b"")
         await replay.pilot.pause()
-        assert replay.link.closed
+        assert replay.links[0].closed
         assert replay.screen.link is None
+        text = screen_text(replay.app)
+        assert "nothing is open" in text
+        assert "space starts it again" in text, "in place of the last frame"
+        await replay.press("full_stop", "space")
+        assert len(replay.links) == 2
+        assert len(replay.screen.states) == 1
+        assert "space starts it again" not in screen_text(replay.app)
+
+
+async def test_what_takes_long_is_named_where_the_frame_will_be(runs: RunDirectory) -> None:
+    async with replaying(runs.path.parent, None) as replay:
+        assert "nothing to play yet" in screen_text(replay.app)
+        replay.screen.hear({"kind": "busy", "text": "loading last.pt", "done": 0, "total": 0}, b"")
+        await replay.pilot.pause()
+        assert screen_text(replay.app).count("loading last.pt…") == 2, "in the head, and in the middle"
 
 
 @pytest.mark.parametrize("live", [True, False])
