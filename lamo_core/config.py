@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -296,6 +298,7 @@ class RunConfig:
         """Build a config from nested dictionaries; raises `UsageError` at unknown keys and wrong types."""
         config: RunConfig = build(cls, _task_by_id(values))
         _check_values(config)
+        _check_names(config)
         return config
 
 
@@ -331,5 +334,14 @@ def _check_values(config: RunConfig) -> None:
         raise UsageError("a Q term learns from a step and its next one; set model.context to 2 or more")
     if config.eval.target_rule == "learned-maximum" and config.model.return_to_go == "none":
         raise UsageError("a policy that is told no return cannot ask for the largest one; drop one of the two")
+    if not all(map(math.isfinite, config.eval.targets)):
+        raise UsageError("eval.targets must be finite numbers")
     if any(not 0 <= quantile <= 1 for quantile in config.eval.target_quantiles):
         raise UsageError("eval.target_quantiles must lie between 0 and 1")
+
+
+def _check_names(config: RunConfig) -> None:
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,3})?", config.device):
+        raise UsageError(f"there is no device {config.device!r}; use auto, cpu, cuda, cuda:N or mps")
+    if not config.model.backbone.strip():
+        raise UsageError("model.backbone names no language model; `lamo lm list` shows what is here")

@@ -10,6 +10,9 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from lamo_core.errors import UsageError
 
+_LARGEST = 10**300
+"""Whole numbers beyond it have no place among the others."""
+
 
 def unknown_key(name: str, known: list[str], what: str = "setting") -> UsageError:
     """Return the error for a misspelt name, with the nearest known one."""
@@ -91,6 +94,8 @@ def _checked(hint: Any, value: Any, name: str) -> Any:
     if origin is tuple and isinstance(value, list | tuple):
         return tuple(_checked(get_args(hint)[0], item, name) for item in value)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        if abs(value) > _LARGEST:
+            raise UsageError(f"{name} is larger than any number that lamo works with")
         return float(value)
     if origin in (Union, types.UnionType):
         return value

@@ -29,6 +29,11 @@ def test_a_config_survives_its_dictionary() -> None:
         ({"data": {"ratio": 1.5}}, "data.ratio must be above 0"),
         ({"optim": {"learning_rate": float("nan")}}, "optim.learning_rate must lie"),
         ({"eval": {"targets": ["high"]}}, "eval.targets wants a number"),
+        ({"eval": {"targets": [float("nan")]}}, "eval.targets must be finite"),
+        ({"optim": {"learning_rate": 10**400}}, "optim.learning_rate is larger than"),
+        ({"device": "xpu"}, "there is no device 'xpu'"),
+        ({"device": "cpu:7"}, "there is no device 'cpu:7'"),
+        ({"model": {"backbone": ""}}, "model.backbone names no language model"),
     ],
 )
 def test_wrong_values_are_refused_in_one_sentence(values: dict[str, object], says: str) -> None:
@@ -100,6 +105,15 @@ def test_a_broken_user_file_is_named(tmp_path: Path) -> None:
     file.write_text("steps = = 3")
     with pytest.raises(UsageError, match=r"broken\.toml is not valid TOML"):
         resolve("atari-pong-1pct", [], file)
+    file.write_text("a = " + "[" * 100_000)
+    with pytest.raises(UsageError, match="nested too deeply"):
+        resolve("atari-pong-1pct", [], file)
+
+
+def test_a_file_from_another_systems_editor_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_bytes(b"\xef\xbb\xbf[optim]\r\nsteps = 7\r\n")
+    assert resolve("atari-pong-1pct", [], file).config.optim.steps == 7
 
 
 def test_every_method_resolves_on_every_task_and_says_so() -> None:
