@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import zipfile
 import zlib
 from dataclasses import asdict, dataclass
@@ -13,10 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lamo_core.config import TaskConfig
-from lamo_core.errors import DataError, UsageError
+from lamo_core.config import RunConfig, TaskConfig
+from lamo_core.errors import DataError, MissingError, UsageError
 from lamo_core.evaluation.episodes import EpisodeResult
 from lamo_core.files import write_bytes
+from lamo_core.tasks.registry import get_task
 
 FORMAT = "lamo-replay"
 VERSION = 1
@@ -78,7 +80,18 @@ def _is_sound(episode: EpisodeResult) -> bool:
     flat = episode.rewards.ndim == episode.returns_to_go.ndim == 1
     whole = episode.actions.ndim == 2 or episode.actions.dtype.kind in "iu"
     numbers = 0 <= episode.noops <= _MOST_NOOPS and 0 <= episode.seed < 2**32
-    return plain and flat and whole and numbers and bool(np.isfinite(episode.actions).all())
+    finite = math.isfinite(episode.target) and bool(np.isfinite(episode.actions).all())
+    return plain and flat and whole and numbers and finite
+
+
+def _fits(actions: NDArray[Any], task_name: str) -> bool:
+    """Return whether these are actions of the task; raises `UsageError` and `MissingError` as `get_task` does."""
+    if task_name.startswith("gym:"):  # whoever only lists files makes no environment; playing it tells
+        return True
+    task = get_task(task_name)
+    if task.action_kind == "discrete":
+        return actions.ndim == 1 and bool(((actions >= 0) & (actions < task.actions)).all())
+    return actions.ndim == 2 and actions.shape[1] == task.actions
 
 
 def load_replay(path: Path) -> Replay:
@@ -106,10 +119,13 @@ def load_replay(path: Path) -> Replay:
                 returns_to_go=columns["returns_to_go"],
                 probabilities=columns.get("probabilities"),
             )
-            replay = Replay(TaskConfig(**header["task"]), episode, dict(header["meta"]))
-            if not _is_sound(episode):
+            task = RunConfig.from_dict({"task": header["task"]}).task
+            replay = Replay(task, episode, dict(header["meta"]))
+            if not _is_sound(episode) or not _fits(episode.actions, task.name):
                 raise ValueError("a column or a number is none that an episode has")
-    except _DAMAGE as error:
+    except MissingError:
+        raise
+    except (*_DAMAGE, UsageError) as error:
         raise DataError(f"{path} is damaged or no replay of lamo; record it again") from error
     columns_agree = len(episode.actions) == len(episode.returns_to_go) == episode.length
     if not columns_agree or (episode.probabilities is not None and len(episode.probabilities) != episode.length):

@@ -154,7 +154,10 @@ def _config(described: dict[str, Any], name: str, dropout: float, attention_drop
     if family == "gpt2":
         from transformers.models.gpt2.configuration_gpt2 import GPT2Config
 
-        config: Any = GPT2Config(**values)
+        try:
+            config: Any = GPT2Config(**values)
+        except Exception as error:  # what a damaged description makes the library raise has no end
+            raise DataError(f"the config.json of {name} is damaged ({_one_line(error)}); get it again") from error
         if config.activation_function.startswith("gelu"):
             config.activation_function = "gelu_pytorch_tanh"  # the same function as gelu_new, in one kernel
         config.embd_pdrop = config.resid_pdrop = dropout
@@ -166,6 +169,8 @@ def _config(described: dict[str, Any], name: str, dropout: float, attention_drop
             config = AutoConfig.for_model(family, **values)
         except (ValueError, KeyError) as error:
             raise DataError(f"{name} is of the family {family!r}, which transformers does not know") from error
+        except Exception as error:
+            raise DataError(f"the config.json of {name} is damaged ({_one_line(error)}); get it again") from error
         if hasattr(config, "attention_dropout"):
             config.attention_dropout = attention_dropout
     config.use_cache = False
@@ -209,7 +214,7 @@ def _load(found: Located, config: Any) -> Any:
             local_files_only=True,
             output_loading_info=True,
         )
-    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
+    except (OSError, ValueError, RuntimeError, LookupError, TypeError, ArithmeticError, SafetensorError) as error:
         raise DataError(f"{found.name} could not be loaded ({_one_line(error)}); get it again") from error
     finally:
         logging.set_verbosity(level)

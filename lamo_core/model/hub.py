@@ -59,6 +59,11 @@ _OWN = {
 }
 """Relatives of the shipped model for ablations, and what trains them."""
 
+_LARGEST = {
+    "n_layer": 1_000, "num_hidden_layers": 1_000, "n_head": 1_000, "num_attention_heads": 1_000,
+    "n_embd": 2**17, "hidden_size": 2**17, "vocab_size": 2**22,
+}  # fmt: skip
+"""Beyond any model: one is built before its tensors are compared with it, which must not take for ever."""
 _WEIGHTS = ("*.safetensors",)
 _WANTED = ("config.json", "tokenizer.json", "*.safetensors", "*.safetensors.index.json")
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
@@ -141,13 +146,16 @@ def read_config(name: str, folder: Path) -> dict[str, Any]:
         config = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise MissingError(f"{folder} holds no config.json, so it is no language model; {_how_to_get(name)}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{path} is damaged ({error}); get the model again") from error
     if not isinstance(config, dict) or not isinstance(config.get("model_type"), str):
         raise DataError(f"{path} names no model_type; it must describe a causal language model")
     if "auto_map" in config:
         # its classes are Python files of the folder, which are never run
         config.pop("auto_map")
+    for key, largest in _LARGEST.items():
+        if key in config and not (type(config[key]) is int and 0 < config[key] <= largest):
+            raise DataError(f"{path} is damaged: its {key} is none that a language model has; get the model again")
     return config
 
 
@@ -155,7 +163,7 @@ def read_card(folder: Path) -> dict[str, Any] | None:
     """Return the card.json of a model's folder, or None without a readable one."""
     try:
         card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return card if isinstance(card, dict) else None
 

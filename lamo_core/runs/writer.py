@@ -160,7 +160,8 @@ class RunWriter:
     def _update(self, **changes: Any) -> None:
         """Take over changes; they are published when it is time."""
         self.status = replace(self.status, **changes)
-        if self._clock() - self._written >= _STATUS_SECONDS:
+        # a clock that was put back would else silence the run until it has caught up
+        if not 0 <= self._clock() - self._written < _STATUS_SECONDS:
             self._publish()
 
     def _publish(self) -> None:

@@ -176,6 +176,15 @@ def test_damaged_and_foreign_replays_are_refused(episode: EpisodeResult, tmp_pat
         {"actions": np.full(40, np.nan)},
         {"actions": np.array(["x"] * 40)},
         {"actions": np.array(3)},
+        {"actions": np.full(40, 99)},
+        {"actions": np.full(40, -1)},
+        {"actions": np.zeros((40, 3))},
+        {"target": float("nan")},
+        {"task": {"name": ["atari-breakout"]}},
+        {"task": {"name": "atari-../../x"}},
+        {"task": {"name": "atari-breakout", "max_steps": "x"}},
+        {"task": {"name": "atari-breakout", "noop_max": 10**9}},
+        {"task": {"name": "atari-breakout", "other": 1}},
         {"returns_to_go": np.array(["x"] * 40)},
         {"probabilities": np.array(["x"] * 40)},
         {"header": np.frombuffer(b"[" * 100_000, np.uint8)},
@@ -189,7 +198,7 @@ def test_forged_columns_and_numbers_are_refused(
     save_replay(path, episode, TASK, {})
     with np.load(path) as file:
         columns = dict(file)
-    header = json.loads(columns["header"].tobytes()) | {k: v for k, v in changes.items() if k in ("seed", "noops")}
+    header = json.loads(columns["header"].tobytes()) | {k: v for k, v in changes.items() if k not in columns}
     columns["header"] = np.frombuffer(json.dumps(header).encode(), np.uint8)
     np.savez(path, **{**columns, **{k: v for k, v in changes.items() if k in columns}})
     with pytest.raises(DataError, match="record it again"):

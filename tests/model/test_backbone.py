@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from lamo_core.errors import DataError, LamoError, MissingError, UsageError
 from lamo_core.model import backbone as module
 from lamo_core.model.adapters import adapt
 from lamo_core.model.backbone import Backbone, load_backbone, next_token_loss
-from lamo_core.model.hub import available_backbones, locate
+from lamo_core.model.hub import available_backbones, locate, read_card
 from lamo_core.places import assets_dir
 
 TINY_GPT2 = {
@@ -280,6 +281,18 @@ def _broken_config(folder: Path) -> None:
     (folder / "config.json").write_text('{"model_type": ')
 
 
+def _deep_config(folder: Path) -> None:
+    (folder / "config.json").write_text("[" * 100_000)
+
+
+def _changed(**values: object) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        config = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps({**config, **values}))
+
+    return change
+
+
 def _unknown_family(folder: Path) -> None:
     (folder / "config.json").write_text('{"model_type": "no-such-family"}')
 
@@ -296,7 +309,8 @@ def _no_config(folder: Path) -> None:
     (folder / "config.json").unlink()
 
 
-DAMAGES = [_cut, _empty, _without_a_tensor, _wrong_shape, _broken_config, _unknown_family, _not_causal]
+DAMAGES = [_cut, _empty, _without_a_tensor, _wrong_shape, _broken_config, _unknown_family, _not_causal, _deep_config]
+ABSURD = [{"n_head": 0}, {"n_layer": 10**9}, {"n_embd": "x"}, {"n_positions": "x"}, {"activation_function": 5}]
 
 
 @pytest.mark.parametrize("damage", [*DAMAGES, _no_weights, _no_config], ids=lambda damage: damage.__name__)
@@ -306,6 +320,19 @@ def test_damaged_folders_are_refused_in_one_sentence(folder: Path, damage: objec
         load_backbone(str(folder))
     assert "\n" not in str(caught.value)
     assert type(caught.value) is (DataError if damage in DAMAGES else MissingError)
+
+
+@pytest.mark.parametrize("values", ABSURD, ids=str)
+def test_descriptions_of_no_model_are_damage(folder: Path, values: dict[str, object]) -> None:
+    _changed(**values)(folder)
+    with pytest.raises(DataError) as caught:
+        load_backbone(str(folder))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_card_of_another_form_is_none(folder: Path) -> None:
+    (folder / "card.json").write_text("[" * 100_000)
+    assert read_card(folder) is None
 
 
 def test_code_that_comes_with_a_model_is_not_run(folder: Path) -> None:

@@ -65,6 +65,9 @@ def test_status_is_replaced_at_most_every_second(run: RunDirectory) -> None:
     clock.now += 5
     writer.heartbeat()
     assert read_status(run).heartbeat == clock.now
+    clock.now -= 3600  # somebody has put the clock back
+    writer.write(step_done(4))
+    assert read_status(run).step == 4
     writer.close()
 
 
