@@ -67,13 +67,26 @@ def add_demo(root: Path | None = None) -> RunDirectory:
     root, recorded = root or runs_dir(), demo_run()
     target = RunDirectory(Path(os.path.abspath(root)) / recorded.id)
     if not target.run_file.is_file():
+        # out of sight until it is whole
+        copy = RunDirectory(target.path.with_name(f".new-{recorded.id}"))
         try:
-            shutil.copytree(recorded.path, target.path, dirs_exist_ok=True)
-            for made in (target.control, target.checkpoints, target.replays):
+            shutil.rmtree(target.path, ignore_errors=True)
+            shutil.rmtree(copy.path, ignore_errors=True)
+            shutil.copytree(recorded.path, copy.path)
+            for made in (copy.control, copy.checkpoints, copy.replays):
                 made.mkdir(exist_ok=True)
+            os.replace(copy.path, target.path)
         except OSError as error:
-            raise storage_error(target.path, error) from error
+            shutil.rmtree(copy.path, ignore_errors=True)
+            raise storage_error(target.path, _first(error)) from error
     return target
+
+
+def _first(error: OSError) -> OSError:
+    """Return the first of the errors that copying a tree collects, as words alone."""
+    if not isinstance(error, shutil.Error):
+        return error
+    return OSError(str(error.args[0][0][2]).partition("] ")[2].partition(": ")[0])
 
 
 def _portable(event: dict[str, Any]) -> dict[str, Any]:

@@ -93,6 +93,7 @@ def main() -> None:
     # PyTorch's threads spin while they wait for each other, unless told before it is imported; on a machine that
     # is also busy with something else that makes small products ten times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a letter that the locale does not have is no reason to fail
             stream.reconfigure(errors="backslashreplace")
@@ -106,7 +107,10 @@ def main() -> None:
     except LamoError as error:
         print(f"lamo: {plain_text(str(error))}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit) as end:
+        # Click makes a 1 of it, which would mean that a run failed
+        if isinstance(end, SystemExit) and not isinstance(end.__context__, BrokenPipeError):
+            raise
         _drop_output()  # its reader went away, as `head` does
         sys.exit(0)
     except OSError as error:
@@ -119,6 +123,17 @@ def main() -> None:
     except KeyboardInterrupt:
         print("lamo: interrupted", file=sys.stderr)
         sys.exit(130)
+
+
+def _open_closed_streams() -> None:
+    """Put nothing in the place of what the caller has closed, lest the next file that is opened takes its number."""
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(number)
+    sys.stdin, sys.stdout, sys.stderr = (
+        stream or open(place, mode)  # noqa: SIM115 (they stay open to the end)
+        for stream, place, mode in ((sys.stdin, 0, "r"), (sys.stdout, 1, "w"), (sys.stderr, 2, "w"))
+    )
 
 
 def _drop_output() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -28,3 +29,26 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
         process.stdout.close()
         assert process.stderr is not None
         assert process.stderr.read() == ""
+
+
+def test_a_reader_that_goes_away_amid_the_output_is_no_error() -> None:
+    script = "set -o pipefail; " + " ".join(LAMO) + " presets | true"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_no_error(closed: str, tmp_path: Path) -> None:
+    environment = {**os.environ, "LAMO_RUNS": str(tmp_path)}
+    for words, code in (("runs demo", 0), ("runs", 0), ("runs rm last", 2)):
+        script = f"{' '.join(LAMO)} {words} {closed}"
+        done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=120, env=environment)
+        assert done.returncode == code, (words, done.stderr)
+        assert "Traceback" not in done.stderr
+
+
+def test_a_locale_without_our_letters_gets_others() -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([*LAMO, "--help"], capture_output=True, text=True, timeout=120, env=environment)
+    assert done.returncode == 0
+    assert "Exit codes: 0 done" in done.stdout

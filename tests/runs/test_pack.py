@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 from pathlib import Path
 
 import pytest
 
-from lamo_core.errors import UsageError
+from lamo_core.errors import StorageError, UsageError
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.index import list_runs, summarise
 from lamo_core.runs.pack import add_demo, demo_run, pack_run
@@ -56,3 +57,19 @@ def test_the_demo_is_a_finished_run_with_curves_and_a_replay(tmp_path: Path) -> 
     assert len(metrics.series("loss")) == read_status(added).total
     assert list(added.replays.glob("*.npz"))
     assert add_demo(tmp_path / "runs") == added
+
+
+def test_a_copy_of_the_demo_that_broke_off_is_one_sentence_and_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(source: Path, target: Path) -> None:
+        (target / "replays").mkdir(parents=True)
+        (target / "run.json").write_text("{}")
+        raise shutil.Error([("a", "b", "[Errno 28] No space left on device: 'a' -> 'b'")] * 3)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil, "copytree", full)
+        with pytest.raises(StorageError, match=r": No space left on device; free space or"):
+            add_demo(tmp_path / "runs")
+    assert list((tmp_path / "runs").iterdir()) == []
+    assert add_demo(tmp_path / "runs").metrics_file.is_file()
