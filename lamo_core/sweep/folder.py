@@ -144,7 +144,8 @@ class Journal:
         item, event = texts.get("item", ""), texts.get("event", "")
         known = self.record(item)
         failures = known.failures + (event == "failed")
-        run = texts.get("run") or known.run
+        # a run of the folder, never one that a path leads to
+        run = os.path.basename(texts.get("run", "")) or known.run
         self.items[item] = replace(
             known, run=run, event=event, failures=failures, note=texts.get("note", ""), job=texts.get("job", "")
         )

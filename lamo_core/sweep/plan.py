@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import time
 from collections.abc import Container, Mapping, Sequence
@@ -14,10 +15,10 @@ from lamo_core.errors import StorageError, UsageError
 from lamo_core.files import write_bytes
 from lamo_core.presets import Resolved
 from lamo_core.runs.compare import flatten
-from lamo_core.runs.directory import ELSEWHERE, storage_error
+from lamo_core.runs.directory import ELSEWHERE, is_sound, storage_error
 from lamo_core.runs.estimate import disk_bytes, estimate, memory_bytes, sized_for
 from lamo_core.runs.index import RunSummary
-from lamo_core.runs.records import decode, encode
+from lamo_core.runs.records import decode, encode, number
 from lamo_core.sweep.folder import SweepFolder
 from lamo_core.sweep.grid import Grid, Item, expand, resolve_item
 
@@ -199,7 +200,13 @@ def read_plan(folder: SweepFolder) -> Plan:
 
 
 def _planned(values: Mapping[str, Any]) -> PlannedRun:
-    return PlannedRun(Item(**_tupled(values["item"])), **{key: values[key] for key in values if key != "item"})
+    run = PlannedRun(Item(**_tupled(values["item"])), **{key: values[key] for key in values if key != "item"})
+    counts = all(type(count) is int and 0 <= count < 2**62 for count in (run.disk, run.memory))
+    texts = all(isinstance(text, str) for text in (run.item.key, run.item.preset, run.source, run.done))
+    known = run.seconds is None or number(run.seconds) is not None
+    if not (counts and texts and known and is_sound(run.config)) or os.path.basename(run.done) != run.done:
+        raise ValueError("it holds values that no plan has")
+    return run
 
 
 def _tupled(values: Mapping[str, Any]) -> dict[str, Any]:

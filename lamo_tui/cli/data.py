@@ -81,6 +81,7 @@ def _cells(row: dict[str, Any]) -> tuple[object, ...]:
 def show(name: _Name, source: _Source = None, as_json: _Json = False) -> None:
     """Print the card of a set: how it was made, by what, its returns and lengths, its licence."""
     from lamo_core.data.sources.locate import find_anywhere
+    from lamo_core.errors import DataError
     from lamo_tui.cli.output import emit_json
 
     card = find_anywhere(name, source).card()
@@ -89,7 +90,11 @@ def show(name: _Name, source: _Source = None, as_json: _Json = False) -> None:
         return
     from lamo_tui.cli.data_card import card_lines
 
-    for line in card_lines(card):
+    try:
+        lines = list(card_lines(card))
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise DataError(f"the card of {name} is damaged; get, import or collect the set anew") from error
+    for line in lines:
         say(line)
 
 

@@ -262,4 +262,11 @@ def test_cards(tmp_path: Path) -> None:
     found = ReceivedSet("d4rl", "x", tmp_path)
     contents = [b"", b"{", b"[]", b"null", b'{"task": 3}', b"\xff\xfe", b"[" * 200_000]
     contents += [b'{"task": "' + b"x" * 5_000_000]
+    figures = {"mean": 1.0}
+    card = {"task": "", "episodes": 1, "transitions": 1, "time_outs": 0, "log_bytes": 1}
+    card |= {"returns": figures, "lengths": figures}
+    (tmp_path / "card.json").write_text(json.dumps(card))
+    assert found.card() == card
+    for name, value in (("episodes", "x"), ("transitions", 10**400), ("returns", 5), ("lengths", {"mean": "x"})):
+        contents.append(json.dumps(card | {name: value}).encode())
     assert refuse(lambda _: found.card(), tmp_path / "card.json", contents) == len(contents)

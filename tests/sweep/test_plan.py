@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections import namedtuple
 from dataclasses import replace
@@ -15,7 +16,7 @@ from lamo_core.runs.create import create_run
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.index import list_runs
 from lamo_core.sweep.engines import local_slots
-from lamo_core.sweep.folder import find_sweep, new_folder
+from lamo_core.sweep.folder import Journal, find_sweep, new_folder
 from lamo_core.sweep.grid import Grid, Item, widened
 from lamo_core.sweep.plan import (
     extended,
@@ -206,3 +207,33 @@ def test_a_preset_that_changes_later_does_not_split_a_sweep(
     kept = planned_settings(run)
     assert kept.config == real.config
     assert set(kept.origins.values()) == {"sweep's plan"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seconds": "x"},
+        {"disk": "x"},
+        {"memory": None},
+        {"done": 5},
+        {"done": "../../../etc"},
+        {"config": 5},
+        {"config": {"optim": {"steps": "x"}}},
+        {"item": {"key": [1], "preset": "atari-pong-1pct"}},
+    ],
+)
+def test_a_plan_with_values_of_no_plan_is_damaged(root: Path, change: dict[str, object]) -> None:
+    folder = new_folder("s", ["atari-pong"])
+    write_plan(folder, make_plan("s", Grid((("atari-pong", (0.01,)),)), []))
+    values = json.loads(folder.plan_file.read_text())
+    values["runs"][0] |= change
+    folder.plan_file.write_text(json.dumps(values))
+    with pytest.raises(UsageError, match="is damaged or missing"):
+        read_plan(folder)
+
+
+def test_a_journal_names_no_run_outside_of_the_folder(root: Path) -> None:
+    folder = new_folder("s", ["atari-pong"])
+    folder.path.mkdir(parents=True)
+    folder.journal_file.write_text(json.dumps({"item": "a", "event": "started", "run": "../../../tmp"}) + "\n")
+    assert folder.run(Journal(folder).record("a").run).path.parent == folder.root

@@ -66,9 +66,20 @@ def read_card_file(path: Path, name: str, advice: str) -> dict[str, Any]:
             card = json.loads(file.read(_MAX_CARD_BYTES))
     except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"the card of {name} cannot be read; {advice}") from error
-    if not isinstance(card, dict) or not isinstance(card.get("task"), str):
+    if not isinstance(card, dict) or not _is_sound(card):
         raise DataError(f"the card of {name} is damaged; {advice}")
     return card
+
+
+def _is_sound(card: dict[str, Any]) -> bool:
+    """Return whether a card holds what lists show: names, counts and the figures of its episodes."""
+    counts = [card.get(name) for name in ("episodes", "transitions", "time_outs", "log_bytes")]
+    summaries = [card.get(name) for name in ("returns", "lengths")]
+    if not isinstance(card.get("task"), str) or not all(isinstance(one, dict) and "mean" in one for one in summaries):
+        return False
+    figures = [figure for summary in summaries for figure in summary.values()]  # type: ignore[union-attr]
+    whole = all(type(count) is int and 0 <= count < 2**53 for count in counts)
+    return whole and all(isinstance(figure, int | float) for figure in figures)
 
 
 def get_command(source: str, name: str) -> str:
