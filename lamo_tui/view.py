@@ -1,16 +1,19 @@
-"""How a person looks at things, remembered from one time to the next: theme, order, axis, smoothing."""
+"""How a person looks at things, remembered from one time to the next: theme, order, axis, smoothing, marker."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Literal, get_args
 
 from platformdirs import user_state_dir
 
 from lamo_core.errors import StorageError
 from lamo_core.files import write_bytes
 from lamo_core.runs.records import decode, encode
+
+Marker = Literal["braille", "block", "ascii"]
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,8 @@ class View:
     axis: str = "step"
     smoothing: int = 3
     """Index into `curves.SMOOTHING`."""
+    marker: Marker = "braille"
+    """What curves are drawn with; `raster` says more."""
 
 
 def view_path() -> Path:
@@ -36,6 +41,8 @@ def load_view(path: Path) -> View:
     except OSError:
         return View()
     known = {item.name: item.default for item in fields(View)}
+    if values.get("marker") not in get_args(Marker):
+        values.pop("marker", None)
     return View(**{name: values[name] for name, default in known.items() if type(values.get(name)) is type(default)})
 
 

@@ -2,7 +2,8 @@
 
 All terms must hold. A plain word must occur in the id or the name. `key:text` wants the value to hold the text,
 `key=value` to equal it; `<`, `<=`, `>` and `>=` compare numbers. A minus before a term turns it round. Keys are
-`state`, `task`, `ratio`, `method`, `ablation`, `backbone`, `seed`, `step`, `return` and every dotted setting.
+`state`, `task` (also called `env`), `ratio`, `method`, `ablation`, `backbone`, `seed`, `step`, `return` and every
+dotted setting.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ _SHORT: dict[str, Callable[[RunSummary], Any]] = {
     "name": lambda run: run.name,
     "state": lambda run: run.state,
     "task": lambda run: run.settings.get("task.name"),
+    "env": lambda run: run.settings.get("task.name"),
     "ratio": lambda run: run.settings.get("data.ratio"),
     "ablation": lambda run: ablation_of(run),
     "backbone": lambda run: run.settings.get("model.backbone"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.style import Style
@@ -23,6 +24,7 @@ from lamo_tui.themes import LETTERS, Palette
 
 if TYPE_CHECKING:
     from lamo_tui.app import LamoApp
+    from lamo_tui.screens.chart_grid import GridChart
 
 _TABS = (
     ("1", "Runs", "runs"),
@@ -202,4 +204,16 @@ class LamoScreen(Screen[None]):
     def on_screen_resume(self) -> None:
         """Show the newest state when the screen comes into view."""
         if self.is_mounted:
+            self.take_marker()
             self.update(self.lamo.snapshot)
+
+    def take_marker(self) -> None:
+        """Draw curves with the marker that was chosen last, on whichever screen."""
+        # by name, as the list of runs should not wait for what draws curves
+        for plotted in self.query("GridChart, Timeline"):
+            plotted.take_marker(self.lamo.view.marker)  # type: ignore[attr-defined]
+
+    def on_grid_chart_marker_changed(self, message: GridChart.MarkerChanged) -> None:
+        """Draw all curves like the chart in which the key was pressed, and remember it."""
+        self.lamo.view = replace(self.lamo.view, marker=message.marker)
+        self.take_marker()

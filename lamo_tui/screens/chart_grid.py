@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Container
+from textual.message import Message
 
 from lamo_core.errors import UsageError
 from lamo_tui.bindings import bindings_of
@@ -16,6 +17,7 @@ from lamo_tui.store import RunData
 from lamo_tui.themes import Palette
 from lamo_tui.widgets.chart import Chart
 from lamo_tui.widgets.palette import letter_of
+from lamo_tui.widgets.raster import MarkerMode
 from lamo_tui.widgets.series import Reference, Series
 
 
@@ -27,6 +29,22 @@ class GridChart(Chart, inherit_bindings=False):
     def __init__(self, plot: Plot) -> None:
         super().__init__(plot.title, id=f"chart-{plot.name}", classes="panel")
         self.kind = plot
+
+    class MarkerChanged(Message):
+        """The user wants curves drawn in another way."""
+
+        def __init__(self, marker: MarkerMode) -> None:
+            self.marker = marker
+            super().__init__()
+
+    def take_marker(self, marker: MarkerMode) -> None:
+        """Draw curves with it."""
+        self.marker_mode = marker
+
+    def action_marker(self) -> None:
+        """Go on to the next kind of marker, for the sake of fonts, so in every chart."""
+        super().action_marker()
+        self.post_message(self.MarkerChanged(self.marker_mode))
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from textual.widgets import Static
 
 from lamo_core.runs.index import RunSummary
 from lamo_tui.cli.output import duration
+from lamo_tui.screens.base import LamoScreen
 from lamo_tui.store import Snapshot
 from lamo_tui.text import figure, fit, inked, normalised, paragraph, percent, short_id, short_name, state_text
 from lamo_tui.themes import Palette
@@ -46,6 +47,8 @@ class Preview(Vertical):
             await self.mount(self._charts, before="#preview-legend")
             for chart in self._charts.charts:
                 chart.can_focus = False
+            if isinstance(self.screen, LamoScreen):
+                self.screen.take_marker()
             if self._newest is not None:
                 self._draw(self._charts, *self._newest)
 

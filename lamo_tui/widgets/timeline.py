@@ -80,11 +80,17 @@ class Timeline(Drawn):
             self.at = at
             super().__init__()
 
-    def __init__(self, *, id: str | None = None, mode: MarkerMode = "braille") -> None:
+    def __init__(self, *, id: str | None = None, marker_mode: MarkerMode = "braille") -> None:
         super().__init__(id=id)
-        self.mode = mode
+        self.marker_mode = marker_mode
         self._shown = _Shown()
         self._axes: _Axes | None = None
+
+    def take_marker(self, marker: MarkerMode) -> None:
+        """Draw curves with it."""
+        if marker != self.marker_mode:
+            self.marker_mode = marker
+            self.redraw()
 
     def show(self, courses: Sequence[Course], at: int, target: float) -> None:
         """Show these episodes with the playhead before decision `at`, and the return that is asked for."""
@@ -168,13 +174,13 @@ class Timeline(Drawn):
     def _draw_curve(self, cells: Cells, axes: _Axes, returns: NDArray[np.float64], ink: Paint) -> None:
         if not len(returns):
             return
-        tall, wide = DOTS[self.mode]
+        tall, wide = DOTS[self.marker_mode]
         dots = axes.columns * wide
         x = np.arange(len(returns), dtype=np.float64)
         # one place wider than the axis, so that the last point is inside
         low, high = envelope(x, returns, 0.0, (axes.end + 1e-6) / dots * (1 + 1 / dots), dots)
         mask = thin(fill(low, high, axes.low, axes.high, axes.rows * tall))
-        cells.draw(axes.top, axes.left, pack(mask, self.mode), ink)
+        cells.draw(axes.top, axes.left, pack(mask, self.marker_mode), ink)
 
     def _draw_marks(self, cells: Cells, axes: _Axes, courses: Sequence[Course]) -> None:
         for course in reversed(courses):

@@ -100,6 +100,7 @@ def test_a_copied_folder_of_runs_has_no_running_ones(make_run: MakeRun) -> None:
         (["return<=10"], ""),
         (["state:fin"], "b"),
         (["task:pong"], "a"),
+        (["env:pong"], "a"),
         (["optim.schedule=constant"], "b"),
         (["model.trunk_positions=true"], "ab"),
         (["seed=x"], ""),

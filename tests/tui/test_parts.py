@@ -145,9 +145,9 @@ def test_settings_are_checked(tmp_path: Path) -> None:
 def test_what_was_looked_at_is_remembered_and_damage_does_no_harm(tmp_path: Path) -> None:
     path = tmp_path / "state" / "view.json"
     assert load_view(path) == View()
-    save_view(View("nord", "return", "time", 5), path)
-    assert load_view(path) == View("nord", "return", "time", 5)
-    path.write_text('{"theme":7,"order":"return","smoothing":true,"new":1}')
+    save_view(View("nord", "return", "time", 5, "ascii"), path)
+    assert load_view(path) == View("nord", "return", "time", 5, "ascii")
+    path.write_text('{"theme":7,"order":"return","smoothing":true,"marker":"crayon","new":1}')
     assert load_view(path) == View(order="return")
     path.write_bytes(b"\xff{")
     assert load_view(path) == View()

@@ -14,6 +14,7 @@ from lamo_core.player.opening import replays_of
 from lamo_core.runs.directory import RunDirectory
 from lamo_tui import bindings
 from lamo_tui.picture import screen_text
+from lamo_tui.screens.chart_grid import GridChart
 from lamo_tui.screens.dialogs import Entry
 from lamo_tui.screens.help import HelpScreen
 from lamo_tui.screens.rows import Rows
@@ -146,6 +147,23 @@ async def test_both_timelines_are_in_view_where_there_is_room(record: Path, tmp_
         await replay.press("n", "v")
         assert "to go · 19 asked" in screen_text(replay.app)
         assert "both timelines are in view" in replay.said()
+
+
+async def test_a_marker_holds_on_every_screen(runs: RunDirectory) -> None:
+    async with replaying(runs.path.parent, replays_of(runs)[0]) as replay:
+        await replay.press("right")
+        timeline = replay.screen.query_one("#timeline", Timeline)
+        assert "⣀" in timeline.picture(60, 7).text()
+        await replay.press("2")
+        await replay.pilot.pause()
+        screen = replay.app.screen
+        assert isinstance(screen, RunScreen)
+        await replay.press("m", "m")
+        assert {chart.marker_mode for chart in screen.query(GridChart)} == {"ascii"}, "in all charts, not in one"
+        assert replay.app.view.marker == "ascii"
+        await replay.press("5")
+        assert "⣀" not in timeline.picture(60, 7).text()
+        assert "*" in timeline.picture(60, 7).text()
 
 
 async def test_a_policy_that_ignores_targets_is_said_to(tmp_path: Path) -> None:
