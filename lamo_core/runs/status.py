@@ -43,7 +43,7 @@ FOREIGN_LOST_AFTER = 600.0
 LAUNCH_SECONDS = 30.0
 """Seconds that a queued run has for its process to be noted down."""
 _SAME_START = 2.0
-"""Seconds within which two start times are the same: they are derived from a clock that is adjusted."""
+"""Seconds within which two start times are the same: they are derived from two readings of whole seconds."""
 
 
 @dataclass(frozen=True)
@@ -125,14 +125,17 @@ IsAlive = Callable[[int, float | None], bool]
 
 
 def process_start(pid: int) -> float | None:
-    """Return when a process started, seconds since 1970; None when there is none, or only its remains."""
+    """Return when a process started, seconds since this machine did; None when there is none, or only its remains.
+
+    Not since 1970: a clock that is put right, as after a suspended machine wakes, must not make a living run look lost.
+    """
     import psutil
 
     try:
         process = psutil.Process(pid)
         if process.status() == psutil.STATUS_ZOMBIE:
             return None
-        return float(process.create_time())
+        return float(process.create_time() - psutil.boot_time())
     except (psutil.Error, OSError, ValueError):  # what is no id at all, such as -5, is a ValueError
         return None
 

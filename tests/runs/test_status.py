@@ -66,6 +66,16 @@ def test_another_process_with_the_same_id_is_not_the_run(child: subprocess.Popen
     assert derive(_running(child.pid, started - 3600), now=NOW).state == "lost"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the start of the machine is put forward as Linux tells it")
+def test_a_clock_that_is_put_right_loses_no_run(child: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    import psutil
+
+    status, started = _running(child.pid, process_start(child.pid)), psutil.boot_time()
+    monkeypatch.setattr("psutil._pslinux.boot_time", lambda: started + 500)
+    assert psutil.Process(child.pid).create_time() > time.time() + 400, "the change reaches psutil"
+    assert derive(status, now=NOW).state == "running"
+
+
 def test_a_living_run_without_heartbeat_is_stalled() -> None:
     pid, started = own_process()
     derived = derive(_running(pid, started), now=NOW + 45)
