@@ -32,7 +32,10 @@ def kill_run(run: RunDirectory) -> int:
 
 
 def remove_run(run: RunDirectory) -> None:
-    """Delete a run's folder; raises `UsageError` while a process works on it, `StorageError` if it cannot."""
+    """Delete a run's folder, or the link to it.
+
+    Raises `UsageError` while a process works on it and `StorageError` if it cannot.
+    """
     run.read_info()
     _, derived = read_state(run)
     if derived.active:
@@ -41,7 +44,10 @@ def remove_run(run: RunDirectory) -> None:
     grave = run.path.with_name(f".removed-{run.id}")
     try:
         os.replace(run.path, grave)
-        shutil.rmtree(grave)
+        if grave.is_symlink():
+            grave.unlink()  # the run itself lies elsewhere and stays
+        else:
+            shutil.rmtree(grave)
     except OSError as error:
         raise storage_error(run.path, error) from error
 

@@ -12,7 +12,8 @@ from typing import IO, Any
 
 from lamo_core.config import EvalConfig
 from lamo_core.errors import LamoError, StorageError, UsageError
-from lamo_core.runs.directory import RunDirectory, storage_error
+from lamo_core.files import locked
+from lamo_core.runs.directory import ELSEWHERE, RunDirectory, storage_error
 from lamo_core.runs.narrate import narrate
 from lamo_core.runs.rate import RateMeter
 from lamo_core.runs.records import encode, plain
@@ -43,13 +44,18 @@ class RunWriter:
         self.run = run
         self._clock = clock
         self._meter = RateMeter(evaluation)
-        before = _free_status(run)
-        self._opened = self._awake_since = clock()
         self._written = -float("inf")
         self._files: list[IO[str]] = []
-        self._metrics = self._append(run.metrics_file)
-        self._events = self._append(run.events_file)
-        self._log = self._append(run.log_file)
+        # of two that begin at once, one sees the other
+        with locked(run.status_file.with_suffix(".lock"), ELSEWHERE):
+            self._take_over(_free_status(run))
+
+    def _take_over(self, before: Status) -> None:
+        """Open the files and say that this process works on the run, which was last left in `before`."""
+        self._opened = self._awake_since = self._clock()
+        self._metrics = self._append(self.run.metrics_file)
+        self._events = self._append(self.run.events_file)
+        self._log = self._append(self.run.log_file)
         pid, started = own_process()
         self._seconds_before = before.seconds
         self.status = replace(

@@ -7,6 +7,7 @@ import pty
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import psutil
 import pytest
@@ -113,3 +114,14 @@ def test_only_runs_can_be_removed(run: RunDirectory) -> None:
     with pytest.raises(LamoError, match="is no run"):
         remove_run(RunDirectory(run.path.parent))
     assert run.path.exists()
+
+
+def test_of_a_linked_run_the_link_is_removed(run: RunDirectory, tmp_path: Path) -> None:
+    link = tmp_path / "elsewhere" / run.id
+    link.parent.mkdir()
+    link.symlink_to(run.path, target_is_directory=True)
+    with RunWriter(run) as writer:
+        writer.write(Stopped(0, 0.0, reason="finished", message=""))
+    remove_run(RunDirectory(link))
+    assert os.listdir(link.parent) == []
+    assert run.run_file.exists()

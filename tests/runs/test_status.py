@@ -67,7 +67,7 @@ def test_another_process_with_the_same_id_is_not_the_run(child: subprocess.Popen
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the start of the machine is put forward as Linux tells it")
-def test_a_clock_that_is_put_right_loses_no_run(child: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_clock_put_right_loses_no_run(child: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
     import psutil
 
     status, started = _running(child.pid, process_start(child.pid)), psutil.boot_time()

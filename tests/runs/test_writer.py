@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from pathlib import Path
 from typing import IO, Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from lamo_core.config import EvalConfig
 from lamo_core.errors import CheckpointError, StorageError, UsageError
+from lamo_core.files import locked
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.reader import MetricsTail, read_events
 from lamo_core.runs.status import read_state, read_status
@@ -178,6 +180,19 @@ def test_a_full_disk_at_the_very_end_does_not_hide_the_first_error(
 
     with pytest.raises(ValueError, match="first"):
         work()
+
+
+def test_who_takes_a_run_over_waits_for_another_who_does(run: RunDirectory) -> None:
+    writers: list[RunWriter] = []
+    second = threading.Thread(target=lambda: writers.append(RunWriter(run)))
+    with locked(run.status_file.with_suffix(".lock"), "elsewhere"):
+        second.start()
+        second.join(0.3)
+        assert second.is_alive()
+        assert read_status(run).state == "queued"
+    second.join(30)
+    assert read_status(run).state == "running"
+    writers[0].close()
 
 
 def test_two_processes_cannot_write_one_run(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
