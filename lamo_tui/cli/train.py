@@ -139,19 +139,30 @@ def _enqueue(wanted: Wanted, flags: dict[str, Any], seeds: str | None, as_json: 
 
 
 def _created(wanted: Wanted, flags: dict[str, Any]) -> tuple[RunDirectory, RunConfig]:
-    from lamo_core.methods import require_fit
     from lamo_core.presets import resolve
     from lamo_core.runs.create import create_run
-    from lamo_core.tasks.registry import get_task
 
     resolved = resolve(wanted.preset, wanted.ablations, wanted.file, wanted.settings, flags, method=wanted.method)
-    # refused before a run directory is made
-    require_fit(resolved.config.method, get_task(resolved.config.task.name).action_kind)
-    if resolved.config.device.startswith("cuda"):
+    _require_parts(resolved.config)
+    return create_run(None, resolved.config, resolved.origins, sys.argv), resolved.config
+
+
+def _require_parts(config: RunConfig) -> None:
+    """Refuse what cannot be trained here before a run's folder is made: method, data, language model, device."""
+    from lamo_core.data.sources.locate import find_set
+    from lamo_core.methods import METHODS, require_fit
+    from lamo_core.model.hub import require_model
+    from lamo_core.tasks.registry import get_task
+
+    require_fit(config.method, get_task(config.task.name).action_kind)
+    if config.data.source != "minari":  # a set of Minari's own folder is converted when it is first found
+        find_set(config.data.source, config.data.set)
+    if METHODS[config.method].memory:
+        require_model(config.model.backbone)
+    if config.device.startswith("cuda"):
         from lamo_core.training.device import resolve_device
 
-        resolve_device(resolved.config.device)
-    return create_run(None, resolved.config, resolved.origins, sys.argv), resolved.config
+        resolve_device(config.device)
 
 
 def _resumed(text: str, settings: list[str], flags: dict[str, Any]) -> tuple[RunDirectory, Path, RunConfig]:

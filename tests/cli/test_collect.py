@@ -10,7 +10,7 @@ import typer
 from click.testing import Result
 from typer.testing import CliRunner
 
-from lamo_core.errors import LamoError, UsageError
+from lamo_core.errors import LamoError, MissingError, UsageError
 from lamo_tui.cli.app import _register, app
 from tests.data.made_sources import box, minari_episodes, write_minari
 
@@ -93,3 +93,14 @@ def test_without_preset_or_data_it_says_what_to_type(lamo: typer.Typer) -> None:
         run(lamo, "train", "--set", "optim.steps=5")
     with pytest.raises(UsageError, match="did you mean 'hopper-medium'"):
         run(lamo, "train", "--set", "data.set=hoper-medium")
+
+
+@pytest.mark.parametrize(
+    "setting", ["data.set=hoper-medium", "model.backbone=./nowhere", "data.source=d4rl"], ids=["set", "model", "source"]
+)
+def test_what_is_missing_is_said_before_a_run_is_made(lamo: typer.Typer, setting: str) -> None:
+    from lamo_core.places import runs_dir
+
+    with pytest.raises((MissingError, UsageError)):
+        run(lamo, "train", "--preset", "mujoco-hopper-1pct", "--set", setting)
+    assert not runs_dir().exists() or not any(runs_dir().iterdir())
