@@ -11,8 +11,7 @@ from lamo_tui.cli.collect import COLLECT_EPILOG, collect
 from lamo_tui.cli.data_exchange import EXPORT_EPILOG, IMPORT_EPILOG, export, import_set
 from lamo_tui.cli.data_get import GET_EPILOG, get
 from lamo_tui.cli.data_returns import RETURNS_EPILOG, returns
-from lamo_tui.cli.output import say
-from lamo_tui.cli.transfer import file_size
+from lamo_tui.cli.output import file_size, say
 
 if TYPE_CHECKING:
     from lamo_core.data.sources.locate import AnySet

@@ -7,8 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from lamo_tui.cli.output import say
-from lamo_tui.cli.transfer import file_size
+from lamo_tui.cli.output import file_size, say
 
 IMPORT_EPILOG = (
     "Examples:  lamo data import hopper_medium-v2.hdf5   ·   "

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lamo_tui.cli.output import say
-from lamo_tui.cli.transfer import file_size
+from lamo_tui.cli.output import file_size, say
 
 if TYPE_CHECKING:
     from lamo_core.data.sources.getting import Plan

@@ -87,6 +87,13 @@ def progress() -> Iterator[Report]:
         yield line.stage
 
 
+def file_size(count: int) -> str:
+    """Return bytes for people."""
+    if count >= 100_000_000:
+        return f"{count / 1e9:,.2f} GB"
+    return f"{count / 1e6:,.1f} MB" if count >= 100_000 else f"{count / 1e3:,.1f} kB"
+
+
 def duration(seconds: float | None) -> str:
     """Return seconds for people: `48s`, `3m 12s`, `2h 05m`, `3d 04h`; a dash for None."""
     if seconds is None or seconds != seconds or seconds in (float("inf"), float("-inf")):

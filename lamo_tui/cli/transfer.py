@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lamo_tui.cli.output import duration
+from lamo_tui.cli.output import duration, file_size
 from lamo_tui.cli.progress import ProgressLine
 
 FETCHING = "getting "
@@ -34,10 +34,3 @@ class TransferLine(ProgressLine):
                 parts.append(f"{duration((total - done) / rate)} left")
         self._stage = name
         self._refresh(parts, done / total if total else None, at_once=first or 0 < total <= done)
-
-
-def file_size(count: int) -> str:
-    """Return bytes for people."""
-    if count >= 100_000_000:
-        return f"{count / 1e9:,.2f} GB"
-    return f"{count / 1e6:,.1f} MB" if count >= 100_000 else f"{count / 1e3:,.1f} kB"
