@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from lamo_core.errors import DataError, UsageError
-from lamo_core.model.backbone import load_backbone
+from lamo_core.model.backbone import load_backbone, next_token_loss
 from lamo_core.model.eight_bit import pack, unpack, write_packed
 from lamo_core.model.hub import locate
 from lamo_core.places import assets_dir
@@ -70,3 +70,20 @@ def test_packing_twice_or_over_something_is_refused(packed: Path, tmp_path: Path
         write_packed(locate(str(packed)), tmp_path / "again")
     with pytest.raises(UsageError, match="not empty"):
         write_packed(locate("mini"), packed)
+
+
+def test_the_early_stopped_relative_of_mini_ships_and_knows_less() -> None:
+    text = "It was the best of times, and the old man went to the door of the house with his daughter."
+    losses = []
+    for name in ("mini", "mini-early", "random:mini"):
+        backbone = load_backbone(name)
+        with torch.no_grad():
+            losses.append(float(next_token_loss(backbone, torch.tensor([_ids(text)]))))
+    assert losses[0] < losses[1] - 0.3
+    assert losses[1] < losses[2] - 1.0
+
+
+def _ids(text: str) -> list[int]:
+    tokenizer = load_backbone("mini").tokenizer
+    assert tokenizer is not None
+    return tokenizer.encode(text).ids  # type: ignore[no-any-return]
