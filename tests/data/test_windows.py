@@ -11,6 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lamo_core.config import WindowKind
 from lamo_core.data.episodes import EpisodeStore, FrameArray
 from lamo_core.data.windows import WindowBatch, WindowSampler
 
@@ -165,39 +166,20 @@ def test_batches_do_not_share_memory_with_the_store() -> None:
 
 
 @pytest.mark.parametrize("vectors", [False, True])
-def test_every_step_is_as_often_the_newest_of_a_window(vectors: bool) -> None:
+@pytest.mark.parametrize("windows", ["every-step", "every-start"])
+def test_every_step_is_as_often_the_newest_or_the_first_of_a_window(windows: WindowKind, vectors: bool) -> None:
     lengths = [3, 9, 1]
-    store = _store(lengths, vectors=vectors)
-    batch = _sampler(store, windows="every-step").sample(4_000)
+    batch = _sampler(_store(lengths, vectors=vectors), windows=windows).sample(4_000)
     seen: Counter[tuple[int, int]] = Counter()
     for row in range(len(batch.mask)):
         real = int(batch.mask[row].sum())
         assert batch.mask[row].tolist() == [True] * real + [False] * (K - real)
         first = batch.observations[row, 0, 0] if vectors else batch.observations[row, 3, 0, 0]
         episode, start = divmod(int(first) - 1, 10)
+        assert batch.timesteps[row, :real].tolist() == list(range(start, start + real))
+        assert not batch.observations[row, real if vectors else real + 3 :].any()
         newest = start + real - 1
-        assert batch.timesteps[row, :real].tolist() == list(range(start, start + real))
-        assert real == min(K, newest + 1)
-        assert not batch.observations[row, real if vectors else real + 3 :].any()
-        seen[episode, newest] += 1
-    assert seen.keys() == {(episode, step) for episode, length in enumerate(lengths) for step in range(length)}
-    assert max(seen.values()) < 1.5 * min(seen.values())
-
-
-@pytest.mark.parametrize("vectors", [False, True])
-def test_every_step_is_as_often_the_first_of_a_window(vectors: bool) -> None:
-    lengths = [3, 9, 1]
-    store = _store(lengths, vectors=vectors)
-    batch = _sampler(store, windows="every-start").sample(4_000)
-    seen: Counter[tuple[int, int]] = Counter()
-    for row in range(len(batch.mask)):
-        real = int(batch.mask[row].sum())
-        assert batch.mask[row].tolist() == [True] * real + [False] * (K - real)
-        first = batch.observations[row, 0, 0] if vectors else batch.observations[row, 3, 0, 0]
-        episode, start = divmod(int(first) - 1, 10)
-        assert batch.timesteps[row, :real].tolist() == list(range(start, start + real))
-        assert real == min(K, lengths[episode] - start)
-        assert not batch.observations[row, real if vectors else real + 3 :].any()
-        seen[episode, start] += 1
+        assert real == min(K, newest + 1 if windows == "every-step" else lengths[episode] - start)
+        seen[episode, newest if windows == "every-step" else start] += 1
     assert seen.keys() == {(episode, step) for episode, length in enumerate(lengths) for step in range(length)}
     assert max(seen.values()) < 1.5 * min(seen.values())
