@@ -83,6 +83,7 @@ RUN = (
     Key("run.change", "v", "change", "change", "Change a setting while it runs: evaluations, checkpoints, lambda."),
     Key("run.diff", "d", "diff", "diff", "Show the settings in which it differs from another run."),
     Key("run.search", "slash", "search", "search", "Search the log.", 7),
+    Key("run.level", "L", "level", "level", "Show all of the log, its warnings and errors, or errors alone.", 7),
     Key("run.full", "a", "full_config", "all settings", "Show all settings, or those that are not default."),
     Key("run.export", "w", "export", "export", "Write all numbers as CSV, the chosen chart as SVG and PNG.", 7),
 )

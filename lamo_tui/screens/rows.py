@@ -73,9 +73,14 @@ class Rows(ScrollView, can_focus=True):
         """The key of the row under the cursor."""
         return self.rows[self.at].key if 0 <= self.at < len(self.rows) else None
 
+    @property
+    def follows(self) -> bool:
+        """Whether the cursor is on the last row and goes on to those that come."""
+        return self._follow and self.at >= len(self.rows) - 1
+
     def set_rows(self, rows: Sequence[Row]) -> None:
         """Replace all rows; the cursor stays on the same key, or near where it was."""
-        old, at_end = self.key, self._follow and self.at >= len(self.rows) - 1
+        old, at_end = self.key, self.follows
         before, place = self.rows, (self.at, self.scroll_offset.y)
         self.rows = rows
         if at_end:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 from rich.style import Style
 from rich.text import Text
@@ -13,24 +11,22 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Input, Static
 
-from lamo_core.errors import MissingError, UsageError
-from lamo_core.files import write_bytes
 from lamo_core.runs.control import CommandName
 from lamo_core.runs.index import RunSummary
-from lamo_tui import curves, steering
+from lamo_tui import steering
 from lamo_tui.bindings import bindings_of
 from lamo_tui.screens import run_panels
-from lamo_tui.screens.asking import AskingScreen
 from lamo_tui.screens.chart_grid import ChartGrid
+from lamo_tui.screens.charted import ChartedScreen
 from lamo_tui.screens.rows import Row, Rows
+from lamo_tui.screens.run_log import LogView, nearest
 from lamo_tui.store import RunData, Snapshot
-from lamo_tui.widgets.export import export_chart
 
 _LISTS = ("events", "log", "settings")
 _PANELS = ("charts", *_LISTS, "system")
 
 
-class RunScreen(AskingScreen):
+class RunScreen(ChartedScreen):
     """The run that was opened."""
 
     PLACE = "run"
@@ -41,7 +37,7 @@ class RunScreen(AskingScreen):
         super().__init__()
         self.panel = "events"
         self.full_config = False
-        self.search_text = ""
+        self.log_view = LogView()
         self._shown: tuple[object, ...] = ()
         self._alerts: dict[str, int] = {}
 
@@ -62,7 +58,7 @@ class RunScreen(AskingScreen):
     def on_mount(self) -> None:
         """Start with the charts."""
         self.query_one("#panel-tabs").auto_links = False
-        self.query_one(ChartGrid).look_as(self.lamo.view.axis, self.lamo.view.smoothing)
+        self.grid.look_as(self.lamo.view.axis, self.lamo.view.smoothing)
         self.query_one("#side").border_title = "system"
         if self.one_panel:
             self.panel = "charts"
@@ -97,8 +93,7 @@ class RunScreen(AskingScreen):
         self.query_one("#panel-system").display = self.panel == "system"
         if self.panel != "log":
             self.query_one("#search-line").remove_class("shown")
-        grid = self.query_one(ChartGrid)
-        grid.one = self.one_panel
+        self.grid.one = self.one_panel
         self._shown = ()
 
     def on_resize(self, event: events.Resize) -> None:
@@ -129,18 +124,29 @@ class RunScreen(AskingScreen):
         run, data = self.run_summary(), self.data()
         if run is None:
             self.say("#run-head", self._nothing(snapshot))
-            self.query_one(ChartGrid).show(None, self.colours)
+            self.grid.show(None, self.colours)
             return
         width = max(20, self.size.width - 2)
         self.say("#run-head", run_panels.head(run, data, width, self.colours))
         self._announce(data)
-        self.query_one(ChartGrid).show(data, self.colours)
-        note, alerts = self.query_one(ChartGrid).describe(), len(data.alerts) if data is not None else 0
-        tabs = run_panels.tabs(self.panels, self.panel, alerts, note, self.size.width, self.colours)
-        self.say("#panel-tabs", tabs)
+        self.grid.show(data, self.colours)
         if self.query_one("#side").display:
             self.say("#side", run_panels.system_text(run, data, snapshot.system, 48, self.colours))
         self._show_panel(run, data, snapshot)
+        self._show_tabs(data)
+
+    def _show_tabs(self, data: RunData | None) -> None:
+        """Name the panels, and say how what is in view is drawn."""
+        note, alerts = self.grid.describe(), len(data.alerts) if data is not None else 0
+        if self.panel == "log":
+            rows = self.query_one("#panel-list", Rows)
+            note = self.log_view.note(len(rows.rows), data, rows.follows)
+        tabs = run_panels.tabs(self.panels, self.panel, alerts, note, self.size.width, self.colours)
+        self.say("#panel-tabs", tabs)
+
+    def on_rows_moved(self, message: Rows.Moved) -> None:
+        """Say whether the log is followed now."""
+        self._show_tabs(self.data())
 
     def _announce(self, data: RunData | None) -> None:
         """Say alerts that came while the run is watched; older ones are in the list."""
@@ -165,13 +171,15 @@ class RunScreen(AskingScreen):
             return
         if self.panel not in _LISTS or data is None:
             return
-        shown = (self.panel, run.id, data.version, run.state, self.full_config, self.search_text, self.colours)
+        log = (self.log_view.search, self.log_view.shown)
+        shown = (self.panel, run.id, data.version, run.state, self.full_config, log, self.colours)
         if shown == self._shown:
             return
         panel = self.query_one("#panel-list", Rows)
         panel.cursor_style = Style(bgcolor=self.colours.cursor)
         again, self._shown = self._shown[:2] == shown[:2], shown
-        panel.empty = {"log": "  no such line", "events": "  nothing has happened yet"}.get(self.panel, "  all default")
+        empty = {"log": self.log_view.empty(), "events": "  nothing has happened yet"}
+        panel.empty = empty.get(self.panel, "  all default")
         panel.set_rows(self._panel_rows(run, data))
         if not again:
             panel.action_edge(0 if self.panel == "settings" else 1)
@@ -181,7 +189,7 @@ class RunScreen(AskingScreen):
             return run_panels.event_rows(run, data, self.colours)
         if self.panel == "settings":
             return run_panels.setting_rows(data, self.full_config, self.colours)
-        return run_panels.log_rows(data, self.search_text, self.colours)
+        return self.log_view.rows(data, self.colours)
 
     # what keys do
 
@@ -196,18 +204,17 @@ class RunScreen(AskingScreen):
         self.panel = name
         self._arrange()
         self.show_snapshot(self.lamo.snapshot)
-        (self.query_one("#panel-list", Rows) if name in _LISTS else self.query_one(ChartGrid)).focus()
+        (self.query_one("#panel-list", Rows) if name in _LISTS else self.grid).focus()
 
     def action_back(self) -> None:
         """End the search, or the single chart, or go back to the list."""
         line = self.query_one("#search-line")
-        grid = self.query_one(ChartGrid)
         if line.has_class("shown"):
             self.query_one(Input).value = ""
             line.remove_class("shown")
             self.query_one("#panel-list", Rows).focus()
-        elif grid.maximised:
-            grid.toggle_maximised()
+        elif self.grid.maximised:
+            self.grid.toggle_maximised()
         else:
             self.lamo.action_mode("runs")
 
@@ -215,38 +222,7 @@ class RunScreen(AskingScreen):
         """Choose the next chart."""
         if self.one_panel and self.panel != "charts":
             self.action_show_panel("charts")
-        self.query_one(ChartGrid).choose(by)
-
-    def action_maximise(self) -> None:
-        """Show the chosen chart alone, or all."""
-        self.query_one(ChartGrid).toggle_maximised()
-
-    def action_smooth(self, by: int) -> None:
-        """Smooth more, less, or not at all."""
-        grid = self.query_one(ChartGrid)
-        grid.smooth(by)
-        self.lamo.view = replace(self.lamo.view, smoothing=grid.level)
-        self.show_snapshot(self.lamo.snapshot)
-
-    def action_x_axis(self) -> None:
-        """Take the next x axis."""
-        grid = self.query_one(ChartGrid)
-        grid.next_axis()
-        self.lamo.view = replace(self.lamo.view, axis=grid.axis)
-        self.show_snapshot(self.lamo.snapshot)
-
-    def action_log_y(self) -> None:
-        """Switch the y axis of the chosen chart."""
-        self.lamo.try_to(self.query_one(ChartGrid).toggle_log_y)
-
-    def action_log_x(self) -> None:
-        """Switch the x axes of all charts."""
-        self.lamo.try_to(self.query_one(ChartGrid).toggle_log_x)
-
-    def action_follow(self) -> None:
-        """Keep the newest point in view, or not."""
-        self.query_one(ChartGrid).toggle_follow()
-        self.show_snapshot(self.lamo.snapshot)
+        self.grid.choose(by)
 
     def action_command(self, name: CommandName) -> None:
         """Ask for a checkpoint or an evaluation."""
@@ -260,7 +236,7 @@ class RunScreen(AskingScreen):
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Show only lines with the text."""
-        self.search_text = event.value
+        self.log_view.search = event.value
         self.show_snapshot(self.lamo.snapshot)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
@@ -269,26 +245,17 @@ class RunScreen(AskingScreen):
             self.query_one("#search-line").remove_class("shown")
         self.query_one("#panel-list", Rows).focus()
 
+    def action_level(self) -> None:
+        """Show the log, or another part of it; the cursor stays at its line, or the next one that is shown."""
+        rows, before = self.query_one("#panel-list", Rows), self.panel
+        here, follows = rows.key, rows.follows
+        if before == "log":
+            self.log_view.next_filter()
+        self.action_show_panel("log")
+        if before == "log" and not follows:
+            rows.go(nearest(rows.rows, here))
+
     def action_full_config(self) -> None:
         """Show all settings, or only those that are not default."""
         self.full_config = not self.full_config
         self.action_show_panel("settings")
-
-    def action_export(self) -> None:
-        """Write all numbers as CSV and the chosen chart as SVG and PNG into the working folder."""
-        self.lamo.try_to(self._export)
-
-    def _export(self) -> str:
-        data = self.data()
-        if data is None:
-            raise UsageError("there is nothing to write yet")
-        base = Path(data.id).absolute()
-        chart = self.query_one(ChartGrid).chosen
-        table, picture = base.with_name(f"{base.name}.csv"), base.with_name(f"{base.name}-{chart.kind.name}.svg")
-        write_bytes(table, curves.to_csv(data).encode(), "cd FOLDER before lamo tui")
-        export_chart(chart, picture)
-        try:
-            export_chart(chart, picture.with_suffix(".png"))
-        except MissingError as error:
-            return f"wrote {table.name} and {picture.name} into {base.parent}; no PNG: {error}"
-        return f"wrote {table.name}, {picture.name} and the same as PNG into {base.parent}"

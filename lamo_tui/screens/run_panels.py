@@ -176,25 +176,6 @@ def setting_rows(data: RunData, full: bool, colours: Palette) -> list[Row]:
     return rows
 
 
-def log_rows(data: RunData, search: str, colours: Palette) -> list[Row]:
-    """Return the log's lines, or those that hold the searched text, which is marked."""
-    wanted = search.lower()
-    lines = [(index, line) for index, line in enumerate(data.log) if wanted in line.lower()]
-    return [Row(str(index), _log_line(line, search, colours)) for index, line in lines]
-
-
-def _log_line(line: str, search: str, colours: Palette) -> Callable[[int], Text]:
-    def draw(width: int) -> Text:
-        text = Text(line)
-        if line[:4].isdigit() and line[4:5] == "-":
-            text.stylize(Style(color=colours.dim), 0, 19)
-        if search:
-            text.highlight_words([search], Style(reverse=True, color=colours.secondary), case_sensitive=False)
-        return text
-
-    return draw
-
-
 def system_text(run: RunSummary, data: RunData | None, stats: SystemStats, width: int, colours: Palette) -> Text:
     """Draw the machine's load, the run's process, and where the time of a step goes."""
     dim, strong = Style(color=colours.dim), Style(bold=True, color=colours.primary)

@@ -223,3 +223,68 @@ async def test_settings_are_compared_with_another_run(folder: Path, dashboard: O
         await pilot.press("escape")
         await pilot.pause()
         assert isinstance(pilot.app.screen, RunScreen)
+
+
+def log_of(folder: Path, run_id: str, *lines: str) -> None:
+    with (folder / run_id / "log.txt").open("a") as log:
+        log.writelines(f"{line}\n" for line in lines)
+
+
+def shown_lines(pilot: Pilot[None]) -> list[str]:
+    return [row.draw(200).plain for row in pilot.app.screen.query_one("#panel-list", Rows).rows]
+
+
+async def test_the_log_shows_only_what_is_serious(folder: Path, dashboard: OpenDashboard) -> None:
+    log_of(folder, FAILED, "/x/torch.py:3: UserWarning: slow", "  call()", "lamo: the loss is NaN")
+    async with dashboard(folder, 160, 40, attach=FAILED) as pilot:
+        await pilot.press("L")
+        await pilot.pause()
+        everything = shown_lines(pilot)
+        assert len(everything) > 5
+        assert "all lines: L" in screen_text(pilot.app)
+        await pilot.press("L")
+        await pilot.pause()
+        serious = ["UserWarning: slow", "call()", "lamo: the loss is NaN"]
+        assert [line for line in shown_lines(pilot) if any(part in line for part in serious)] == shown_lines(pilot)[-3:]
+        assert f"warnings and errors: L · 4 of {len(everything)} lines" in screen_text(pilot.app)
+        assert shown_lines(pilot)[0].startswith("X "), "the level has a letter, not only a colour"
+        await pilot.press("L")
+        await pilot.pause()
+        assert len(shown_lines(pilot)) == 2
+        await pilot.press("L")
+        await pilot.pause()
+        assert shown_lines(pilot) == everything
+
+
+async def test_level_search_and_follow_go_together(folder: Path, dashboard: OpenDashboard) -> None:
+    log_of(folder, BREAKOUT, *(f"/x/torch.py:{at}: UserWarning: number {at}" for at in range(40)))
+    async with dashboard(folder, attach=BREAKOUT) as pilot:
+        await pilot.press("L", "L", "slash", *"number 3", "enter")
+        await pilot.pause()
+        assert len(shown_lines(pilot)) == 11
+        assert "with 'number 3' · 11 of" in screen_text(pilot.app)
+        assert "follows" in screen_text(pilot.app)
+        rows = pilot.app.screen.query_one("#panel-list", Rows)
+        log_of(folder, BREAKOUT, "step 500/1,000  number 3 is no warning", "ERROR:root:number 3")
+        await look(pilot)
+        assert shown_lines(pilot)[-1] == "X ERROR:root:number 3"
+        assert rows.at == 11, "it follows what fits"
+        await pilot.press("up", "up")
+        await pilot.pause()
+        assert "end follows" in screen_text(pilot.app)
+        here = rows.key
+        log_of(folder, BREAKOUT, "ERROR:root:number 33")
+        await look(pilot)
+        assert (rows.key, len(rows.rows)) == (here, 13)
+        await pilot.press("L")
+        await pilot.pause()
+        assert [line.rpartition(":")[2] for line in shown_lines(pilot)] == ["number 3", "number 33"]
+        assert rows.at == 0, "the next line that is shown"
+
+
+async def test_no_serious_line_is_said_in_words(made_folder: Path, dashboard: OpenDashboard) -> None:
+    async with dashboard(made_folder, 80, 24, attach=BREAKOUT) as pilot:
+        await pilot.press("L", "L")
+        await pilot.pause()
+        assert "no warnings and errors in the log" in screen_text(pilot.app)
+        assert "warnings and errors: L" in screen_text(pilot.app)
