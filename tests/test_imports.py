@@ -50,7 +50,7 @@ def test_no_room_imports_what_it_must_not_know(folder: str) -> None:
 @pytest.mark.parametrize(
     "code",
     [
-        "import lamo_tui.cli.app as a; a._register()",
+        "import lamo_tui.cli.app; from lamo_tui.cli.commands import COMMANDS, load; [load(name) for name in COMMANDS]",
         "import lamo_core.config, lamo_core.presets, lamo_core.runs, lamo_core.methods",
     ],
 )

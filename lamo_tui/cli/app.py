@@ -1,12 +1,10 @@
-"""The `lamo` command: registers every command, turns errors into one sentence and an exit code."""
+"""The `lamo` command: turns errors into one sentence and an exit code."""
 
 from __future__ import annotations
 
-import importlib
 import io
 import os
 import sys
-from collections.abc import Iterable, Sequence
 from typing import Annotated
 
 import typer
@@ -14,6 +12,7 @@ import typer
 from lamo_core import __version__
 from lamo_core.errors import LamoError, StorageError
 from lamo_core.plain_text import plain_text
+from lamo_tui.cli.commands import Commands
 
 EXIT_CODES = """\
 Exit codes: 0 done · 1 the run failed · 2 wrong argument or setting · 3 data or model missing · 4 device missing or out
@@ -23,6 +22,7 @@ of memory · 5 checkpoint unusable · 6 data damaged · 7 could not write · 75 
 
 app = typer.Typer(
     name="lamo",
+    cls=Commands,
     help="Few-shot offline reinforcement learning with pre-trained language models, in the terminal.",
     epilog=EXIT_CODES,
     no_args_is_help=True,
@@ -30,30 +30,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-_COMMANDS = {
-    "train": ("lamo_tui.cli.train", "Train"),
-    "eval": ("lamo_tui.cli.eval", "Train"),
-    "analyse": ("lamo_tui.cli.analyse", "Train"),
-    "sweep": ("lamo_tui.cli.sweep", "Train"),
-    "presets": ("lamo_tui.cli.presets", "Train"),
-    "tui": ("lamo_tui.cli.tui", "Runs"),
-    "replay": ("lamo_tui.cli.replay", "Runs"),
-    "runs": ("lamo_tui.cli.runs", "Runs"),
-    "queue": ("lamo_tui.cli.queue", "Runs"),
-    "stop": ("lamo_tui.cli.runs", "Runs"),
-    "pause": ("lamo_tui.cli.runs", "Runs"),
-    "resume": ("lamo_tui.cli.runs", "Runs"),
-    "report": ("lamo_tui.cli.runs", "Runs"),
-    "matrix": ("lamo_tui.cli.matrix", "Runs"),
-    "data": ("lamo_tui.cli.data", "Parts"),
-    "lm": ("lamo_tui.cli.lm", "Parts"),
-    "pretrain": ("lamo_tui.cli.pretrain", "Parts"),
-    "benchmark": ("lamo_tui.cli.benchmark", "Parts"),
-    "doctor": ("lamo_tui.cli.doctor", "Parts"),
-}
-"""Command, module, help panel. A module's `app` is a group of commands; otherwise a function bears the name."""
-
 
 def _print_version(wanted: bool) -> None:
     if wanted:
@@ -70,24 +46,6 @@ def _root(
     pass
 
 
-def _register(names: Iterable[str] = tuple(_COMMANDS)) -> None:
-    for name in names:
-        module_name, panel = _COMMANDS[name]
-        module = importlib.import_module(module_name)
-        group = getattr(module, "app", None)
-        if group is not None and not hasattr(module, name):
-            app.add_typer(group, name=name, rich_help_panel=panel)
-        else:
-            epilog = getattr(module, f"{name.upper()}_EPILOG", None)
-            app.command(name, rich_help_panel=panel, epilog=epilog)(getattr(module, name))
-
-
-def _wanted(words: Sequence[str]) -> Iterable[str]:
-    """Return the command that the words call, if they begin with one; loading all of them takes longer."""
-    completing = any(name.endswith("_COMPLETE") for name in os.environ)
-    return [words[0]] if words and words[0] in _COMMANDS and not completing else _COMMANDS
-
-
 def main() -> None:
     """Run the command line; every error that a user can cause ends in one sentence and its exit code."""
     # PyTorch's threads spin while they wait for each other, unless told before it is imported; on a machine that
@@ -97,7 +55,6 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a letter that the locale does not have is no reason to fail
             stream.reconfigure(errors="backslashreplace")
-    _register(_wanted(sys.argv[1:]))
     try:
         try:
             app()

@@ -30,7 +30,7 @@ def acting(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
-    """Decisions per second with the sliding and the chunked context, without an environment.
+    """Decisions per second of a policy, without an environment. With the sliding and the chunked context.
 
     \b
     Examples:
@@ -90,7 +90,7 @@ def tui(
     runs: Annotated[int, typer.Option(min=1, help="Runs in the folder that is opened.")] = 1_000,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
-    """Milliseconds per chart and per frame, bytes per frame; start-up, processor use, and what a training loses by it.
+    """Times of charts and frames, start-up, idle processor use. Also what a training loses by being watched.
 
     \b
     Examples:
@@ -139,7 +139,7 @@ def recipes(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
-    """Train the presets with the least and the most data of every task for a while, and evaluate them.
+    """Try all tasks: train their presets for a while and evaluate. Of each task those with the least and the most data.
 
     Says whether all of them work here; exit code 1 when one does not, after all were tried. The first time, Atari's
     complete sets are unpacked, which takes minutes each.

@@ -60,7 +60,7 @@ def collect(
     pack: Annotated[bool, typer.Option(help="Recipes: write the set's file and its card at the end.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
-    """Play a task, or the recipe of a bundled set, and record the episodes as a set for data.set=NAME.
+    """Play a task and record the episodes as a set. It is trained on with data.set=NAME.
 
     Recipes go on where they were stopped. Ctrl-C ends --policy and --train early and keeps whole episodes.
     Atari recipes can be shared by processes: with several shards, --transitions counts for each; give --no-pack to all

@@ -32,7 +32,7 @@ _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on st
 
 @app.command("list", epilog="Examples:  lamo data list   ·   lamo data list --json")
 def list_sets(as_json: _Json = False) -> None:
-    """List the data sets on this machine, their size, and how much of them is unpacked."""
+    """List data sets, their sizes, and how much of them is unpacked."""
     from lamo_core.data.sources.upkeep import all_sets, size_on_disk, unfinished_downloads
     from lamo_tui.cli.output import console, emit_json, emit_table
 
@@ -78,7 +78,7 @@ def _cells(row: dict[str, Any]) -> tuple[object, ...]:
 
 @app.command("show", epilog="Examples:  lamo data show breakout-medium   ·   lamo data show pong-medium --json")
 def show(name: _Name, source: _Source = None, as_json: _Json = False) -> None:
-    """Print the card of a set: how it was made, by what, its returns and lengths, its licence."""
+    """Print the card of a set. How it was made, by what, its returns and lengths, its licence."""
     from lamo_core.data.sources.locate import find_anywhere
     from lamo_core.errors import DataError
     from lamo_tui.cli.output import emit_json
@@ -114,7 +114,7 @@ def verify(
     source: _Source = None,
     as_json: _Json = False,
 ) -> None:
-    """Check a set's file and its frames; damaged frames that can be made again are deleted."""
+    """Check a set's file and its frames. Damaged frames that can be made again are deleted."""
     from lamo_core.data.sources.locate import find_anywhere
     from lamo_core.data.sources.upkeep import verify_set
     from lamo_tui.cli.output import emit_json, progress
@@ -132,7 +132,7 @@ def verify(
 
 @app.command("rm", epilog="Examples:  lamo data rm breakout-medium   ·   lamo data rm hopper-medium-v2 --json")
 def remove(name: _Name, source: _Source = None, as_json: _Json = False) -> None:
-    """Delete the unpacked frames of a set that ships with lamo, which can be made again, or any other set.
+    """Delete a set. Of one that ships, only the unpacked frames, which can be made again.
 
     Deletes also what an interrupted `lamo data get` has fetched.
     """

@@ -32,7 +32,7 @@ def import_set(
     task: Annotated[str, typer.Option(help="Task of a file that does not say it, such as mujoco-hopper.")] = "",
     as_json: _Json = False,
 ) -> None:
-    """Check a file, keep it in the data folder and train on it with --set data.set=NAME."""
+    """Check a file and keep it in the data folder. Train on it with --set data.set=NAME."""
     from lamo_core.data.sources.importing import import_set as import_checked
     from lamo_tui.cli.output import emit_json, progress
 
@@ -57,7 +57,7 @@ def export(
     source: Annotated[str | None, typer.Option(help="Source of the set, where a name is not enough.")] = None,
     as_json: _Json = False,
 ) -> None:
-    """Write a data set in the form of another library; pictures stay exactly as they are.
+    """Write a set in the form of another library. Pictures stay exactly as they are.
 
     Minari reads it with MINARI_DATASETS_PATH set to the folder of --out.
     """

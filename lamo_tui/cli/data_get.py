@@ -27,7 +27,7 @@ def get(
     seed: Annotated[int, typer.Option(help="Decides which episodes; the seed of the runs that use them.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
-    """Fetch a published data set and convert it, or unpack the frames of one that is here; goes on where it stopped.
+    """Fetch a published set, or unpack the frames of one that ships. Goes on where it stopped.
 
     DQN-Replay's names are those of d4rl-atari: breakout-medium-v0 is slice 10 of run 1; mixed, expert and epoch-N are
     others, v0 to v4 the runs. D4RL's are such as hopper-medium-v2 and kitchen-complete-v0, Minari's such as

@@ -25,7 +25,7 @@ def returns(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
-    """Compare the returns-to-go of a preset's data with those that its evaluation asks for; nothing is trained.
+    """Compare the returns that a preset asks for with its data's. Nothing is trained.
 
     A target that the data show only at the end of their episodes, or nowhere, says little to a policy.
     """

@@ -24,7 +24,7 @@ _TrainedOn = Annotated[Path | None, typer.Option("--trained-on", help="The train
 
 @app.command("list", epilog="Examples:  lamo lm list   ·   lamo lm list --json")
 def list_models(as_json: _Json = False) -> None:
-    """List the language models on this machine, and how to get the well-known ones that are not."""
+    """List the models on this machine, and how to get others."""
     from lamo_core.model.hub import available_backbones
     from lamo_tui.cli.output import emit_json, emit_table
 
@@ -40,7 +40,7 @@ def list_models(as_json: _Json = False) -> None:
 
 @app.command("show", epilog="Examples:  lamo lm show mini   ·   lamo lm show gpt2 --json")
 def show(name: _Name, as_json: _Json = False) -> None:
-    """Print a model's shape, its content hash, and its card if it has one."""
+    """Print a model's shape, content hash, and card if it has one."""
     from lamo_core.model.hub import locate, read_card
     from lamo_tui.cli.output import emit_json
 
@@ -61,7 +61,7 @@ def show(name: _Name, as_json: _Json = False) -> None:
 
 @app.command("get", epilog="Examples:  lamo lm get gpt2   ·   lamo lm get distilgpt2 --json")
 def get(name: _Name, as_json: _Json = False) -> None:
-    """Download a causal language model (safetensors only) into the hub's cache; goes on after a break."""
+    """Download a causal model (safetensors only) into the hub's cache. Goes on after a break."""
     from lamo_core.model.hub import download
 
     _tell("folder", download(name), name, as_json)
@@ -69,7 +69,7 @@ def get(name: _Name, as_json: _Json = False) -> None:
 
 @app.command("import", epilog="Examples:  lamo lm import smollm2-135m   ·   lamo lm import smollm2-135m --json")
 def import_model(name: _Name, as_json: _Json = False) -> None:
-    """Convert the weights that an installed package carries, once (about half a minute)."""
+    """Convert the weights that an installed package carries. Takes half a minute, once."""
     from lamo_core.errors import UsageError
     from lamo_core.model.hub import SMOLLM2
     from lamo_tui.cli.output import console
@@ -141,7 +141,7 @@ def pack(
     out: Annotated[Path, typer.Argument(help="The folder to write.")],
     as_json: _Json = False,
 ) -> None:
-    """Write a GPT-2-shaped model again in eight bits, half the size of half precision; it loads as before."""
+    """Write a GPT-2-shaped model again in eight bits. Half the size of half precision; it loads as before."""
     from lamo_core.model.eight_bit import write_packed
     from lamo_core.model.hub import locate
     from lamo_tui.cli.output import emit_json

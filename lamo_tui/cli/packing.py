@@ -17,7 +17,7 @@ def pack(
     checkpoint: Annotated[bool, typer.Option("--checkpoint", help="Take the best checkpoint along.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Copy a finished run without checkpoints, host name and paths, to look at it elsewhere."""
+    """Copy a finished run, to look at it elsewhere. Leaves out checkpoints, host name and paths."""
     from lamo_core.runs.directory import find_run
     from lamo_core.runs.pack import pack_run
     from lamo_tui.cli.output import emit_json
@@ -31,7 +31,7 @@ def pack(
 
 
 def demo(as_json: JsonOption = False) -> None:
-    """Put the recorded run that ships with lamo into the folder of runs, with curves and replays."""
+    """Put the recorded run that ships with lamo beside yours. It has curves and replays."""
     from lamo_core.runs.pack import add_demo
     from lamo_tui.cli.output import emit_json
 

@@ -55,7 +55,7 @@ def start(
     slots: Annotated[int, typer.Option(min=1, max=64, help="Runs per device at once.")] = 1,
     as_json: JsonOption = False,
 ) -> None:
-    """Start the process that serves the queue, after a restart of the machine; it ends when nothing waits."""
+    """Serve the queue again after a restart of the machine. The process ends when nothing waits."""
     from lamo_core.places import runs_dir
     from lamo_core.runs.queue_runner import ensure_runner
     from lamo_tui.cli.output import console, emit_json
@@ -70,7 +70,7 @@ def start(
 
 @app.command("clear", epilog="Examples:  lamo queue clear   ·   lamo queue clear --json")
 def clear(as_json: JsonOption = False) -> None:
-    """Take all waiting runs out of the queue; their folders stay, and `lamo runs rm` deletes them."""
+    """Take all waiting runs out of the queue. Their folders stay; `lamo runs rm` deletes them."""
     from lamo_core.runs.index import list_runs
     from lamo_core.runs.queue import QUEUE, dequeue
     from lamo_tui.cli.output import console, emit_json

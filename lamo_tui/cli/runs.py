@@ -88,7 +88,7 @@ def list_command(
 
 @app.command("show", epilog="Examples:  lamo runs show last   ·   lamo runs show 20261121-0144 --json")
 def show(run: RunArgument, as_json: JsonOption = False) -> None:
-    """Show one run: state, scores, settings that differ from the defaults, and its last events."""
+    """Show one run: state, scores, changed settings, last events."""
     from lamo_core.config import RunConfig
     from lamo_core.runs.compare import config_difference
     from lamo_core.runs.directory import find_run
@@ -139,7 +139,7 @@ def remove(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Delete runs with their checkpoints; refuses runs that a process works on."""
+    """Delete runs with their checkpoints. Refuses runs that a process works on."""
     from lamo_core.errors import UsageError
     from lamo_core.runs.directory import find_run
     from lamo_core.runs.manage import remove_run

@@ -21,7 +21,7 @@ def change_setting(
     assignments: Annotated[list[str], typer.Argument(metavar="NAME=VALUE", help="Settings to change.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Change a setting of a running run; only those that do not make it another run."""
+    """Change a setting of a running run. Only those that do not make it another run."""
     from lamo_core.errors import UsageError
     from lamo_core.runs.control import send
     from lamo_tui.cli.output import console, emit_json

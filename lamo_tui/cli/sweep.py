@@ -261,7 +261,7 @@ def stop(
     name: Annotated[str, typer.Argument(help="A sweep, or `last`.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Ask the process that works on a sweep to stop: its runs save a checkpoint, and `--resume` goes on."""
+    """Stop a sweep. Its runs save a checkpoint each, and `--resume` goes on."""
     import os
     import signal
 

@@ -11,7 +11,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from lamo_core.errors import LamoError, MissingError, UsageError
-from lamo_tui.cli.app import _register, app
+from lamo_tui.cli.app import app
 from tests.data.made_sources import box, minari_episodes, write_minari
 
 SMALL = [
@@ -24,8 +24,6 @@ SMALL = [
 def lamo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> typer.Typer:
     for name in ("LAMO_CACHE", "LAMO_RUNS", "LAMO_DATA"):
         monkeypatch.setenv(name, str(tmp_path / name.lower()))
-    if not app.registered_commands:
-        _register()
     return app
 
 

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 import lamo_core.doctor as doctor
 from lamo_core.errors import MissingError
-from lamo_tui.cli.app import _register, app
+from lamo_tui.cli.app import app
 
 
 @pytest.fixture(autouse=True)
@@ -20,8 +20,6 @@ def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_it_finds_lamo_whole_and_says_so_in_json() -> None:
-    if not app.registered_commands:
-        _register()
     done = CliRunner().invoke(app, ["doctor", "--json"])
     report = json.loads(done.stdout)
     assert (done.exit_code, report["ok"]) == (0, True), report
@@ -34,8 +32,6 @@ def test_it_finds_lamo_whole_and_says_so_in_json() -> None:
 
 def run_with(monkeypatch: pytest.MonkeyPatch, *checks: tuple[str, bool, object]) -> object:
     monkeypatch.setattr(doctor, "_CHECKS", checks)
-    if not app.registered_commands:
-        _register()
     return CliRunner().invoke(app, ["doctor"])
 
 

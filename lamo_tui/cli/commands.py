@@ -1,0 +1,103 @@
+"""The table of commands, and the group that loads a command's module only when that command is called."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command, get_group
+
+if TYPE_CHECKING:
+    from typer._click import Command, Context, HelpFormatter
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where a command is, and what the list of commands says of it in at most 64 letters."""
+
+    module: str
+    """In this package. Its `app` is a group of commands; otherwise a function bears the command's name."""
+    line: str
+
+
+SECTIONS: dict[str, dict[str, Entry]] = {
+    "Train": {
+        "train": Entry("train", "Train a policy; Ctrl-C saves a checkpoint and stops"),
+        "sweep": Entry("sweep", "Train a grid of tasks, ratios, methods, ablations and seeds"),
+        "queue": Entry("queue", "Show the runs that wait for a device"),
+        "stop": Entry("runs", "Stop a run; it saves a checkpoint first"),
+        "pause": Entry("runs", "Pause a run after the step under way"),
+        "resume": Entry("runs", "Let a paused run go on"),
+    },
+    "Watch": {
+        "tui": Entry("tui", "Pick, start, watch and steer runs in the terminal"),
+        "replay": Entry("replay", "Watch a policy play in the terminal, and steer it"),
+        "runs": Entry("runs", "List, show, compare, steer and remove runs"),
+    },
+    "Evaluate": {
+        "eval": Entry("eval", "Score a checkpoint in its environment, with an interval"),
+        "report": Entry("runs", "Compare methods over seeds: tables, statistics, figures"),
+        "matrix": Entry("matrix", "Scores as a table, such as ablation by data ratio"),
+        "analyse": Entry("analyse", "What training did to a policy: weights, attention, returns"),
+    },
+    "Parts": {
+        "presets": Entry("presets", "List presets, methods and ablations, and what they set"),
+        "data": Entry("data", "List, fetch, check, exchange and collect data sets"),
+        "lm": Entry("lm", "List, fetch and measure language models"),
+        "pretrain": Entry("pretrain", "Train a language model of your own for the trunk"),
+    },
+    "This machine": {
+        "doctor": Entry("doctor", "Say what works here and what to install"),
+        "benchmark": Entry("benchmark", "Measure how fast the parts are here"),
+    },
+}
+"""The commands in the order of the list."""
+
+COMMANDS: dict[str, Entry] = {name: entry for section in SECTIONS.values() for name, entry in section.items()}
+
+
+class Commands(TyperGroup):
+    """All commands of `lamo`; to name them takes a tenth of the time that loading them takes."""
+
+    def list_commands(self, ctx: Context) -> list[str]:
+        """Return the names, in the order of the list."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Context, cmd_name: str) -> Command | None:
+        """Return a command, loaded now if nobody called it before; None where there is none of that name."""
+        if cmd_name in COMMANDS and cmd_name not in self.commands:
+            self.commands[cmd_name] = load(cmd_name)
+        return self.commands.get(cmd_name)
+
+    def resolve_command(self, ctx: Context, args: list[str]) -> tuple[str | None, Command | None, list[str]]:
+        """Find the command that words call; an error names those that are spelt alike."""
+        if args and args[0] not in COMMANDS:
+            for name in COMMANDS:
+                self.get_command(ctx, name)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:
+        """Write the list of commands, in sections whose lines begin at the same column."""
+        width = max(map(len, COMMANDS))
+        for section, entries in SECTIONS.items():
+            with formatter.section(section):
+                formatter.write_dl([(name.ljust(width), entry.line) for name, entry in entries.items()])
+
+
+def load(name: str) -> Command:
+    """Return a command with its module loaded."""
+    module = importlib.import_module(f"lamo_tui.cli.{COMMANDS[name].module}")
+    group = hasattr(module, "app") and not hasattr(module, name)
+    command: Command = get_group(module.app) if group else _single(module, name)
+    command.name = name
+    return command
+
+
+def _single(module: ModuleType, name: str) -> Command:
+    alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    alone.command(name, epilog=getattr(module, f"{name.upper()}_EPILOG", None))(getattr(module, name))
+    return get_command(alone)
