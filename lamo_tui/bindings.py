@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from textual.binding import Binding, BindingType
@@ -170,6 +170,10 @@ REPLAY = (
     Key("replay.more", "up", "arrow('up')", "ask more", "Ask for a little more; steers while you play yourself."),
     Key("replay.less", "down", "arrow('down')", "ask less", "Ask for a little less; steers while you play yourself."),
     Key("replay.outlook", "v", "outlook", "value", "Draw the value that the policy expects, or the return so far.", 5),
+    Key("replay.next-layer", "a", "look('layer', 1)", "layer", "Show the attention of the next layer, or of all.", 6),
+    Key("replay.previous-layer", "A", "look('layer', -1)", "layer before", "Show the attention of the layer before."),
+    Key("replay.next-head", "h", "look('head', 1)", "head", "Show the attention of the next head, or of all."),
+    Key("replay.previous-head", "H", "look('head', -1)", "head before", "Show the attention of the head before."),
     Key("replay.branch", "b", "branch", "branch", "Leave the track here: what follows is decided anew.", 3),
     Key("replay.undo", "u", "swap", "undo branch", "Go back to the track before the branch, and again."),
     Key("replay.control", "c", "control", "control", "Take the controls (arrows and space), or hand them back.", 2),
@@ -232,6 +236,12 @@ def bindings_of(place: str) -> list[BindingType]:
 def keys_of(key: Key, keymap: Mapping[str, str]) -> list[str]:
     """Return how the keys of an entry are shown, remapping applied, such as `["+", "="]`."""
     return [shown_key(name) for name in keymap.get(key.id, key.keys).split(",") if name.strip()]
+
+
+def hint(ids: Sequence[str], keymap: Mapping[str, str]) -> str:
+    """Return the keys of some entries with their labels, such as `a layer · h head`."""
+    found = {key.id: key for _, keys in PLACES.values() for key in keys}
+    return " · ".join(f"{keys_of(found[name], keymap)[0]} {found[name].label}" for name in ids)
 
 
 def shown_key(name: str) -> str:

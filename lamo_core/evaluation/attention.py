@@ -1,9 +1,9 @@
-"""Where a policy looks: the last layer's attention from the newest token, taken while it decides.
+"""Where a policy looks: the attention of its layers from the newest token, taken while it decides.
 
-SDPA gives no weights. The layer gets an attention function that calls SDPA and, beside it, multiplies the newest
+SDPA gives no weights. The layers get an attention function that calls SDPA and, beside it, multiplies the newest
 query with the keys; the policy's outputs are the same to the last bit.
 
-Shape suffixes: H heads, L query tokens, M keys, F features of a head.
+Shape suffixes: B layers (blocks), H heads, L query tokens, M keys, F features of a head.
 """
 
 from __future__ import annotations
@@ -12,63 +12,65 @@ import copy
 from typing import Any
 from weakref import WeakKeyDictionary
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from lamo_core.evaluation.attended import Attention
+
 _NAME = "lamo-watched"
-_watched: WeakKeyDictionary[nn.Module, AttentionWatch] = WeakKeyDictionary()
+_watched: WeakKeyDictionary[nn.Module, tuple[AttentionWatch, int]] = WeakKeyDictionary()
 
 
 class AttentionWatch:
-    """The newest attention weights of one layer."""
+    """The newest attention weights of a policy's layers."""
 
-    def __init__(self) -> None:
-        self._weights: Tensor | None = None
+    def __init__(self, layers: int, heads: int) -> None:
+        self.layers, self.heads = layers, heads
+        self._weights: list[Tensor | None] = [None] * layers
 
-    def note(self, weights_M: Tensor) -> None:
-        """Take over the weights of a decision."""
-        self._weights = weights_M
+    def note(self, layer: int, weights_HM: Tensor) -> None:
+        """Take over the weights of a layer in a decision."""
+        self._weights[layer] = weights_HM
 
-    def take(self) -> NDArray[np.float32] | None:
-        """Return the weights (C, 3) that the newest decision gave to return, state and action of C steps, oldest first.
+    def take(self) -> Attention | None:
+        """Return where the newest decision looked.
 
-        They add up to 1; the newest step has no action yet. None when nothing was decided since the last call, or
-        when the tokens do not come in threes.
+        None when nothing was decided since the last call, or when the tokens do not come in threes.
         """
-        weights, self._weights = self._weights, None
-        if weights is None or (len(weights) + 1) % 3:
+        found = [weights for weights in self._weights if weights is not None]
+        self._weights = [None] * self.layers
+        if len(found) < self.layers or len({weights.shape for weights in found}) > 1:
             return None
-        return np.append(weights.float().cpu().numpy(), np.float32(0)).reshape(-1, 3)
+        return Attention.of_heads(torch.stack(found).float().cpu().numpy())
 
 
 def watch_attention(policy: nn.Module) -> AttentionWatch | None:
-    """Begin to watch a policy of one episode; returns None for a policy without an attention layer that lamo knows."""
-    layer = _last_attention(policy)
-    if layer is None:
+    """Begin to watch a policy of one episode; returns None for a policy without attention layers that lamo knows."""
+    layers = _attention_layers(policy)
+    if not layers:
         return None
-    if layer not in _watched:
+    if layers[0] not in _watched:
         from transformers import AttentionInterface
 
         AttentionInterface.register(_NAME, _watched_attention)
-        config = copy.copy(layer.config)
+        config = copy.copy(layers[0].config)
         config._attn_implementation = _NAME
-        layer.config = config  # of this layer only: the others and the masks stay as they are
-        _watched[layer] = AttentionWatch()
-    return _watched[layer]
+        watch = AttentionWatch(len(layers), int(config.num_attention_heads))
+        for number, layer in enumerate(layers):
+            layer.config = config  # of these layers only: the masks stay as they are
+            _watched[layer] = watch, number
+    return _watched[layers[0]][0]
 
 
-def _last_attention(policy: nn.Module) -> Any:
+def _attention_layers(policy: nn.Module) -> list[Any]:
     trunk = getattr(policy, "trunk", None)
-    modules = [] if trunk is None else list(trunk.modules())
-    fitting = [
+    modules: list[nn.Module] = [] if trunk is None else list(trunk.modules())
+    return [
         module
         for module in modules
         if type(module).__name__.endswith("Attention")
         and getattr(getattr(module, "config", None), "_attn_implementation", "") in ("sdpa", _NAME)
     ]
-    return fitting[-1] if fitting else None
 
 
 def _watched_attention(
@@ -77,15 +79,15 @@ def _watched_attention(
     """Do what SDPA does, and note the weights; the signature is that of transformers' attention functions."""
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
-    watch = _watched.get(module)
+    watch, layer = _watched.get(module, (None, 0))
     if watch is not None and len(query) == 1:
-        watch.note(_newest_weights(query[0, :, -1], key[0], attention_mask, options.get("scaling")))
+        watch.note(layer, _newest_weights(query[0, :, -1], key[0], attention_mask, options.get("scaling")))
     output, _ = sdpa_attention_forward(module, query, key, value, attention_mask, **options)
     return output, None
 
 
 def _newest_weights(query_HF: Tensor, key_HMF: Tensor, mask: Tensor | None, scaling: float | None) -> Tensor:
-    """Return the mean over heads of the newest token's weights, (M,)."""
+    """Return the newest token's weights, (H, M)."""
     if len(key_HMF) < len(query_HF):  # several query heads share a key head
         key_HMF = key_HMF.repeat_interleave(len(query_HF) // len(key_HMF), dim=0)
     scale = query_HF.shape[-1] ** -0.5 if scaling is None else scaling
@@ -93,4 +95,4 @@ def _newest_weights(query_HF: Tensor, key_HMF: Tensor, mask: Tensor | None, scal
     if mask is not None:
         newest = mask[0, 0, -1, : scores_HM.shape[-1]]
         scores_HM = scores_HM.masked_fill(~newest, -torch.inf) if newest.dtype == torch.bool else scores_HM + newest
-    return scores_HM.softmax(-1).mean(0)
+    return scores_HM.softmax(-1)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from lamo_core.config import TaskConfig
 from lamo_core.errors import DataError, UsageError
+from lamo_core.evaluation.attended import Attention
 from lamo_core.player.track import Ending, Row, Track
 from lamo_core.tasks.registry import Task, get_task
 from lamo_core.tasks.shown import Picture, ShownEnv
@@ -31,7 +32,7 @@ class Proposal:
     asked: float
     action: Any
     values: NDArray[np.float32]
-    attention: NDArray[np.float32] | None
+    attention: Attention | None
 
 
 class ShownEpisode:

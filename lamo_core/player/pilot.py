@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from lamo_core.config import ContextMode
 from lamo_core.errors import LamoError
+from lamo_core.evaluation.attended import Attention
 from lamo_core.evaluation.attention import watch_attention
 from lamo_core.evaluation.contexts import Actor, Context, make_context
 from lamo_core.evaluation.episodes import action_chances, action_stream, draw_actions
@@ -77,12 +78,12 @@ class Pilot:
         return int(draw_actions(chances_MA, np.array([self._drawn[at]]))[0]), chances_MA[0].astype(np.float32)
 
     @property
-    def looks(self) -> bool:
-        """Whether it has attention to show."""
-        return self._watch is not None
+    def heads(self) -> tuple[int, int] | None:
+        """How many layers it has attention of, and heads in each; None where it looks at nothing that can be shown."""
+        return None if self._watch is None else (self._watch.layers, self._watch.heads)
 
-    def attention(self) -> NDArray[np.float32] | None:
-        """Return the attention (C, 3) of the newest decision over its context; None where there is none."""
+    def attention(self) -> Attention | None:
+        """Return where the newest decision looked; None where that is not known."""
         return None if self._watch is None else self._watch.take()
 
     def memory(self) -> Any:

@@ -38,6 +38,15 @@ class Side:
     held: Any = None
     """What a person holds; None is the task's rest."""
 
+    def action(self) -> Any:
+        """Return what a person who holds this does."""
+        task = self.opened.episode.task
+        if self.held is not None:
+            return self.held
+        if task.action_kind == "continuous":
+            return [0.0] * task.actions
+        return task.action_names.index("noop") if "noop" in task.action_names else 0
+
 
 class Player:
     """Obeys commands and plays when it is time; errors become messages."""
@@ -46,6 +55,7 @@ class Player:
         self.sides: list[Side] = []
         self.playing = False
         self.speed, self.fps = 1.0, 60.0
+        self.look = (0, 0)  # layer and head whose attention is told
         self._send, self._clock = send, clock
         self._opener = opener or Opener()
         self._due = self._shown = -math.inf
@@ -159,6 +169,11 @@ class Player:
             side.opened.episode.seek(int(command["to"]))
         self._show()
 
+    def _do_look(self, command: Header) -> None:
+        """Tell the attention of `layer` and `head` from now on; they count from 1, and 0 is all of them."""
+        self.look = (max(0, int(command.get("layer", 0))), max(0, int(command.get("head", 0))))
+        self._show()
+
     # commands: changing what comes
 
     def _do_target(self, command: Header) -> None:
@@ -225,7 +240,7 @@ class Player:
     def _advance(self, side: Side) -> bool:
         episode = side.opened.episode
         if episode.person and episode.at_end:
-            return episode.advance(_rest(side) if side.held is None else side.held)
+            return episode.advance(side.action())
         return episode.advance()
 
     def _side(self, command: Header) -> Side:
@@ -271,7 +286,7 @@ class Player:
         self._shown = self._clock()
         for number, side in enumerate(self.sides):
             episode = side.opened.episode
-            header = frame_header(number, episode, side.sent, side.held if side.held is not None else _rest(side))
+            header = frame_header(number, episode, side.sent, side.action(), self.look)
             side.sent = Told.all_of(episode.track)
             picture = episode.picture()
             header |= {"playing": self.playing, "speed": self.speed}
@@ -280,14 +295,6 @@ class Player:
 
     def _say(self, text: str) -> None:
         self._send({"kind": "busy", "text": text, "done": 0, "total": 0}, b"")
-
-
-def _rest(side: Side) -> Any:
-    """Return the action of a person who does nothing."""
-    task = side.opened.episode.task
-    if task.action_kind == "continuous":
-        return [0.0] * task.actions
-    return task.action_names.index("noop") if "noop" in task.action_names else 0
 
 
 def _check_alike(first: Opened, second: Opened) -> None:

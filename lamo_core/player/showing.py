@@ -51,15 +51,16 @@ def opened_header(side: int, opened: Opened) -> Header:
     }
 
 
-def frame_header(side: int, episode: ShownEpisode, sent: Told, held: Any) -> Header:
+def frame_header(side: int, episode: ShownEpisode, sent: Told, held: Any, look: tuple[int, int] = (0, 0)) -> Header:
     """Return what is seen at the playhead, and what is new of the track since `sent`.
 
-    `held` is the action that a person holds.
+    `held` is the action that a person holds, `look` the layer and head whose attention is shown; 0 is all of them.
     """
     at, track = episode.at, episode.track
     row = None if episode.at_end else track.rows[at]
     proposal = episode.proposal() if row is None else None
     source = row or proposal
+    attention = None if source is None else source.attention
     taken = held if row is None and episode.person else None if source is None else source.action
     return {
         "kind": "frame",
@@ -75,12 +76,14 @@ def frame_header(side: int, episode: ShownEpisode, sent: Told, held: Any) -> Hea
         "target": episode.target if row is None else row.target,
         "asked": episode.asked(),
         "heeds": episode.pilot is None or episode.pilot.policy.follows_targets,
-        "looks": episode.pilot is not None and episode.pilot.looks,
+        "heads": None if episode.pilot is None else episode.pilot.heads,
+        "look": look,
         "foretells": "" if episode.pilot is None else episode.pilot.policy.foretells,
         "earned": track.earned[at],
         "values": _rounded(None if source is None else source.values),
         "taken": taken if taken is None or episode.task.action_kind == "discrete" else _rounded(taken),
-        "attention": _rounded(None if source is None else source.attention),
+        "attention": _rounded(None if attention is None else attention.of(*look)),
+        "averaged": attention is not None and attention.heads_BHC3 is None,
         "facts": episode.facts(),
         "track": track_part(track, sent),
     }

@@ -1,18 +1,19 @@
 """The past of an episode: what was asked, done and paid at each decision.
 
-Shape suffixes: A actions, C steps of the context.
+Shape suffixes: A actions.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lamo_core.evaluation.attended import Attention
 from lamo_core.evaluation.episodes import EpisodeResult
 from lamo_core.player.moments import Moments
 from lamo_core.tasks.registry import Array
@@ -23,6 +24,8 @@ _GAME_MOMENTS = (16, 256)
 """Distance and number of the kept moments of a game; one is about 100 kB."""
 _CONTEXT_MOMENTS = (16, 24)
 """The same of contexts, which may be several megabytes each."""
+_HEADS_BYTES = 64 * 2**20
+"""Attention of single heads is kept of the newest decisions, up to this much; of older ones their mean."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +42,8 @@ class Row:
     """Raw."""
     values: NDArray[np.float32] | None = None
     """(A,) what the policy wanted: probabilities of discrete actions, or action values; None if nobody knows."""
-    attention: NDArray[np.float32] | None = None
-    """(C, 3) weights that the decision gave to return, state and action of each step in its context."""
+    attention: Attention | None = None
+    """Where the decision looked."""
     person: bool = False
     """Whether a person decided."""
 
@@ -65,6 +68,11 @@ class Track:
     foretold: list[float] = field(default_factory=list)
     """What the policy foretells of the rewards to come before each decision and after the last; NaN is unknown."""
 
+    heads_from: int = 0
+    """Of decisions before this one only the mean of the attention is kept."""
+    heads_bytes: int = 0
+    """What the attention of single heads takes."""
+
     def __len__(self) -> int:
         return len(self.rows)
 
@@ -78,6 +86,16 @@ class Track:
         self.rows.append(row)
         self.earned.append(self.earned[-1] + (float(np.sign(row.reward)) if self.clipped else row.reward))
         self.ended = ended
+        self._forget_heads()
+
+    def _forget_heads(self) -> None:
+        self.heads_bytes += _heads_bytes(self.rows[-1])
+        while self.heads_bytes > _HEADS_BYTES:
+            oldest = self.rows[self.heads_from]
+            if oldest.attention is not None:
+                self.heads_bytes -= _heads_bytes(oldest)
+                self.rows[self.heads_from] = replace(oldest, attention=oldest.attention.averaged())
+            self.heads_from += 1
 
     def cut(self, at: int) -> Track:
         """Return a new track with the decisions before `at` only, which can go on otherwise."""
@@ -89,6 +107,8 @@ class Track:
             contexts=self.contexts.until(at),
             earned=self.earned[: at + 1],
             foretold=self.foretold[: at + 1],
+            heads_from=min(self.heads_from, at),
+            heads_bytes=sum(map(_heads_bytes, self.rows[:at])),
         )
 
     def result(self, seed: int, noops: int) -> EpisodeResult:
@@ -109,6 +129,10 @@ class Track:
             returns_to_go=np.array([row.asked for row in self.rows], np.float32),
             probabilities=np.array(known, np.float16) if known and len(known) == len(self.rows) else None,
         )
+
+
+def _heads_bytes(row: Row) -> int:
+    return 0 if row.attention is None or row.attention.heads_BHC3 is None else row.attention.heads_BHC3.nbytes
 
 
 def track_of(episode: EpisodeResult, *, clipped: bool) -> Track:

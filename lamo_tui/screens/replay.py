@@ -92,6 +92,10 @@ class ReplayScreen(ReplayStage):
         """Ask for another return."""
         replay_keys.ask_target(self)
 
+    def action_look(self, part: str, by: int) -> None:
+        """Show the attention of another layer or head."""
+        replay_keys.look_at(self, part, by)
+
     def action_branch(self) -> None:
         """Leave the track here."""
         self.tell("branch", side=self.side)

@@ -13,6 +13,7 @@ from rich.style import Style
 from lamo_core.errors import UsageError
 from lamo_core.player.saving import check_ending
 from lamo_tui.screens.dialogs import Entry
+from lamo_tui.screens.replay_side import attention_title
 from lamo_tui.screens.replay_stage import Request
 from lamo_tui.screens.sources import Sources, sources_of
 from lamo_tui.text import figure
@@ -80,6 +81,31 @@ def go_to_event(screen: ReplayScreen, kind: str, direction: int) -> None:
         return
     screen.tell("pause")
     screen.tell("seek", to=place)
+
+
+def look_at(screen: ReplayScreen, part: str, by: int) -> None:
+    """Show the attention of the next or previous layer or head, or the mean over all, which comes before the first.
+
+    Heads belong to a layer: whoever asks for one of all layers gets the last layer's, which decides.
+    """
+    state = screen.chosen
+    if state is None:
+        return
+    heads = state.get("heads")
+    if heads is None:
+        why = "records hold no attention; b goes on live" if not state.get("live") else "this policy does not look back"
+        screen.notify(why, timeout=3)
+        return
+    layer, head = screen.look
+    if part == "layer":
+        layer = (layer + by) % (heads[0] + 1)
+        head = head if layer else 0
+    else:
+        layer, head = layer or heads[0], (head + by) % (heads[1] + 1)
+    screen.look = layer, head
+    screen.tell("look", layer=layer, head=head)
+    if not screen.query_one(f"#side-{screen.side} AttentionStrip").is_on_screen:
+        screen.notify(attention_title(heads, screen.look), timeout=2)
 
 
 def toggle_second(screen: ReplayScreen) -> None:

@@ -25,8 +25,10 @@ from lamo_tui.widgets.gauge import ReturnGauge
 class ReplaySide(Vertical):
     """The panels of one episode."""
 
-    def __init__(self, *, id: str) -> None:
+    def __init__(self, *, id: str, hint: str) -> None:
+        """`hint` names the keys that choose layer and head."""
         super().__init__(id=id, classes="replay-side")
+        self._hint = hint
 
     def compose(self) -> ComposeResult:
         """Gauge, bars, attention, facts."""
@@ -39,7 +41,9 @@ class ReplaySide(Vertical):
     def on_mount(self) -> None:
         """Name the panels."""
         self.query_one(ReturnGauge).border_title = "return"
-        self.query_one(".attention").border_title = "attention over the context"
+        attention = self.query_one(".attention")
+        attention.border_title = "attention"
+        attention.border_subtitle = self._hint
         self.query_one(".facts").border_title = "episode"
 
     def show(self, state: EpisodeState, name: str, dimension: int) -> None:
@@ -49,10 +53,11 @@ class ReplaySide(Vertical):
         target, earned, asked = (float(state.get(key, 0.0)) for key in ("target", "earned", "asked"))
         self.query_one(ReturnGauge).show(target, earned, asked)
         self._show_action(state, dimension)
-        strip = self.query_one(AttentionStrip)
-        strip.show(state.get("attention"), _no_attention(state))
+        self.query_one(AttentionStrip).show(state.get("attention"), _no_attention(state))
+        title = attention_title(state.get("heads"), state.get("look", (0, 0)))
+        entitle(self.query_one(".attention"), title)
         # what never looks back needs no room for it
-        self.set_class(bool(state.get("live")) and not state.get("looks"), "-blind")
+        self.set_class(bool(state.get("live")) and not state.get("heads"), "-blind")
         facts = self.query_one(FactLines)
         if facts.display:
             facts.show(facts_of(state))
@@ -86,12 +91,30 @@ def _known(names: Sequence[str], taken: int | None) -> list[float]:
     return [math.nan if taken is None else float(index == taken) for index in range(len(names))]
 
 
+def attention_title(heads: Sequence[int] | None, look: Sequence[int]) -> str:
+    """Return the name of the attention panel: which layer and head of how many it shows."""
+    layer, head = look
+    if heads is None:
+        return "attention"
+    if not layer:
+        return "attention · mean of all heads"
+    of_head = f"head {head}/{heads[1]}" if head else "mean of heads"
+    return f"attention · layer {layer}/{heads[0]} {of_head}"
+
+
 def _no_attention(state: EpisodeState) -> str:
+    heads, (layer, head) = state.get("heads"), state.get("look", (0, 0))
     if state.get("over"):
         return "the episode is over"
     if state.about["recorded"] and not state.get("live"):
-        return "no record of it; b goes on live"
-    return "this policy does not look back" if state.get("values") is not None else "no policy here"
+        return "records hold none; b goes on live"
+    if heads is None:
+        return "this policy does not look back" if state.get("values") is not None else "no policy here"
+    if layer > heads[0] or head > heads[1]:
+        return f"this policy has {heads[0]} layers of {heads[1]} heads"
+    if state.get("averaged"):
+        return "so long ago only the mean is kept"
+    return "decided before this policy looked on"
 
 
 def facts_of(state: EpisodeState) -> list[tuple[str, str]]:

@@ -16,6 +16,7 @@ from textual.message import Message
 from textual.widgets import Static
 
 from lamo_core.player.protocol import Header
+from lamo_tui.bindings import hint
 from lamo_tui.controls import HeldKeys
 from lamo_tui.episode_state import EpisodeState
 from lamo_tui.pace import Pace
@@ -57,6 +58,8 @@ class ReplayStage(LamoScreen):
         self.side = 0
         """The episode that targets, branches and controls apply to."""
         self.playing, self.speed = False, 1.0
+        self.look = (0, 0)
+        """Layer and head whose attention is shown, from 1 on; 0 is all of them."""
         self.busy = ""
         self.link: Link | None = None
         self.pace = Pace()
@@ -74,8 +77,9 @@ class ReplayStage(LamoScreen):
         with Container(id="replay-grid"):
             yield PixelView(id="frame-0")
             yield PixelView(id="frame-1")
-            yield ReplaySide(id="side-0")
-            yield ReplaySide(id="side-1")
+            keys = hint(("replay.next-layer", "replay.next-head"), self.keymap)
+            yield ReplaySide(id="side-0", hint=keys)
+            yield ReplaySide(id="side-1", hint=keys)
             with Horizontal(id="timelines"):
                 yield Timeline(id="timeline")
                 yield Timeline(id="outlook")
@@ -98,6 +102,7 @@ class ReplayStage(LamoScreen):
         if self.link is None:
             self.link = self.lamo.new_player(self.hear)
             self.link.send("play", start=False, fps=self.pace.fps, speed=self.speed)
+            self.link.send("look", layer=self.look[0], head=self.look[1])
         self.request = request if side == 0 else self.request
         self.busy = "opening"
         for view in self.query(PixelView):

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from lamo_core.config import ContextMode
+from lamo_core.evaluation.attended import Attention
 from lamo_core.evaluation.attention import _newest_weights, watch_attention
 from lamo_core.evaluation.contexts import make_context
 from tests.evaluation.evaluation_doubles import FEATURES, TinyPolicy
@@ -34,17 +35,17 @@ def test_watching_changes_no_output(mode: ContextMode) -> None:
         assert torch.equal(ours, theirs)
 
 
-def test_weights_are_those_of_the_last_layer() -> None:
+def test_weights_are_those_of_each_head_of_each_layer() -> None:
     policy = TinyPolicy().eval()
     watch = watch_attention(policy)
     assert watch is not None
     assert watch.take() is None
     decide(policy, "sliding", 4)
-    weights = watch.take()
-    assert weights is not None
-    assert weights.shape == (4, 3)
-    assert weights.sum() == pytest.approx(1.0, abs=1e-5)
-    assert weights[-1, 2] == 0
+    looked = watch.take()
+    assert looked is not None
+    assert looked.mean_C3.shape == (4, 3)
+    assert looked.mean_C3.sum() == pytest.approx(1.0, abs=1e-5)
+    assert looked.mean_C3[-1, 2] == 0
     assert watch.take() is None
     # the same tokens through a copy of the trunk that computes its weights in the open
     context = make_context("sliding", policy)
@@ -62,8 +63,27 @@ def test_weights_are_those_of_the_last_layer() -> None:
             layer.attn.config = plain.config
         plain.set_attn_implementation("eager")
         attentions = plain(inputs_embeds=seen[-1], output_attentions=True).attentions
-    expected = attentions[-1][0, :, -1].mean(0).numpy()
-    np.testing.assert_allclose(weights.reshape(-1)[:-1], expected, atol=1e-5)
+    expected = torch.stack([layer[0, :, -1] for layer in attentions]).numpy()
+    assert expected.shape[:2] == (watch.layers, watch.heads)
+    assert min(watch.layers, watch.heads) > 1
+    for layer in range(watch.layers):
+        for head in range(watch.heads):
+            weights = looked.of(layer + 1, head + 1)
+            assert weights is not None
+            np.testing.assert_allclose(weights.reshape(-1)[:-1], expected[layer, head], atol=1e-3)
+        np.testing.assert_allclose(looked.of(layer + 1, 0).reshape(-1)[:-1], expected[layer].mean(0), atol=1e-3)  # type: ignore[union-attr]
+    np.testing.assert_allclose(looked.mean_C3.reshape(-1)[:-1], expected.mean((0, 1)), atol=1e-5)
+
+
+def test_heads_that_are_not_there_are_none() -> None:
+    looked = Attention.of_heads(np.full((2, 4, 5), 0.2, np.float32))
+    assert looked is not None
+    assert looked.of(2, 4) is not None
+    assert looked.of(3, 0) is None
+    assert looked.of(2, 5) is None
+    assert looked.averaged().of(1, 0) is None
+    np.testing.assert_allclose(looked.averaged().of(0, 0), looked.mean_C3)
+    assert Attention.of_heads(np.full((2, 4, 4), 0.25, np.float32)) is None, "tokens come in threes"
 
 
 def test_both_contexts_look_at_the_same_while_they_hold_the_same() -> None:
@@ -73,19 +93,19 @@ def test_both_contexts_look_at_the_same_while_they_hold_the_same() -> None:
         watch = watch_attention(policy)
         decide(policy, mode, 5)  # type: ignore[arg-type]
         found.append(watch.take())  # type: ignore[union-attr]
-    np.testing.assert_allclose(found[0], found[1], atol=1e-5)
+    np.testing.assert_allclose(found[0].mean_C3, found[1].mean_C3, atol=1e-5)  # type: ignore[union-attr]
 
 
 def test_shared_keys_and_masks_count() -> None:
     query, key = torch.randn(4, 8), torch.randn(2, 5, 8)
     mask = torch.tensor([True, True, False, True, True]).expand(1, 1, 1, 5)
     weights = _newest_weights(query, key, mask, None)
-    assert weights[2] == 0
-    assert weights.sum() == pytest.approx(1.0)
+    assert (weights[:, 2] == 0).all()
+    torch.testing.assert_close(weights.sum(-1), torch.ones(4))
     keys = torch.stack([key[0], key[0], key[1], key[1]])
     scores = (query[:, None] * keys).sum(-1) / 8**0.5
     scores[:, 2] = -torch.inf
-    torch.testing.assert_close(weights, scores.softmax(-1).mean(0))
+    torch.testing.assert_close(weights, scores.softmax(-1))
 
 
 def test_a_policy_without_attention_is_not_watched() -> None:

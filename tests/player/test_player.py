@@ -34,6 +34,62 @@ def test_it_tells_what_it_opened_and_shows_the_beginning(watched: Watched, tiny_
     assert np.array(frame["attention"]).shape == (1, 3)
 
 
+def test_it_tells_the_attention_of_the_layer_and_head_that_were_chosen(
+    watched: Watched, tiny_run: RunDirectory
+) -> None:
+    watched.do("open", source=str(tiny_run.path))
+    watched.do("step", by=4)
+    frame = watched.said("frame")
+    layers, heads = frame["heads"]
+    assert (list(frame["look"]), min(layers, heads) > 1) == ([0, 0], True)
+    shown = {}
+    for layer in range(layers + 1):
+        for head in range(heads + 1 if layer else 1):
+            watched.do("look", layer=layer, head=head)
+            frame = watched.said("frame")
+            assert list(frame["look"]) == [layer, head]
+            assert np.shape(frame["attention"]) == np.shape(shown.setdefault((0, 0), frame["attention"]))
+            shown[layer, head] = np.array(frame["attention"])
+    singles = [shown[layer, head] for layer in range(1, layers + 1) for head in range(1, heads + 1)]
+    assert len({weights.tobytes() for weights in singles}) > 1, "heads differ"
+    np.testing.assert_allclose(np.mean(singles, axis=0), shown[0, 0], atol=2e-3)
+    np.testing.assert_allclose(np.mean(singles[:heads], axis=0), shown[1, 0], atol=2e-3)
+    watched.do("step", by=-2)
+    assert watched.said("frame")["attention"] is not None, "heads of the past are known"
+    watched.do("look", layer=layers + 1)
+    assert watched.said("frame")["attention"] is None
+    sizes = [len(json.dumps(header)) for header, _ in watched.heard if header["kind"] == "frame"]
+    assert max(sizes) < 3000, "only what is shown is told"
+
+
+def test_of_long_ago_only_the_mean_attention_is_kept(
+    watched: Watched, tiny_run: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lamo_core.player import track
+
+    monkeypatch.setattr(track, "_HEADS_BYTES", 2000)
+    watched.do("open", source=str(tiny_run.path))
+    watched.do("look", layer=1)
+    watched.do("step", by=30)
+    watched.do("step", by=-1)
+    assert watched.said("frame")["attention"] is not None
+    rows = watched.player.sides[0].opened.episode.track.rows
+    kept = sum(row.attention.heads_BHC3.nbytes for row in rows if row.attention.heads_BHC3 is not None)  # type: ignore[union-attr]
+    assert 0 < kept <= 2000
+    watched.do("seek", to=0)
+    frame = watched.said("frame")
+    assert (frame["attention"], frame["averaged"]) == (None, True)
+    watched.do("look")
+    assert watched.said("frame")["attention"] is not None
+    watched.do("seek", to=10)
+    watched.do("branch")
+    watched.do("step", by=30)
+    branch = watched.player.sides[0].opened.episode.track
+    assert len(branch) == 40
+    kept = sum(row.attention.heads_BHC3.nbytes for row in branch.rows if row.attention.heads_BHC3 is not None)  # type: ignore[union-attr]
+    assert 0 < kept == branch.heads_bytes <= 2000
+
+
 def test_it_plays_in_real_time_and_shows_no_more_than_is_wanted(watched: Watched, tiny_run: RunDirectory) -> None:
     watched.do("open", source=str(replays_of(tiny_run)[0]))
     watched.heard.clear()

@@ -51,9 +51,55 @@ async def test_it_shows_the_frame_and_what_the_policy_thinks(runs: RunDirectory)
         assert "▸" in text
         view = replay.screen.query_one("#frame-0", PixelView)
         assert view.frames == 1
-        assert "attention over the context" in text
+        assert "attention · mean of all heads" in text
+        assert "a layer · h head" in text
         await replay.press("full_stop", "full_stop")
         assert np.shape(replay.screen.states[0].get("attention")) == (3, 3)
+
+
+async def test_attention_of_any_layer_and_head_can_be_shown(runs: RunDirectory) -> None:
+    async with replaying(runs.path.parent, runs.last_checkpoint) as replay:
+        await replay.press("full_stop", "full_stop")
+        state = replay.screen.states[0]
+        layers, heads = state.get("heads")
+        mean = state.get("attention")
+        await replay.press("a")
+        assert f"attention · layer 1/{layers} mean of heads" in screen_text(replay.app)
+        await replay.press("h")
+        assert f"attention · layer 1/{layers} head 1/{heads}" in screen_text(replay.app)
+        assert replay.screen.states[0].get("attention") != mean
+        await replay.press("H", "H")
+        assert f"layer 1/{layers} head {heads}/{heads}" in screen_text(replay.app)
+        await replay.press("full_stop", "b", "r")
+        assert f"layer 1/{layers} head {heads}/{heads}" in screen_text(replay.app), "remembered"
+        await replay.press("A")
+        assert "mean of all heads" in screen_text(replay.app)
+        await replay.press("h")
+        assert f"layer {layers}/{layers} head 1/{heads}" in screen_text(replay.app), "heads belong to a layer"
+
+
+async def test_a_record_says_why_it_shows_no_attention(record: Path, tmp_path: Path) -> None:
+    async with replaying(tmp_path, record) as replay:
+        assert "records hold none" in screen_text(replay.app)
+        await replay.press("a", "h")
+        assert "records hold no attention; b goes on live" in replay.said()
+        assert replay.screen.look == (0, 0)
+
+
+async def test_a_record_that_goes_on_live_has_attention_from_there(runs: RunDirectory) -> None:
+    async with replaying(runs.path.parent, replays_of(runs)[0]) as replay:
+        await replay.press("right", "b", "a")
+        assert replay.screen.states[0].get("attention") is not None
+        assert "attention · layer 1/" in screen_text(replay.app)
+        await replay.press("left")
+        assert replay.screen.states[0].get("attention") is None
+        assert "decided before this policy looked on" in screen_text(replay.app)
+
+
+async def test_the_choice_is_said_where_there_is_no_room_for_attention(runs: RunDirectory) -> None:
+    async with replaying(runs.path.parent, runs.last_checkpoint) as replay:
+        await replay.press("f", "a")
+        assert "attention · layer 1/" in replay.said()
 
 
 async def test_play_pause_step_and_speed(runs: RunDirectory) -> None:
@@ -294,7 +340,7 @@ async def test_an_episode_is_kept_as_a_file(
 async def test_a_record_goes_on_with_its_runs_policy(runs: RunDirectory) -> None:
     async with replaying(runs.path.parent, replays_of(runs)[0]) as replay:
         assert replay.at == (0, 60)
-        assert "no record of it" in screen_text(replay.app)
+        assert "records hold none" in screen_text(replay.app)
         await replay.press("right", "b", "full_stop")
         assert replay.at == (11, 11)
         assert "no record of it" not in screen_text(replay.app)
