@@ -5,10 +5,11 @@ Only the list of runs is loaded at the start; every other screen when somebody g
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -16,13 +17,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual import work
 from textual.app import App, SystemCommand
 from textual.css.query import NoMatches
+from textual.filter import LineFilter
 from textual.screen import Screen
+from textual.scrollbar import ScrollBar, ScrollBarRender
 from textual.worker import get_current_worker
 
 from lamo_core.errors import LamoError
 from lamo_core.runs.index import RunSummary
 from lamo_core.runs.queue import QUEUE
 from lamo_tui import themes
+from lamo_tui.ascii_only import AsciiOnly, PlainScrollBar
 from lamo_tui.bindings import bindings_of
 from lamo_tui.messages import StoreFailed, StoreUpdated
 from lamo_tui.pace import Rhythm
@@ -104,7 +108,11 @@ class LamoApp(App[None]):
         self.store = store or RunStore(root, clock=clock, meter=SystemMeter())
         self.replay = replay
         """What the Replay screen opens when it comes into view."""
-        self.pixels = self.graphics = pixels
+        self.ascii = self.settings.ascii
+        """Whether nothing but ASCII is drawn."""
+        self._ascii_only = AsciiOnly()
+        ScrollBar.renderer = PlainScrollBar if self.ascii else ScrollBarRender
+        self.pixels = self.graphics = None if self.ascii else pixels
         """How the terminal draws pixels, and whether that is used."""
         self.new_player = new_player or self._start_player
         self._follow = follow
@@ -116,6 +124,11 @@ class LamoApp(App[None]):
         wanted = (self.settings.theme, self.view.theme, themes.DARK.name)
         self.theme = next(name for name in wanted if name in self.available_themes)
         self.colours = themes.palette(self.current_theme, self.get_css_variables())
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Return what every line goes through before it is sent."""
+        filters = super().get_line_filters()
+        return [*filters, self._ascii_only] if self.ascii else filters
 
     def on_mount(self) -> None:
         """Start following the folder."""
@@ -186,15 +199,20 @@ class LamoApp(App[None]):
         """Give a snapshot to the screen in view."""
         self.snapshot = snapshot
         with self.batch_update():
-            for screen in self.screen_stack:
-                if isinstance(screen, LamoScreen) and screen.is_mounted:
-                    screen.update(snapshot)
+            self._update_screens()
         if snapshot.listed and not self._welcomed:
             self._welcomed = True
             if not snapshot.runs and self.opened is None and self.current_mode == "runs":
                 from lamo_tui.screens.welcome import WelcomeScreen
 
                 self.push_screen(WelcomeScreen())
+
+    def _update_screens(self) -> None:
+        for screen in self.screen_stack:
+            if isinstance(screen, LamoScreen) and screen.is_mounted:
+                # parts are not there while it is being built or taken away; then it shows the newest when it is ready
+                with contextlib.suppress(NoMatches):
+                    screen.update(self.snapshot)
 
     def open_run(self, run_id: str) -> None:
         """Show a run."""
@@ -287,10 +305,7 @@ class LamoApp(App[None]):
         for screen in self.screen_stack:
             if isinstance(screen, LamoScreen) and screen.is_mounted:
                 screen.recolour()
-                try:
-                    screen.update(self.snapshot)
-                except NoMatches:  # it is being built or taken away
-                    continue
+        self._update_screens()
 
     def _handle_exception(self, error: Exception) -> None:
         # an unexpected error leaves the full screen and becomes a sentence there, with the details in a file;

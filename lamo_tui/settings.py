@@ -1,9 +1,9 @@
-"""The dashboard's settings file: theme and keys."""
+"""The dashboard's settings file: theme, letters and keys."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ class Settings:
     """What the file `config.toml` says:
 
     theme = "lamo-light"
+    ascii = true
     [keymap]
     "runs.stop" = "S"
     """
@@ -26,6 +27,11 @@ class Settings:
     theme: str = ""
     """Empty takes the one that was chosen last."""
     keymap: dict[str, str] = field(default_factory=dict)
+    ascii: bool = False
+    """Draw nothing but ASCII, as `--ascii` does."""
+
+
+_NAMES = [item.name for item in fields(Settings)]
 
 
 def settings_path() -> Path:
@@ -42,13 +48,16 @@ def load_settings(path: Path | None = None) -> Settings:
 
     values = read_toml(path)
     for name in values:
-        if name not in ("theme", "keymap"):
-            raise unknown_key(name, ["theme", "keymap"], f"setting in {path},")
+        if name not in _NAMES:
+            raise unknown_key(name, _NAMES, f"setting in {path},")
     keymap = _keymap(values.get("keymap", {}), path)
     theme = values.get("theme", "")
     if not isinstance(theme, str):
         raise UsageError(f"theme in {path} wants the name of a theme, not {theme!r}")
-    return Settings(theme, keymap)
+    only_ascii = values.get("ascii", False)
+    if not isinstance(only_ascii, bool):
+        raise UsageError(f"ascii in {path} is true or false, not {only_ascii!r}")
+    return Settings(theme, keymap, only_ascii)
 
 
 def _keymap(values: Any, path: Path) -> dict[str, str]:

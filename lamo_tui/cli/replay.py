@@ -166,7 +166,7 @@ def _show(
     from lamo_tui.settings import load_settings
 
     settings = load_settings()
-    graphics = choose_graphics(pixels) if picture is None else None
+    graphics = choose_graphics(pixels) if picture is None and not settings.ascii else None
 
     from lamo_tui.app import LamoApp
     from lamo_tui.cli.tui import conclude

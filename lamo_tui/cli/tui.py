@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,6 +23,10 @@ def tui(
     attach: Annotated[str | None, typer.Option("--attach", metavar="RUN", help="Open this run at once.")] = None,
     once: Annotated[bool, typer.Option("--once", help="Print one picture as text and end.")] = False,
     color: Annotated[str, typer.Option(help="auto, truecolor, 256, 16 or none.")] = "auto",
+    ascii_only: Annotated[
+        bool | None,
+        typer.Option("--ascii/--no-ascii", help="Draw nothing but ASCII [default: `ascii` in the settings]."),
+    ] = None,
     pixels: Annotated[str, typer.Option(help="Real pixels in Replay: auto, kitty or blocks.")] = "auto",
     screen_size: Annotated[
         str | None, typer.Option("--size", metavar="COLSxROWS", help="Size of the picture with --once.")
@@ -54,9 +59,11 @@ def tui(
     if run is not None:
         root = run.path.parent
     settings = load_settings()
+    if ascii_only is not None:
+        settings = replace(settings, ascii=ascii_only)
     if not once:
         check_terminal()
-    graphics = choose_graphics(pixels) if not once else None
+    graphics = choose_graphics(pixels) if not (once or settings.ascii) else None
 
     # modules stay, so that looking for garbage among them while they load is lost time
     gc.disable()

@@ -208,12 +208,16 @@ class LamoScreen(Screen[None]):
             self.update(self.lamo.snapshot)
 
     def take_marker(self) -> None:
-        """Draw curves with the marker that was chosen last, on whichever screen."""
+        """Draw curves with the marker that was chosen last, on whichever screen; under `--ascii` with letters."""
+        marker = "ascii" if self.lamo.ascii else self.lamo.view.marker
         # by name, as the list of runs should not wait for what draws curves
         for plotted in self.query("GridChart, Timeline"):
-            plotted.take_marker(self.lamo.view.marker)  # type: ignore[attr-defined]
+            plotted.take_marker(marker)  # type: ignore[attr-defined]
 
     def on_grid_chart_marker_changed(self, message: GridChart.MarkerChanged) -> None:
         """Draw all curves like the chart in which the key was pressed, and remember it."""
-        self.lamo.view = replace(self.lamo.view, marker=message.marker)
+        if self.lamo.ascii:
+            self.notify("only letters are drawn here: it was started with --ascii, or so the settings say", timeout=3)
+        else:
+            self.lamo.view = replace(self.lamo.view, marker=message.marker)
         self.take_marker()

@@ -20,6 +20,7 @@ from lamo_tui.app import LamoApp
 from lamo_tui.graphics import Graphics
 from lamo_tui.player_link import Hear
 from lamo_tui.screens.replay import ReplayScreen, Request
+from lamo_tui.settings import Settings
 from lamo_tui.store import RunStore
 from tests.tui.made_runs import NOW
 
@@ -101,6 +102,7 @@ async def replaying(
     *,
     play: bool = False,
     pixels: Graphics | None = None,
+    settings: Settings = Settings(),
     **options: Any,
 ) -> AsyncIterator[Replaying]:
     """Open a dashboard on the folder `root` that plays `source`."""
@@ -113,7 +115,14 @@ async def replaying(
     request = None if source is None else Request(str(source), options, play)
     store = RunStore(root, clock=lambda: NOW, alive=lambda pid, started: False)
     app = LamoApp(
-        root, store=store, clock=lambda: NOW, follow=False, replay=request, pixels=pixels, new_player=new_player
+        root,
+        settings=settings,
+        store=store,
+        clock=lambda: NOW,
+        follow=False,
+        replay=request,
+        pixels=pixels,
+        new_player=new_player,
     )
     async with app.run_test(size=(columns, rows)) as pilot:
         app.tick()

@@ -15,6 +15,7 @@ from lamo_tui.alerts import AlertWatch
 from lamo_tui.app import LamoApp
 from lamo_tui.pace import LONGEST, SHORTEST, Rhythm
 from lamo_tui.picture import screen_text
+from lamo_tui.screens.base import TopBar
 from lamo_tui.screens.rows import Rows
 from lamo_tui.settings import Settings, load_settings
 from lamo_tui.store import RunStore
@@ -267,3 +268,16 @@ def test_looks_become_rarer_the_more_they_cost_and_rare_while_nothing_runs() -> 
     pauses = [(cheap.pause(0.001 * look, True), dear.pause(0.1 * look, True)) for look in range(20)]
     assert pauses[-1] == (SHORTEST, LONGEST)
     assert cheap.pause(0.02, False) == LONGEST
+
+
+async def test_news_that_come_while_a_screen_is_taken_away_do_no_harm(
+    made_folder: Path, dashboard: OpenDashboard
+) -> None:
+    async with dashboard(made_folder) as pilot:
+        app = pilot.app
+        assert isinstance(app, LamoApp)
+        await app.screen.query_one(TopBar).remove()
+        app.tick()
+        app.theme = "nord"
+        await pilot.pause()
+        assert app.failure is None
