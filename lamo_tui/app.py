@@ -28,6 +28,7 @@ from lamo_core.runs.queue import QUEUE
 from lamo_tui import themes
 from lamo_tui.ascii_only import AsciiOnly, PlainScrollBar
 from lamo_tui.bindings import bindings_of
+from lamo_tui.few_colours import Nearest256
 from lamo_tui.messages import StoreFailed, StoreUpdated
 from lamo_tui.pace import Rhythm
 from lamo_tui.screens.base import LamoScreen
@@ -59,6 +60,11 @@ def _commands() -> type[Provider]:
     from lamo_tui.commands import LamoCommands
 
     return LamoCommands
+
+
+def last_filters(only_ascii: bool, colours: str | None) -> list[LineFilter]:
+    """Return what lines go through for the sake of the terminal; `colours` is what Rich calls its colour system."""
+    return [*([AsciiOnly()] if only_ascii else []), *([Nearest256()] if colours == "256" else [])]
 
 
 class LamoApp(App[None]):
@@ -110,7 +116,7 @@ class LamoApp(App[None]):
         """What the Replay screen opens when it comes into view."""
         self.ascii = self.settings.ascii
         """Whether nothing but ASCII is drawn."""
-        self._ascii_only = AsciiOnly()
+        self._last_filters = last_filters(self.ascii, self.console.color_system)
         ScrollBar.renderer = PlainScrollBar if self.ascii else ScrollBarRender
         self.pixels = self.graphics = None if self.ascii else pixels
         """How the terminal draws pixels, and whether that is used."""
@@ -127,8 +133,7 @@ class LamoApp(App[None]):
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Return what every line goes through before it is sent."""
-        filters = super().get_line_filters()
-        return [*filters, self._ascii_only] if self.ascii else filters
+        return [*super().get_line_filters(), *self._last_filters]
 
     def on_mount(self) -> None:
         """Start following the folder."""
