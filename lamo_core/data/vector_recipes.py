@@ -50,9 +50,9 @@ class VectorRecipe:
 
 
 def _locomotion(body: str, policies: Path) -> Player:
-    from lamo_core.data.collect_locomotion import MIXTURES, LocomotionPlayer
+    from lamo_core.data.collect_locomotion import BEHAVIOURS, LocomotionPlayer
 
-    return LocomotionPlayer(body, MIXTURES[body], policies)
+    return LocomotionPlayer(body, BEHAVIOURS[body], policies)
 
 
 def _reacher2d(mixed: bool) -> Player:
@@ -95,7 +95,7 @@ RECIPES = {
             "halfcheetah-medium",
             "mujoco-halfcheetah",
             7_000_000,
-            f"{_ZOO}; berkeleydeeprlcourse/homework (MIT)",
+            _ZOO,
             _NOISY,
             lambda policies: _locomotion("halfcheetah", policies),
             needs_policies=True,
