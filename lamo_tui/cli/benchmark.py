@@ -11,7 +11,12 @@ import typer
 if TYPE_CHECKING:
     from lamo_tui.benchmarks.recipes import RecipeResult
 
-app = typer.Typer(help="Measure how fast the parts are on this machine.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="Measure how fast the parts are on this machine.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    epilog="Examples:  lamo benchmark acting   ·   lamo benchmark recipes --only kitchen --steps 50",
+)
 
 
 @app.callback()
@@ -19,7 +24,11 @@ def _group() -> None:
     """Hold the measurements together as one group."""
 
 
-@app.command()
+@app.command(
+    "acting",
+    epilog="Examples:  lamo benchmark acting   ·   "
+    "lamo benchmark acting --backbone random:gpt2 --episodes 40 --device cuda --json",
+)
 def acting(
     backbone: Annotated[str, typer.Option(help="A model of `lamo lm list`.")] = "random:mini",
     task: Annotated[str, typer.Option(help="The task whose observations and actions are used.")] = "atari-breakout",
@@ -30,13 +39,7 @@ def acting(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
-    """Decisions per second of a policy, without an environment. With the sliding and the chunked context.
-
-    \b
-    Examples:
-      lamo benchmark acting
-      lamo benchmark acting --backbone random:gpt2 --episodes 40 --device cuda --json
-    """
+    """Decisions per second of a policy, without an environment. With the sliding and the chunked context."""
     from dataclasses import asdict
 
     import torch
@@ -85,18 +88,15 @@ def acting(
     )
 
 
-@app.command()
+@app.command(
+    "tui",
+    epilog="Examples:  lamo benchmark tui   ·   lamo benchmark tui --runs 100 --json",
+)
 def tui(
     runs: Annotated[int, typer.Option(min=1, help="Runs in the folder that is opened.")] = 1_000,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
-    """Times of charts and frames, start-up, idle processor use. Also what a training loses by being watched.
-
-    \b
-    Examples:
-      lamo benchmark tui
-      lamo benchmark tui --json
-    """
+    """Times of charts and frames, start-up, idle processor use. Also what a training loses by being watched."""
     from dataclasses import asdict
 
     from lamo_tui.benchmarks.replay import measure_replay
@@ -126,7 +126,11 @@ def tui(
     )
 
 
-@app.command()
+@app.command(
+    "recipes",
+    epilog="Examples:  lamo benchmark recipes --out recipes.jsonl   ·   "
+    "lamo benchmark recipes --only kitchen --steps 50 --json",
+)
 def recipes(
     steps: Annotated[int, typer.Option(min=2, help="Training steps of each preset.")] = 200,
     only: Annotated[str, typer.Option(help="Only presets whose name holds this or fits it, such as *-100pct.")] = "",
@@ -143,11 +147,6 @@ def recipes(
 
     Says whether all of them work here; exit code 1 when one does not, after all were tried. The first time, Atari's
     complete sets are unpacked, which takes minutes each.
-
-    \b
-    Examples:
-      lamo benchmark recipes --out recipes.jsonl
-      lamo benchmark recipes --only kitchen --steps 50 --json
     """
     import signal
     from dataclasses import asdict

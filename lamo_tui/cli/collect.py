@@ -45,12 +45,18 @@ def collect(
     ] = None,
     steps: Annotated[int, typer.Option(min=1, help="With --train: decisions to learn from.")] = 100_000,
     transitions: Annotated[
-        int, typer.Option(min=0, help="Whole episodes until there are so many [default: 10000, or the recipe's].")
+        int,
+        typer.Option(
+            min=0, show_default=False, help="Whole episodes until there are so many [default: 10000, or the recipe's]."
+        ),
     ] = 0,
     as_name: Annotated[str, typer.Option("--name", help="Name of the new set [default: task and policy].")] = "",
     seed: Annotated[int, typer.Option(min=0, max=2**30, help="Of the first episode, and of the training.")] = 0,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for the set [default: where data.set=NAME finds it]; recipes need one.")
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="Folder for the set [default: where data.set=NAME finds it]; recipes need one."
+        ),
     ] = None,
     policies: Annotated[
         Path, typer.Option(help="Recipes: folder of the behaviour policies' .npz files; scripted sets need none.")

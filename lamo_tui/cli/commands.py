@@ -57,6 +57,28 @@ SECTIONS: dict[str, dict[str, Entry]] = {
 }
 """The commands in the order of the list."""
 
+WANTED: dict[str, str] = {
+    "NAME": "preset method ablation backbone task shape variant name",
+    "KEY=VALUE": "set",
+    "SHARE": "ratio",
+    "DEVICE": "device",
+    "KIND": "precision source format color pixels part state",
+    "AXIS": "rows columns",
+    "FILTER": "filter",
+    "RUN": "resume",
+    "FILE": "config trained-on test out corpus",
+    "FOLDER": "policies",
+    "TEXT": "note only address",
+    "I/N": "shard",
+    "RETURN": "target",
+    "RATE": "lr matrix-lr",
+    "MINUTES": "minutes time-limit",
+    "SECONDS": "wait",
+    "N": "seed steps episodes decisions at windows targets jobs gpus threads slots runs replay context transitions "
+    "games layers width heads vocab batch sequence states save-every",
+}
+"""What help says that options want, if they do not say it themselves: the same everywhere."""
+
 COMMANDS: dict[str, Entry] = {name: entry for section in SECTIONS.values() for name, entry in section.items()}
 
 
@@ -94,7 +116,23 @@ def load(name: str) -> Command:
     group = hasattr(module, "app") and not hasattr(module, name)
     command: Command = get_group(module.app) if group else _single(module, name)
     command.name = name
+    _lay_out(command)
     return command
+
+
+def _lay_out(command: Command) -> None:
+    """Put examples, which modules part by dots, on lines of their own to be copied; say what options want."""
+    for part in getattr(command, "commands", {}).values():
+        _lay_out(part)
+    if command.epilog:
+        heading, _, examples = command.epilog.partition("  ")
+        command.epilog = "\n  ".join(["\b\n" + heading, *examples.split("   ·   ")])
+    for parameter in command.params:
+        if parameter.param_type_name == "argument":  # its type only says what Python makes of it
+            vars(parameter)["display_type"] = lambda ctx: ""
+        elif parameter.metavar is None:
+            names = {option.lstrip("-") for option in parameter.opts}
+            parameter.metavar = next((want for want, known in WANTED.items() if names & set(known.split())), None)
 
 
 def _single(module: ModuleType, name: str) -> Command:

@@ -50,7 +50,7 @@ def import_set(
 
 def export(
     name: Annotated[str, typer.Argument(help="A set of `lamo data list`.", metavar="SET")],
-    out: Annotated[Path, typer.Option(help="Folder that the set is written into.")],
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder that the set is written into.")],
     form: Annotated[str, typer.Option("--format", help="minari, the only one so far.")] = "minari",
     ratio: Annotated[float, typer.Option(help="Share of the episodes, above 0 and at most 1.")] = 1.0,
     seed: Annotated[int, typer.Option(help="Decides which episodes.")] = 0,

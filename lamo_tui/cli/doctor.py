@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 _MARKS = {"ok": "ok", "optional": "-", "failed": "FAILED"}
 _SMALL = (80, 24)
 
+DOCTOR_EPILOG = "Examples:  lamo doctor   ·   lamo doctor --json"
+
 
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
@@ -23,11 +25,6 @@ def doctor(
     """Say what works here and what to install: libraries, devices, simulators, pictures, terminal, folders, hub.
 
     Ends with exit code 1 when something is missing that lamo cannot do without.
-
-    \b
-    Examples:
-      lamo doctor
-      lamo doctor --json
     """
     from lamo_core.doctor import examine
     from lamo_tui.cli.output import emit_json, emit_table, progress

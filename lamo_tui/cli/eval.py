@@ -35,6 +35,12 @@ class ActionChoice(StrEnum):
     greedy = "greedy"
 
 
+EVAL_EPILOG = (
+    "Examples:  lamo eval last   ·   "
+    "lamo eval ckpt.pt --episodes 50 --target 60,120 --context both --video median.gif"
+)
+
+
 def eval(  # the name of the command
     checkpoint: Annotated[
         str, typer.Argument(metavar="CKPT", help="A checkpoint file, a run of `lamo runs`, or `last`.")
@@ -46,12 +52,14 @@ def eval(  # the name of the command
     context: Annotated[
         ContextChoice | None,
         typer.Option(
+            metavar="sliding|chunked|both",
             help="The last K steps re-encoded (sliding, exact), kept in a cache (chunked, fast), or both "
             "and how far they agree [default: as in training]."
         ),
     ] = None,
     action: Annotated[
-        ActionChoice | None, typer.Option(help="Draw actions or take the likeliest [default: as in training].")
+        ActionChoice | None,
+        typer.Option(metavar="sample|greedy", help="Draw actions or take the likeliest [default: as in training]."),
     ] = None,
     seed: Annotated[
         int | None, typer.Option(min=0, max=2**31 - 1, help="Seed of the first episode [default: as in training].")
@@ -65,13 +73,7 @@ def eval(  # the name of the command
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
-    """Play a checkpoint in its environment and score it, with a 95 % interval, beside random play and the data.
-
-    \b
-    Examples:
-      lamo eval last
-      lamo eval ckpt.pt --episodes 50 --target 60,120 --context both --video median.gif
-    """
+    """Play a checkpoint in its environment and score it, with a 95 % interval, beside random play and the data."""
     asked = _parse_targets(target) if target is not None else None
     path = find_checkpoint(checkpoint)
     if video is not None:

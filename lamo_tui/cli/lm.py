@@ -88,7 +88,7 @@ def import_model(name: _Name, as_json: _Json = False) -> None:
 )
 def measure_text(
     name: _Name,
-    text: Annotated[Path, typer.Argument(help="A UTF-8 text file that the model was not trained on.")],
+    text: Annotated[Path, typer.Argument(metavar="TEXT", help="A UTF-8 text file that the model was not trained on.")],
     trained_on: _TrainedOn = None,
     as_json: _Json = False,
 ) -> None:
@@ -113,7 +113,7 @@ def measure_text(
     "lamo lm card models/books --trained-on books.txt --test test.txt --corpus titles.txt",
 )
 def card(
-    folder: Annotated[Path, typer.Argument(help="A folder of `lamo pretrain`.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A folder of `lamo pretrain`.")],
     trained_on: Annotated[Path, typer.Option("--trained-on", help="The text it was trained on.")],
     test: Annotated[list[Path], typer.Option("--test", help="A text to measure on; may be repeated.")],
     corpus: Annotated[Path | None, typer.Option(help="A file: one line that describes the text, then titles.")] = None,
@@ -138,7 +138,7 @@ def card(
 )
 def pack(
     name: _Name,
-    out: Annotated[Path, typer.Argument(help="The folder to write.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The folder to write.")],
     as_json: _Json = False,
 ) -> None:
     """Write a GPT-2-shaped model again in eight bits. Half the size of half precision; it loads as before."""

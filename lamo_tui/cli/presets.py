@@ -18,7 +18,7 @@ app = typer.Typer(
 @app.callback()
 def list_presets(
     context: typer.Context,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
     """List every preset, every method and every ablation."""
     if context.invoked_subcommand is not None:
@@ -44,11 +44,17 @@ def list_presets(
     "show", epilog="Examples:  lamo presets show paper-atari-pong   ·   lamo presets show mujoco-hopper-1pct -m iql"
 )
 def show(
-    name: Annotated[str, typer.Argument(help="A preset of `lamo presets`.")],
-    method: Annotated[str | None, typer.Option("--method", "-m", help="Take over a method's settings.")] = None,
-    ablation: Annotated[list[str] | None, typer.Option(help="Overlay an ablation; may be repeated.")] = None,
-    setting: Annotated[list[str] | None, typer.Option("--set", help="Override a value: optim.steps=100.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")] = False,
+    name: Annotated[str, typer.Argument(metavar="PRESET", help="A preset of `lamo presets`.")],
+    method: Annotated[
+        str | None, typer.Option("--method", "-m", help="lamo, dt, cql and others; see `lamo presets`.")
+    ] = None,
+    ablation: Annotated[
+        list[str] | None, typer.Option("--ablation", "-a", help="Overlay an ablation; may be repeated.")
+    ] = None,
+    setting: Annotated[
+        list[str] | None, typer.Option("--set", help="Override one value, such as optim.steps=100; may be repeated.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
     """Print the merged config of a preset with the origin of each value."""
     from lamo_core.config import field_names

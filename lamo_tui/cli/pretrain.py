@@ -30,12 +30,18 @@ class Corpus(StrEnum):
 
 def pretrain(
     text: Annotated[
-        Path | None, typer.Argument(help="A UTF-8 text file, one paragraph a line; a Markov chain needs none.")
+        Path | None,
+        typer.Argument(metavar="TEXT", help="A UTF-8 text file, one paragraph a line; a Markov chain needs none."),
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Folder of the model; goes on if it holds a part.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Folder of the model; goes on if it holds a part.")
+    ] = None,
     name: Annotated[str | None, typer.Option(help="Keep it under this name for model.backbone, not in --out.")] = None,
     corpus: Annotated[
-        Corpus, typer.Option(help="The text, its words in random order, or a Markov chain over words.")
+        Corpus,
+        typer.Option(
+            metavar="text|shuffled|markov", help="The text, its words in random order, or a Markov chain over words."
+        ),
     ] = Corpus.text,
     states: Annotated[int, typer.Option(help="Words of the Markov chain.")] = 100,
     shape: Annotated[str | None, typer.Option(help="Take shape and tokenizer of a model, such as mini.")] = None,

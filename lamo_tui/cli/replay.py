@@ -33,6 +33,11 @@ class ActionChoice(StrEnum):
     sample = "sample"
     greedy = "greedy"
 
+REPLAY_EPILOG = (
+    "Examples:  lamo replay last --target 120   ·   "
+    "lamo replay runs/ID/replays/000900-target86.npz --save episode.gif"
+)
+
 
 def replay(
     source: Annotated[
@@ -47,10 +52,12 @@ def replay(
         str | None, typer.Option(metavar="PATH|RUN|CKPT", help="Play this one beside it, with the same seed.")
     ] = None,
     context: Annotated[
-        ContextChoice | None, typer.Option(help="What the policy sees [default: as in training].")
+        ContextChoice | None,
+        typer.Option(metavar="sliding|chunked", help="What the policy sees [default: as in training]."),
     ] = None,
     action: Annotated[
-        ActionChoice | None, typer.Option(help="Draw actions or take the likeliest [default: as in training].")
+        ActionChoice | None,
+        typer.Option(metavar="sample|greedy", help="Draw actions or take the likeliest [default: as in training]."),
     ] = None,
     save: Annotated[
         Path | None,
@@ -70,13 +77,7 @@ def replay(
     color: Annotated[str, typer.Option(help="auto, truecolor, 256, 16 or none.")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="With --save, print one JSON object on stdout.")] = False,
 ) -> None:
-    """Watch a policy play, or an episode that was recorded; pause, scrub, change the target, take over, compare.
-
-    \b
-    Examples:
-      lamo replay last --target 120
-      lamo replay runs/ID/replays/000900-target86.npz --save episode.gif
-    """
+    """Watch a policy play, or an episode that was recorded; pause, scrub, change the target, take over, compare."""
     options: dict[str, Any] = {"seed": seed, "target": target}
     options |= {"context": context.value if context else None, "action": action.value if action else None}
     options = {name: value for name, value in options.items() if value is not None}
@@ -172,7 +173,7 @@ def _show(
     from lamo_tui.cli.tui import conclude
     from lamo_tui.player_link import PlayerProcess
     from lamo_tui.screens.replay import Request
-    from lamo_tui.view import load_view, save_view, view_path
+    from lamo_tui.view import load_view, save_view
 
     run = path.resolve().parent.parent if (path.resolve().parent.parent / "run.json").is_file() else None
     root = runs_dir() if run is None else run.parent
@@ -180,7 +181,8 @@ def _show(
     app = LamoApp(
         root,
         settings=settings,
-        view=load_view(view_path()),
+        view=load_view(root),
+        keep=save_view if picture is None else None,
         follow=picture is None,
         replay=request,
         pixels=graphics,
@@ -191,7 +193,6 @@ def _show(
         typer.echo(_picture(app, request, *picture))
         return
     app.run()
-    save_view(app.view, view_path())
     conclude(app)
 
 

@@ -12,6 +12,12 @@ if TYPE_CHECKING:
     from lamo_tui.cli.report_tables import Report
 
 
+REPORT_EPILOG = (
+    "Examples:  lamo report -f 'task:breakout' --update README.md   ·   lamo report --sweep last --out report   ·   "
+    "lamo report --sweep last --save-results results.jsonl   ·   lamo report results.jsonl --out report"
+)
+
+
 def report(
     runs: Annotated[
         list[str] | None,
@@ -54,14 +60,11 @@ def report(
         Path | None,
         typer.Option("--save-results", metavar="FILE", help="Add the runs' results to this file, a line for each run."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else there.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
     """Print scores of runs with intervals, methods compared, and the paper's numbers, all from what was recorded.
 
     A file of results (--save-results) holds all that a report needs, without the runs; several files and runs join.
-
-    Examples:  lamo report -f 'task:breakout' --update README.md   ·   lamo report --sweep last --out report   ·
-    lamo report --sweep last --save-results results.jsonl   ·   lamo report results.jsonl --out report
     """
     from lamo_core.errors import UsageError
     from lamo_core.runs.results import result_of

@@ -11,13 +11,32 @@ from typer.core import TyperGroup
 
 from lamo_tui.cli import packing, steering
 from lamo_tui.cli.output import say
-from lamo_tui.cli.report import report
-from lamo_tui.cli.steering import JsonOption, RunArgument, pause, resume, stop
+from lamo_tui.cli.report import REPORT_EPILOG, report
+from lamo_tui.cli.steering import (
+    PAUSE_EPILOG,
+    RESUME_EPILOG,
+    STOP_EPILOG,
+    JsonOption,
+    RunArgument,
+    pause,
+    resume,
+    stop,
+)
 
 if TYPE_CHECKING:
     from lamo_core.runs.index import RunSummary
 
-__all__ = ["app", "pause", "report", "resume", "stop"]
+__all__ = [
+    "PAUSE_EPILOG",
+    "REPORT_EPILOG",
+    "RESUME_EPILOG",
+    "STOP_EPILOG",
+    "app",
+    "pause",
+    "report",
+    "resume",
+    "stop",
+]
 
 _SPARKS = "▁▂▃▄▅▆▇█"
 _COLOURS = {"running": "green", "finished": "cyan", "paused": "yellow", "stalled": "yellow", "failed": "red"}

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 RunArgument = Annotated[
     str, typer.Argument(metavar="RUN", help="An id, its beginning, a part of it, a path, or `last`.")
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else there.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+STOP_EPILOG = "Examples:  lamo stop last   ·   lamo stop 20261121-0144 --wait 60"
+PAUSE_EPILOG = "Examples:  lamo pause last   ·   lamo pause 20261121-0144 --json"
+RESUME_EPILOG = "Examples:  lamo resume last   ·   lamo resume 20261121-0144 --json"
 
 
 def change_setting(
@@ -60,8 +63,6 @@ def stop(
     """Stop a run after the step under way; it saves a checkpoint and can be continued exactly.
 
     A run that waits in the queue is taken out of it.
-
-    Examples:  lamo stop last   ·   lamo stop 20261121-0144 --wait 60
     """
     from lamo_core.runs.control import send
     from lamo_core.runs.directory import find_run
@@ -88,18 +89,12 @@ def stop(
 
 
 def pause(run: RunArgument, as_json: JsonOption = False) -> None:
-    """Pause a run after the step under way; `lamo resume` lets it go on.
-
-    Examples:  lamo pause last   ·   lamo pause 20261121-0144 --json
-    """
+    """Pause a run after the step under way; `lamo resume` lets it go on."""
     _send(_steerable(run), "pause", as_json)
 
 
 def resume(run: RunArgument, as_json: JsonOption = False) -> None:
-    """Let a paused run go on. A run that was stopped continues with `lamo train --resume RUN`.
-
-    Examples:  lamo resume last   ·   lamo resume 20261121-0144 --json
-    """
+    """Let a paused run go on. A run that was stopped continues with `lamo train --resume RUN`."""
     _send(_steerable(run), "resume", as_json)
 
 

@@ -71,7 +71,9 @@ def plan_and_run(
         int | None, typer.Option("--jobs", "-j", min=1, max=1000, help="Runs at once [default: what fits].")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
-    engine: Annotated[EngineChoice, typer.Option(help="This machine, a Ray cluster, or Slurm.")] = EngineChoice.local,
+    engine: Annotated[
+        EngineChoice, typer.Option(metavar="local|ray|slurm", help="This machine, a Ray cluster, or Slurm.")
+    ] = EngineChoice.local,
     address: Annotated[str | None, typer.Option(help="Of the Ray cluster [default: one of this machine].")] = None,
     gpus: Annotated[float, typer.Option(min=0, help="Share of a GPU for each run on a Ray cluster.")] = 0.0,
     threads: Annotated[int, typer.Option(min=1, help="Cores for each run on a Ray cluster.")] = 1,
@@ -231,7 +233,9 @@ def _loop(scheduler: Scheduler, interrupts: Any, report: Any) -> None:
 
 @app.command("status", epilog="Examples:  lamo sweep status   ·   lamo sweep status last --json")
 def status(
-    name: Annotated[str | None, typer.Argument(help="A sweep, or `last` [default: all sweeps].")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="SWEEP", help="A sweep, or `last` [default: all sweeps].")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show how sweeps are doing, or every run of one."""
@@ -256,9 +260,9 @@ def status(
         console().print("there are no sweeps; plan one with: lamo sweep --tasks breakout --ratios 1% --dry-run")
 
 
-@app.command("stop", epilog="Examples:  lamo sweep stop last   ·   lamo sweep stop NAME --json")
+@app.command("stop", epilog="Examples:  lamo sweep stop last   ·   lamo sweep stop last --json")
 def stop(
-    name: Annotated[str, typer.Argument(help="A sweep, or `last`.")],
+    name: Annotated[str, typer.Argument(metavar="SWEEP", help="A sweep, or `last`.")],
     as_json: JsonOption = False,
 ) -> None:
     """Stop a sweep. Its runs save a checkpoint each, and `--resume` goes on."""

@@ -33,7 +33,7 @@ def train(
     ] = None,
     config: Annotated[Path | None, typer.Option("--config", help="A TOML file over the preset.")] = None,
     setting: Annotated[
-        list[str] | None, typer.Option("--set", help="Override one value, such as optim.steps=100.")
+        list[str] | None, typer.Option("--set", help="Override one value, such as optim.steps=100; may be repeated.")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Drives data subset, weights and windows.")] = None,
     ratio: Annotated[float | None, typer.Option(help="Share of the data's episodes, such as 0.01.")] = None,
@@ -51,7 +51,7 @@ def train(
     seeds: Annotated[
         str | None, typer.Option(metavar="0-4", help="Several runs, one per seed, through the queue.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON on stdout.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
     adopt: Annotated[str | None, typer.Option(hidden=True)] = None,
     background: Annotated[bool, typer.Option("--background", hidden=True)] = False,
 ) -> None:

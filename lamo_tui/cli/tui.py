@@ -13,6 +13,7 @@ import typer
 if TYPE_CHECKING:
     from lamo_tui.app import LamoApp
 
+TUI_EPILOG = "Examples:  lamo tui   ·   lamo tui --attach last   ·   lamo tui --once --size 120x40"
 _SCREENS = ("runs", "run", "new", "data", "matrix", "help")
 
 
@@ -38,10 +39,7 @@ def tui(
         Path | None, typer.Option("--svg", metavar="FILE", help="With --once, write the picture as SVG.")
     ] = None,
 ) -> None:
-    """Pick, start, watch and steer runs in the terminal; leaving it leaves training running.
-
-    Examples:  lamo tui   ·   lamo tui --attach last   ·   lamo tui --once --size 120x40
-    """
+    """Pick, start, watch and steer runs in the terminal; leaving it leaves training running."""
     from lamo_core.config import unknown_key
     from lamo_core.places import runs_dir
     from lamo_core.runs.directory import find_run

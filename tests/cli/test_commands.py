@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
 from typer.core import TyperGroup
@@ -14,6 +16,20 @@ from lamo_tui.cli.app import app
 from lamo_tui.cli.commands import COMMANDS, load
 
 COLUMNS = 80
+
+
+def every_command() -> Iterator[str]:
+    """Yield the words of all commands, such as `runs list`."""
+    for name in COMMANDS:
+        command = load(name)
+        yield name
+        yield from (f"{name} {part}" for part in getattr(command, "commands", {}))
+
+
+def examples_of(words: str) -> list[str]:
+    """Return the lines under `Examples:` that end a command's help."""
+    done = CliRunner().invoke(app, [*words.split(), "--help"], env={"COLUMNS": str(COLUMNS)})
+    return [line.removeprefix("    ") for line in done.output.rstrip().rpartition("Examples:\n")[2].splitlines()]
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -31,6 +47,31 @@ def test_no_line_of_a_list_is_cut_or_wrapped(name: str) -> None:
     for line in lists.splitlines():
         assert not line.endswith("...")
         assert not line.startswith("   "), f"the line before this one is too long: {line}"
+
+
+@pytest.mark.parametrize("words", list(every_command()))
+def test_help_ends_with_examples_to_copy_whose_options_are_there(words: str) -> None:
+    examples = examples_of(words)
+    assert len(examples) >= 2
+    assert any(example.startswith(f"lamo {words.split()[0]}") for example in examples)
+    for example in " && ".join(examples).split(" && "):
+        program, name, *rest = shlex.split(example)
+        assert program == "lamo"
+        command = load(name)
+        part = getattr(command, "commands", {}).get(rest[0]) if rest else None
+        if name == "runs" and part is None:
+            part = getattr(command, "commands", {})["list"]  # words that name no command are its filters
+        known = {text for one in (command, part) if one for option in one.params for text in option.opts}
+        assert {text for text in rest if text.startswith("--")} <= known, example
+
+
+@pytest.mark.parametrize("words", list(every_command()))
+def test_help_says_what_an_option_wants_in_words(words: str) -> None:
+    done = CliRunner().invoke(app, [*words.split(), "--help"], env={"COLUMNS": str(COLUMNS)})
+    for kind in ("<str", "<int", "<float", "<path", "<file", "<list", "{name}", "[text]"):
+        assert kind not in done.output
+    if "--json" in done.output and words != "replay":
+        assert "Print one JSON object on stdout." in done.output
 
 
 def test_the_list_loads_no_command() -> None:
