@@ -3,6 +3,7 @@ larger one."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -10,12 +11,34 @@ from numpy.typing import NDArray
 
 from lamo_core.errors import UsageError
 
+Kind = Literal["uniform", "length-weighted"]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which episodes of a set are wanted: a share of them, or some that the share leaves out."""
+
+    ratio: float
+    seed: int
+    kind: Kind = "uniform"
+    unseen: int = 0
+    """At most so many of those that are left out instead, the first ones that a larger share would add."""
+
+    def of(self, lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the sorted indices of the wanted episodes (E',), none where the share leaves none out.
+
+        Raises `UsageError`.
+        """
+        order, count = _order(lengths, self.ratio, self.seed, self.kind)
+        chosen = order[count : count + self.unseen] if self.unseen else order[:count]
+        return np.sort(chosen).astype(np.int64)
+
 
 def select_episodes(
     lengths: NDArray[np.int64],
     ratio: float,
     seed: int,
-    kind: Literal["uniform", "length-weighted"] = "uniform",
+    kind: Kind = "uniform",
 ) -> NDArray[np.int64]:
     """Return the sorted indices of a share `ratio` of the E episodes, at least one.
 
@@ -24,6 +47,11 @@ def select_episodes(
     more often, as drawing with chances proportional to length (the official Atari code) does. Raises
     `UsageError`.
     """
+    return Selection(ratio, seed, kind).of(lengths)
+
+
+def _order(lengths: NDArray[np.int64], ratio: float, seed: int, kind: Kind) -> tuple[NDArray[np.intp], int]:
+    """Return all episodes in the order in which larger shares take them, and how many this share takes."""
     if not 0 < ratio <= 1:
         raise UsageError(f"the data ratio must be above 0 and at most 1, not {ratio:g} (1 % is 0.01)")
     if len(lengths) == 0:
@@ -33,5 +61,4 @@ def select_episodes(
     # log(u) / w is in the order of u ** (1 / w); with equal weights it is a uniform permutation.
     weights = np.asarray(lengths, np.float64) if kind == "length-weighted" else np.ones(len(lengths))
     order = np.argsort(-np.log(draws) / np.maximum(weights, 1.0), kind="stable")
-    count = max(1, round(len(lengths) * ratio))
-    return np.sort(order[:count]).astype(np.int64)
+    return order, max(1, round(len(lengths) * ratio))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from lamo_core.config import DataConfig, TaskConfig
 from lamo_core.data.episodes import EpisodeStore
 from lamo_core.data.kitchen_rewards import in_unit
+from lamo_core.data.ratio import Selection
 
 
 def open_data(
@@ -21,10 +22,34 @@ def open_data(
     `UsageError` (unknown set, set of another task), `MissingError` (naming the command that gets the set), `DataError`
     (naming the episode), `StorageError`.
     """
+    return _open(config, task, Selection(config.ratio, seed, config.subset), progress)
+
+
+def open_unseen(
+    config: DataConfig,
+    task: TaskConfig,
+    seed: int,
+    episodes: int,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> EpisodeStore | None:
+    """Return at most so many of the episodes that the ratio leaves out; None where it leaves none.
+
+    Raises as `open_data`.
+    """
+    from lamo_core.data.sources.locate import find_set, set_contents
+
+    selection = Selection(config.ratio, seed, config.subset, unseen=episodes)
+    lengths = set_contents(find_set(config.source, config.set, progress), config.cutting)[0]
+    return _open(config, task, selection, progress) if len(selection.of(lengths)) else None
+
+
+def _open(
+    config: DataConfig, task: TaskConfig, selection: Selection, progress: Callable[[str, int, int], None] | None
+) -> EpisodeStore:
     from lamo_core.data.sources.fitting import check_task, fitted
     from lamo_core.data.sources.locate import find_set, open_set
 
     found = find_set(config.source, config.set, progress)
     check_task(found.card(), found.name, config, task)
-    store = fitted(open_set(found, config, seed, progress), task)
+    store = fitted(open_set(found, config, selection, progress), task)
     return in_unit(store, config.kitchen_rewards) if task.name.startswith("kitchen-") else store

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lamo_core.config import DataConfig, unknown_key
+from lamo_core.config import unknown_key
 from lamo_core.data.episodes import EpisodeStore
-from lamo_core.data.ratio import select_episodes
+from lamo_core.data.ratio import Selection
 from lamo_core.data.sources.action_log import ActionLog, read_log
 from lamo_core.data.sources.bundled_vectors import collected_folder, open_vectors, vector_path, vector_set_names
 from lamo_core.data.sources.frame_file import FrameFile, read_frame_file
@@ -90,11 +90,6 @@ def cached_file(log: ActionLog, episode: int) -> FrameFile | None:
     return read_frame_file(frame_path(log, episode), int(log.lengths[episode]) + 1, digest)
 
 
-def choose_episodes(log: ActionLog, config: DataConfig, seed: int) -> NDArray[np.int64]:
-    """Return the indices of the episodes that the ratio selects."""
-    return select_episodes(log.lengths, config.ratio, seed, config.subset)
-
-
 def fetch_episodes(log: ActionLog, episodes: NDArray[np.int64], progress: Progress | None = None) -> list[FrameFile]:
     """Return the packed frames of `episodes`, replaying what the cache lacks.
 
@@ -112,18 +107,16 @@ def fetch_episodes(log: ActionLog, episodes: NDArray[np.int64], progress: Progre
     return found
 
 
-def open_bundled(config: DataConfig, seed: int, progress: Progress | None = None) -> EpisodeStore:
-    """Return the episodes of a bundled set that the ratio selects, with their frames in memory or as blocks."""
-    return replayed_store(open_log(config.set), read_card(config.set), config, seed, progress)
-
-
 def replayed_store(
-    log: ActionLog, card: dict[str, Any], config: DataConfig, seed: int, progress: Progress | None
+    log: ActionLog, card: dict[str, Any], selection: Selection, memory_gb: float, progress: Progress | None
 ) -> EpisodeStore:
-    """Return the episodes of an action log that the ratio selects, replaying what the cache lacks."""
-    episodes = choose_episodes(log, config, seed)
+    """Return the selected episodes of an action log, with their frames in memory or as blocks.
+
+    Replays what the cache lacks.
+    """
+    episodes = selection.of(log.lengths)
     packed = PackedEpisodes(log, episodes, fetch_episodes(log, episodes, progress), lambda one: _again(log, one))
-    return frame_store(packed, config.memory_gb, card, progress)
+    return frame_store(packed, memory_gb, card, progress)
 
 
 def _again(log: ActionLog, episode: int) -> FrameFile:

@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lamo_core.config import DataConfig
 from lamo_core.data.episodes import EpisodeStore
-from lamo_core.data.ratio import select_episodes
+from lamo_core.data.ratio import Selection
 from lamo_core.data.sources.vector_file import SUFFIX, VectorSet, read_vectors
 from lamo_core.places import assets_dir, data_dir
 
@@ -35,9 +34,9 @@ def open_vectors(name: str) -> VectorSet:
     return read_vectors(vector_path(name))
 
 
-def vector_store(content: VectorSet, config: DataConfig, seed: int, card: dict[str, object]) -> EpisodeStore:
-    """Return the episodes that the ratio selects."""
-    episodes = select_episodes(content.lengths, config.ratio, seed, config.subset)
+def vector_store(content: VectorSet, selection: Selection, card: dict[str, object]) -> EpisodeStore:
+    """Return the selected episodes."""
+    episodes = selection.of(content.lengths)
     starts = np.concatenate([[0], np.cumsum(content.lengths)])
     steps = _rows(starts[episodes], content.lengths[episodes])
     rows = _rows(starts[episodes] + episodes, content.lengths[episodes] + 1)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lamo_core.config import DataConfig, unknown_key
 from lamo_core.data.episodes import EpisodeStore
-from lamo_core.data.ratio import select_episodes
+from lamo_core.data.ratio import Selection
 from lamo_core.data.sources.action_log import ActionLog, read_log
 from lamo_core.data.sources.bundled import all_set_names, read_card, replayed_store, set_path
 from lamo_core.data.sources.bundled_vectors import collected_folder, vector_store
@@ -102,20 +102,20 @@ def set_contents(found: AnySet, cutting: Cutting = "correct") -> tuple[NDArray[n
     return lengths, log.table["return"][chosen].astype(np.float64), FRAME_BYTES
 
 
-def open_set(found: AnySet, config: DataConfig, seed: int, progress: Progress | None) -> EpisodeStore:
-    """Return the episodes of a set that the ratio selects."""
+def open_set(found: AnySet, config: DataConfig, selection: Selection, progress: Progress | None) -> EpisodeStore:
+    """Return the selected episodes of a set; of `config`, how they are cut and kept counts."""
     card = found.card()
     if found.is_vectors:
         content = cut_episodes(read_vectors(found.path), config.cutting)
-        store = vector_store(content, config, seed, card)
+        store = vector_store(content, selection, card)
     else:
         log = read_log(found.path)
         if isinstance(found, ReceivedSet) and not log.header.ale_py:
-            store = _kept_frames(found, log, config, seed, progress)
+            store = _kept_frames(found, log, config, selection, progress)
         elif config.cutting == "published":
             raise UsageError(f"{found.name} was recorded episode by episode; data.cutting=published has nothing to cut")
         else:
-            store = replayed_store(log, card, config, seed, progress)
+            store = replayed_store(log, card, selection, config.memory_gb, progress)
     return replace(store, name=found.name, card=card)
 
 
@@ -145,11 +145,11 @@ def _usable(found: AnySet, log: ActionLog, cutting: Cutting) -> NDArray[np.int64
 
 
 def _kept_frames(
-    found: ReceivedSet, log: ActionLog, config: DataConfig, seed: int, progress: Progress | None
+    found: ReceivedSet, log: ActionLog, config: DataConfig, selection: Selection, progress: Progress | None
 ) -> EpisodeStore:
     usable = _usable(found, log, config.cutting)
     lengths = set_contents(found, config.cutting)[0]
-    episodes = usable[select_episodes(lengths, config.ratio, seed, config.subset)]
+    episodes = usable[selection.of(lengths)]
     files = [episode_file(found, log, int(episode)) for episode in episodes]
     packed = PackedEpisodes(log, episodes, files, lambda episode: episode_file(found, log, episode))
     store = frame_store(packed, config.memory_gb, {}, progress)

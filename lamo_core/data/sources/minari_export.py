@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from lamo_core.config import DataConfig
 from lamo_core.data.episodes import EpisodeStore
+from lamo_core.data.ratio import Selection
 from lamo_core.data.sources.action_log import read_log
 from lamo_core.data.sources.download import Progress
 from lamo_core.data.sources.locate import AnySet, open_set
@@ -47,8 +48,8 @@ def export_minari(
     if target.exists():
         raise UsageError(f"there is something at {target} already; delete it or choose another folder with --out")
     # blocks of frames are unpacked as they are written: nothing is whole in memory
-    config = DataConfig(set=found.name, ratio=ratio, memory_gb=0.0)
-    store = open_set(found, config, seed, progress)
+    config = DataConfig(set=found.name, memory_gb=0.0)
+    store = open_set(found, config, Selection(ratio, seed), progress)
     part = target.with_name(f".{target.name}.part")
     try:
         shutil.rmtree(part, ignore_errors=True)
