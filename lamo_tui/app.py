@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from lamo_tui.player_link import Hear, Link
     from lamo_tui.screens.replay_stage import NewPlayer, Request
 
+_KEEP_SECONDS = 2.0
+"""How often what changed of the view is written down."""
 _SERVE_SECONDS = 10.0
 """How often it is made sure that somebody starts the runs that wait."""
 
@@ -68,7 +70,10 @@ def last_filters(only_ascii: bool, colours: str | None) -> list[LineFilter]:
 
 
 class LamoApp(App[None]):
-    """The application; `clock` and `follow` False (ticks by hand) are for tests and single pictures."""
+    """The application; `keep` remembers how its folder is looked at.
+
+    `clock` and `follow` False (ticks by hand) are for tests and single pictures.
+    """
 
     CSS_PATH = "app.tcss"
     TITLE = "lamo"
@@ -91,6 +96,7 @@ class LamoApp(App[None]):
         *,
         settings: Settings | None = None,
         view: View | None = None,
+        keep: Callable[[View, Path], None] | None = None,
         attach: str | None = None,
         store: RunStore | None = None,
         clock: Callable[[], float] = time.time,
@@ -104,7 +110,8 @@ class LamoApp(App[None]):
         self.VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall")]
         self.root = root
         self.settings = settings or Settings()
-        self.view = view or View()
+        self.view = self._kept = view or View()
+        self._keep = keep
         self.clock = clock
         self.snapshot = Snapshot(root=root)
         self.opened: str | None = attach
@@ -147,6 +154,22 @@ class LamoApp(App[None]):
             self.switch_mode("run")
         if self._follow:
             self._poll_store()
+        # not only at the end, as the terminal may be closed
+        self.set_interval(_KEEP_SECONDS, self.keep_view)
+
+    def on_unmount(self) -> None:
+        """Remember how it was looked at."""
+        self.keep_view()
+
+    def keep_view(self) -> None:
+        """Write down how the folder is looked at, if that is news."""
+        if self._keep is not None and self.view != self._kept:
+            self._kept = self.view
+            self._keep(self.view, self.root)
+
+    def remember(self, **changes: Any) -> None:
+        """Take over changes of how the folder is looked at: fields of `View`."""
+        self.view = replace(self.view, **changes)
 
     def _start_player(self, hear: Hear) -> Link:
         from lamo_tui.player_link import PlayerProcess
@@ -222,6 +245,7 @@ class LamoApp(App[None]):
     def open_run(self, run_id: str) -> None:
         """Show a run."""
         self.opened = run_id
+        self.remember(opened=run_id)
         self.switch_mode("run")
         self.wake()
 
@@ -271,7 +295,8 @@ class LamoApp(App[None]):
         if len(self.screen_stack) > 1:
             self.pop_screen()
         if mode == "run" and self.opened is None and self.snapshot.runs:
-            self.opened = self.snapshot.runs[0].id
+            before = self.snapshot.run(self.view.opened)
+            self.opened = before.id if before is not None else self.snapshot.runs[0].id
         self.switch_mode(mode)
 
     def action_next_theme(self) -> None:
@@ -306,7 +331,7 @@ class LamoApp(App[None]):
 
     def _recolour(self) -> None:
         self.colours = themes.palette(self.current_theme, self.get_css_variables())
-        self.view = replace(self.view, theme=self.theme)
+        self.remember(theme=self.theme)
         for screen in self.screen_stack:
             if isinstance(screen, LamoScreen) and screen.is_mounted:
                 screen.recolour()

@@ -66,11 +66,11 @@ def tui(
     # modules stay, so that looking for garbage among them while they load is lost time
     gc.disable()
     from lamo_tui.app import LamoApp
-    from lamo_tui.view import load_view, save_view, view_path
+    from lamo_tui.view import load_view, save_view
 
     attached = run.id if run else None
-    view = load_view(view_path())
-    app = LamoApp(root, settings=settings, view=view, attach=attached, follow=not once, pixels=graphics)
+    view, keep = load_view(root), None if once else save_view
+    app = LamoApp(root, settings=settings, view=view, keep=keep, attach=attached, follow=not once, pixels=graphics)
     app.first_mode = screen
     gc.freeze()
     gc.enable()
@@ -78,7 +78,6 @@ def tui(
         typer.echo(_picture(app, size[0], size[1], svg))
         return
     app.run()
-    save_view(app.view, view_path())
     conclude(app)
 
 

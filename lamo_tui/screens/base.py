@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.style import Style
@@ -219,5 +218,5 @@ class LamoScreen(Screen[None]):
         if self.lamo.ascii:
             self.notify("only letters are drawn here: it was started with --ascii, or so the settings say", timeout=3)
         else:
-            self.lamo.view = replace(self.lamo.view, marker=message.marker)
+            self.lamo.remember(marker=message.marker)
         self.take_marker()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from textual import events
 from textual.app import ComposeResult
@@ -15,10 +16,12 @@ from lamo_tui.bindings import bindings_of
 from lamo_tui.curves import AXES, AXIS_TITLES, PLOTS, SMOOTHING, Axis, Plot, mean_curve, plots_of, references, task_name
 from lamo_tui.store import RunData
 from lamo_tui.themes import Palette
+from lamo_tui.view import View
 from lamo_tui.widgets.chart import Chart
 from lamo_tui.widgets.palette import letter_of
 from lamo_tui.widgets.raster import MarkerMode
 from lamo_tui.widgets.series import Reference, Series
+from lamo_tui.widgets.viewport import Viewport
 
 
 class GridChart(Chart, inherit_bindings=False):
@@ -77,6 +80,9 @@ class ChartGrid(Container, can_focus=True):
         self._drawn: tuple[Sequence[Drawn], Palette] | None = None
         self._filled: set[str] = set()
         """Charts that show the newest data; those out of sight wait until they are seen."""
+
+    class Changed(Message):
+        """The user wants the charts drawn in another way."""
 
     def compose(self) -> ComposeResult:
         """Make one chart per plot; those without data stay hidden."""
@@ -175,10 +181,30 @@ class ChartGrid(Container, can_focus=True):
         self.styles.grid_size_columns = 1 if single else _columns_for(len(shown), columns)
         self._fill_seen()
 
-    def look_as(self, axis: str, level: int) -> None:
-        """Take over axis and smoothing, as far as they exist."""
-        self.axis = next((known for known in AXES if known == axis), "step")
-        self.level = max(0, min(level, len(SMOOTHING) - 1))
+    def look_as(self, view: View) -> None:
+        """Take over how charts were drawn, as far as it is possible here."""
+        self.axis = next((known for known in AXES if known == view.axis), "step")
+        self.level = max(0, min(view.smoothing, len(SMOOTHING) - 1))
+        self.log_x, self.follows, self.maximised = view.log_x, view.follow, view.maximised
+        self._chosen = next((plot.name for plot in PLOTS if plot.name == view.chart), self._chosen)
+        for chart in self.charts:
+            chart.log_x, chart.log_y = view.log_x, chart.kind.name in view.log_y
+            chart.view = Viewport(view.span or None, view.end, view.follow)
+
+    def looks(self) -> dict[str, Any]:
+        """Return how charts are drawn, as `View` names it."""
+        part = self.chosen.view
+        return {
+            "axis": self.axis,
+            "smoothing": self.level,
+            "log_x": self.log_x,
+            "log_y": tuple(chart.kind.name for chart in self.charts if chart.log_y),
+            "chart": self._chosen,
+            "maximised": self.maximised,
+            "span": part.span or 0.0,
+            "end": part.end,
+            "follow": self.follows,
+        }
 
     # what keys do
 
@@ -188,21 +214,25 @@ class ChartGrid(Container, can_focus=True):
         self._chosen = self._shown[(at + by) % len(self._shown)]
         self._lay_out()
         self.chosen.focus()
+        self.post_message(self.Changed())
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """A click on a chart chooses it."""
         if isinstance(event.widget, GridChart) and event.widget.kind.name != self._chosen:
             self._chosen = event.widget.kind.name
             self._lay_out()
+            self.post_message(self.Changed())
 
     def toggle_maximised(self) -> None:
         """Show the chosen chart alone, or all."""
         self.maximised = not self.maximised
         self._lay_out()
+        self.post_message(self.Changed())
 
     def smooth(self, by: int) -> None:
         """Smooth more (1), less (-1) or not at all (0)."""
         self.level = max(0, min(self.level + by, len(SMOOTHING) - 1)) if by else 0
+        self.post_message(self.Changed())
 
     def next_axis(self) -> None:
         """Take the next x axis; a zoomed part has no meaning on it."""
@@ -210,6 +240,7 @@ class ChartGrid(Container, can_focus=True):
         for chart in self.charts:
             chart.cursor_x = None
             chart.reset_view()
+        self.post_message(self.Changed())
 
     def toggle_log_y(self) -> str:
         """Switch the chosen chart; raises `UsageError` where nothing is above 0."""
@@ -218,6 +249,7 @@ class ChartGrid(Container, can_focus=True):
         chart.log_y = wanted
         if chart.log_y != wanted:
             raise UsageError(f"no logarithmic axis: {chart.kind.title} has no value above 0")
+        self.post_message(self.Changed())
         kind = "linear" if not wanted else "logarithmic on both sides of 0" if chart.symmetric else "logarithmic"
         return f"{chart.kind.title}: {kind} y axis"
 
@@ -226,6 +258,7 @@ class ChartGrid(Container, can_focus=True):
         self.log_x = not self.log_x
         for chart in self.charts:
             chart.log_x = self.log_x
+        self.post_message(self.Changed())
         return f"{'logarithmic' if self.log_x else 'linear'} x axes"
 
     def toggle_follow(self) -> None:
@@ -233,6 +266,7 @@ class ChartGrid(Container, can_focus=True):
         self.follows = not self.follows
         for chart in self.charts:
             chart.follow = self.follows
+        self.post_message(self.Changed())
 
     def on_chart_cursor_moved(self, message: Chart.CursorMoved) -> None:
         """Move the cursor in all charts."""
@@ -247,6 +281,7 @@ class ChartGrid(Container, can_focus=True):
         for chart in self.charts:
             if chart is not message.chart:
                 chart.view = message.chart.view
+        self.post_message(self.Changed())
 
     def on_chart_scale_refused(self, message: Chart.ScaleRefused) -> None:
         """The key that asked says so itself."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from lamo_core.errors import MissingError, UsageError
@@ -26,6 +25,10 @@ class ChartedScreen(AskingScreen):
         """Return what was read of the run."""
         raise NotImplementedError
 
+    def on_chart_grid_changed(self, message: ChartGrid.Changed) -> None:
+        """Remember how the charts are drawn."""
+        self.lamo.remember(**self.grid.looks())
+
     def action_maximise(self) -> None:
         """Show the chosen chart alone, or all."""
         self.grid.toggle_maximised()
@@ -33,13 +36,11 @@ class ChartedScreen(AskingScreen):
     def action_smooth(self, by: int) -> None:
         """Smooth more, less, or not at all."""
         self.grid.smooth(by)
-        self.lamo.view = replace(self.lamo.view, smoothing=self.grid.level)
         self.show_snapshot(self.lamo.snapshot)
 
     def action_x_axis(self) -> None:
         """Take the next x axis."""
         self.grid.next_axis()
-        self.lamo.view = replace(self.lamo.view, axis=self.grid.axis)
         self.show_snapshot(self.lamo.snapshot)
 
     def action_log_y(self) -> None:

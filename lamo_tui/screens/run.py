@@ -19,7 +19,7 @@ from lamo_tui.screens import run_panels
 from lamo_tui.screens.chart_grid import ChartGrid
 from lamo_tui.screens.charted import ChartedScreen
 from lamo_tui.screens.rows import Row, Rows
-from lamo_tui.screens.run_log import LogView, nearest
+from lamo_tui.screens.run_log import FILTERS, LogView, nearest
 from lamo_tui.store import RunData, Snapshot
 
 _LISTS = ("events", "log", "settings")
@@ -58,10 +58,11 @@ class RunScreen(ChartedScreen):
     def on_mount(self) -> None:
         """Start with the charts."""
         self.query_one("#panel-tabs").auto_links = False
-        self.grid.look_as(self.lamo.view.axis, self.lamo.view.smoothing)
+        view = self.lamo.view
+        self.grid.look_as(view)
+        self.log_view.shown = view.log_shown if view.log_shown in FILTERS else self.log_view.shown
         self.query_one("#side").border_title = "system"
-        if self.one_panel:
-            self.panel = "charts"
+        self.panel = view.panel if view.panel in self.panels else "charts" if self.one_panel else "events"
         self._arrange()
 
     # what is shown
@@ -202,6 +203,7 @@ class RunScreen(ChartedScreen):
     def action_show_panel(self, name: str) -> None:
         """Show a panel and give it the keys."""
         self.panel = name
+        self.lamo.remember(panel=name, log_shown=self.log_view.shown)
         self._arrange()
         self.show_snapshot(self.lamo.snapshot)
         (self.query_one("#panel-list", Rows) if name in _LISTS else self.grid).focus()

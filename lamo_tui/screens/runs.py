@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from rich.style import Style
 from rich.text import Text
@@ -60,6 +59,13 @@ class RunsScreen(SteeringScreen):
                 yield Rows(id="run-table", empty="  no runs yet: press n to start one")
             yield Preview(id="preview", classes="panel")
 
+    def on_mount(self) -> None:
+        """Look at the list as it was looked at last."""
+        view = self.lamo.view
+        self.selected, self.pinned, self.by_seed = set(view.selected), set(view.pinned), view.by_seed
+        if view.query:
+            self.filter_by(view.query)
+
     def show_snapshot(self, snapshot: Snapshot) -> None:
         """Draw the list anew; the cursor stays on its run."""
         width = self.query_one("#run-table", Rows).scrollable_content_region.width
@@ -70,15 +76,22 @@ class RunsScreen(SteeringScreen):
         if snapshot.runs is not self._drawn[0] or marks != self._drawn[1]:
             self._drawn = (snapshot.runs, marks)
             self._draw_list(snapshot, width)
+        self._remember()
         self._watch()
         if self.query_one(Preview).display:
             self.query_one(Preview).show(snapshot, self.overlaid(), self.by_seed, self._current(), self.colours)
 
+    def _remember(self) -> None:
+        if self.lamo.snapshot.listed:
+            chosen = {"selected": tuple(sorted(self.selected)), "pinned": tuple(sorted(self.pinned))}
+            self.lamo.remember(query=self.query_text, by_seed=self.by_seed, **chosen)
+
     def _draw_list(self, snapshot: Snapshot, width: int) -> None:
         runs = [run for run in snapshot.runs if self._fits(run) or run.id in self.pinned]
-        known = {run.id for run in snapshot.runs}
-        self.selected &= known
-        self.pinned &= known
+        if snapshot.listed and not snapshot.unread:
+            known = {run.id for run in snapshot.runs}
+            self.selected &= known
+            self.pinned &= known
         table = self.query_one("#run-table", Rows)
         table.cursor_style = Style(bgcolor=self.colours.cursor)
         table.empty = "  no run fits the filter: esc clears it" if snapshot.runs else table.empty
@@ -199,7 +212,7 @@ class RunsScreen(SteeringScreen):
     def action_sort(self) -> None:
         """Take the next order."""
         names = list(ORDERS)
-        self.lamo.view = replace(self.lamo.view, order=names[(names.index(self.order) + 1) % len(names)])
+        self.lamo.remember(order=names[(names.index(self.order) + 1) % len(names)])
         self.show_snapshot(self.lamo.snapshot)
 
     def action_diff(self) -> None:

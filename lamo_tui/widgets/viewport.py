@@ -48,11 +48,15 @@ class Viewport:
 
     def window(self, first: float, last: float, columns: int) -> Window:
         """Return the columns for data from `first` to `last`."""
-        if self.span is None:
+        if self.span is None or self._misses(first, last):
             return _whole(first, last, columns)
         end = last + self.span * _MARGIN if self.follow else self.end
         width = self.span / columns
         return Window((math.ceil(end / width) - columns) * width, width, columns)
+
+    def _misses(self, first: float, last: float) -> bool:
+        """Return whether it lies where there is nothing, as in a shorter run than the one that it was chosen in."""
+        return self.span is not None and not self.follow and not (self.end - self.span <= last and self.end >= first)
 
     def zoomed(self, factor: float, centre: float | None, first: float, last: float, columns: int) -> Viewport:
         """Return the view with `factor` times the detail around `centre` (None: the newest point, or the middle)."""

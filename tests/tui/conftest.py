@@ -18,6 +18,7 @@ from textual.pilot import Pilot
 from lamo_tui.app import LamoApp
 from lamo_tui.settings import Settings
 from lamo_tui.store import RunStore
+from lamo_tui.view import View
 from tests.tui.made_runs import NOW, alive, make_folder
 
 
@@ -62,7 +63,14 @@ class OpenDashboard(Protocol):
     """Opens a dashboard in a size."""
 
     def __call__(
-        self, root: Path, columns: int = 120, rows: int = 40, *, attach: str | None = None, settings: Settings = ...
+        self,
+        root: Path,
+        columns: int = 120,
+        rows: int = 40,
+        *,
+        attach: str | None = None,
+        settings: Settings = ...,
+        view: View | None = None,
     ) -> AbstractAsyncContextManager[Pilot[None]]: ...
 
 
@@ -78,9 +86,12 @@ def dashboard() -> OpenDashboard:
         *,
         attach: str | None = None,
         settings: Settings = Settings(),
+        view: View | None = None,
     ) -> AsyncIterator[Pilot[None]]:
         store = RunStore(root, clock=lambda: NOW, alive=alive)
-        app = LamoApp(root, settings=settings, store=store, clock=lambda: NOW, attach=attach, follow=False)
+        app = LamoApp(
+            root, settings=settings, view=view, store=store, clock=lambda: NOW, attach=attach, follow=False
+        )
         async with app.run_test(size=(columns, rows)) as pilot:
             await look(pilot)
             yield pilot

@@ -19,7 +19,6 @@ from lamo_tui.screens.base import TopBar
 from lamo_tui.screens.rows import Rows
 from lamo_tui.settings import Settings, load_settings
 from lamo_tui.store import RunStore
-from lamo_tui.view import View, load_view, save_view
 from tests.tui.conftest import OpenDashboard
 from tests.tui.made_runs import NOW, alive, make_run
 
@@ -141,26 +140,6 @@ def test_settings_are_checked(tmp_path: Path) -> None:
     path.write_text("colour = 3\n")
     with pytest.raises(UsageError, match="there is no setting"):
         load_settings(path)
-
-
-def test_what_was_looked_at_is_remembered_and_damage_does_no_harm(tmp_path: Path) -> None:
-    path = tmp_path / "state" / "view.json"
-    assert load_view(path) == View()
-    save_view(View("nord", "return", "time", 5, "ascii"), path)
-    assert load_view(path) == View("nord", "return", "time", 5, "ascii")
-    path.write_text('{"theme":7,"order":"return","smoothing":true,"marker":"crayon","new":1}')
-    assert load_view(path) == View(order="return")
-    path.write_bytes(b"\xff{")
-    assert load_view(path) == View()
-
-
-async def test_keys_change_what_is_remembered(made_folder: Path, dashboard: OpenDashboard) -> None:
-    async with dashboard(made_folder) as pilot:
-        await pilot.press("o", "enter", "plus", "x", "ctrl+t")
-        await pilot.pause()
-        app = pilot.app
-        assert isinstance(app, LamoApp)
-        assert app.view == View("lamo-light", "return", "time", 4)
 
 
 async def test_moved_keys_work_and_are_shown_everywhere(made_folder: Path, dashboard: OpenDashboard) -> None:
