@@ -58,6 +58,8 @@ def parse_text(hint: Any, text: str, name: str) -> Any:
     try:
         if hint is bool:
             return {"true": True, "false": False, "1": True, "0": False}[text.lower()]
+        if hint is float and text.endswith("%"):
+            return float(text[:-1]) / 100
         if hint in (int, float):
             return hint(text.replace("_", ""))
         if origin is tuple:

@@ -12,6 +12,7 @@ from lamo_core.errors import UsageError
 from lamo_core.methods import METHODS
 from lamo_core.preset_parts import PLAIN, find_task, nearest_preset
 from lamo_core.presets import Resolved, load_preset, resolve
+from lamo_core.shares import parse_share
 from lamo_core.tasks.registry import get_task
 
 NONE = "none"
@@ -51,29 +52,17 @@ class Item:
     flags: Mapping[str, Any] = field(default_factory=dict)
 
 
-def parse_ratio(text: str) -> float:
-    """Return the share of data that `0.1%` or `0.001` means; raises `UsageError`."""
-    number, percent, rest = text.strip().partition("%")
-    try:
-        ratio = float(number) / (100 if percent else 1)
-    except ValueError:
-        ratio = 0.0
-    if rest.strip() or not 0 < ratio <= 1:
-        raise UsageError(f"a share of data is above 0 and at most 100%, such as 1% or 0.01, not {text!r}")
-    return ratio
-
-
 def parse_tasks(text: str, ratios: str | None, variant: str = PLAIN) -> tuple[tuple[str, tuple[float, ...]], ...]:
     """Return tasks and shares of `breakout,hopper:0.5%+1%`; `ratios` (`0.1%,1%`) holds for tasks that name none.
 
     Raises `UsageError` for unknown tasks and for a task without a share.
     """
-    shared = tuple(map(parse_ratio, ratios.split(","))) if ratios else ()
+    shared = tuple(map(parse_share, ratios.split(","))) if ratios else ()
     tasks: dict[str, tuple[float, ...]] = {}
     for part in text.split(","):
         name, colon, own = part.strip().partition(":")
         task = find_task(name, variant)
-        tasks[task] = tuple(map(parse_ratio, own.split("+"))) if colon else shared
+        tasks[task] = tuple(map(parse_share, own.split("+"))) if colon else shared
         if not tasks[task]:
             raise UsageError(f"say which share of the data {name} gets: --ratios 1%,10% or --tasks {name}:1%+10%")
     return tuple(tasks.items())

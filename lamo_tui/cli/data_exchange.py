@@ -15,7 +15,7 @@ IMPORT_EPILOG = (
 )
 EXPORT_EPILOG = (
     "Examples:  lamo data export hopper-medium --format minari --out exported   ·   "
-    "lamo data export breakout-medium --format minari --out exported --ratio 0.01"
+    "lamo data export breakout-medium --format minari --out exported --ratio 1%"
 )
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
@@ -52,8 +52,8 @@ def export(
     name: Annotated[str, typer.Argument(help="A set of `lamo data list`.", metavar="SET")],
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder that the set is written into.")],
     form: Annotated[str, typer.Option("--format", help="minari, the only one so far.")] = "minari",
-    ratio: Annotated[float, typer.Option(help="Share of the episodes, above 0 and at most 1.")] = 1.0,
-    seed: Annotated[int, typer.Option(help="Decides which episodes.")] = 0,
+    ratio: Annotated[str, typer.Option(help="Share of the episodes, such as 1% or 0.01.")] = "100%",
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Decides which episodes.")] = 0,
     source: Annotated[str | None, typer.Option(help="Source of the set, where a name is not enough.")] = None,
     as_json: _Json = False,
 ) -> None:
@@ -64,12 +64,14 @@ def export(
     from lamo_core.config import unknown_key
     from lamo_core.data.sources.locate import find_anywhere
     from lamo_core.data.sources.minari_export import export_minari
+    from lamo_core.shares import parse_share
     from lamo_tui.cli.output import emit_json, progress
 
+    share = parse_share(ratio)
     if form != "minari":
         raise unknown_key(form, ["minari"], "format")
     with progress() as report:
-        result = export_minari(find_anywhere(name, source), out, ratio, seed, report)
+        result = export_minari(find_anywhere(name, source), out, share, seed, report)
     if as_json:
         emit_json(result)
     else:

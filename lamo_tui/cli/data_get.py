@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from lamo_core.data.sources.getting import Plan
 
 GET_EPILOG = (
-    "Examples:  lamo data get breakout-medium --ratio 0.01   ·   lamo data get hopper-medium --source d4rl --dry-run"
+    "Examples:  lamo data get breakout-medium --ratio 1%   ·   lamo data get hopper-medium --source d4rl --dry-run"
     "   ·   lamo data get breakout-medium --source dqn-replay   ·   lamo data get D4RL/kitchen/complete-v2"
 )
 
@@ -23,8 +23,10 @@ def get(
         str | None, typer.Option(help="dqn-replay, d4rl or minari; without it the name tells.")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be fetched, and how much.")] = False,
-    ratio: Annotated[float, typer.Option(help="Share of the episodes to unpack, above 0 and at most 1.")] = 1.0,
-    seed: Annotated[int, typer.Option(help="Decides which episodes; the seed of the runs that use them.")] = 0,
+    ratio: Annotated[str, typer.Option(help="Share of the episodes to unpack, such as 1% or 0.01.")] = "100%",
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**31 - 1, help="Decides which episodes; the seed of the runs that use them.")
+    ] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
     """Fetch a published set, or unpack the frames of one that ships. Goes on where it stopped.
@@ -34,11 +36,12 @@ def get(
     D4RL/kitchen/complete-v2. Addresses can be changed: see LAMO_SOURCES in the README.
     """
     from lamo_core.data.sources.getting import guess_source, plan_get
+    from lamo_core.shares import parse_share
     from lamo_tui.cli.output import emit_json
 
-    chosen = source or guess_source(name)
+    share, chosen = parse_share(ratio), source or guess_source(name)
     if chosen in ("bundled", "imported"):
-        result = _unpack(name, ratio, seed, dry_run)
+        result = _unpack(name, share, seed, dry_run)
     else:
         plan = plan_get(name, chosen)
         result = _dry_run(plan) if dry_run else _fetch(plan)

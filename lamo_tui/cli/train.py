@@ -36,7 +36,7 @@ def train(
         list[str] | None, typer.Option("--set", help="Override one value, such as optim.steps=100; may be repeated.")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Drives data subset, weights and windows.")] = None,
-    ratio: Annotated[float | None, typer.Option(help="Share of the data's episodes, such as 0.01.")] = None,
+    ratio: Annotated[str | None, typer.Option(help="Share of the data's episodes, such as 1% or 0.01.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = None,
     precision: Annotated[str | None, typer.Option(help="auto, fp32 or bf16.")] = None,
     resume: Annotated[
@@ -57,8 +57,10 @@ def train(
 ) -> None:
     """Train a policy; the first Ctrl-C saves a checkpoint and stops, the second leaves at once."""
     from lamo_core.errors import UsageError
+    from lamo_core.shares import parse_share
 
-    flags = {"seed": seed, "data.ratio": ratio, "device": device, "precision": precision}
+    share = parse_share(ratio) if ratio is not None else None
+    flags = {"seed": seed, "data.ratio": share, "device": device, "precision": precision}
     given = {name: value for name, value in flags.items() if value is not None}
     checkpoint: Path | None = None
     if adopt is not None:

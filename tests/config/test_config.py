@@ -44,6 +44,7 @@ def test_wrong_values_are_refused_in_one_sentence(values: dict[str, object], say
 def test_settings_take_the_type_of_their_field() -> None:
     assert parse_setting("optim.steps", "1_000") == 1000
     assert parse_setting("optim.learning_rate", "1e-4") == 1e-4
+    assert parse_setting("data.ratio", "0.5%") == 0.005
     assert parse_setting("eval.targets", "90,120") == [90.0, 120.0]
     assert parse_setting("model.trunk_positions", "false") is False
     with pytest.raises(UsageError, match=r"optim\.steps wants a whole number, not 'many'"):
