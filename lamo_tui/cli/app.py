@@ -5,15 +5,16 @@ from __future__ import annotations
 import io
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from lamo_core import __version__
-from lamo_core.errors import LamoError, StorageError
+from lamo_core.errors import LamoError, StorageError, UsageError
 from lamo_core.plain_text import plain_text
 from lamo_tui.cli.commands import Commands
 
+INTERRUPTED = 130
 EXIT_CODES = """\
 Exit codes: 0 done · 1 the run failed · 2 wrong argument or setting · 3 data or model missing · 4 device missing or out
 of memory · 5 checkpoint unusable · 6 data damaged · 7 could not write · 75 stopped, checkpoint saved, resumable ·
@@ -57,10 +58,11 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
     try:
         try:
-            app()
+            code = run()
         finally:
             if sys.stdout is not None:  # what cannot be written is to be found now, not at exit
                 sys.stdout.flush()
+        sys.exit(code)
     except LamoError as error:
         print(f"lamo: {plain_text(str(error))}", file=sys.stderr)
         sys.exit(error.exit_code)
@@ -77,9 +79,41 @@ def main() -> None:
         text = f"could not use {place}: {reason}; free space, or choose another place"
         print(f"lamo: {plain_text(text)}", file=sys.stderr)
         sys.exit(StorageError.exit_code)
+
+
+def run(words: list[str] | None = None) -> int:
+    """Run one command and return its exit code; words that no command understands are a `UsageError`."""
+    try:
+        # Typer would print usage, a hint and the error in a form of its own, and end an interrupted command silently
+        code = app(words, prog_name="lamo", standalone_mode=False)
     except KeyboardInterrupt:
+        code = INTERRUPTED
+    except Exception as error:  # by name, as typer brings a click of its own or takes the installed one
+        if type(error).__name__ == "Abort":
+            print("lamo: nothing was done: the question was not answered with yes", file=sys.stderr)
+            return INTERRUPTED
+        if type(error).__name__ == "NoArgsIsHelpError":  # its message is the whole help
+            print(error, file=sys.stderr)
+            return UsageError.exit_code
+        if not hasattr(error, "format_message"):
+            raise
+        raise UsageError(_sentence(error)) from error
+    if code == INTERRUPTED:
         print("lamo: interrupted", file=sys.stderr)
-        sys.exit(130)
+    return code if isinstance(code, int) else 0
+
+
+def _sentence(error: Any) -> str:
+    """Return what was typed wrong, and the help that says more."""
+    text = error.format_message().partition(", unable to parse")[0].rstrip(".")
+    for old, new in ((": Value error, ", ": "), (": Input should be ", ": it must be "), (". Did you", "; did you")):
+        text = text.replace(old, new)
+    text, context = text[:1].lower() + text[1:], getattr(error, "ctx", None)
+    if context is None or text.endswith("?"):
+        return text
+    if "extra argument" in text and any("--preset" in option.opts for option in context.command.params):
+        text += ", a preset is named with --preset NAME"
+    return f"{text}; see: {context.command_path} --help"
 
 
 def _open_closed_streams() -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer.core import TyperGroup
 
+from lamo_core.errors import UsageError
 from lamo_tui.cli import packing, steering
 from lamo_tui.cli.output import say
 from lamo_tui.cli.report import REPORT_EPILOG, report
@@ -81,6 +82,9 @@ def list_command(
     from lamo_core.runs.query import parse_query
     from lamo_tui.cli.output import console, emit_json, emit_table
 
+    for word in words or []:
+        if word.startswith("--"):
+            raise UsageError(f"no such option: {word}; see: lamo runs list --help")
     wanted, fits = _states(state or []), parse_query(words or [])
     everything = list_runs()
     summaries = [run for run in everything if fits(run) and (not wanted or run.state in wanted)]
@@ -159,7 +163,6 @@ def remove(
     as_json: JsonOption = False,
 ) -> None:
     """Delete runs with their checkpoints. Refuses runs that a process works on."""
-    from lamo_core.errors import UsageError
     from lamo_core.runs.directory import find_run
     from lamo_core.runs.manage import remove_run
     from lamo_tui.cli.output import console, emit_json

@@ -1,0 +1,69 @@
+"""What was typed wrong is one sentence that names what helps, with the exit code that the README promises."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+LAMO = [sys.executable, "-m", "lamo_tui.cli.app"]
+
+
+def said(words: list[str], **environment: str) -> tuple[int, list[str]]:
+    """Return the exit code and the lines on stderr."""
+    done = subprocess.run(
+        [*LAMO, *words], capture_output=True, text=True, timeout=120, env={**os.environ, **environment}
+    )
+    assert done.stdout == ""
+    return done.returncode, done.stderr.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("trian", "no such command 'trian'; did you mean 'train', 'pretrain'?"),
+        ("train --seed abc", "invalid value for '--seed': it must be a valid integer; see: lamo train --help"),
+        ("sweep --engine foo", "'foo' is not one of 'local', 'ray', 'slurm'; see: lamo sweep --help"),
+        ("runs diff last", "missing argument 'RUN'; see: lamo runs diff --help"),
+        ("train atari-breakout-1pct", "a preset is named with --preset NAME; see: lamo train --help"),
+        ("runs --stat running", "no such option: --stat; see: lamo runs list --help"),
+    ],
+)
+def test_a_wrong_word_is_one_sentence(words: str, sentence: str) -> None:
+    code, lines = said(words.split())
+    assert (code, len(lines)) == (2, 1)
+    assert lines[0].startswith("lamo: ")
+    assert lines[0].endswith(sentence)
+
+
+def test_no_word_at_all_is_answered_with_the_list_of_commands() -> None:
+    code, lines = said([])
+    assert code == 2
+    assert lines[0].startswith("Usage: lamo")
+
+
+def test_an_interrupted_command_says_so() -> None:
+    code = "import lamo_tui.cli.output as o, signal, os\n"
+    code += "o.emit_json = lambda value: os.kill(os.getpid(), signal.SIGINT)\n"
+    code += "import sys; sys.argv = ['lamo', 'runs', '--json']; from lamo_tui.cli.app import main; main()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGINT, "lamo: interrupted\n")
+
+
+def test_a_question_that_is_answered_with_no_changes_nothing(tmp_path: Path) -> None:
+    environment = {**os.environ, "LAMO_RUNS": str(tmp_path)}
+    subprocess.run([*LAMO, "runs", "demo"], check=True, capture_output=True, timeout=120, env=environment)
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [*LAMO, "runs", "rm", "last"], stdin=theirs, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        os.write(ours, b"n\n")
+        _, errors = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert errors.splitlines()[-1].endswith("lamo: nothing was done: the question was not answered with yes")
+    assert len(list(tmp_path.iterdir())) == 1
