@@ -189,7 +189,10 @@ REPLAY = (
 )
 """Keys of an episode; the mouse puts the playhead on a place of the timeline."""
 
-HELP = (Key("help.back", "escape", "back", "back", "Go back.", 1),)
+HELP = (
+    Key("help.back", "escape", "back", "back", "Go back.", 1),
+    Key("help.names", "i", "names", "names", "Show the names to move keys by, or what keys do.", 2),
+)
 
 PLACES: Mapping[str, tuple[str, tuple[Key, ...]]] = {
     "app": ("Everywhere", APP),

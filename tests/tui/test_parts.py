@@ -151,15 +151,32 @@ async def test_moved_keys_work_and_are_shown_everywhere(made_folder: Path, dashb
         assert isinstance(pilot.app.focused, Input)
 
 
-async def test_the_help_tells_every_key(made_folder: Path, dashboard: OpenDashboard) -> None:
-    async with dashboard(made_folder, 140, 40) as pilot:
+@pytest.mark.parametrize(("columns", "count"), [(60, 1), (80, 1), (110, 1), (120, 2), (160, 2), (200, 3), (300, 3)])
+async def test_the_help_tells_every_key(columns: int, count: int, made_folder: Path, dashboard: OpenDashboard) -> None:
+    async with dashboard(made_folder, columns, 40) as pilot:
         await pilot.press("question_mark")
         await pilot.pause()
-        lines = "\n".join(row.draw(140).plain for row in pilot.app.screen.query_one(Rows).rows)
-        for place, (_, keys) in bindings.PLACES.items():
+
+        def lines() -> list[str]:
+            return [row.draw(columns).plain for row in pilot.app.screen.query_one(Rows).rows]
+
+        width = (columns - 3 + 3) // count - 3
+        parts = [line[1 + number * (width + 3) :][:width].strip() for number in range(count) for line in lines()]
+        words = " ".join(" ".join(parts).split())
+        for place, (title, keys) in bindings.PLACES.items():
             for key in keys if place != "help" else ():
-                assert key.text in lines
-                assert key.id in lines
+                assert title in words
+                assert key.text in words.replace(" ".join(bindings.keys_of(key, {})), "", 1)
+        assert max(map(len, lines())) <= columns - 1
+        heights = [
+            max(at for at, line in enumerate(lines()) if line[1 + number * (width + 3) :][:width].strip())
+            for number in range(count)
+        ]
+        assert max(heights) <= 1.25 * min(heights), "columns are about equally high"
+        await pilot.press("i")
+        await pilot.pause()
+        names = " ".join(lines())
+        assert all(key.id in names for place, (_, keys) in bindings.PLACES.items() for key in keys if place != "help")
 
 
 async def test_the_data_screen_shows_every_card(made_folder: Path, dashboard: OpenDashboard) -> None:
