@@ -255,6 +255,9 @@ class EvalConfig:
     context: ContextMode = "chunked"
     """`sliding` re-encodes exactly K steps at each decision; `chunked` keeps a key-value cache."""
     action: Literal["sample", "greedy"] = "sample"
+    unseen_episodes: int = 0
+    """At most so many episodes that the ratio leaves out: every evaluation also measures the loss on their actions. It
+    decides nothing."""
     seed: int = 100_000
     """First environment seed of evaluations, apart from every training stream."""
 

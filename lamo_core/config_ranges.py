@@ -53,6 +53,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "eval.every": (0, 10**9),
     "eval.episodes": (1, 10_000),
     "eval.final_episodes": (0, 10_000),
+    "eval.unseen_episodes": (0, 100_000),
     "eval.seed": (0, 2**31 - 1),
     "checkpoint.every": (1, 10**9),
     "checkpoint.keep": (1, 10_000),

@@ -187,6 +187,10 @@ class Policy(nn.Module):
             losses["alignment"] = self.alignment.loss(tokens_BLD, mask_BL)
         return losses
 
+    def imitation_loss(self, batch: WindowBatch) -> Tensor:
+        """Return the sum over real steps of the decision loss alone."""
+        return decision_loss(self._predict(batch)[0], batch.actions, batch.mask).total
+
     def follow(self) -> None:
         """Move slow copies towards what they copy, where there are any."""
         if self.q_term is not None:

@@ -55,4 +55,5 @@ def _evaluated(event: EvalDone) -> str:
         for score in event.scores
     )
     kind = "final evaluation" if event.final else "evaluation"
-    return f"step {event.step:,}: {kind} in {event.seconds:.0f} s: {scores}"
+    unseen = "" if event.unseen_loss is None else f"; loss on unseen episodes {event.unseen_loss:.4g}"
+    return f"step {event.step:,}: {kind} in {event.seconds:.0f} s: {scores}{unseen}"

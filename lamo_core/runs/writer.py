@@ -245,6 +245,8 @@ def _eval_record(event: EvalDone) -> dict[str, Any]:
         }
     if len(event.scores) > 1:
         record |= {f"return@{score.target:g}": score.mean for score in event.scores}
+    if event.unseen_loss is not None:
+        record["loss/unseen"] = event.unseen_loss
     return record | {"time/eval": event.seconds}
 
 

@@ -72,6 +72,8 @@ class EvalDone:
     seconds: float
     final: bool = False
     """The evaluation after the last step, which tables report."""
+    unseen_loss: float | None = None
+    """Mean loss of the actions of episodes that the ratio leaves out; None where that is not measured."""
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,9 @@ class Learner(Protocol):
     def backward(self, config: RunConfig, step: int, lap: Lap) -> StepLosses:
         """Draw the next batch and add up the gradient of its loss."""
 
+    def unseen_loss(self, config: RunConfig) -> float | None:
+        """Return the mean loss of the actions of unseen episodes, the policy as it is; None without such episodes."""
+
     def settle(self, config: RunConfig, step: int) -> None:
         """Do what follows an optimiser step, such as moving target networks; `step` is the number of it."""
 

@@ -111,6 +111,7 @@ def _evaluation(
     session.policy.eval()
     try:
         with session.averaged():
+            unseen = session.learner.unseen_loss(session.config)
             scores = evaluate(session, episodes)
     except EvaluationStopped:
         return
@@ -118,7 +119,8 @@ def _evaluation(
         if not session.config.optim.dropout_stops_at_first_eval:
             session.policy.train()
     session.evaluated_step = session.step
-    yield EvalDone(session.step, time.time(), scores=tuple(scores), seconds=time.perf_counter() - start, final=final)
+    seconds = time.perf_counter() - start
+    yield EvalDone(session.step, time.time(), tuple(scores), seconds, final, unseen)
     best = max(score.mean for score in scores)
     if best > session.best_return:
         session.best_return = best

@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
+from torch import nn
 
 from lamo_core.baselines.policy import MarkovPolicy
 from lamo_core.config import RunConfig
 from lamo_core.data.episodes import EpisodeStore
-from lamo_core.data.transitions import TransitionSampler, chosen_episodes, scaled_rewards
+from lamo_core.data.transitions import TransitionBatch, TransitionSampler, chosen_episodes, scaled_rewards
 from lamo_core.training.learner import Lap, StepLosses
 from lamo_core.training.optimiser import build_optimiser
 from lamo_core.training.streams import numpy_stream
+
+_UNSEEN_BATCHES, _UNSEEN_SIZE = 8, 128
+"""Of transitions of unseen episodes, the same ones at every evaluation."""
 
 
 class MarkovLearner:
@@ -22,7 +27,14 @@ class MarkovLearner:
     backbone = ("none", "")
     dtype = torch.float32
 
-    def __init__(self, config: RunConfig, policy: MarkovPolicy, store: EpisodeStore, device: torch.device) -> None:
+    def __init__(
+        self,
+        config: RunConfig,
+        policy: MarkovPolicy,
+        store: EpisodeStore,
+        device: torch.device,
+        unseen: EpisodeStore | None = None,
+    ) -> None:
         self.policy, self.device = policy, device
         if device.type == "cpu" and policy.task.observation == "vector":
             # handing such small products to a second thread costs up to ten times what it saves, on a busy machine
@@ -35,6 +47,7 @@ class MarkovLearner:
             frame_shift=config.data.frame_shift,
             generator=numpy_stream(config.seed, "transitions"),
         )
+        self._unseen = _unseen_transitions(config, unseen) if unseen is not None else None
         critics = [name for name, _ in policy.named_parameters() if name.partition(".")[0] in policy.critics]
         self.optimiser = build_optimiser(
             policy, critics, config.optim, rate=config.value.learning_rate, labels=("policy", "critic")
@@ -50,6 +63,20 @@ class MarkovLearner:
         lap("model")
         return StepLosses(sum(parts.values()), decision=parts.pop("policy", sum(parts.values())), parts=parts)
 
+    def unseen_loss(self, config: RunConfig) -> float | None:
+        if self._unseen is None:
+            return None
+        with torch.no_grad():
+            losses = [self._imitation(part) for part in self._unseen]
+        return sum(losses) / len(losses)
+
+    def _imitation(self, batch: TransitionBatch) -> float:
+        """Return the error on the data's actions, which for most methods is not what they are trained on."""
+        batch = batch.to(self.device)
+        acted = self.policy.act(batch.observations)
+        loss = nn.functional.cross_entropy if self.policy.discrete else nn.functional.mse_loss
+        return float(loss(acted, batch.actions))
+
     def settle(self, config: RunConfig, step: int) -> None:
         if step % config.value.target_every == 0:
             self.policy.follow()
@@ -59,3 +86,14 @@ class MarkovLearner:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self.sampler.load_state_dict(state["sampler"])
+
+
+def _unseen_transitions(config: RunConfig, store: EpisodeStore) -> list[TransitionBatch]:
+    sampler = TransitionSampler(
+        store,
+        rewards_N=store.rewards_of(config.data.rewards),
+        episodes=np.arange(len(store.lengths)),
+        frame_shift=0,
+        generator=numpy_stream(config.seed, "unseen transitions"),
+    )
+    return [sampler.sample(_UNSEEN_SIZE) for _ in range(_UNSEEN_BATCHES)]

@@ -21,6 +21,9 @@ from lamo_core.training.learner import Lap, StepLosses
 from lamo_core.training.optimiser import build_optimiser
 from lamo_core.training.streams import numpy_stream
 
+UNSEEN_WINDOWS = 128
+"""Of unseen episodes, the same ones at every evaluation."""
+
 
 class SequenceLearner:
     """Trains a `Policy`: LaMo, Decision Transformer and Wiki-RL, which differ in their settings alone."""
@@ -33,22 +36,16 @@ class SequenceLearner:
         blocks: TokenBlocks | None,
         store: EpisodeStore,
         device: torch.device,
+        unseen: EpisodeStore | None = None,
     ) -> None:
         """`adapted` are the names of the trunk's trained tensors, `blocks` the texts of the language loss."""
         self.policy, self.blocks, self.device = policy, blocks, device
         self.dtype = resolve_precision(config.precision, device)
         self.backbone = (policy.backbone.name, policy.backbone.content_hash)
-        self.sampler = WindowSampler(
-            store,
-            context=config.model.context,
-            return_to_go=config.model.return_to_go,
-            rewards=config.data.rewards,
-            return_scale=policy.return_scale,
-            frame_shift=config.data.frame_shift,
-            generator=numpy_stream(config.seed, "windows"),
-            values=config.model.q_weight > 0,
-            windows=config.data.windows,
-        )
+        self.sampler = _sampler(config, policy, store, "windows", frame_shift=config.data.frame_shift)
+        self._unseen: WindowBatch | None = None
+        if unseen is not None:
+            self._unseen = _sampler(config, policy, unseen, "unseen windows", frame_shift=0).sample(UNSEEN_WINDOWS)
         rate = config.optim.adapter_learning_rate
         self.optimiser = build_optimiser(policy, adapted, config.optim, rate=rate, labels=("embeddings", "trunk"))
 
@@ -61,6 +58,15 @@ class SequenceLearner:
         weights = self._weights(config, step)
         total = sum(weights[name] * value for name, value in parts.items()) + config.language.weight * (language or 0.0)
         return StepLosses(total, decision=parts.pop("decision"), language=language, parts=parts)
+
+    def unseen_loss(self, config: RunConfig) -> float | None:
+        if self._unseen is None:
+            return None
+        total, size = 0.0, config.optim.micro_batch_size
+        with torch.no_grad(), self._precision():
+            for start in range(0, UNSEEN_WINDOWS, size):
+                total += float(self.policy.imitation_loss(_part(self._unseen, slice(start, start + size), self.device)))
+        return total / int(self._unseen.mask.sum())
 
     def settle(self, config: RunConfig, step: int) -> None:
         if step % config.value.target_every == 0:
@@ -113,6 +119,22 @@ class SequenceLearner:
         if self.dtype == torch.float32:
             return nullcontext()
         return torch.autocast(self.device.type, dtype=self.dtype)
+
+
+def _sampler(
+    config: RunConfig, policy: Policy, store: EpisodeStore, stream: str, *, frame_shift: int
+) -> WindowSampler:
+    return WindowSampler(
+        store,
+        context=config.model.context,
+        return_to_go=config.model.return_to_go,
+        rewards=config.data.rewards,
+        return_scale=policy.return_scale,
+        frame_shift=frame_shift,
+        generator=numpy_stream(config.seed, stream),
+        values=config.model.q_weight > 0,
+        windows=config.data.windows,
+    )
 
 
 def _part(batch: WindowBatch, rows: slice, device: torch.device) -> WindowBatch:

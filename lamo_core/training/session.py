@@ -16,7 +16,7 @@ from lamo_core.baselines.make import make_markov_policy
 from lamo_core.config import RunConfig
 from lamo_core.data.asked import return_scale
 from lamo_core.data.episodes import EpisodeStore
-from lamo_core.data.sources import open_data
+from lamo_core.data.sources import open_data, open_unseen
 from lamo_core.errors import CheckpointError
 from lamo_core.evaluation.contexts import Actor
 from lamo_core.evaluation.targets import choose_targets
@@ -132,22 +132,26 @@ class Session:
 def new_session(config: RunConfig, progress: Progress | None = None) -> Session:
     """Build a session from a config; opens (and at first use prepares) data and backbone."""
     device = resolve_device(config.device)
-    task, store = _open(config, progress)
+    task, store, unseen = _open(config, progress)
     torch.manual_seed(stream_seed(config.seed, "initialisation"))
     statistics = _statistics(config, task, store)
     learner: Learner
     if METHODS[config.method].memory:
-        learner = _new_sequence(config, statistics, store, device)
+        learner = _new_sequence(config, statistics, store, unseen, device)
     else:
         policy = make_markov_policy(config, statistics, _pixels(config, task, store)).to(device)
-        learner = MarkovLearner(config, policy, store, device)
+        learner = MarkovLearner(config, policy, store, device, unseen)
     session = _assemble(config, task, store, learner, device)
     torch.manual_seed(stream_seed(config.seed, "dropout"))
     return session
 
 
 def _new_sequence(
-    config: RunConfig, statistics: PolicyStatistics, store: EpisodeStore, device: torch.device
+    config: RunConfig,
+    statistics: PolicyStatistics,
+    store: EpisodeStore,
+    unseen: EpisodeStore | None,
+    device: torch.device,
 ) -> SequenceLearner:
     backbone = load_backbone(
         config.model.backbone,
@@ -163,7 +167,7 @@ def _new_sequence(
         policy.embed_state.centre(*pixels)
     if policy.alignment is not None:
         policy.alignment.centres.copy_(word_clusters(backbone, len(policy.alignment.centres), config.seed))
-    return SequenceLearner(config, policy.to(device), adapted, blocks, store, device)
+    return SequenceLearner(config, policy.to(device), adapted, blocks, store, device, unseen)
 
 
 def resume_session(path: Path, config: RunConfig | None = None, progress: Progress | None = None) -> Session:
@@ -177,7 +181,7 @@ def resume_session(path: Path, config: RunConfig | None = None, progress: Progre
         raise CheckpointError(f"{path} was saved for acting only; resume from last.pt of the same run")
     config = config or checkpoint.config
     device = resolve_device(config.device)
-    task, store = _open(config, progress)
+    task, store, unseen = _open(config, progress)
     policy, adapted = build_policy(checkpoint, device)
     learner: Learner
     if isinstance(policy, Policy):
@@ -185,16 +189,17 @@ def resume_session(path: Path, config: RunConfig | None = None, progress: Progre
         if config.language.weight > 0:
             fresh = load_backbone(checkpoint.backbone_name, dropout=0.0, attention_dropout=0.0, seed=config.seed)
             blocks = open_blocks(config.language, fresh, seed=config.seed)
-        learner = SequenceLearner(config, policy, adapted, blocks, store, device)
+        learner = SequenceLearner(config, policy, adapted, blocks, store, device, unseen)
     else:
-        learner = MarkovLearner(config, policy, store, device)
+        learner = MarkovLearner(config, policy, store, device, unseen)
     session = _assemble(config, task, store, learner, device)
     session.step = checkpoint.step
     session._restore(checkpoint.training)
     return session
 
 
-def _open(config: RunConfig, progress: Progress | None) -> tuple[Task, EpisodeStore]:
+def _open(config: RunConfig, progress: Progress | None) -> tuple[Task, EpisodeStore, EpisodeStore | None]:
+    """Return the task, the episodes to train on, and those left out that are to be measured."""
     task = get_task(config.task.name)
     require_fit(config.method, task.action_kind)
     # what is missing is said before data are prepared, and before hours of training
@@ -202,7 +207,10 @@ def _open(config: RunConfig, progress: Progress | None) -> tuple[Task, EpisodeSt
         require_environment(config.task.name)
     if METHODS[config.method].memory:
         require_model(config.model.backbone)
-    return task, open_data(config.data, config.task, config.seed, progress)
+    store, unseen = open_data(config.data, config.task, config.seed, progress), None
+    if config.eval.unseen_episodes:
+        unseen = open_unseen(config.data, config.task, config.seed, config.eval.unseen_episodes, progress)
+    return task, store, unseen
 
 
 def _assemble(config: RunConfig, task: Task, store: EpisodeStore, learner: Learner, device: torch.device) -> Session:
