@@ -108,6 +108,11 @@ def duration(seconds: float | None) -> str:
     return f"{whole // 86_400}d {whole % 86_400 // 3600:02d}h"
 
 
+def counted(count: int, thing: str) -> str:
+    """Return a number with what it counts: `1 episode`, `1,500 episodes`."""
+    return f"{count:,} {thing}{'s' * (count != 1)}"
+
+
 def rate(per_second: float | None) -> str:
     """Return a rate for people: three digits, a dash for None."""
     return "-" if per_second is None else f"{per_second:,.0f}" if per_second >= 100 else f"{per_second:.3g}"

@@ -12,12 +12,14 @@ import typer
 if TYPE_CHECKING:
     from lamo_core.config import RunConfig
     from lamo_core.evaluation.scores import TargetScore
+    from lamo_core.presets import Resolved
     from lamo_core.runs.directory import RunDirectory
     from lamo_core.training.session import Session
 
 TRAIN_EPILOG = (
     "Examples:  lamo train --preset atari-breakout-1pct   ·   "
-    "lamo train --preset mujoco-hopper-1pct --method td3+bc --seed 1 --detach"
+    "lamo train --preset mujoco-hopper-1pct --method td3+bc --seed 1 --detach   ·   "
+    "lamo train --preset atari-pong --ratio 5% --ablation frozen --dry-run"
 )
 
 
@@ -51,6 +53,9 @@ def train(
     seeds: Annotated[
         str | None, typer.Option(metavar="0-4", help="Several runs, one per seed, through the queue.")
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print settings, data, time, memory and disk, and train nothing.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
     adopt: Annotated[str | None, typer.Option(hidden=True)] = None,
     background: Annotated[bool, typer.Option("--background", hidden=True)] = False,
@@ -58,6 +63,7 @@ def train(
     """Train a policy; the first Ctrl-C saves a checkpoint and stops, the second leaves at once."""
     from lamo_core.errors import UsageError
     from lamo_core.shares import parse_share
+    from lamo_tui.cli.train_plan import show_plan
 
     share = parse_share(ratio) if ratio is not None else None
     flags = {"seed": seed, "data.ratio": share, "device": device, "precision": precision}
@@ -69,15 +75,18 @@ def train(
         run = take_over(adopt)
         resolved = run.read_config()
     elif resume is not None:
-        if preset or method or ablation or config or queue or seeds:
+        if preset or method or ablation or config or queue or seeds or dry_run:
             raise UsageError("a resumed run keeps its preset and starts at once; change values with --set or flags")
         run, checkpoint, resolved = _resumed(resume, setting or [], given)
     else:
         if preset is None and config is None:
             setting = _by_data(setting or [])
+        wanted = Wanted(preset, method, ablation or [], config, setting or [])
+        if dry_run:
+            return show_plan(preset, [_settled(wanted, flags) for flags in _per_seed(given, seeds)], as_json)
         if queue or seeds is not None:
-            return _enqueue(Wanted(preset, method, ablation or [], config, setting or []), given, seeds, as_json)
-        run, resolved = _created(Wanted(preset, method, ablation or [], config, setting or []), given)
+            return _enqueue(wanted, _per_seed(given, seeds), as_json)
+        run, resolved = _created(wanted, given)
     if detach:
         _launch(run, checkpoint, setting or [], given, as_json)
     else:
@@ -118,18 +127,23 @@ class Wanted(NamedTuple):
     settings: list[str]
 
 
-def _enqueue(wanted: Wanted, flags: dict[str, Any], seeds: str | None, as_json: bool) -> None:
-    """Make one run per seed and let them wait for their device."""
+def _per_seed(flags: dict[str, Any], seeds: str | None) -> list[dict[str, Any]]:
+    """Return the flags of every run that is asked for."""
     from lamo_core.errors import UsageError
-    from lamo_core.places import runs_dir
-    from lamo_core.runs.queue import enqueue
     from lamo_core.seeds import parse_seeds
-    from lamo_tui.cli.output import emit_json
-    from lamo_tui.worker import wait_for_device
 
     if seeds is not None and "seed" in flags:
         raise UsageError("give --seed or --seeds, not both")
-    several = [flags] if seeds is None else [flags | {"seed": seed} for seed in parse_seeds(seeds)]
+    return [flags] if seeds is None else [flags | {"seed": seed} for seed in parse_seeds(seeds)]
+
+
+def _enqueue(wanted: Wanted, several: list[dict[str, Any]], as_json: bool) -> None:
+    """Make the runs and let them wait for their device."""
+    from lamo_core.places import runs_dir
+    from lamo_core.runs.queue import enqueue
+    from lamo_tui.cli.output import emit_json
+    from lamo_tui.worker import wait_for_device
+
     runs = [_created(wanted, given)[0] for given in several]
     entries = [enqueue(run) for run in runs]
     wait_for_device(runs_dir())
@@ -141,30 +155,20 @@ def _enqueue(wanted: Wanted, flags: dict[str, Any], seeds: str | None, as_json: 
 
 
 def _created(wanted: Wanted, flags: dict[str, Any]) -> tuple[RunDirectory, RunConfig]:
-    from lamo_core.presets import resolve
     from lamo_core.runs.create import create_run
 
-    resolved = resolve(wanted.preset, wanted.ablations, wanted.file, wanted.settings, flags, method=wanted.method)
-    _require_parts(resolved.config)
+    resolved = _settled(wanted, flags)
     return create_run(None, resolved.config, resolved.origins, sys.argv), resolved.config
 
 
-def _require_parts(config: RunConfig) -> None:
-    """Refuse what cannot be trained here before a run's folder is made: method, data, language model, device."""
-    from lamo_core.data.sources.locate import find_set
-    from lamo_core.methods import METHODS, require_fit
-    from lamo_core.model.hub import require_model
-    from lamo_core.tasks.registry import get_task
+def _settled(wanted: Wanted, flags: dict[str, Any]) -> Resolved:
+    """Return all settings of a new run; raises an error where a part of it is not here."""
+    from lamo_core.presets import resolve
+    from lamo_tui.cli.train_plan import require_parts
 
-    require_fit(config.method, get_task(config.task.name).action_kind)
-    if config.data.source != "minari":  # a set of Minari's own folder is converted when it is first found
-        find_set(config.data.source, config.data.set)
-    if METHODS[config.method].memory:
-        require_model(config.model.backbone)
-    if config.device.startswith("cuda"):
-        from lamo_core.training.device import resolve_device
-
-        resolve_device(config.device)
+    resolved = resolve(wanted.preset, wanted.ablations, wanted.file, wanted.settings, flags, method=wanted.method)
+    require_parts(resolved.config)
+    return resolved
 
 
 def _resumed(text: str, settings: list[str], flags: dict[str, Any]) -> tuple[RunDirectory, Path, RunConfig]:
