@@ -39,10 +39,14 @@ class Plot:
     smooth: bool = True
     band: bool = False
     """Whether `<metric>/low` and `<metric>/high` lie around it."""
+    names: tuple[str, str] = ("", "")
+    """Of the curve and of the one beside it, where both are drawn."""
+    beside: str = ""
+    """A metric that is drawn over it as it was recorded, where the chart is of one run, or of one run's seeds."""
 
 
 PLOTS = (
-    Plot("loss", "action loss", ("loss/decision", "loss")),
+    Plot("loss", "action loss", ("loss/decision", "loss"), names=("trained on", "unseen"), beside="loss/unseen"),
     Plot("return", "return", ("return",), smooth=False, band=True),
     Plot("language", "language loss", ("loss/language",)),
     Plot("critic", "critic loss", ("loss/critic",)),
@@ -55,6 +59,11 @@ PLOTS = (
 def plot(name: str) -> Plot:
     """Return the plot of a name."""
     return next(plot for plot in PLOTS if plot.name == name)
+
+
+def beside(wanted: Plot) -> Plot:
+    """Return what is drawn over a plot's curve, as a plot of its own."""
+    return Plot(wanted.name, wanted.title, (wanted.beside,), smooth=False)
 
 
 def metric_of(wanted: Plot, data: RunData) -> str | None:

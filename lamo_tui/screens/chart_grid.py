@@ -13,7 +13,19 @@ from textual.message import Message
 
 from lamo_core.errors import UsageError
 from lamo_tui.bindings import bindings_of
-from lamo_tui.curves import AXES, AXIS_TITLES, PLOTS, SMOOTHING, Axis, Plot, mean_curve, plots_of, references, task_name
+from lamo_tui.curves import (
+    AXES,
+    AXIS_TITLES,
+    PLOTS,
+    SMOOTHING,
+    Axis,
+    Plot,
+    beside,
+    mean_curve,
+    plots_of,
+    references,
+    task_name,
+)
 from lamo_tui.store import RunData
 from lamo_tui.themes import Palette
 from lamo_tui.view import View
@@ -140,24 +152,32 @@ class ChartGrid(Container, can_focus=True):
     def _fill(self, chart: GridChart, drawn: Sequence[Drawn], colours: Palette) -> None:
         series: list[Series] = []
         for one in reversed(drawn):
-            found = mean_curve(
-                one.runs,
-                chart.kind,
-                axis=self.axis,
-                smoothing=SMOOTHING[self.level],
-                name=one.name,
-                colour=colours.series[one.number % len(colours.series)],
-                marker=letter_of(one.number),
-            )
+            found = self._curve(one, chart.kind, one.number, colours)
             if found is not None:
                 # behind several curves, records would hide more than they show
                 series.append(found if len(drawn) == 1 else replace(found, raw=None))
+        if len(drawn) == 1 and series and chart.kind.beside:
+            over = self._curve(drawn[0], beside(chart.kind), drawn[0].number + 1, colours)
+            if over is not None:
+                names = chart.kind.names
+                series = [replace(series[0], name=names[0]), replace(over, name=names[1])]
         lines: list[Reference] = []
         if len({task_name(data) for one in drawn for data in one.runs}) == 1:
             lines = references(drawn[0].runs[0], chart.kind, (colours.series[1], colours.series[7], colours.series[3]))
         chart.x_name, chart.x_kind = AXIS_TITLES[self.axis], "seconds" if self.axis == "time" else "count"
         chart.set_series(series)
         chart.set_references(lines)
+
+    def _curve(self, one: Drawn, plot: Plot, number: int, colours: Palette) -> Series | None:
+        return mean_curve(
+            one.runs,
+            plot,
+            axis=self.axis,
+            smoothing=SMOOTHING[self.level],
+            name=one.name,
+            colour=colours.series[number % len(colours.series)],
+            marker=letter_of(number),
+        )
 
     def _arrange(self, plots: Sequence[Plot]) -> None:
         names = [plot.name for plot in plots]

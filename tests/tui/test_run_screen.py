@@ -38,6 +38,21 @@ async def test_charts_show_what_was_recorded_with_lines_to_compare(made_folder: 
         assert {reference.name: reference.y for reference in charts["normalised"].references}["random"] == 0
 
 
+async def test_the_loss_on_unseen_episodes_lies_over_that_of_the_run_alone(
+    folder: Path, dashboard: OpenDashboard
+) -> None:
+    with (folder / BREAKOUT / "metrics.jsonl").open("a") as file:
+        for step in (100, 200, 300):
+            file.write(f'{{"t": 1763690000.5, "step": {step}, "k": "eval", "loss/unseen": {step / 1000}}}\n')
+    async with dashboard(folder, attach=BREAKOUT) as pilot:
+        loss, returns = grid_of(pilot).charts[:2]
+        assert [series.name for series in loss.series] == ["trained on", "unseen"]
+        assert loss.series[1].y.tolist() == [0.1, 0.2, 0.3]
+        assert loss.series[0].raw is not None
+        assert [series.name for series in returns.series] == [""]
+        assert "B unseen 0.3" in screen_text(pilot.app)
+
+
 async def test_smoothing_axes_and_follow_have_keys(made_folder: Path, dashboard: OpenDashboard) -> None:
     async with dashboard(made_folder, attach=BREAKOUT) as pilot:
         grid = grid_of(pilot)
