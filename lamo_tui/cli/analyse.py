@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lamo_core.errors import MissingError, UsageError
+from lamo_tui.cli.parameters import CheckpointArgument
 
 if TYPE_CHECKING:
     from lamo_core.analysis.asking import Asking
@@ -37,9 +38,7 @@ class Findings:
 
 
 def analyse(
-    checkpoint: Annotated[
-        str, typer.Argument(metavar="CKPT", help="A checkpoint file, a run of `lamo runs`, or `last`.")
-    ],
+    checkpoint: CheckpointArgument,
     part: Annotated[
         list[str] | None, typer.Option(help=f"Only this: {', '.join(PARTS)}; may be repeated.")
     ] = None,

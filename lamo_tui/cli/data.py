@@ -12,6 +12,7 @@ from lamo_tui.cli.data_exchange import EXPORT_EPILOG, IMPORT_EPILOG, export, imp
 from lamo_tui.cli.data_get import GET_EPILOG, get
 from lamo_tui.cli.data_returns import RETURNS_EPILOG, returns
 from lamo_tui.cli.output import file_size, say
+from lamo_tui.cli.parameters import SetArgument
 
 if TYPE_CHECKING:
     from lamo_core.data.sources.locate import AnySet
@@ -23,7 +24,6 @@ app = typer.Typer(
     epilog="Examples:  lamo data list   ·   lamo data show breakout-medium",
 )
 
-_Name = Annotated[str, typer.Argument(help="A set of `lamo data list`.", metavar="SET")]
 _Source = Annotated[
     str | None, typer.Option(help="bundled, d4rl, dqn-replay or minari, where a name is not enough.")
 ]
@@ -77,7 +77,7 @@ def _cells(row: dict[str, Any]) -> tuple[object, ...]:
 
 
 @app.command("show", epilog="Examples:  lamo data show breakout-medium   ·   lamo data show pong-medium --json")
-def show(name: _Name, source: _Source = None, as_json: _Json = False) -> None:
+def show(name: SetArgument, source: _Source = None, as_json: _Json = False) -> None:
     """Print the card of a set. How it was made, by what, its returns and lengths, its licence."""
     from lamo_core.data.sources.locate import find_anywhere
     from lamo_core.errors import DataError
@@ -109,7 +109,7 @@ app.command("returns", epilog=RETURNS_EPILOG)(returns)
     epilog="Examples:  lamo data verify breakout-medium   ·   lamo data verify pong-medium --replay 5",
 )
 def verify(
-    name: _Name,
+    name: SetArgument,
     replay: Annotated[int, typer.Option(min=0, help="Also replay that many episodes and compare frames.")] = 0,
     source: _Source = None,
     as_json: _Json = False,
@@ -131,7 +131,7 @@ def verify(
 
 
 @app.command("rm", epilog="Examples:  lamo data rm breakout-medium   ·   lamo data rm hopper-medium-v2 --json")
-def remove(name: _Name, source: _Source = None, as_json: _Json = False) -> None:
+def remove(name: SetArgument, source: _Source = None, as_json: _Json = False) -> None:
     """Delete a set. Of one that ships, only the unpacked frames, which can be made again.
 
     Deletes also what an interrupted `lamo data get` has fetched.

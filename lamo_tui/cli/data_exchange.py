@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from lamo_tui.cli.output import file_size, say
+from lamo_tui.cli.parameters import SetArgument
 
 IMPORT_EPILOG = (
     "Examples:  lamo data import hopper_medium-v2.hdf5   ·   "
@@ -49,7 +50,7 @@ def import_set(
 
 
 def export(
-    name: Annotated[str, typer.Argument(help="A set of `lamo data list`.", metavar="SET")],
+    name: SetArgument,
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder that the set is written into.")],
     form: Annotated[str, typer.Option("--format", help="minari, the only one so far.")] = "minari",
     ratio: Annotated[str, typer.Option(help="Share of the episodes, such as 1% or 0.01.")] = "100%",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lamo_tui.cli import completion
 from lamo_tui.cli.output import file_size, say
 
 if TYPE_CHECKING:
@@ -18,7 +19,12 @@ GET_EPILOG = (
 
 
 def get(
-    name: Annotated[str, typer.Argument(help="A set of `lamo data list`, or a published one.", metavar="SET")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="SET", help="A set of `lamo data list`, or a published one.", autocompletion=completion.sets
+        ),
+    ],
     source: Annotated[
         str | None, typer.Option(help="dqn-replay, d4rl or minari; without it the name tells.")
     ] = None,

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lamo_tui.cli.parameters import AblationOption, PresetArgument, SettingOption
+
 if TYPE_CHECKING:
     from lamo_core.data.asked import AskedReturn, SeenReturns
 
@@ -16,13 +18,9 @@ RETURNS_EPILOG = (
 
 
 def returns(
-    preset: Annotated[str, typer.Argument(help="A preset of `lamo presets`.", metavar="PRESET")],
-    ablation: Annotated[
-        list[str] | None, typer.Option("--ablation", "-a", help="Overlay an ablation; may be repeated.")
-    ] = None,
-    setting: Annotated[
-        list[str] | None, typer.Option("--set", help="Override one value, such as data.ratio=0.1; may be repeated.")
-    ] = None,
+    preset: PresetArgument,
+    ablation: AblationOption = None,
+    setting: SettingOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
     """Compare the returns that a preset asks for with its data's. Nothing is trained.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lamo_core.errors import DeviceError, UsageError
+from lamo_tui.cli.parameters import CheckpointArgument
 
 if TYPE_CHECKING:
     from lamo_core.config import ContextMode, RunConfig
@@ -42,9 +43,7 @@ EVAL_EPILOG = (
 
 
 def eval(  # the name of the command
-    checkpoint: Annotated[
-        str, typer.Argument(metavar="CKPT", help="A checkpoint file, a run of `lamo runs`, or `last`.")
-    ],
+    checkpoint: CheckpointArgument,
     episodes: Annotated[int, typer.Option(min=1, max=100_000, help="Episodes per target.")] = 20,
     target: Annotated[
         str | None, typer.Option(metavar="X,Y", help="Returns to ask for [default: from the data].")

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from lamo_tui.cli import completion
 from lamo_tui.cli.output import say
 
 app = typer.Typer(
@@ -17,7 +18,12 @@ app = typer.Typer(
     epilog="Examples:  lamo lm list   ·   lamo lm show mini",
 )
 
-_Name = Annotated[str, typer.Argument(help="mini, smollm2-135m, a hub id or a folder.", metavar="MODEL")]
+_Name = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL", help="mini, smollm2-135m, a hub id or a folder.", autocompletion=completion.models
+    ),
+]
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 _TrainedOn = Annotated[Path | None, typer.Option("--trained-on", help="The training text; adds n-grams counted on it.")]
 

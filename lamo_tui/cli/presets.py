@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from lamo_tui.cli.parameters import AblationOption, MethodOption, PresetArgument, SettingOption
+
 app = typer.Typer(
     help="List presets and show what they resolve to.",
     invoke_without_command=True,
@@ -44,16 +46,10 @@ def list_presets(
     "show", epilog="Examples:  lamo presets show paper-atari-pong   ·   lamo presets show mujoco-hopper-1pct -m iql"
 )
 def show(
-    name: Annotated[str, typer.Argument(metavar="PRESET", help="A preset of `lamo presets`.")],
-    method: Annotated[
-        str | None, typer.Option("--method", "-m", help="lamo, dt, cql and others; see `lamo presets`.")
-    ] = None,
-    ablation: Annotated[
-        list[str] | None, typer.Option("--ablation", "-a", help="Overlay an ablation; may be repeated.")
-    ] = None,
-    setting: Annotated[
-        list[str] | None, typer.Option("--set", help="Override one value, such as optim.steps=100; may be repeated.")
-    ] = None,
+    name: PresetArgument,
+    method: MethodOption = None,
+    ablation: AblationOption = None,
+    setting: SettingOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
     """Print the merged config of a preset with the origin of each value."""

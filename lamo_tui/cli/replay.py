@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lamo_core.errors import LamoError, UsageError
+from lamo_tui.cli import completion
 
 if TYPE_CHECKING:
     from lamo_core.player.opening import Opened
@@ -42,7 +43,11 @@ REPLAY_EPILOG = (
 def replay(
     source: Annotated[
         str,
-        typer.Argument(metavar="PATH|RUN|CKPT", help="A replay (.npz), a checkpoint (.pt), a run, or `last`."),
+        typer.Argument(
+            metavar="PATH|RUN|CKPT",
+            help="A replay (.npz), a checkpoint (.pt), a run, or `last`.",
+            autocompletion=completion.checkpoints,
+        ),
     ] = "last",
     seed: Annotated[
         int | None, typer.Option(min=0, max=2**31 - 1, help="Seed of the episode [default: that of evaluations].")

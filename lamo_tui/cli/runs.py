@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from lamo_core.errors import UsageError
-from lamo_tui.cli import packing, steering
+from lamo_tui.cli import completion, packing, steering
 from lamo_tui.cli.output import say
 from lamo_tui.cli.report import REPORT_EPILOG, report
 from lamo_tui.cli.steering import (
@@ -157,7 +157,10 @@ def diff(left: RunArgument, right: RunArgument, as_json: JsonOption = False) -> 
 @app.command("rm", epilog="Examples:  lamo runs rm last   ·   lamo runs rm 20261121-0144 k3f9 --yes")
 def remove(
     runs: Annotated[
-        list[str], typer.Argument(metavar="RUN", help="Ids, beginnings of ids, paths, or `last`.")
+        list[str],
+        typer.Argument(
+            metavar="RUN", help="Ids, beginnings of ids, paths, or `last`.", autocompletion=completion.runs
+        ),
     ],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: JsonOption = False,

@@ -6,12 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lamo_tui.cli import completion
+
 if TYPE_CHECKING:
     from lamo_core.runs.control import CommandName
     from lamo_core.runs.directory import RunDirectory
 
 RunArgument = Annotated[
-    str, typer.Argument(metavar="RUN", help="An id, its beginning, a part of it, a path, or `last`.")
+    str,
+    typer.Argument(
+        metavar="RUN", help="An id, its beginning, a part of it, a path, or `last`.", autocompletion=completion.runs
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 STOP_EPILOG = "Examples:  lamo stop last   ·   lamo stop 20261121-0144 --wait 60"

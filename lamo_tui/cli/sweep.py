@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lamo_core.errors import STOPPED_RESUMABLE, UsageError
+from lamo_tui.cli import completion
 from lamo_tui.cli.steering import JsonOption
 from lamo_tui.cli.sweep_engine import EngineChoice, EngineOptions
 
@@ -234,7 +235,10 @@ def _loop(scheduler: Scheduler, interrupts: Any, report: Any) -> None:
 @app.command("status", epilog="Examples:  lamo sweep status   ·   lamo sweep status last --json")
 def status(
     name: Annotated[
-        str | None, typer.Argument(metavar="SWEEP", help="A sweep, or `last` [default: all sweeps].")
+        str | None,
+        typer.Argument(
+            metavar="SWEEP", help="A sweep, or `last` [default: all sweeps].", autocompletion=completion.sweeps
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -262,7 +266,7 @@ def status(
 
 @app.command("stop", epilog="Examples:  lamo sweep stop last   ·   lamo sweep stop last --json")
 def stop(
-    name: Annotated[str, typer.Argument(metavar="SWEEP", help="A sweep, or `last`.")],
+    name: Annotated[str, typer.Argument(metavar="SWEEP", help="A sweep, or `last`.", autocompletion=completion.sweeps)],
     as_json: JsonOption = False,
 ) -> None:
     """Stop a sweep. Its runs save a checkpoint each, and `--resume` goes on."""

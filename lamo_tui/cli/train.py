@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from lamo_tui.cli import completion
+from lamo_tui.cli.parameters import AblationOption, MethodOption, SettingOption
+
 if TYPE_CHECKING:
     from lamo_core.config import RunConfig
     from lamo_core.evaluation.scores import TargetScore
@@ -25,24 +28,27 @@ TRAIN_EPILOG = (
 
 def train(
     preset: Annotated[
-        str | None, typer.Option("--preset", "-p", help="What to train; see `lamo presets`.")
+        str | None,
+        typer.Option(
+            "--preset", "-p", help="What to train; see `lamo presets`.", autocompletion=completion.presets
+        ),
     ] = None,
-    method: Annotated[
-        str | None, typer.Option("--method", "-m", help="lamo, dt, cql and others; see `lamo presets`.")
-    ] = None,
-    ablation: Annotated[
-        list[str] | None, typer.Option("--ablation", "-a", help="Overlay an ablation; may be repeated.")
-    ] = None,
+    method: MethodOption = None,
+    ablation: AblationOption = None,
     config: Annotated[Path | None, typer.Option("--config", help="A TOML file over the preset.")] = None,
-    setting: Annotated[
-        list[str] | None, typer.Option("--set", help="Override one value, such as optim.steps=100; may be repeated.")
-    ] = None,
+    setting: SettingOption = None,
     seed: Annotated[int | None, typer.Option(help="Drives data subset, weights and windows.")] = None,
     ratio: Annotated[str | None, typer.Option(help="Share of the data's episodes, such as 1% or 0.01.")] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = None,
+    device: Annotated[
+        str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps.", autocompletion=completion.devices)
+    ] = None,
     precision: Annotated[str | None, typer.Option(help="auto, fp32 or bf16.")] = None,
     resume: Annotated[
-        str | None, typer.Option(help="Continue a run exactly: an id, its beginning, `last`, or a .pt file.")
+        str | None,
+        typer.Option(
+            help="Continue a run exactly: an id, its beginning, `last`, or a .pt file.",
+            autocompletion=completion.checkpoints,
+        ),
     ] = None,
     detach: Annotated[
         bool, typer.Option("--detach", help="Train in the background and print the run's id.")

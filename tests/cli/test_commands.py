@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from typer.core import TyperGroup
@@ -92,12 +93,39 @@ def test_a_misspelt_command_is_guessed() -> None:
     assert "'train'" in done.output
 
 
-def test_completion_knows_the_commands() -> None:
-    words = {"_LAMO_COMPLETE": "complete_bash", "COMP_WORDS": "lamo re", "COMP_CWORD": "1"}
+def completed(words: str, folder: Path) -> list[str]:
+    """Return what Tab offers after the words."""
+    last = len(words.split(" ")) - 1
+    asked = {"_LAMO_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(last)}
     done = subprocess.run(
         [sys.executable, "-c", "import sys; sys.argv[0] = 'lamo'; from lamo_tui.cli.app import main; main()"],
         capture_output=True,
         text=True,
-        env={**os.environ, **words},
+        cwd=folder,
+        env={**os.environ, **asked, "LAMO_RUNS": str(folder / "runs")},
     )
-    assert {"replay", "resume", "report"} == set(done.stdout.split())
+    assert done.stderr == ""
+    return done.stdout.split()
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("lamo re", {"replay", "resume", "report"}),
+        ("lamo train --preset mujoco-reacher2d-1", {"mujoco-reacher2d-100pct", "mujoco-reacher2d-10pct"}),
+        ("lamo train -m td", {"td3+bc"}),
+        ("lamo presets show atari-pong --ablation early", {"early-stopped"}),
+        ("lamo train --set optim.ba", {"optim.batch_size="}),
+        ("lamo runs show 2026", {"20260102-a", "20260101-b"}),
+        ("lamo eval la", {"last"}),
+        ("lamo eval mi", {"mine.pt"}),
+        ("lamo data show hop", {"hopper-medium"}),
+        ("lamo lm show mini-e", {"mini-early"}),
+    ],
+)
+def test_completion_knows_commands_and_what_is_here(words: str, offered: set[str], tmp_path: Path) -> None:
+    for run in ("20260101-b", "20260102-a"):
+        (tmp_path / "runs" / run).mkdir(parents=True)
+        (tmp_path / "runs" / run / "run.json").write_text("{}")
+    (tmp_path / "mine.pt").touch()
+    assert set(completed(words, tmp_path)) == offered
