@@ -51,7 +51,7 @@ def _evaluated(event: EvalDone) -> str:
         f"return {score.mean:.4g} [{score.low:.4g}, {score.high:.4g}] for target {score.target:g}, "
         # NaN where the task has no scale
         f"{'' if score.normalised != score.normalised else f'normalised {score.normalised:.4g}, '}"
-        f"{score.episodes} episodes, {score.context}"
+        f"{score.episodes} episode{'s' * (score.episodes != 1)}, {score.context}"
         for score in event.scores
     )
     kind = "final evaluation" if event.final else "evaluation"

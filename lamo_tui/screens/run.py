@@ -138,7 +138,9 @@ class RunScreen(ChartedScreen):
 
     def _show_tabs(self, data: RunData | None) -> None:
         """Name the panels, and say how what is in view is drawn."""
-        note, alerts = self.grid.describe(), len(data.alerts) if data is not None else 0
+        note, alerts = "", len(data.alerts) if data is not None else 0
+        if self.query_one("#upper").display:
+            note = self.grid.describe()
         if self.panel == "log":
             rows = self.query_one("#panel-list", Rows)
             note = self.log_view.note(len(rows.rows), data, rows.follows)

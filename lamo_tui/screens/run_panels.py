@@ -13,7 +13,7 @@ from lamo_core.config import RunConfig
 from lamo_core.runs.compare import flatten
 from lamo_core.runs.index import RunSummary
 from lamo_core.runs.status import this_host
-from lamo_tui.cli.output import duration, rate
+from lamo_tui.cli.output import counted, duration, rate
 from lamo_tui.curves import evaluation_seconds, phase_shares, started_event
 from lamo_tui.screens.rows import Row
 from lamo_tui.store import RunData
@@ -137,7 +137,7 @@ def describe(event: Mapping[str, Any]) -> tuple[str, str]:
         path = str(event.get("path", "")).rpartition("/")[2]
         return "checkpoint", f"checkpoint {path}{' (best so far)' if event.get('best') else ''}"
     if name == "Changed":
-        return "note", f"{event.get('name')} = {event.get('value')}"
+        return "note", f"{event.get('name')} = {_real(event.get('value')):g}"
     if name == "Stopped":
         reason, message = event.get("reason"), event.get("message")
         return "end" if reason == "finished" else "alert", f"{reason}{f': {message}' if message else ''}"
@@ -154,7 +154,7 @@ def _evaluated(scores: list[dict[str, Any]], event: Mapping[str, Any]) -> str:
     return (
         f"{kind}: return {figure(_real(best.get('mean')))} [{low}, {high}] "
         f"for target {figure(_real(best.get('target')))}, "
-        f"normalised {normalised(_real(best.get('normalised')))}, {_whole(best.get('episodes'))} episodes, "
+        f"normalised {normalised(_real(best.get('normalised')))}, {counted(_whole(best.get('episodes')), 'episode')}, "
         f"{duration(_real(event.get('seconds')))}"
     )
 
@@ -195,7 +195,7 @@ def system_text(run: RunSummary, data: RunData | None, stats: SystemStats, width
     text.append("\nthis run\n", strong)
     process = stats.processes.get(run.status.pid or -1)
     host = "" if run.status.host == this_host() else f" on {run.status.host}"
-    where = f"process {run.status.pid}{host}" if run.derived.active else "no process"
+    where = f"{run.status.pid}{host}" if run.derived.active else "none"
     text.append("  process ", dim).append(f"{where}\n")
     if process is not None:
         text.append("  uses    ", dim).append(f"{process.cpu:.0f} % of a core, {size(process.memory)}\n")

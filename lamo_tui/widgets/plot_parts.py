@@ -98,6 +98,9 @@ def _shape(curve: Curve, window: Window) -> Shape:
     return Shape(curve, seen(curve.y), raw, band)
 
 
+_LAST_BIT = 1e-9
+
+
 def value_range(shapes: Sequence[Shape], plot: Plot) -> tuple[float, float] | None:
     """Return the ends of the y axis in axis units, or None when no value is in view.
 
@@ -166,4 +169,6 @@ def x_ticks(plot: Plot, window: Window, count: int) -> list[tuple[float, str]]:
 
 def row_of(value: float, layout: Layout, bottom: float, top: float) -> int:
     """Return the row within the plot area, outside of it for a value out of range."""
-    return math.floor((top - value) / (top - bottom) * layout.height - (1e-9 if value <= bottom else 0.0))
+    # a value on the edge between two rows must not go up or down by its last bit, as equal steps would look unequal
+    place = (top - value) / (top - bottom) * layout.height
+    return layout.height - 1 if abs(place - layout.height) < _LAST_BIT else math.floor(place + _LAST_BIT)

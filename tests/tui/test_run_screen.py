@@ -297,6 +297,25 @@ async def test_level_search_and_follow_go_together(folder: Path, dashboard: Open
         assert rows.at == 0, "the next line that is shown"
 
 
+def test_events_count_and_write_numbers_as_people_do() -> None:
+    from lamo_tui.screens.run_panels import describe
+
+    score = {"mean": 2, "low": 2, "high": 2, "target": 86, "normalised": 1.0, "episodes": 1}
+    assert "1 episode," in describe({"event": "EvalDone", "scores": [score], "seconds": 4})[1]
+    assert "2 episodes," in describe({"event": "EvalDone", "scores": [score | {"episodes": 2}], "seconds": 4})[1]
+    assert describe({"event": "Changed", "name": "eval.every", "value": 700.0})[1] == "eval.every = 700"
+
+
+async def test_how_charts_are_drawn_is_not_said_where_none_is_in_view(
+    made_folder: Path, dashboard: OpenDashboard
+) -> None:
+    async with dashboard(made_folder, 80, 24, attach=BREAKOUT) as pilot:
+        assert "smoothing" in screen_text(pilot.app)
+        await pilot.press("tab")
+        await pilot.pause()
+        assert "smoothing" not in screen_text(pilot.app)
+
+
 async def test_no_serious_line_is_said_in_words(made_folder: Path, dashboard: OpenDashboard) -> None:
     async with dashboard(made_folder, 80, 24, attach=BREAKOUT) as pilot:
         await pilot.press("L", "L")

@@ -6,7 +6,9 @@ difference before it is committed.
 
 from __future__ import annotations
 
+import itertools
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ from textual.events import MouseScrollUp
 from textual.message import Message
 
 from lamo_tui.widgets.chart import Chart
+from lamo_tui.widgets.plot_parts import lay_out, row_of
 from lamo_tui.widgets.series import Reference, Series
 
 GOLDENS = Path(__file__).parent / "goldens"
@@ -299,3 +302,16 @@ async def test_a_log_axis_goes_on_below_zero_where_values_do() -> None:
         np.testing.assert_allclose(places, [-np.log10(101), -np.log10(2), 0, np.log10(11), np.log10(1001)])
         app.chart.set_series([line()])
         assert not app.chart.symmetric
+
+
+@pytest.mark.parametrize(("height", "bottom", "top"), [(16, 0.4, 2.0), (18, 0.2, 2.0), (12, -0.3, 0.9), (30, 0.0, 3.0)])
+def test_equal_steps_of_an_axis_are_equally_high(height: int, bottom: float, top: float) -> None:
+    layout = lay_out(60, height + 2)
+    layout = replace(layout, height=height)
+    steps = round((top - bottom) / 0.1)
+    rows = [row_of(bottom + 0.1 * step, layout, bottom, top) for step in range(1, steps + 1)]
+    heights = {upper - lower for upper, lower in itertools.pairwise(rows)}
+    assert len(heights) == 1 or height % steps, heights
+    assert row_of(bottom, layout, bottom, top) == height - 1, "the end of the axis is on it"
+    assert row_of(bottom - 0.1, layout, bottom, top) >= height
+    assert row_of(top + 0.1, layout, bottom, top) < 0
