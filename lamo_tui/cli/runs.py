@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from lamo_core.errors import UsageError
-from lamo_tui.cli import completion, packing, steering
+from lamo_tui.cli import completion, log, packing, steering
 from lamo_tui.cli.output import say
 from lamo_tui.cli.report import REPORT_EPILOG, report
 from lamo_tui.cli.steering import (
@@ -193,6 +193,7 @@ app.command("eval", epilog="Examples:  lamo runs eval last   ·   lamo runs eval
 app.command(
     "pack", epilog="Examples:  lamo runs pack last --out packed   ·   lamo runs pack k3f9 --out packed --checkpoint"
 )(packing.pack)
+app.command("log", epilog=log.LOG_EPILOG)(log.log)
 app.command("demo", epilog="Examples:  lamo runs demo   ·   lamo runs demo --json")(packing.demo)
 
 

@@ -328,3 +328,33 @@ def test_waiting_runs_show_their_place_and_can_be_taken_out(root: Path, lamo: La
     assert lamo("runs", "second", "--json").json["runs"][0]["position"] == 1
     assert lamo("queue", "clear", "--json").json == {"removed": [second.id]}
     assert "nothing waits" in lamo("queue").stderr
+
+
+def test_a_log_is_followed_until_its_run_ends(root: Path, lamo: Lamo, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = _make(root)
+    _works(run)
+    parts = iter(["one\ntwo\nthr", "ee\nfo", "ur\n"])
+
+    def work(seconds: float) -> None:
+        with run.log_file.open("a") as log:
+            log.write(next(parts))
+        if parts.__length_hint__() == 0:
+            _works(run, "finished")
+
+    monkeypatch.setattr("lamo_tui.cli.log.time.sleep", work)
+    outcome = lamo("runs", "log", run.id, "--follow")
+    assert (outcome.code, outcome.stdout.split()) == (0, ["one", "two", "three", "four"])
+    assert lamo("runs", "log", "last", "--lines", "2").stdout.split() == ["three", "four"]
+    assert lamo("runs", "log", "last", "--lines", "0").stdout.split() == ["one", "two", "three", "four"]
+    assert lamo("runs", "log", "last", "-n", "1", "--json").json == {
+        "run": run.id,
+        "file": str(run.log_file),
+        "lines": ["four"],
+    }
+    assert lamo("runs", "log", "last", "--follow", "--json").code == 2
+
+
+def test_a_run_without_a_log_says_so(root: Path, lamo: Lamo) -> None:
+    outcome = lamo("runs", "log", _make(root).id)
+    assert (outcome.code, outcome.stdout) == (0, "")
+    assert "is empty so far" in outcome.stderr
