@@ -31,7 +31,7 @@ from lamo_tui.bindings import bindings_of
 from lamo_tui.few_colours import Nearest256
 from lamo_tui.messages import StoreFailed, StoreUpdated
 from lamo_tui.pace import Rhythm
-from lamo_tui.screens.base import LamoScreen
+from lamo_tui.screens.base import KeyBar, LamoScreen
 from lamo_tui.screens.runs import RunsScreen
 from lamo_tui.settings import Settings
 from lamo_tui.store import RunStore, Snapshot
@@ -335,6 +335,7 @@ class LamoApp(App[None]):
         for screen in self.screen_stack:
             if isinstance(screen, LamoScreen) and screen.is_mounted:
                 screen.recolour()
+                screen.query(KeyBar).refresh()
         self._update_screens()
 
     def _handle_exception(self, error: Exception) -> None:

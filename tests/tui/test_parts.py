@@ -251,6 +251,19 @@ async def test_every_theme_can_be_taken(made_folder: Path, dashboard: OpenDashbo
         assert len(seen) == 6
 
 
+@pytest.mark.parametrize("mode", ["1", "2", "3", "4", "6", "question_mark"])
+async def test_the_key_bar_takes_the_colours_of_another_theme(
+    mode: str, made_folder: Path, dashboard: OpenDashboard
+) -> None:
+    async with dashboard(made_folder, attach=RUN) as pilot:
+        await pilot.press(mode, "ctrl+t")
+        await pilot.pause()
+        app = pilot.app
+        assert isinstance(app, LamoApp)
+        keys = [part.style for part in app.screen._compositor.render_strips()[-1] if part.style and part.style.bold]
+        assert {str(style.color.name) for style in keys if style.color} == {app.colours.primary.lower()}
+
+
 async def test_an_error_of_an_action_becomes_a_sentence(tmp_path: Path, dashboard: OpenDashboard) -> None:
     make_run(tmp_path / "runs", "a-done-run-s0-dddd", steps=20, total=20, ending="finished")
     async with dashboard(tmp_path / "runs") as pilot:
