@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -252,16 +253,18 @@ async def test_every_theme_can_be_taken(made_folder: Path, dashboard: OpenDashbo
         assert len(seen) == 6
 
 
-async def test_the_key_bar_takes_the_colours_of_every_theme(made_folder: Path, dashboard: OpenDashboard) -> None:
+async def test_the_key_bar_is_drawn_anew_in_other_colours(
+    made_folder: Path, dashboard: OpenDashboard, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with dashboard(made_folder) as pilot:
         app = pilot.app
         assert isinstance(app, LamoApp)
-        for _ in themes.CYCLE:
-            await pilot.press("ctrl+t")
-            await pilot.pause()
-            keys = [part.style for part in app.screen._compositor.render_strips()[-1] if part.style and part.style.bold]
-            found = {style.color.get_truecolor() for style in keys if style.color is not None}
-            assert found == {Color.parse(app.colours.primary).get_truecolor()}, app.theme
+        other = replace(app.colours, primary="#123456")
+        monkeypatch.setattr(themes, "palette", lambda *_: other)
+        app._recolour()
+        await pilot.pause()
+        keys = [part.style for part in app.screen._compositor.render_strips()[-1] if part.style and part.style.bold]
+        assert {style.color for style in keys} == {Color.parse("#123456")}
 
 
 async def test_an_error_of_an_action_becomes_a_sentence(tmp_path: Path, dashboard: OpenDashboard) -> None:
