@@ -42,7 +42,7 @@ def list_sets(as_json: _Json = False) -> None:
         emit_json({"sets": rows, "unfinished": waiting})
         return
     columns = ("set", "source", "task", "episodes", "transitions", "mean return", "log", "unpacked")
-    emit_table(columns, [_cells(row) for row in rows], right=columns[3:7], optional=("log", "source"))
+    emit_table(columns, [_cells(row) for row in rows], right=columns[3:7], optional=("log", "source", "task"))
     for name, size in waiting.items():
         console().print(
             f"{name}: {file_size(size)} fetched so far; `lamo data get {name}` goes on, `lamo data rm {name}` deletes",
@@ -70,7 +70,7 @@ def _cells(row: dict[str, Any]) -> tuple[object, ...]:
         row["task"] or None,
         f"{row['episodes']:,}",
         f"{row['transitions']:,}",
-        f"{row['mean_return']:.1f}",
+        f"{row['mean_return']:,.1f}",
         file_size(row["log_bytes"]),
         unpacked if row["needs_unpacking"] else "ready",
     )

@@ -41,7 +41,7 @@ def list_models(as_json: _Json = False) -> None:
     cells = [
         (row.name, row.kind, f"{row.size_mb:.0f} MB" if row.here else None, row.command or row.folder) for row in rows
     ]
-    emit_table(("model", "kind", "size", "where, or the command that gets it"), cells, right=("size",))
+    emit_table(("model", "kind", "size", "where, or how to get it"), cells, right=("size",))
 
 
 @app.command("show", epilog="Examples:  lamo lm show mini   ·   lamo lm show gpt2 --json")

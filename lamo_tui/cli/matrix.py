@@ -70,14 +70,14 @@ def _plain(made: Matrix) -> dict[str, Any]:
 
 
 def _print(made: Matrix) -> None:
-    from lamo_tui.cli.output import console, emit_table
+    from lamo_tui.cli.output import emit_table, note
 
     head = " × ".join((made.row_axis, made.column_axis))
     if made.where:
         head += ", " + ", ".join(f"{axis} {value}" for axis, value in made.where.items())
     table = [[row, *(_text(made.cells.get((row, column))) for column in made.columns)] for row in made.rows]
     emit_table(["", *made.columns], table, right=made.columns)
-    console().print(f"{head}: normalised scores, mean over seeds [95 % interval] (seeds)", style="dim", markup=False)
+    note(f"{head}: normalised scores, mean over seeds [95 % interval] (seeds)")
 
 
 def _text(cell: MatrixCell | None) -> str:

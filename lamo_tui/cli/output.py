@@ -11,12 +11,15 @@ from lamo_core.plain_text import plain_json, plain_text
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
 
 Report = Callable[[str, int, int], None]
 """Takes the name of a stage, how much of it is done, and how much there is in all."""
 
 _PIPE_WIDTH = 200
-"""Columns of a table that goes into a file or a pipe, so that nothing is cut."""
+"""Columns that tables in a file or a pipe take at most, unless what they hold needs more."""
+_GAP = 2
 
 
 def console() -> Console:
@@ -35,6 +38,12 @@ def say(text: str = "") -> None:
     print(plain_text(text), flush=True)
 
 
+def note(text: str) -> None:
+    """Print prose about a result on stderr; a terminal has it wrapped between words, a file as one line."""
+    narration = console()
+    narration.print(text, style="dim", markup=False, soft_wrap=not narration.is_terminal)
+
+
 def emit_json(value: Any) -> None:
     """Print one JSON object on stdout; NaN and infinities become "NaN", "Infinity" and "-Infinity"."""
     from lamo_core.runs.records import encode
@@ -49,33 +58,64 @@ def emit_table(
     right: Sequence[str] = (),
     optional: Sequence[str] = (),
 ) -> None:
-    """Print a table on stdout; None shows as a dash.
+    """Print a table on stdout; None shows as a dash, and nothing is ever cut.
 
     Columns named in `right` are aligned to the right. Where a terminal is too narrow, those in `optional` are left
-    out, the first one first.
+    out, the first one first; where it is too narrow for the others, each row becomes a paragraph.
     """
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
-    out = Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH, highlight=False)
     columns, right = [plain_text(name) for name in columns], [plain_text(name) for name in right]
     texts = [
         [cell if isinstance(cell, Text) else Text("-" if cell is None else plain_text(str(cell))) for cell in row]
         for row in rows
     ]
-    widths = {name: max([len(name), *(row[i].cell_len for row in texts)]) for i, name in enumerate(columns)}
-    dropped: set[str] = set()
+    widths = [max([Text(name).cell_len, *(row[i].cell_len for row in texts)]) for i, name in enumerate(columns)]
+    piped = not sys.stdout.isatty()
+    out = Console(width=max(_PIPE_WIDTH, _needed(widths)) if piped else None, highlight=False)
+    shown = list(range(len(columns)))
     for name in optional:
-        if sum(width + 2 for key, width in widths.items() if key not in dropped) - 2 > out.width:
-            dropped.add(name)
-    shown = [i for i, name in enumerate(columns) if name not in dropped]
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+        if _needed([widths[i] for i in shown]) > out.width:
+            shown.remove(columns.index(name))
+    if _needed([widths[i] for i in shown]) > out.width:
+        for row in texts:
+            out.print(_paragraph(columns, row, out.width), soft_wrap=True)
+        return
+    out.print(_grid(columns, texts, shown, right))
+
+
+def _needed(widths: Sequence[int]) -> int:
+    """Return the columns of a table whose columns are so wide."""
+    return sum(widths) + _GAP * (len(widths) - 1)
+
+
+def _grid(columns: Sequence[str], rows: Sequence[Sequence[Text]], shown: Sequence[int], right: Sequence[str]) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
     for i in shown:
         table.add_column(columns[i], justify="right" if columns[i] in right else "left", no_wrap=True)
-    for row in texts:
+    for row in rows:
         table.add_row(*(row[i] for i in shown))
-    out.print(table)
+    return table
+
+
+def _paragraph(columns: Sequence[str], row: Sequence[Text], width: int) -> Text:
+    """Return a row as its first cell and, below it, the others that hold something, each behind its column's name."""
+    from rich.text import Text
+
+    parts = [
+        Text(f"{name} " if name else "", style="dim").append_text(cell)
+        for name, cell in zip(columns[1:], row[1:], strict=True)
+        if cell.plain.strip() not in ("", "-")
+    ]
+    text, used = row[0].copy(), width
+    for part in parts:
+        fits = used + len(" · ") + part.cell_len <= width
+        text.append(" · " if fits else "\n  ").append_text(part)
+        used = part.cell_len + (used + len(" · ") if fits else 2)
+    return text
 
 
 @contextmanager

@@ -130,7 +130,7 @@ def _made(results: list[RunResult], baseline: str | None) -> Report:
 def _print(made: Report, parts: list[str], *, as_json: bool, markdown: bool) -> None:
     from lamo_core.reports.comparison import improvements, overall, profiles
     from lamo_core.reports.paired import differences
-    from lamo_tui.cli.output import console, emit_json, emit_table
+    from lamo_tui.cli.output import emit_json, emit_table, note
     from lamo_tui.cli.report_tables import tables
 
     if as_json:
@@ -146,4 +146,4 @@ def _print(made: Report, parts: list[str], *, as_json: bool, markdown: bool) -> 
         if number:
             typer.echo()
         emit_table(table.columns, table.rows, right=table.right, optional=table.optional)
-        console().print(table.note, style="dim", markup=False)
+        note(table.note)

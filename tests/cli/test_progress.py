@@ -135,6 +135,24 @@ def test_a_narrow_terminal_loses_optional_columns(
     assert plain.split() == ["name", "n", "x" * 12, "1"]
 
 
+@pytest.mark.parametrize("width", ["24", "40", "60"])
+def test_a_terminal_too_narrow_for_a_table_gets_paragraphs_and_every_letter(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: str
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", width)
+    emit_table(["run", "state", "return", "age"], [["i" * 58, "finished", None, "1m 00s"]], optional=["age"])
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out).splitlines()
+    assert lines[0] == "i" * 58
+    assert [line.strip() for line in lines[1:]] in (["state finished · age 1m 00s"], ["state finished", "age 1m 00s"])
+    assert all(len(line) <= int(width) for line in lines[1:])
+
+
+def test_a_pipe_gets_tables_whole_however_wide(capsys: pytest.CaptureFixture[str]) -> None:
+    emit_table(["name", "command"], [["x" * 150, "y" * 150]])
+    assert capsys.readouterr().out.splitlines()[1].split() == ["x" * 150, "y" * 150]
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [(None, "-"), (float("nan"), "-"), (float("inf"), "-"), (0.2, "0s"), (59.6, "1m 00s"), (3725, "1h 02m")],
