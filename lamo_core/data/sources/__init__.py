@@ -38,6 +38,8 @@ def open_unseen(
     """
     from lamo_core.data.sources.locate import find_set, set_contents
 
+    if config.ratio >= 1:
+        return None
     selection = Selection(config.ratio, seed, config.subset, unseen=episodes)
     lengths = set_contents(find_set(config.source, config.set, progress), config.cutting)[0]
     return _open(config, task, selection, progress) if len(selection.of(lengths)) else None
