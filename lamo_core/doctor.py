@@ -60,7 +60,8 @@ def _python() -> Iterator[Check]:
 def _torch() -> Iterator[Check]:
     import torch
 
-    yield Check("PyTorch", "ok", f"{torch.__version__}, {torch.get_num_threads()} threads")
+    threads = torch.get_num_threads()
+    yield Check("PyTorch", "ok", f"{torch.__version__}, {threads} thread{'s' * (threads > 1)}")
     cards = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
     if torch.backends.mps.is_available():
         cards.append("Metal")

@@ -66,7 +66,7 @@ def _getter(key: str) -> Callable[[RunSummary], Any]:
         return _SHORT[key]
     known = field_names()
     if key not in known:
-        raise unknown_key(key, [*_SHORT, *known], "key to filter by,")
+        raise unknown_key(key, list(dict.fromkeys([*_SHORT, *known])), "key to filter runs by named")
     return lambda run: run.settings.get(key)
 
 

@@ -84,7 +84,20 @@ def collect(
     if as_json:
         emit_json(result)
     else:
-        typer.echo(" · ".join(f"{key.replace('_', ' ')}: {value}" for key, value in result.items()))
+        _say(result, out)
+
+
+def _say(result: dict[str, Any], out: Path | None) -> None:
+    """Print what was recorded, and how to train on it; a recipe's part that is not packed yet has only counts."""
+    from lamo_tui.cli.output import console, counted, file_size, say
+
+    count = {name: result.get(name, result.get(f"new_{name}", 0)) for name in ("episodes", "transitions")}
+    parts = [f"{counted(count['episodes'], 'episode')} with {counted(count['transitions'], 'transition')}"]
+    parts += [f"mean return {result['mean_return']:,.4g}"] if "mean_return" in result else []
+    parts += [file_size(result["log_bytes"])] if "log_bytes" in result else []
+    say(f"{result['set']}: {', '.join(parts)}" + (f" in {result['folder']}" if "folder" in result else ""))
+    if out is None:
+        console().print(f"train on it with: lamo train --set data.set={result['set']}", markup=False)
 
 
 @dataclass(frozen=True)

@@ -124,8 +124,9 @@ def verify(
     if as_json:
         emit_json(asdict(result))
         return
-    say(f"{name}: the log is whole (SHA-256 {result.log_sha256})")
-    say(f"unpacked episodes checked: {result.cached_checked}, damaged and deleted: {len(result.removed)}")
+    say(f"{name}: the file is whole (SHA-256 {result.log_sha256})")
+    if result.cached_checked:
+        say(f"unpacked episodes checked: {result.cached_checked:,}, damaged and deleted: {len(result.removed):,}")
     if result.replayed:
         say(f"episodes replayed, all frames and rewards equal: {result.replayed}")
 

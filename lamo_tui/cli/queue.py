@@ -73,10 +73,10 @@ def clear(as_json: JsonOption = False) -> None:
     """Take all waiting runs out of the queue. Their folders stay; `lamo runs rm` deletes them."""
     from lamo_core.runs.index import list_runs
     from lamo_core.runs.queue import QUEUE, dequeue
-    from lamo_tui.cli.output import console, emit_json
+    from lamo_tui.cli.output import console, counted, emit_json
 
     taken = [run.id for run in list_runs() if run.queue and run.queue.owner == QUEUE and dequeue(run.run)]
     if as_json:
         emit_json({"removed": taken})
     else:
-        console().print(f"took {len(taken)} runs out of the queue")
+        console().print(f"took {counted(len(taken), 'run')} out of the queue")

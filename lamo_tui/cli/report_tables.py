@@ -54,8 +54,9 @@ def results_table(report: Report) -> Table:
     """Return raw returns with the data and the machine behind them."""
     episodes = sorted({row.evaluated // len(row.seeds) for row in report.rows})
     contexts = sorted({row.context for row in report.rows})
+    counted = f"{' or '.join(map(str, episodes))} episode{'s' * (episodes != [1])}"
     note = (
-        f"Mean raw return over the final evaluations, {' or '.join(map(str, episodes))} episodes per seed, context "
+        f"Mean raw return over the final evaluations, {counted} per seed, context "
         f"{' or '.join(contexts)}; in brackets the 95 % bootstrap interval over episodes, drawn within each seed. "
         "Normalised: 0 is random play, 100 the task's expert. Made by `lamo report` from recorded runs."
         f"{report.replaced}"
@@ -251,7 +252,7 @@ def _result(row: ReportRow) -> list[str]:
         f"{_score(row.mean)} [{_score(row.low)}, {_score(row.high)}]",
         known(row.normalised, ".1f"),
         _score(row.data_mean),
-        known(row.random_score, "g"),
+        _score(row.random_score),
         f"{duration(row.seconds)}, {row.steps:,} steps at {rate(row.rate)}/s",
         row.machine,
     ]
@@ -279,4 +280,6 @@ def _between(value: float, low: float, high: float) -> str:
 
 
 def _score(value: float) -> str:
+    if value != value:
+        return "-"
     return f"{value:,.1f}" if abs(value) >= 10 else f"{value:.2f}"

@@ -80,7 +80,7 @@ def list_command(
     from lamo_core.places import runs_dir
     from lamo_core.runs.index import list_runs
     from lamo_core.runs.query import parse_query
-    from lamo_tui.cli.output import console, emit_json, emit_table
+    from lamo_tui.cli.output import console, counted, emit_json, emit_table
 
     for word in words or []:
         if word.startswith("--"):
@@ -92,7 +92,7 @@ def list_command(
         emit_json({"folder": runs_dir().absolute(), "runs": [summary.to_dict() for summary in summaries]})
         return
     if not summaries:
-        found = f"none of {len(everything)} runs fits" if everything else "there are no runs"
+        found = f"none of {counted(len(everything), 'run')} fits" if everything else "there are no runs"
         console().print(f"{found} in {runs_dir()}; start one with: lamo train --preset NAME", markup=False)
         return
     columns = ["run", "state", "step", "steps/s", "left", "return", "trend", "age"]
@@ -168,7 +168,7 @@ def remove(
     """Delete runs with their checkpoints. Refuses runs that a process works on."""
     from lamo_core.runs.directory import find_run
     from lamo_core.runs.manage import remove_run
-    from lamo_tui.cli.output import console, emit_json
+    from lamo_tui.cli.output import console, counted, emit_json
 
     found = list({run.id: run for run in map(find_run, runs)}.values())
     if not yes:
@@ -176,7 +176,7 @@ def remove(
             raise UsageError("deleting asks for confirmation; add --yes where nobody can answer")
         for run in found:
             console().print(f"  {run.path}", markup=False)
-        typer.confirm(f"delete {len(found)} run{'s' * (len(found) > 1)} for good?", abort=True, err=True)
+        typer.confirm(f"delete {counted(len(found), 'run')} for good?", abort=True, err=True)
     for run in found:
         remove_run(run)
     if as_json:
@@ -253,14 +253,12 @@ def _facts(summary: RunSummary) -> list[tuple[str, str]]:
     from lamo_tui.cli.output import duration, known, rate
 
     status = summary.status
+    speed = f"{rate(status.rate)} steps/s on {status.device or '-'}"
     facts = [
         ("run", summary.id),
         ("folder", str(summary.run.path)),
         ("state", summary.state + (f" ({status.message})" if status.message else "")),
-        (
-            "step",
-            f"{status.step:,} of {status.total:,}, {rate(status.rate)} steps/s on {status.device or '-'}",
-        ),
+        ("step", ", ".join([f"{status.step:,} of {status.total:,}", *([speed] if status.rate else [])])),
         ("worked", duration(status.seconds) + (f", {duration(status.eta)} left" if status.eta else "")),
     ]
     if status.evaluations:

@@ -145,7 +145,9 @@ def _confirm(plan: Plan, yes: bool, as_json: bool) -> None:
         return
     if as_json or not sys.stdin.isatty():
         raise UsageError("a sweep asks before it starts; add --yes where nobody can answer, or --dry-run to only look")
-    typer.confirm(f"start {len(plan.open)} runs?", abort=True, err=True)
+    from lamo_tui.cli.output import counted
+
+    typer.confirm(f"start {counted(len(plan.open), 'run')}?", abort=True, err=True)
 
 
 def _rewrite(folder: SweepFolder, plan: Plan) -> None:

@@ -34,10 +34,10 @@ def print_plan(plan: Plan, slots: Sequence[Slot], free: int) -> None:
 
 def summary(plan: Plan, slots: Sequence[Slot], free: int) -> str:
     """Return what the plan costs in all, in one or two sentences."""
-    from lamo_tui.cli.output import duration
+    from lamo_tui.cli.output import counted, duration, file_size
 
     count, done = len(plan.open), len(plan.runs) - len(plan.open)
-    text = f"{count} runs to do" + (f", {done} done already" if done else "")
+    text = f"{counted(count, 'run')} to do" + (f", {done} done already" if done else "")
     if not count:
         return f"{text}: nothing is left to do"
     jobs = max(1, len(slots))
@@ -54,15 +54,15 @@ def summary(plan: Plan, slots: Sequence[Slot], free: int) -> str:
         f"{number} at once with {threads} thread{'s' * (threads > 1)}" + ("" if card is None else f" on card {card}")
         for (threads, card), number in places.items()
     )
-    return f"{text}\n{where}; disk {plan.disk / 1e9:.1f} GB of {free / 1e9:.0f} GB free"
+    return f"{text}\n{where}; disk {file_size(plan.disk)} of {file_size(free)} free"
 
 
 def left(runs: int, seconds: float, unknown: int) -> str:
     """Return what is left of a sweep, its runs counted one after the other."""
-    from lamo_tui.cli.output import duration
+    from lamo_tui.cli.output import counted, duration
 
     text = f"{runs} left, {duration(seconds)} of work" if seconds else f"{runs} left"
-    return text + (f" and {unknown} runs of unknown time" if unknown else "")
+    return text + (f" and {counted(unknown, 'run')} of unknown time" if unknown else "")
 
 
 def print_views(views: Sequence[ItemView]) -> None:

@@ -234,6 +234,7 @@ def _train(
     from lamo_tui.cli.progress import ProgressLine
 
     outcome: list[EvalDone] = []
+    begun: list[Session] = []
     interrupts = Interrupts()
     narration = console()
     # in the background stderr is the run's log, into which the writer narrates already
@@ -242,7 +243,8 @@ def _train(
         narration.print(f"run {run.id}", markup=False)
 
         def announce(signal_name: str) -> None:
-            narration.print(f"{signal_name}: saving a checkpoint after this step; once more leaves at once")
+            way = "saving a checkpoint after this step" if begun else "stopping before the first step"
+            narration.print(f"{signal_name}: {way}; once more leaves at once")
 
         def stage(name: str, done: int, total: int) -> None:
             writer.stage(name, done, total)
@@ -270,6 +272,7 @@ def _train(
         with catch_signals(interrupts, announce=announce, leave=leave, detached=background):
             prepare("loading PyTorch and transformers", 0, 0)
             session = _session(config, checkpoint, prepare)
+            begun.append(session)
             code = _run(session, run, tell, controls, stage)
     _conclude(run, code, outcome[0].scores if outcome else (), as_json)
     return code

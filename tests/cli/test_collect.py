@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -102,3 +103,17 @@ def test_what_is_missing_is_said_before_a_run_is_made(lamo: typer.Typer, setting
     with pytest.raises((MissingError, UsageError)):
         run(lamo, "train", "--preset", "mujoco-hopper-1pct", "--set", setting)
     assert not runs_dir().exists() or not any(runs_dir().iterdir())
+
+
+def test_what_was_recorded_is_one_line_and_the_way_on_another(lamo: typer.Typer, tmp_path: Path) -> None:
+    words = ["data", "collect", "gym:CartPole-v1", "--policy", "random", "--transitions", "60"]
+    here = run(lamo, *words)
+    assert re.fullmatch(
+        r"cartpole-v1-random: \d+ episodes with [67]\d transitions, mean return [\d.]+, [\d.]+ kB in \S+\n", here.stdout
+    )
+    assert "train on it with: lamo train --set data.set=cartpole-v1-random" in here.stderr
+    assert "train on it" not in run(lamo, *words, "--name", "other", "--out", str(tmp_path / "elsewhere")).stderr
+
+
+def test_a_set_without_frames_is_verified_without_a_word_on_frames(lamo: typer.Typer) -> None:
+    assert run(lamo, "data", "verify", "reacher2d-medium").stdout.count("\n") == 1

@@ -358,3 +358,20 @@ def test_a_run_without_a_log_says_so(root: Path, lamo: Lamo) -> None:
     outcome = lamo("runs", "log", _make(root).id)
     assert (outcome.code, outcome.stdout) == (0, "")
     assert "is empty so far" in outcome.stderr
+
+
+def test_what_a_run_has_not_done_yet_is_left_out(root: Path, lamo: Lamo) -> None:
+    shown = lamo("runs", "show", _make(root).id).stdout
+    assert "step        0 of " in shown
+    assert "steps/s" not in shown
+
+
+def test_an_unknown_key_is_answered_with_each_key_once(root: Path, lamo: Lamo) -> None:
+    keys = lamo("runs", "foo=3").stderr.partition("known: ")[2].split(", ")
+    assert len(keys) == len(set(keys)) > 5
+
+
+def test_one_run_is_one(root: Path, lamo: Lamo) -> None:
+    _make(root)
+    assert "none of 1 run fits" in lamo("runs", "nothing").stderr
+    assert "took 0 runs out of the queue" in lamo("queue", "clear").stderr
