@@ -74,10 +74,10 @@ def make_matrix(
     `possible` also has rows and columns that no run fills yet: every ablation, every method, every share of data that
     the task's presets name. Raises `UsageError` for an axis that does not exist.
     """
-    for axis in (rows, columns, *(where or {})):
+    for axis in (rows, columns):
         if axis not in AXES:
             raise unknown_key(axis, list(AXES), "axis of a matrix")
-    kept = [run for run in runs if all(_VALUES[axis](run) == value for axis, value in (where or {}).items())]
+    kept = fitting(runs, where or {})
     groups: dict[tuple[str, str], list[RunSummary]] = {}
     for run in kept:
         groups.setdefault((_VALUES[rows](run), _VALUES[columns](run)), []).append(run)
@@ -87,6 +87,14 @@ def make_matrix(
     ]
     cells = {key: _cell(found) for key, found in groups.items()}
     return Matrix(rows, columns, tuple(names[0]), tuple(names[1]), cells, dict(where or {}))
+
+
+def fitting(runs: Iterable[RunSummary], where: Mapping[str, str]) -> list[RunSummary]:
+    """Return the runs that have these values on these axes; raises `UsageError` for an axis that does not exist."""
+    for axis in where:
+        if axis not in _VALUES:
+            raise unknown_key(axis, list(_VALUES), "axis of a matrix")
+    return [run for run in runs if all(_VALUES[axis](run) == value for axis, value in where.items())]
 
 
 def axis_values(runs: Iterable[RunSummary], axis: str, *, possible: bool = False) -> list[str]:

@@ -113,10 +113,12 @@ def find_checkpoint(text: str) -> Path:
     if path.is_file() or path.suffix == ".pt":
         return path  # a missing file gets its sentence from the reader
     from lamo_core.runs.directory import find_run
+    from lamo_core.runs.status import read_state
 
     run = find_run(text)
     if not run.last_checkpoint.is_file():
-        raise UsageError(f"run {run.id} has no checkpoint yet; wait for its first, or take another run")
+        way = "wait for its first, or " if read_state(run)[1].active else ""
+        raise UsageError(f"run {run.id} has no checkpoint; {way}take another run of `lamo runs`")
     return run.last_checkpoint
 
 

@@ -31,17 +31,18 @@ def matrix(
     Without --where a table over shares of data takes the task with the most runs.
     """
     from lamo_core.runs.index import list_runs
-    from lamo_core.runs.matrix import make_matrix
+    from lamo_core.runs.matrix import fitting, make_matrix
     from lamo_tui.cli.output import console, emit_json
 
     runs = list_runs()
     chosen = dict(_condition(text) for text in where or [])
-    if "task" not in (rows, columns, *chosen) and runs:
+    if "task" not in (rows, columns, *chosen):
         counts: dict[str, int] = {}
-        for run in runs:
+        for run in fitting(runs, chosen):
             name = str(run.settings.get("task.name"))
             counts[name] = counts.get(name, 0) + 1
-        chosen["task"] = max(counts, key=lambda name: counts[name])
+        if counts:
+            chosen["task"] = max(counts, key=lambda name: counts[name])
     made = make_matrix(runs, rows, columns, chosen, possible=empty)
     if as_json:
         emit_json(_plain(made))

@@ -42,6 +42,17 @@ def test_a_dry_run_of_seeds_is_one_json_object(runs: Path) -> None:
     assert not runs.exists()
 
 
+def test_a_run_that_will_never_have_a_checkpoint_is_not_waited_for(runs: Path) -> None:
+    from lamo_core.config import RunConfig
+    from lamo_core.runs.create import create_run
+    from lamo_core.runs.status import Status, write_status
+
+    run = create_run(runs, RunConfig(), {}, ["lamo"])
+    write_status(run, Status(state="failed"))
+    sentence = str(CliRunner().invoke(app, ["eval", run.id]).exception)
+    assert sentence == f"run {run.id} has no checkpoint; take another run of `lamo runs`"
+
+
 @pytest.mark.parametrize(
     ("words", "kind", "sentence"),
     [

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import pytest
+from typer.testing import CliRunner
 
 from lamo_core.errors import UsageError
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.index import list_runs
 from lamo_core.runs.matrix import axis_values, make_matrix
 from lamo_core.runs.queue import enqueue
+from lamo_tui.cli.app import app
 from tests.runs.run_doubles import record
 
 MakeRun = Callable[..., RunDirectory]
@@ -77,3 +80,14 @@ def test_what_is_possible_has_a_place_before_anything_was_trained() -> None:
     both = make_matrix([], "task", "method", possible=True)
     assert "mujoco-hopper" in both.rows
     assert both.columns[:1] == ("lamo",)
+
+
+def test_the_command_takes_the_task_with_the_most_runs_that_fit(make_run: MakeRun) -> None:
+    for seed in range(2):
+        record(make_run(seed=seed, task__name="atari-pong", data__ratio=0.1), [1.0])
+    record(make_run(task__name="mujoco-hopper", data__ratio=0.01), [4.0])
+    tasks = []
+    for words in ([], ["-w", "ratio=1%"]):
+        done = CliRunner().invoke(app, ["matrix", "--json", *words])
+        tasks.append(json.loads(done.stdout)["where"]["task"])
+    assert tasks == ["atari-pong", "mujoco-hopper"]
