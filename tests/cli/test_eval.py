@@ -182,7 +182,7 @@ def test_run_names_lead_to_their_newest_checkpoint(
     folder = tmp_path / "20260101-000000-atari-breakout-s0-abcd"
     folder.mkdir()
     (folder / "run.json").write_text("{}")
-    with pytest.raises(UsageError, match="no checkpoint yet"):
+    with pytest.raises(UsageError, match="has no checkpoint; take another run"):
         find_checkpoint("last")
     (folder / "checkpoints").mkdir()
     (folder / "checkpoints" / "last.pt").write_bytes(checkpoint.read_bytes())
