@@ -36,6 +36,9 @@ class RunScreen(ChartedScreen):
     def __init__(self) -> None:
         super().__init__()
         self.panel = "events"
+        self._aside = ""
+        """The panel that gave way to the charts; the key for the next panel brings it back."""
+        self._small = False
         self.full_config = False
         self.log_view = LogView()
         self._shown: tuple[object, ...] = ()
@@ -62,7 +65,7 @@ class RunScreen(ChartedScreen):
         self.grid.look_as(view)
         self.log_view.shown = view.log_shown if view.log_shown in FILTERS else self.log_view.shown
         self.query_one("#side").border_title = "system"
-        self.panel = view.panel if view.panel in self.panels else "charts" if self.one_panel else "events"
+        self.panel = view.panel if view.panel in self.panels else "events"
         self._arrange()
 
     # what is shown
@@ -79,10 +82,18 @@ class RunScreen(ChartedScreen):
             return list(_PANELS)
         return list(_LISTS) if self.size.width >= 160 else [*_LISTS, "system"]
 
+    def _choose_panel(self) -> None:
+        """Where there begins to be room for one panel only, the charts come first, unless a list has the keys."""
+        small, before = self.one_panel, self._small
+        self._small = small
+        if small and not before and self.panel != "charts" and not self.query_one("#panel-list").has_focus:
+            self._aside, self.panel = self.panel, "charts"
+        elif not small and self.panel not in self.panels:
+            self.panel = self._aside if self._aside in self.panels else "events"
+
     def _arrange(self) -> None:
         """Show the panels that there is room for."""
-        if not self.one_panel and self.panel not in self.panels:
-            self.panel = "events"
+        self._choose_panel()
         charts = not self.one_panel or self.panel == "charts"
         lower = not self.one_panel or self.panel != "charts"
         self.query_one("#upper").display = charts
@@ -100,8 +111,6 @@ class RunScreen(ChartedScreen):
     def on_resize(self, event: events.Resize) -> None:
         """Arrange anew."""
         if self.is_mounted:
-            if self.one_panel and self.panel not in _PANELS:
-                self.panel = "charts"
             self._arrange()
             self.call_after_refresh(self.show_snapshot, self.lamo.snapshot)
 
@@ -200,11 +209,12 @@ class RunScreen(ChartedScreen):
         """Show the next or the previous panel."""
         names = self.panels
         at = names.index(self.panel) if self.panel in names else 0
-        self.action_show_panel(names[(at + by) % len(names)])
+        first = self._aside if self.panel == "charts" else ""
+        self.action_show_panel(first or names[(at + by) % len(names)])
 
     def action_show_panel(self, name: str) -> None:
         """Show a panel and give it the keys."""
-        self.panel = name
+        self.panel, self._aside = name, ""
         self.lamo.remember(panel=name, log_shown=self.log_view.shown)
         self._arrange()
         self.show_snapshot(self.lamo.snapshot)

@@ -16,6 +16,7 @@ from lamo_tui.screens.chart_grid import ChartGrid
 from lamo_tui.screens.dialogs import Reading
 from lamo_tui.screens.rows import Rows
 from lamo_tui.screens.run import RunScreen
+from lamo_tui.view import View
 from tests.tui.conftest import OpenDashboard, look
 from tests.tui.made_runs import make_run
 
@@ -192,6 +193,38 @@ async def test_a_small_terminal_shows_one_panel_at_a_time(made_folder: Path, das
         assert seen[0] == ("charts", True, False)
         assert [name for name, _, _ in seen] == ["charts", "events", "log", "settings", "system"]
         assert all(not charts and lower for _, charts, lower in seen[1:])
+
+
+@pytest.mark.parametrize("panel", ["log", "settings", "system"])
+async def test_where_there_is_room_for_one_panel_the_charts_come_before_the_one_of_last_time(
+    panel: str, made_folder: Path, dashboard: OpenDashboard
+) -> None:
+    async with dashboard(made_folder, 80, 24, attach=BREAKOUT, view=View(panel=panel)) as pilot:
+        screen = pilot.app.screen
+        assert isinstance(screen, RunScreen)
+        assert (screen.panel, screen.query_one("#upper").display) == ("charts", True)
+        await pilot.press("tab")
+        await pilot.pause()
+        assert (screen.panel, screen.query_one("#lower").display) == (panel, True)
+
+
+async def test_a_terminal_that_becomes_small_keeps_the_charts_and_gives_the_panel_back(
+    made_folder: Path, dashboard: OpenDashboard
+) -> None:
+    async with dashboard(made_folder, 120, 40, attach=BREAKOUT, view=View(panel="log")) as pilot:
+        screen = pilot.app.screen
+        assert isinstance(screen, RunScreen)
+        shown = []
+        for size in ((80, 24), (120, 40)):
+            await pilot.resize_terminal(*size)
+            await look(pilot)
+            shown.append(screen.panel)
+        assert shown == ["charts", "log"]
+        screen.query_one("#panel-list").focus()
+        await pilot.pause()
+        await pilot.resize_terminal(80, 24)
+        await look(pilot)
+        assert screen.panel == "log", "the list that has the keys stays"
 
 
 async def test_no_size_breaks_any_screen(made_folder: Path, dashboard: OpenDashboard) -> None:
