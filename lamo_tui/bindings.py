@@ -65,7 +65,9 @@ RUN = (
     Key("run.previous-panel", "shift+tab", "panel(-1)", "panel", "Show the panel before."),
     Key("run.next-chart", "right_square_bracket", "chart(1)", "chart", "Go to the next chart.", 3),
     Key("run.previous-chart", "left_square_bracket", "chart(-1)", "chart", "Go to the chart before."),
-    Key("run.maximise", "enter", "maximise", "one chart", "Show the chosen chart alone, or all again."),
+    Key(
+        "run.maximise", "enter", "maximise", "whole", "Show the chosen chart alone, or all; a line of a list whole.", 3
+    ),
     Key("run.smoother", "plus,equals_sign", "smooth(1)", "smoother", "Smooth curves more; the raw line stays, dim.", 4),
     Key("run.rougher", "minus", "smooth(-1)", "rougher", "Smooth curves less.", 4),
     Key("run.raw", "0", "smooth(0)", "raw", "Show curves as they were recorded."),

@@ -8,7 +8,7 @@ from typing import ClassVar
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
+from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
@@ -70,6 +70,32 @@ class Reading(ModalScreen[None]):
         rows = self.query_one(Rows)
         rows.set_rows([Row(str(index), row(line)) for index, line in enumerate(self._lines)])
         rows.focus()
+
+    def action_close(self) -> None:
+        """Close."""
+        self.dismiss(None)
+
+
+class Passage(ModalScreen[None]):
+    """Shows a text that is longer than a line of the screen, wrapped."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,enter", "close", "close")]
+
+    def __init__(self, title: str, text: str) -> None:
+        super().__init__()
+        self._title, self._text = title, text
+
+    def compose(self) -> ComposeResult:
+        """Show title and text."""
+        with Vertical(classes="dialog passage"):
+            yield Static(self._title, classes="title", markup=False)
+            with VerticalScroll():
+                yield Static(self._text, markup=False)
+            yield Static(Text.assemble(("esc", "bold"), " close   ", ("↑↓", "bold"), " scroll"), classes="keys")
+
+    def on_mount(self) -> None:
+        """Give the keys to the text."""
+        self.query_one(VerticalScroll).focus()
 
     def action_close(self) -> None:
         """Close."""

@@ -11,6 +11,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Input, Static
 
+from lamo_core.plain_text import plain_text
 from lamo_core.runs.control import CommandName
 from lamo_core.runs.index import RunSummary
 from lamo_tui import steering
@@ -18,6 +19,7 @@ from lamo_tui.bindings import bindings_of
 from lamo_tui.screens import run_panels
 from lamo_tui.screens.chart_grid import ChartGrid
 from lamo_tui.screens.charted import ChartedScreen
+from lamo_tui.screens.dialogs import Passage
 from lamo_tui.screens.rows import Row, Rows
 from lamo_tui.screens.run_log import FILTERS, LogView, nearest
 from lamo_tui.store import RunData, Snapshot
@@ -231,6 +233,29 @@ class RunScreen(ChartedScreen):
             self.grid.toggle_maximised()
         else:
             self.lamo.action_mode("runs")
+
+    def action_maximise(self) -> None:
+        """Show the chosen chart alone, or all; in a list, the line under the cursor whole."""
+        if self.query_one("#panel-list").has_focus:
+            self._show_line()
+        else:
+            super().action_maximise()
+
+    def on_rows_clicked(self, message: Rows.Clicked) -> None:
+        """Show a line whole by a double click."""
+        self._show_line()
+
+    def _show_line(self) -> None:
+        data, rows = self.data(), self.query_one("#panel-list", Rows)
+        if data is None or rows.key is None:
+            return
+        if self.panel == "log":
+            title, text = f"line {int(rows.key) + 1:,} of the log", data.log[int(rows.key)]
+        elif self.panel == "settings":
+            title, text = rows.key, run_panels.setting_whole(data, rows.key)
+        else:
+            title, text = "what happened", rows.rows[rows.at].draw(self.size.width).plain.strip()
+        self.app.push_screen(Passage(title, plain_text(text)))
 
     def action_chart(self, by: int) -> None:
         """Choose the next chart."""

@@ -176,6 +176,12 @@ def setting_rows(data: RunData, full: bool, colours: Palette) -> list[Row]:
     return rows
 
 
+def setting_whole(data: RunData, name: str) -> str:
+    """Return a setting's value, however long, and the place that decided it."""
+    origin = (data.info.get("origins") or {}).get(name)
+    return f"{flatten(data.info.get('config', {})).get(name)}{f'   ({origin})' if origin else ''}"
+
+
 def system_text(run: RunSummary, data: RunData | None, stats: SystemStats, width: int, colours: Palette) -> Text:
     """Draw the machine's load, the run's process, and where the time of a step goes."""
     dim, strong = Style(color=colours.dim), Style(bold=True, color=colours.primary)

@@ -13,7 +13,7 @@ from lamo_core.runs.status import read_status, write_status
 from lamo_tui.app import LamoApp
 from lamo_tui.picture import screen_text
 from lamo_tui.screens.chart_grid import ChartGrid
-from lamo_tui.screens.dialogs import Reading
+from lamo_tui.screens.dialogs import Passage, Reading
 from lamo_tui.screens.rows import Rows
 from lamo_tui.screens.run import RunScreen
 from lamo_tui.view import View
@@ -280,6 +280,58 @@ def log_of(folder: Path, run_id: str, *lines: str) -> None:
 
 def shown_lines(pilot: Pilot[None]) -> list[str]:
     return [row.draw(200).plain for row in pilot.app.screen.query_one("#panel-list", Rows).rows]
+
+
+async def test_a_line_that_is_cut_opens_whole(folder: Path, dashboard: OpenDashboard) -> None:
+    long = "UserWarning: [b]a sentence[/b] " + " ".join(f"word{at}" for at in range(90)) + " and the last one"
+    log_of(folder, BREAKOUT, long)
+    async with dashboard(folder, 80, 24, attach=BREAKOUT) as pilot:
+        await pilot.press("tab", "tab", "end")
+        await pilot.pause()
+        assert "word0" in screen_text(pilot.app)
+        assert "last one" not in screen_text(pilot.app)
+        await pilot.press("enter")
+        await pilot.pause()
+        parts = [line.split("│")[1] for line in screen_text(pilot.app).splitlines() if line.count("│") == 2]
+        shown = " ".join(" ".join(parts).split())
+        assert "[b]a sentence[/b]" in shown
+        assert " ".join(f"word{at}" for at in range(90)) + " and the last one" in shown
+        await pilot.press("escape")
+        await pilot.pause()
+        screen = pilot.app.screen
+        assert isinstance(screen, RunScreen)
+        assert screen.panel == "log"
+
+
+async def test_a_line_longer_than_the_window_scrolls(folder: Path, dashboard: OpenDashboard) -> None:
+    log_of(folder, BREAKOUT, " ".join(f"word{at}" for at in range(900)) + " and the last one")
+    async with dashboard(folder, 80, 24, attach=BREAKOUT) as pilot:
+        await pilot.press("tab", "tab", "end", "enter")
+        await pilot.pause()
+        assert "last one" not in screen_text(pilot.app)
+        await pilot.press("end")
+        await pilot.pause()
+        await pilot.pause()  # it scrolls after the next drawing
+        assert "and the last one" in screen_text(pilot.app)
+        assert "esc close" in screen_text(pilot.app)
+
+
+async def test_events_and_settings_open_whole_too(folder: Path, dashboard: OpenDashboard) -> None:
+    async with dashboard(folder, 80, 24, attach=BREAKOUT) as pilot:
+        for panel in ("events", "settings"):
+            await pilot.press("tab")
+            if panel == "settings":
+                await pilot.press("tab")
+            await pilot.pause()
+            row = pilot.app.screen.query_one("#panel-list", Rows)
+            wanted = row.rows[row.at].draw(500).plain.split()[-1]
+            await pilot.press("enter")
+            await pilot.pause()
+            assert isinstance(pilot.app.screen, Passage)
+            assert wanted in screen_text(pilot.app)
+            await pilot.press("enter")
+            await pilot.pause()
+            assert isinstance(pilot.app.screen, RunScreen)
 
 
 async def test_the_log_shows_only_what_is_serious(folder: Path, dashboard: OpenDashboard) -> None:
