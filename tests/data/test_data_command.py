@@ -54,7 +54,7 @@ def test_get_and_verify(tiny_set: str) -> None:
     checked = json.loads(_run("verify", tiny_set, "--json").stdout)
     assert checked["cached_checked"] == got["episodes"]
     assert checked["removed"] == []
-    assert "the log is whole" in _run("verify", tiny_set).stdout
+    assert "the file is whole" in _run("verify", tiny_set).stdout
 
 
 def test_collect(tiny_assets: Path, tiny_mixture: Mixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,7 +94,7 @@ def test_vector_sets_are_ready_as_they_are() -> None:
         assert word in shown
     got = json.loads(_run("get", "hopper-medium", "--ratio", "0.01", "--json").stdout)
     assert got["episodes"] == 2
-    assert "the log is whole" in _run("verify", "hopper-medium").stdout
+    assert "the file is whole" in _run("verify", "hopper-medium").stdout
     assert json.loads(_run("rm", "hopper-medium", "--json").stdout)["freed_bytes"] == 0
 
 

@@ -79,7 +79,7 @@ def test_getting_listing_showing_checking_and_deleting(published: Published, tmp
     shown = lamo("show", "hopper-medium-v2")
     for word in ("█", "source    d4rl", "CC BY 4.0", published.site.url, "left out  2 transitions"):
         assert word in shown
-    assert "the log is whole" in lamo("verify", "hopper-medium-v2")
+    assert "the file is whole" in lamo("verify", "hopper-medium-v2")
     assert lamo_json("rm", "hopper-medium-v2")["freed_bytes"] > 1000
     assert "hopper-medium-v2" not in lamo("list")
 
