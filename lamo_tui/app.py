@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -29,7 +30,7 @@ from lamo_tui import themes
 from lamo_tui.ascii_only import AsciiOnly, PlainScrollBar
 from lamo_tui.bindings import bindings_of
 from lamo_tui.few_colours import Nearest256
-from lamo_tui.messages import StoreFailed, StoreUpdated
+from lamo_tui.messages import AskedHeard, StoreFailed, StoreUpdated
 from lamo_tui.pace import Rhythm
 from lamo_tui.screens.base import KeyBar, LamoScreen
 from lamo_tui.screens.runs import RunsScreen
@@ -42,6 +43,7 @@ from lamo_tui.worker import wait_for_device
 if TYPE_CHECKING:
     from textual.command import Provider
 
+    from lamo_tui.asked import Desk
     from lamo_tui.choices import Choice
     from lamo_tui.graphics import Graphics
     from lamo_tui.player_link import Hear, Link
@@ -158,8 +160,10 @@ class LamoApp(App[None]):
         self.set_interval(_KEEP_SECONDS, self.keep_view)
 
     def on_unmount(self) -> None:
-        """Remember how it was looked at."""
+        """Remember how it was looked at; what plays here ends."""
         self.keep_view()
+        if "desk" in vars(self):
+            self.desk.stop()
 
     def keep_view(self) -> None:
         """Write down how the folder is looked at, if that is news."""
@@ -255,6 +259,32 @@ class LamoApp(App[None]):
         from lamo_tui.screens.replay_stage import Request
 
         self.open_replay(Request(str(source_of_run(run.run))))
+
+    @cached_property
+    def desk(self) -> Desk:
+        """The sweep of targets that is played here."""
+        from lamo_tui.asked import Desk
+
+        return Desk(lambda: self.post_message(AskedHeard()))
+
+    def open_asked(self, run: RunSummary) -> None:
+        """Show what returns a run's policy achieves when asked for them; it plays now where that is not known yet."""
+        from lamo_tui.screens.asked import AskedScreen
+
+        if self.desk.found(run.run) is None:
+            self.desk.begin(run.run)
+        self.push_screen(AskedScreen(run))
+
+    def on_asked_heard(self) -> None:
+        """Show news of the sweep, or say that it has ended to who looks at something else."""
+        from lamo_tui.screens.asked import AskedScreen
+
+        job = self.desk.job
+        for screen in self.screen_stack:
+            if isinstance(screen, AskedScreen) and screen.is_mounted:
+                screen.show_sweep()
+        if job is not None and not job.working and not isinstance(self.screen, AskedScreen):
+            self.notify(f"{job.run.id}: {job.problem or 'asked and achieved is there; t shows it'}", markup=False)
 
     def open_replay(self, request: Request) -> None:
         """Show an episode."""

@@ -45,6 +45,7 @@ APP = (
 RUNS = (
     Key("runs.open", "enter", "open", "open", "Open the run under the cursor.", 1),
     Key("runs.replay", "P", "replay", "play", "Watch its policy play, live or recorded.", 3),
+    Key("runs.asked", "t", "asked", "asked", "Play for returns over its data's range; draw asked against achieved."),
     Key("runs.filter", "slash", "filter", "filter", "Filter: words, state:running, ratio<0.1, -seed=3.", 2),
     Key("runs.select", "space", "select", "select", "Select the run; actions then apply to all selected.", 3),
     Key("runs.pin", "asterisk", "pin", "pin", "Pin the run to the top and keep its curves shown."),
@@ -61,6 +62,7 @@ RUNS = (
 RUN = (
     Key("run.back", "escape", "back", "back", "Go back to the list.", 1),
     Key("run.replay", "P", "replay", "play", "Watch its policy play, live or recorded.", 2),
+    Key("run.asked", "t", "asked", "asked", "Play for returns over its data's range; draw asked against achieved.", 7),
     Key("run.next-panel", "tab", "panel(1)", "panel", "Show the next panel.", 2),
     Key("run.previous-panel", "shift+tab", "panel(-1)", "panel", "Show the panel before."),
     Key("run.next-chart", "right_square_bracket", "chart(1)", "chart", "Go to the next chart.", 3),
@@ -104,6 +106,13 @@ CHART = (
     Key("chart.marker", "m", "marker", "marker", "Draw with braille, blocks or letters, for fonts without braille."),
 )
 """Keys of the chosen chart; the mouse zooms with its wheel, pans by dragging and pins the cursor by a click."""
+
+ASKED = (
+    Key("asked.back", "escape", "back", "back", "Go back; what plays goes on, and says when it is done.", 1),
+    Key("asked.again", "r", "again", "ask again", "Play anew, with the newest checkpoint.", 2),
+    Key("asked.stop", "s", "stop", "stop", "Stop playing.", 3),
+)
+"""Keys of the returns asked for and achieved; those of a chart work, too."""
 
 NEW = (
     Key("new.start", "enter", "start", "start", "Start the run in the background and open it.", 1),
@@ -202,6 +211,7 @@ PLACES: Mapping[str, tuple[str, tuple[Key, ...]]] = {
     "runs": ("Runs", RUNS),
     "run": ("Run", RUN),
     "chart": ("In a chart", CHART),
+    "asked": ("Asked and achieved", ASKED),
     "new": ("New run", NEW),
     "data": ("Data", DATA),
     "matrix": ("Matrix", MATRIX),

@@ -15,6 +15,10 @@ class StoreUpdated(Message):
         super().__init__()
 
 
+class AskedHeard(Message):
+    """The process that asks a policy for returns has said something."""
+
+
 class StoreFailed(Message):
     """Looking at the runs folder failed; it is tried again."""
 

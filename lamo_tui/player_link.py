@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -31,19 +31,21 @@ class Link(Protocol):
         """End it."""
 
 
-class PlayerProcess:
-    """A player in a process of its own; it ends when this object is closed or this process ends, however it does."""
+class WorkerProcess:
+    """Python running a module in a process of its own; that ends when this object is closed or this process ends,
+    however it does.
 
-    def __init__(self, hear: Hear, *, device: str = "cpu", root: Path | None = None) -> None:
+    `module` is the module and its arguments; `name` and `way_out` are words for saying that it has ended.
+    """
+
+    def __init__(self, hear: Hear, module: Sequence[str], name: str, way_out: str) -> None:
         self._hear = hear
+        self._name, self._way_out = name, way_out
         self._closing = False
         # what libraries print must not reach the screen; the end of it explains a crash
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  it lives as long as the process
-        command = [sys.executable, "-m", "lamo_core.player", "--device", device]
-        if root is not None:
-            command += ["--runs", str(root)]
         self._process = subprocess.Popen(
-            command,
+            [sys.executable, "-m", *module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
@@ -55,17 +57,17 @@ class PlayerProcess:
 
     @property
     def pid(self) -> int:
-        """The player's process id."""
+        """Its process id."""
         return self._process.pid
 
     def send(self, do: str, **values: Any) -> None:
-        """Give a command; what a player that has gone is told is lost, and it was said that it is gone."""
+        """Give a command; what one that has gone is told is lost, and it was said that it is gone."""
         assert self._process.stdin is not None
         with self._lock, contextlib.suppress(OSError, ValueError):
             write_message(self._process.stdin, {"do": do, **values})
 
     def close(self) -> None:
-        """End the player."""
+        """End it."""
         self._closing = True
         assert self._process.stdin is not None
         with self._lock, contextlib.suppress(OSError):
@@ -88,7 +90,7 @@ class PlayerProcess:
             self._hear(*message)
         if not self._closing:
             self._process.wait()
-            text = f"the player has ended{self._last_words()}; space starts it again"
+            text = f"{self._name} has ended{self._last_words()}; {self._way_out}"
             self._hear({"kind": "gone", "text": text}, b"")
 
     def _last_words(self) -> str:
@@ -96,3 +98,13 @@ class PlayerProcess:
         self._errors.seek(max(0, size - 2000))
         lines = self._errors.read().decode(errors="replace").strip().splitlines()
         return f" ({lines[-1][:200]})" if lines else ""
+
+
+class PlayerProcess(WorkerProcess):
+    """A player in a process of its own."""
+
+    def __init__(self, hear: Hear, *, device: str = "cpu", root: Path | None = None) -> None:
+        runs = [] if root is None else ["--runs", str(root)]
+        super().__init__(
+            hear, ["lamo_core.player", "--device", device, *runs], "the player", "space starts it again"
+        )

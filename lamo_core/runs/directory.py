@@ -97,6 +97,11 @@ class RunDirectory:
         return self.checkpoints / "best.pt"
 
     @property
+    def asked_file(self) -> Path:
+        """Returns that its policy was asked for and achieved, if somebody wanted to know."""
+        return self.path / "asked.json"
+
+    @property
     def replays(self) -> Path:
         """Recorded episodes."""
         return self.path / "replays"

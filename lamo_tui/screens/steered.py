@@ -28,6 +28,11 @@ class SteeringScreen(LamoScreen):
         for run in self.targets()[:1]:
             self.lamo.try_to(partial(self.lamo.play_run, run))
 
+    def action_asked(self) -> None:
+        """Show what returns the policy of the first of them achieves when it is asked for them."""
+        for run in self.targets()[:1]:
+            self.lamo.try_to(partial(self.lamo.open_asked, run))
+
     def action_pause(self) -> None:
         """Pause, or let go on."""
         from lamo_tui import steering

@@ -13,7 +13,7 @@ from lamo_tui.widgets.drawn import Drawn
 from lamo_tui.widgets.plot import draw_plot
 from lamo_tui.widgets.plot_parts import Plot, XKind, columns_of, lay_out
 from lamo_tui.widgets.raster import MarkerMode
-from lamo_tui.widgets.series import Curve, Reference, Series, make_curve
+from lamo_tui.widgets.series import Curve, Mark, Reference, Series, make_curve
 from lamo_tui.widgets.viewport import Viewport, Window
 
 
@@ -56,6 +56,7 @@ class ChartPicture(Drawn):
         super().__init__(name=name, id=id, classes=classes)
         self._series: list[Series] = []
         self._references: list[Reference] = []
+        self._marks: list[Mark] = []
         self._curves: list[Curve] = []
         self._view = Viewport()
         self.symmetric = False
@@ -109,6 +110,12 @@ class ChartPicture(Drawn):
             self._references = list(references)
             self.redraw()
 
+    def set_marks(self, marks: Sequence[Mark]) -> None:
+        """Show these vertical lines."""
+        if list(marks) != self._marks:
+            self._marks = list(marks)
+            self.redraw()
+
     def plot(self) -> Plot:
         """Return what is shown, without a size."""
         return Plot(
@@ -123,6 +130,7 @@ class ChartPicture(Drawn):
             self.cursor_x,
             focused=self.has_focus,
             symmetric=self.symmetric,
+            marks=self._marks,
         )
 
     def picture(self, width: int, height: int) -> Cells:

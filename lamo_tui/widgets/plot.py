@@ -24,6 +24,7 @@ from lamo_tui.widgets.plot_parts import (
     y_ticks,
 )
 from lamo_tui.widgets.raster import DOTS, FloatArray, MarkerMode, fill, pack, thin
+from lamo_tui.widgets.scales import format_value
 from lamo_tui.widgets.series import Reference
 from lamo_tui.widgets.viewport import Window
 
@@ -45,6 +46,7 @@ def draw_plot(plot: Plot, window: Window | None, width: int, height: int) -> Cel
     _draw_x_axis(cells, plot, layout, window)
     _draw_bands(cells, plot, layout, shapes, bottom, top)
     _draw_references(cells, plot, layout, bottom, top)
+    _draw_marks(cells, plot, layout, window)
     _draw_cursor(cells, plot, layout, window)
     for shape in shapes:
         if shape.raw is not None:
@@ -53,6 +55,7 @@ def draw_plot(plot: Plot, window: Window | None, width: int, height: int) -> Cel
     lines = [(shape.line, Paint(shape.curve.series.colour), shape.curve.series.marker.lower()) for shape in shapes]
     _draw_lines(cells, plot.mode, layout, lines, bottom, top)
     draw_reference_labels(cells, layout.row, layout.column, layout.width, _reference_rows(plot, layout, bottom, top))
+    _name_marks(cells, plot, layout, window)
     if len(shapes) > 1:
         draw_letters(cells, layout.row, layout.column, _line_ends(shapes, plot, layout, bottom, top))
     if layout.title_row >= 0:
@@ -152,11 +155,37 @@ def _draw_references(cells: Cells, plot: Plot, layout: Layout, bottom: float, to
             cells.write(layout.row + row, layout.column, dash * layout.width, Paint(reference.colour, 0.75))
 
 
-def _draw_cursor(cells: Cells, plot: Plot, layout: Layout, window: Window) -> None:
-    place = None if plot.cursor is None else on_axis(plot.cursor, plot.log_x)
+def _column_of(x: float, plot: Plot, layout: Layout, window: Window) -> int | None:
+    """Return the column of a place on the x axis, in data units; None where it is not in view."""
+    place = on_axis(x, plot.log_x)
     if place is None or not window.start <= place <= window.end:
+        return None
+    return min(layout.width - 1, math.floor((place - window.start) / (window.end - window.start) * layout.width))
+
+
+def _draw_marks(cells: Cells, plot: Plot, layout: Layout, window: Window) -> None:
+    bar = "┊" if plot.mode != "ascii" else "|"
+    for mark in plot.marks:
+        column = _column_of(mark.x, plot, layout, window)
+        for row in range(layout.height if column is not None else 0):
+            cells.write(layout.row + row, layout.column + (column or 0), bar, Paint(mark.colour, 0.75))
+
+
+def _name_marks(cells: Cells, plot: Plot, layout: Layout, window: Window) -> None:
+    """Write the name of each vertical line beside it, on a row of its own from the bottom."""
+    for number, mark in enumerate(plot.marks[: layout.height // 2]):
+        column, text = _column_of(mark.x, plot, layout, window), f" {mark.name} {format_value(mark.x)} "
+        if column is None:
+            continue
+        left = column + 1 if column + 1 + len(text) <= layout.width else column - len(text)
+        if left >= 0:
+            cells.write(layout.row + layout.height - 1 - number, layout.column + left, text, Paint(mark.colour))
+
+
+def _draw_cursor(cells: Cells, plot: Plot, layout: Layout, window: Window) -> None:
+    column = None if plot.cursor is None else _column_of(plot.cursor, plot, layout, window)
+    if column is None:
         return
-    column = min(layout.width - 1, math.floor((place - window.start) / (window.end - window.start) * layout.width))
     bar = "│" if plot.mode != "ascii" else "|"
     for row in range(layout.height):
         cells.write(layout.row + row, layout.column + column, bar, FAINT, Paint("text", 0.1))

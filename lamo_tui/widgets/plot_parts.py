@@ -20,7 +20,7 @@ from lamo_tui.widgets.scales import (
     nice_step,
     symlog_ticks,
 )
-from lamo_tui.widgets.series import Curve, Reference
+from lamo_tui.widgets.series import Curve, Mark, Reference
 from lamo_tui.widgets.viewport import Window
 
 XKind = Literal["count", "seconds"]
@@ -43,6 +43,7 @@ class Plot:
     focused: bool = False
     symmetric: bool = False
     """Whether a logarithmic y axis goes on below 0."""
+    marks: Sequence[Mark] = ()
 
 
 @dataclass(frozen=True)

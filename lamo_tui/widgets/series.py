@@ -48,6 +48,15 @@ class Reference:
     colour: str
 
 
+@dataclass(frozen=True)
+class Mark:
+    """A vertical line at a place on the x axis, such as the target of a run's evaluations."""
+
+    name: str
+    x: float
+    colour: str
+
+
 def _equal(a: FloatArray | None, b: FloatArray | None) -> bool:
     if a is None or b is None:
         return a is b

@@ -49,7 +49,8 @@ def make_checkpoint(path: Path, config: RunConfig, *, seed: int = 0) -> Path:
     last = policy.head.layers[-1]
     assert isinstance(last, torch.nn.Linear)
     torch.nn.init.normal_(last.weight, std=0.3)  # decided enough to differ from chance
-    weights, facts = trained_weights(policy), {"targets": [TARGET, 6.0], "return_mean": 5.0}
+    weights = trained_weights(policy)
+    facts = {"targets": [TARGET, 6.0], "return_mean": 5.0, "return_min": 1.0, "return_max": 13.0}
     write_checkpoint(
         path,
         Checkpoint(config, 3, backbone.name, backbone.content_hash, policy.statistics, facts, weights, None),
