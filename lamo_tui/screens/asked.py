@@ -16,7 +16,7 @@ from lamo_tui.curves import Plot
 from lamo_tui.screens.base import LamoScreen
 from lamo_tui.screens.chart_grid import GridChart
 from lamo_tui.store import Snapshot
-from lamo_tui.text import bar, figure
+from lamo_tui.text import bar, figure, inked
 from lamo_tui.themes import Palette
 from lamo_tui.widgets.series import Mark, Reference, Series
 
@@ -85,26 +85,28 @@ class AskedScreen(LamoScreen):
 
 def head_text(run: RunSummary, job: Job | None, found: AskedReturns | None, colours: Palette) -> Text:
     """Draw which run it is, how far it is or what was found, and what went wrong."""
-    dim, text = Style(color=colours.dim), Text()
-    text.append(" asked and achieved", Style(bold=True, color=colours.primary))
-    text.append(f"  {run.id}\n", Style(bold=True))
+    title = inked(" asked and achieved", Style(bold=True, color=colours.primary))
+    lines = [title.append(f"  {run.id}", Style(bold=True))]
     if job is not None and job.working:
-        full, empty = bar(job.done / job.total if job.total else 0.0, _BAR)
-        words = f"{job.done} of {job.total} episodes, {job.steps:,} decisions" if job.total else "loading the policy…"
-        text.append(f" {full}", colours.primary).append(empty, colours.faint).append(f"  {words}", dim)
+        lines.append(_progress(job, colours))
     elif found is not None:
         order = "-" if found.rank_correlation is None else f"{found.rank_correlation:.2f}"
         facts = f" step {found.step:,} · {found.scores[0].episodes} episodes each · rank correlation {order}"
-        text.append(facts, dim)
+        lines.append(inked(facts, colours.dim))
         if run.status.step > found.step:
-            text.append(f" · the run is at step {run.status.step:,}: r asks again", colours.warn)
-    else:
-        text.append(" nothing was found out yet: r asks again", dim)
+            lines.append(inked(f" the run is at step {run.status.step:,}: r asks again", colours.warn))
     if job is not None and job.problem:
-        text.append(f"\n {job.problem}", colours.warn)
+        lines.append(inked(f" {job.problem}", colours.warn))
     if found is not None and found.clipped:
-        text.append("\n asked for in clipped rewards, achieved in raw ones: they need not be equal", dim)
-    return text
+        words = " asked for in clipped rewards, achieved in raw ones: they need not be equal"
+        lines.append(inked(words, colours.dim))
+    return Text("\n").join(lines)
+
+
+def _progress(job: Job, colours: Palette) -> Text:
+    full, empty = bar(job.done / job.total if job.total else 0.0, _BAR)
+    words = f"{job.done} of {job.total} episodes, {job.steps:,} decisions" if job.total else "loading the policy…"
+    return inked(f" {full}", colours.primary).append(empty, colours.faint).append(f"  {words}", colours.dim)
 
 
 def table_text(found: AskedReturns, colours: Palette) -> Text:
