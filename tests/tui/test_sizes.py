@@ -30,6 +30,7 @@ async def test_a_storm_of_sizes_leaves_the_screen_as_it_was(dashboard: OpenDashb
         assert isinstance(app, LamoApp)
         app.action_mode(mode)
         await look(pilot)
+        await app.workers.wait_for_complete()  # New run reads the data's histogram in a thread
         await pilot.pause()
         before = screen_text(app)
         draw = random.Random(0)
@@ -37,5 +38,6 @@ async def test_a_storm_of_sizes_leaves_the_screen_as_it_was(dashboard: OpenDashb
             await pilot.resize_terminal(draw.randint(1, 220), draw.randint(1, 70))
         await pilot.resize_terminal(120, 40)
         await look(pilot)
+        await app.workers.wait_for_complete()
         await pilot.pause()
         assert screen_text(app) == before
