@@ -11,14 +11,17 @@ if TYPE_CHECKING:
 
 
 def require_parts(config: RunConfig) -> None:
-    """Refuse what cannot be trained here before a run's folder is made: method, data, language model, device."""
+    """Refuse what cannot be trained here before a run's folder is made: method, environment, data, model, device."""
     from lamo_core.data.sources.fitting import check_task
     from lamo_core.data.sources.locate import find_set
     from lamo_core.methods import METHODS, require_fit
     from lamo_core.model.hub import require_model
     from lamo_core.tasks.registry import get_task
+    from lamo_core.tasks.requirements import require_environment
 
     require_fit(config.method, get_task(config.task.name).action_kind)
+    if config.eval.every or config.eval.final_episodes:
+        require_environment(config.task.name)
     if config.data.source != "minari":  # a set of Minari's own folder is converted when it is first found
         found = find_set(config.data.source, config.data.set)
         check_task(found.card(), config.data.set, config.data, config.task)

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from lamo_core.errors import DeviceError, UsageError
+from lamo_core.errors import DeviceError, MissingError, UsageError
+from lamo_core.tasks import requirements
 from lamo_tui.cli.app import app
 
 
@@ -70,3 +71,13 @@ def test_what_cannot_be_trained_leaves_no_folder(
     assert isinstance(done.exception, kind)
     assert sentence in str(done.exception)
     assert not runs.exists()
+
+
+def test_what_plays_the_task_is_missed_before_there_is_a_folder(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(requirements, "find_spec", lambda name: None)
+    for words in (["--dry-run"], ["--detach"]):
+        error = train(*words).exception
+        assert isinstance(error, MissingError)
+        assert "pip install 'lamo[mujoco]'" in str(error)
+    assert not runs.exists()
+    assert train("--dry-run", "--set", "eval.every=0", "--set", "eval.final_episodes=0").exit_code == 0
