@@ -46,7 +46,7 @@ class Plot:
 
 
 PLOTS = (
-    Plot("loss", "action loss", ("loss/decision", "loss"), names=("trained on", "unseen"), beside="loss/unseen"),
+    Plot("loss", "action loss", ("loss/decision", "loss"), names=("seen", "unseen"), beside="loss/unseen"),
     Plot("return", "return", ("return",), smooth=False, band=True),
     Plot("language", "language loss", ("loss/language",)),
     Plot("critic", "critic loss", ("loss/critic",)),

@@ -47,7 +47,7 @@ async def test_the_loss_on_unseen_episodes_lies_over_that_of_the_run_alone(
             file.write(f'{{"t": 1763690000.5, "step": {step}, "k": "eval", "loss/unseen": {step / 1000}}}\n')
     async with dashboard(folder, attach=BREAKOUT) as pilot:
         loss, returns = grid_of(pilot).charts[:2]
-        assert [series.name for series in loss.series] == ["trained on", "unseen"]
+        assert [series.name for series in loss.series] == ["seen", "unseen"]
         assert loss.series[1].y.tolist() == [0.1, 0.2, 0.3]
         assert loss.series[0].raw is not None
         assert [series.name for series in returns.series] == [""]
