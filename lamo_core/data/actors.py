@@ -35,15 +35,14 @@ class Actor:
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise DataError(f"{path} does not describe the actor {name}; {WEIGHTS_ADVICE}") from error
 
-    def act(self, observation: Floats, rng: np.random.Generator | None) -> Floats:
-        """Return the action (A,) for an observation (O,): the mode, or a draw from `rng`."""
+    def act(self, observation: Floats, rng: np.random.Generator) -> Floats:
+        """Return an action (A,) for an observation (O,), drawn from the actor's distribution."""
         arrays, hidden = self._arrays, self._normalised(observation)
         for layer in range(self._meta["layers"]):
             hidden = arrays[f"w{layer}"] @ hidden + arrays[f"b{layer}"]
             hidden = np.maximum(hidden, 0.0) if self._meta["activation"] == "relu" else np.tanh(hidden)
-        action = arrays["w_out"] @ hidden + arrays["b_out"]
-        if rng is not None:
-            action = action + np.exp(self._log_deviation(hidden)) * rng.standard_normal(len(action))
+        mode = arrays["w_out"] @ hidden + arrays["b_out"]
+        action = mode + np.exp(self._log_deviation(hidden)) * rng.standard_normal(len(mode))
         squashed = np.tanh(action) if self._meta["squash"] == "tanh" else np.clip(action, -1.0, 1.0)
         return np.asarray(squashed, np.float64)
 

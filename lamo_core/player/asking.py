@@ -17,13 +17,10 @@ from pathlib import Path
 
 from lamo_core.errors import LamoError, StorageError, UsageError
 from lamo_core.player.protocol import Header, write_message
-from lamo_core.runs.asked import AskedReturns, AskedScore, write_asked
+from lamo_core.runs.asked import EPISODES, TARGETS, AskedReturns, AskedScore, write_asked
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.records import plain
 
-TARGETS = 5
-EPISODES = 5
-"""Returns to ask for, and episodes for each: what `lamo analyse` takes, too."""
 _NICENESS = 5
 _SECONDS = 0.25
 """Between two words about progress."""

@@ -10,6 +10,10 @@ from lamo_core.files import write_bytes
 from lamo_core.runs.directory import ELSEWHERE, RunDirectory
 from lamo_core.runs.records import decode, encode, number
 
+TARGETS = 5
+EPISODES = 5
+"""Returns to ask for, and episodes for each, where nobody says otherwise."""
+
 
 @dataclass(frozen=True)
 class AskedScore:

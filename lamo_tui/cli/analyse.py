@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lamo_core.errors import MissingError, UsageError
+from lamo_core.runs.asked import EPISODES, TARGETS
 from lamo_tui.cli.parameters import CheckpointArgument
 
 if TYPE_CHECKING:
@@ -42,8 +43,8 @@ def analyse(
     part: Annotated[
         list[str] | None, typer.Option(help=f"Only this: {', '.join(PARTS)}; may be repeated.")
     ] = None,
-    targets: Annotated[int, typer.Option(min=2, max=100, help="Returns to ask for, over the range of the data.")] = 5,
-    episodes: Annotated[int, typer.Option(min=1, max=10_000, help="Episodes per target.")] = 5,
+    targets: Annotated[int, typer.Option(min=2, max=100, help="Returns to ask for, over the range of the data.")] = TARGETS,
+    episodes: Annotated[int, typer.Option(min=1, max=10_000, help="Episodes per target.")] = EPISODES,
     windows: Annotated[int, typer.Option(min=1, max=4096, help="Windows that attention is measured on.")] = 64,
     text: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Measure forgetting on this text [default: the model's own].")
