@@ -43,7 +43,7 @@ def analyse(
     part: Annotated[
         list[str] | None, typer.Option(help=f"Only this: {', '.join(PARTS)}; may be repeated.")
     ] = None,
-    targets: Annotated[int, typer.Option(min=2, max=100, help="Returns to ask for, over the range of the data.")] = TARGETS,
+    targets: Annotated[int, typer.Option(min=2, max=100, help="Returns to ask for, over the data's range.")] = TARGETS,
     episodes: Annotated[int, typer.Option(min=1, max=10_000, help="Episodes per target.")] = EPISODES,
     windows: Annotated[int, typer.Option(min=1, max=4096, help="Windows that attention is measured on.")] = 64,
     text: Annotated[
