@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -210,20 +211,27 @@ def _merge(layers: list[Layer]) -> Resolved:
     return Resolved(RunConfig.from_dict(nested), origins)
 
 
+_BOUND = re.compile(r"([<>]=)(\d+(?:\.\d+)?(?:e-?\d+)?)")
+
+
 def _relative(name: str, value: Any, before: Any) -> Any:
     """Return a value that an overlay gives in terms of the one before it.
 
     `random:*` is the backbone that was named before, without its training. `>=5000` is at least that many, so that an
-    overlay lengthens short runs and leaves long ones; a 0, which switches a thing off, stays.
+    overlay lengthens short runs and leaves long ones, and `<=0.001` at most that much; a 0, which switches a thing off,
+    stays.
     """
     if name == "model.backbone" and isinstance(value, str):
         named = before or RunConfig().model.backbone
         return value.replace("*", named.removeprefix("random:") if value.startswith("random:") else named)
-    if isinstance(value, str) and value.startswith(">=") and value[2:].isdigit():
-        if before is None:
-            before = reduce(getattr, name.split("."), RunConfig())
-        return max(before, int(value[2:])) if before else before
-    return value
+    bound = _BOUND.fullmatch(value) if isinstance(value, str) else None
+    if bound is None:
+        return value
+    if before is None:
+        before = reduce(getattr, name.split("."), RunConfig())
+    limit = float(bound[2])
+    kept = max(before, limit) if bound[1] == ">=" else min(before, limit)
+    return type(before)(kept) if before else before
 
 
 _RESUME_MAY_CHANGE = ("optim.steps", "eval.", "checkpoint.", "device", "precision")

@@ -144,6 +144,13 @@ def test_a_method_lengthens_short_runs_and_knows_kinds_of_tasks() -> None:
     assert resolve("paper-atari-pong", method="dt-wide").config.model.backbone == "random:gpt2"
 
 
+@pytest.mark.parametrize("method", ["dt", "dt-wide", "wiki-rl"])
+def test_what_is_trained_in_full_takes_a_high_rate_down_and_leaves_a_low_one(method: str) -> None:
+    short, long = (resolve(name, method=method).config.optim for name in ("mujoco-hopper-1pct", "paper-mujoco-hopper"))
+    assert short.learning_rate == short.adapter_learning_rate == 1e-3
+    assert long == replace(resolve("paper-mujoco-hopper").config.optim, weight_decay=long.weight_decay)
+
+
 def test_an_environment_is_named_by_its_id() -> None:
     resolved = resolve(settings=["task.id=CartPole-v1"])
     assert (resolved.config.task.name, resolved.origins["task.name"]) == ("gym:CartPole-v1", "--set")
