@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from lamo_core.errors import STOPPED_RESUMABLE, LamoError, StorageError
+from lamo_core.errors import STOPPED_RESUMABLE, DeviceError, LamoError, StorageError
 from lamo_core.evaluation.episodes import Asked, EpisodeResult
 from lamo_core.evaluation.evaluate import evaluate
 from lamo_core.evaluation.keeping import keep_medians
@@ -15,18 +15,23 @@ from lamo_core.evaluation.scores import TargetScore
 from lamo_core.files import numbered_checkpoints
 from lamo_core.training.events import Event, Paused, Resumed, Stopped
 from lamo_core.training.loop import EvaluationStopped, Requests, training_loop
+from lamo_core.training.residence import Residence, memory_of
 from lamo_core.training.session import Session
 
 Listener = Callable[[Event], None]
+
+_WAIT_SECONDS = 0.2
 
 
 class Controls(Protocol):
     """Where commands come from: the control folder, signals, or a test."""
 
     paused: bool
+    free: bool
+    """Whether a pause is to give the device back; taken away when that was tried."""
 
     def poll(self, requests: Requests, session: Session) -> None:
-        """Put new commands into `requests`, change settings of `session`, set `paused`."""
+        """Put new commands into `requests`, change settings of `session`, set `paused` and `free`."""
 
 
 def run_session(
@@ -112,11 +117,45 @@ def _point_last_at(path: Path) -> None:
 
 
 def _wait(session: Session, requests: Requests, controls: Controls, tell: Listener) -> None:
-    tell(Paused(session.step, time.time()))
-    while controls.paused and not requests.stop:
-        time.sleep(0.2)
+    """Wait until the run goes on, or stops: then the checkpoint is saved from wherever the session is."""
+    memory = memory_of(session.device)
+    residence = None if memory is None else Residence(session, memory)
+    if not controls.free:
+        tell(Paused(session.step, time.time()))
+    while not requests.stop:
+        if controls.free:
+            controls.free = False
+            tell(_leave(session, residence))
+        if not controls.paused:
+            failed = _come_back(session, residence)
+            if failed is None:
+                break
+            controls.paused = True
+            tell(failed)
+        time.sleep(_WAIT_SECONDS)
         controls.poll(requests, session)
     tell(Resumed(session.step, time.time()))
+
+
+def _leave(session: Session, residence: Residence | None) -> Paused:
+    """Give the device back, if it has memory to give; returns what to say."""
+    if residence is None:
+        message = f"there is nothing to free: {session.device} computes in the machine's own memory"
+        return Paused(session.step, time.time(), message=message)
+    try:
+        return Paused(session.step, time.time(), freed=residence.leave())
+    except DeviceError as error:
+        return Paused(session.step, time.time(), message=str(error))
+
+
+def _come_back(session: Session, residence: Residence | None) -> Paused | None:
+    """Take the device again; returns what to say where that is not possible now."""
+    if residence is not None:
+        try:
+            residence.come_back()
+        except DeviceError as error:
+            return Paused(session.step, time.time(), freed=residence.freed, message=str(error))
+    return None
 
 
 def _report(error: BaseException, session: Session, tell: Listener) -> None:

@@ -13,6 +13,7 @@ from lamo_core.presets import Resolved, resolve
 from lamo_core.runs.control import SETTINGS, CommandName, changed_config, send
 from lamo_core.runs.create import create_run
 from lamo_core.runs.detach import launch
+from lamo_core.runs.devices import nothing_to_free
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.index import RunSummary
 from lamo_core.runs.manage import remove_run
@@ -31,16 +32,30 @@ def pause_or_go_on(run: RunSummary) -> str:
     return f"asked {run.id} to {'go on' if command == 'resume' else 'pause'}"
 
 
+def pause_and_free(run: RunSummary) -> str:
+    """Pause a working run, or one that is paused already, and let it give its GPU back."""
+    _require_process(run)
+    if run.status.freed:
+        return f"{run.id} is paused and has given its GPU back; p lets it go on"
+    send(run.run, "pause", free=True)
+    note = nothing_to_free(run.status.device)
+    return f"asked {run.id} to pause{f'; {note}' if note else ' and to free its GPU'}"
+
+
 def ask(run: RunSummary, command: CommandName) -> str:
     """Send a command to a working run; raises `UsageError` when no process would hear it."""
-    if not run.derived.active:
-        hint = "; press r to continue it" if run.state in RESUMABLE else ""
-        raise UsageError(f"{run.id} is {run.state}: no process works on it{hint}")
+    _require_process(run)
     if command == "stop" and dequeue(run.run):
         return f"took {run.id} out of the queue"
     send(run.run, command)
     words = {"stop": "stop after this step and save", "checkpoint": "save a checkpoint", "eval": "evaluate"}
     return f"asked {run.id} to {words.get(command, command)}"
+
+
+def _require_process(run: RunSummary) -> None:
+    if not run.derived.active:
+        hint = "; press r to continue it" if run.state in RESUMABLE else ""
+        raise UsageError(f"{run.id} is {run.state}: no process works on it{hint}")
 
 
 def assignment(run: RunSummary, text: str) -> tuple[str, str]:

@@ -50,11 +50,13 @@ class Command:
     """For `set`: its new value as text."""
     sender: str = ""
     """`user@host` of whoever sent it."""
+    free: bool = False
+    """For `pause`: whether the run is to give its device back meanwhile."""
 
 
-def send(run: RunDirectory, name: CommandName, setting: str = "", value: str = "") -> Command:
+def send(run: RunDirectory, name: CommandName, setting: str = "", value: str = "", *, free: bool = False) -> Command:
     """Leave a command for a run; raises `UsageError` for a bad setting, or `StorageError`."""
-    command = Command(name, setting, value, sender=f"{_user()}@{this_host()}")
+    command = Command(name, setting, value, sender=f"{_user()}@{this_host()}", free=free)
     if name == "set":
         changed_config(run.read_config(), setting, value)
     target = run.control / f"{time.time_ns():020d}-{secrets.token_hex(3)}.json"
@@ -131,7 +133,8 @@ class ControlInbox:
         if name not in COMMANDS:
             return f"ignored {path.name} in the control folder: it holds none of {', '.join(COMMANDS)}"
         command: CommandName = name  # type: ignore[assignment]
-        return Command(command, texts.get("setting", ""), texts.get("value", ""), texts.get("sender", ""))
+        told = (texts.get("setting", ""), texts.get("value", ""), texts.get("sender", ""))
+        return Command(command, *told, free=values.get("free") is True)
 
     def _remove(self, path: Path) -> None:
         try:
@@ -187,6 +190,8 @@ class RunControls:
     """Called at every poll, so that a paused run still shows that it lives."""
     clock: Callable[[], float] = time.time
     paused: bool = False
+    free: bool = False
+    """Whether the pause is to give the device back; whoever does so takes it away."""
     held: list[Command | str] = field(default_factory=list)
     """What came while there was no session to obey; it is taken at the first `poll`."""
 
@@ -200,7 +205,7 @@ class RunControls:
         return self.interrupts.stop is not None
 
     def poll(self, requests: Wishes, session: Adjustable) -> None:
-        """Put new commands into `requests`, change settings of `session`, and set `paused`."""
+        """Put new commands into `requests`, change settings of `session`, and set `paused` and `free`."""
         self.heartbeat()
         if self.interrupts.stop and not requests.stop:
             requests.stop = self.interrupts.stop
@@ -216,9 +221,9 @@ class RunControls:
     def _obey(self, command: Command, requests: Wishes, session: Adjustable) -> None:
         match command.name:
             case "pause":
-                self.paused = True
+                self.paused, self.free = True, self.free or command.free
             case "resume":
-                self.paused = False
+                self.paused = self.free = False
             case "stop":
                 requests.stop = requests.stop or _stop_reason(command)
             case "checkpoint":

@@ -36,6 +36,13 @@ def cards() -> list[Card]:
         return []
 
 
+def nothing_to_free(device: str) -> str:
+    """Return why a run on a device cannot give memory back while it is paused; empty where it can, or none is known."""
+    if not device or device.startswith("cuda"):
+        return ""
+    return f"it computes on {device}, in the machine's own memory, so there is nothing on a device to free"
+
+
 def device_of(name: str) -> str:
     """Return `cpu`, `mps` or `cuda:N` for what a config or a status calls its device.
 

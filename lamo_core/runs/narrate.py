@@ -25,7 +25,8 @@ def narrate(event: Event) -> str:
         case CheckpointSaved():
             return f"step {event.step:,}: checkpoint {event.path}{' (best so far)' if event.best else ''}"
         case Paused():
-            return f"step {event.step:,}: paused"
+            given = f", {event.freed / 1e9:.2g} GB of its device given back" if event.freed else ""
+            return f"step {event.step:,}: paused{given}{': ' + event.message if event.message else ''}"
         case Resumed():
             return f"step {event.step:,}: going on"
         case Changed():

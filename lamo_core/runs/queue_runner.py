@@ -79,13 +79,14 @@ class QueueRunner:
     def step(self) -> bool:
         """Start the runs whose device is free; returns whether any still waits.
 
-        A device is taken by every run of the folder that works on it, also by a paused one, which holds its memory.
+        A device is taken by every run of the folder that works on it, also by a paused one, unless that gave its
+        memory back. When it goes on, it takes the device again, beside whatever was started there meanwhile.
         """
         runs = self._index.poll()
         waiting = sorted(
             ((entry.entered, run.id, run, entry.device) for run in runs for entry in [self._entry(run)] if entry),
         )
-        taken = Counter(_device(run) for run in runs if run.derived.active and run.queue is None)
+        taken = Counter(_device(run) for run in runs if _holds_device(run))
         left = False
         for _, _, run, device in waiting:
             if taken[device] >= self._slots:
@@ -124,6 +125,10 @@ def serve(runner: QueueRunner, *, sleep: Callable[[float], None] = time.sleep) -
         if not runner.step():
             return
         _claim(runner.root, pid)
+
+
+def _holds_device(run: RunSummary) -> bool:
+    return run.derived.active and run.queue is None and not run.status.freed
 
 
 def _device(run: RunSummary) -> str:

@@ -36,6 +36,9 @@ ENDED: frozenset[str] = frozenset({"finished", "stopped", "failed"})
 """States that a run stays in until somebody continues it."""
 RESUMABLE: frozenset[str] = frozenset({"stopped", "failed", "lost"})
 
+FREED = "memory freed"
+"""Phase of a paused run that holds nothing on its device."""
+
 STALLED_AFTER = 30.0
 """Seconds without a heartbeat after which a living run counts as stalled."""
 FOREIGN_LOST_AFTER = 600.0
@@ -86,7 +89,12 @@ class Status:
     """Wall time worked in all stretches, pauses left out."""
     reason: str = ""
     message: str = ""
-    """The last error, or why it stopped."""
+    """The last error, why it stopped, or why a paused run did not do what it was asked for."""
+
+    @property
+    def freed(self) -> bool:
+        """Whether it is paused and holds nothing on its device."""
+        return self.state == "paused" and self.phase == FREED
 
     @property
     def last_return(self) -> float | None:

@@ -17,7 +17,7 @@ from lamo_core.runs.directory import ELSEWHERE, RunDirectory, storage_error
 from lamo_core.runs.narrate import narrate
 from lamo_core.runs.rate import RateMeter
 from lamo_core.runs.records import encode, plain
-from lamo_core.runs.status import EvalPoint, Status, own_process, read_state, this_host, write_status
+from lamo_core.runs.status import FREED, EvalPoint, Status, own_process, read_state, this_host, write_status
 from lamo_core.training.events import EvalDone, Event, Paused, Resumed, Started, StepDone, Stopped
 
 _STATUS_SECONDS = 1.0
@@ -150,10 +150,11 @@ class RunWriter:
             self._change(step=event.step, evaluations=kept)
         elif isinstance(event, Paused):
             self._seconds_before, self._awake_since = self._seconds(), float("inf")
-            self._change(state="paused", phase="paused", eta=None)
+            phase = FREED if event.freed else "paused"
+            self._change(state="paused", phase=phase, message=event.message, eta=None)
         elif isinstance(event, Resumed):
             self._awake_since = self._clock()
-            self._change(state="running", phase="training")
+            self._change(state="running", phase="training", message="")
         elif isinstance(event, Stopped):
             state = _ENDINGS.get(event.reason, "failed")
             self._change(state=state, step=event.step, reason=event.reason, message=event.message, phase="")

@@ -88,10 +88,14 @@ class CheckpointSaved:
 
 @dataclass(frozen=True)
 class Paused:
-    """Training waits for a `resume`."""
+    """Training waits for a `resume`; said again when what it holds of its device changes, or cannot."""
 
     step: int
     time: float
+    freed: int = 0
+    """Bytes of its device that it has given back; 0 while it holds what it had."""
+    message: str = ""
+    """Why something that was asked for did not happen."""
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ def training_loop(session: Session, requests: Requests, evaluate: Evaluate, save
     session.policy.train(not quiet)
     yield _started(session)
     total = session.config.optim.steps
-    if 0 < session.step < total and _is_due(session, session.config.eval.every):
+    if 0 < session.step < total and not requests.stop and _is_due(session, session.config.eval.every):
         yield from _evaluation(session, requests, evaluate, save)
     while session.step < total and not requests.stop:
         try:

@@ -236,7 +236,7 @@ def _progress(summary: RunSummary) -> str:
     status = summary.status
     if summary.state == "running" and status.phase_total and status.phase != "training":
         return f"{status.phase} {status.phase_done / status.phase_total:.0%}"
-    return f"{status.step:,}/{status.total:,}"
+    return f"{status.step:,}/{status.total:,}{f', {status.phase}' if status.freed else ''}"
 
 
 def sparkline(values: list[float]) -> str:

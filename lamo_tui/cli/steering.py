@@ -20,7 +20,7 @@ RunArgument = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 STOP_EPILOG = "Examples:  lamo stop last   ·   lamo stop 20261121-0144 --wait 60"
-PAUSE_EPILOG = "Examples:  lamo pause last   ·   lamo pause 20261121-0144 --json"
+PAUSE_EPILOG = "Examples:  lamo pause last --free   ·   lamo pause 20261121-0144 --json"
 RESUME_EPILOG = "Examples:  lamo resume last   ·   lamo resume 20261121-0144 --json"
 
 
@@ -93,9 +93,27 @@ def stop(
         console().print(f"{found.id} is {derived.state}{_way_on(found, derived.state)}", markup=False)
 
 
-def pause(run: RunArgument, as_json: JsonOption = False) -> None:
-    """Pause a run after the step under way; `lamo resume` lets it go on."""
-    _send(_steerable(run), "pause", as_json)
+def pause(
+    run: RunArgument,
+    free: Annotated[
+        bool,
+        typer.Option("--free", help="Move what it holds on the GPU to the machine's memory, also when it is paused."),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Pause a run after the step under way; `lamo resume` lets it go on.
+
+    With --free others can use its GPU meanwhile, and the queue starts the next run there. It goes on to the last bit as
+    if it had never paused; where others have left too little room by then, it says so and stays paused.
+    """
+    from lamo_core.runs.devices import nothing_to_free
+    from lamo_core.runs.status import read_status
+
+    found, words = _steerable(run), "pause"
+    if free:
+        note = nothing_to_free(read_status(found).device)
+        words = f"pause; {note}" if note else "pause and free its GPU"
+    _send(found, "pause", as_json, free=free, words=words)
 
 
 def resume(run: RunArgument, as_json: JsonOption = False) -> None:
@@ -128,12 +146,12 @@ def _way_on(run: RunDirectory, state: str) -> str:
     return f"; continue it with: lamo train --resume {run.id}"
 
 
-def _send(run: RunDirectory, name: CommandName, as_json: bool) -> None:
+def _send(run: RunDirectory, name: CommandName, as_json: bool, *, free: bool = False, words: str = "") -> None:
     from lamo_core.runs.control import send
     from lamo_tui.cli.output import console, emit_json
 
-    command = send(run, name)
+    command = send(run, name, free=free)
     if as_json:
         emit_json({"run": run.id, "commands": [command]})
     else:
-        console().print(f"asked {run.id}: {name}", markup=False)
+        console().print(f"asked {run.id}: {words or name}", markup=False)

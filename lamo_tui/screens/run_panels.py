@@ -12,7 +12,7 @@ from rich.text import Text
 from lamo_core.config import RunConfig
 from lamo_core.runs.compare import flatten
 from lamo_core.runs.index import RunSummary
-from lamo_core.runs.status import this_host
+from lamo_core.runs.status import FREED, this_host
 from lamo_tui.cli.output import counted, duration, rate
 from lamo_tui.curves import evaluation_seconds, phase_shares, started_event
 from lamo_tui.screens.rows import Row
@@ -35,7 +35,7 @@ def _title(run: RunSummary, width: int, colours: Palette) -> Text:
     line = inked(f"{LETTERS.get(run.state, '?')} {state_text(run)}", state)
     line.append("  ").append(short_name(run), Style(bold=True)).append("  ")
     line.append(run.id, colours.dim)
-    if run.status.message and not run.derived.active:
+    if run.status.message and (run.state == "paused" or not run.derived.active):
         line.append(f"  {run.status.message}", colours.bad if run.state == "failed" else colours.dim)
     line.truncate(width, overflow="ellipsis")
     return line
@@ -49,7 +49,9 @@ def _progress(run: RunSummary, width: int, colours: Palette) -> Text:
     if run.derived.active and status.eta is not None:
         facts += f"   {duration(status.eta)} left"
     facts += f"   {duration(status.seconds)} worked"
-    if status.phase not in ("", "training", "paused") and run.derived.active:
+    if status.freed:
+        facts = f"{FREED}   {facts}"
+    elif status.phase not in ("", "training", "paused") and run.derived.active:
         done = f" {status.phase_done:,}/{status.phase_total:,}" if status.phase_total else ""
         facts = f"{status.phase}{done}   {facts}"
     room = max(6, min(40, width - len(facts) - 9))
@@ -141,7 +143,11 @@ def describe(event: Mapping[str, Any]) -> tuple[str, str]:
     if name == "Stopped":
         reason, message = event.get("reason"), event.get("message")
         return "end" if reason == "finished" else "alert", f"{reason}{f': {message}' if message else ''}"
-    words = {"Paused": "paused", "Resumed": "going on", "Note": str(event.get("text", ""))}
+    if name == "Paused":
+        freed, message = _real(event.get("freed")), event.get("message")
+        given = f", {size(freed)} of its device given back" if freed > 0 else ""
+        return "alert" if message else "note", f"paused{given}{f': {message}' if message else ''}"
+    words = {"Resumed": "going on", "Note": str(event.get("text", ""))}
     return "note", words.get(str(name), str(name))
 
 

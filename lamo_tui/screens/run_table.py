@@ -9,6 +9,7 @@ from rich.style import Style
 from rich.text import Text
 
 from lamo_core.runs.index import RunSummary
+from lamo_core.runs.status import FREED
 from lamo_tui.cli.output import rate
 from lamo_tui.text import bar, figure, fit, inked, share_done, short_id, short_name, short_time, spark, state_text
 from lamo_tui.themes import LETTERS, Palette
@@ -122,6 +123,8 @@ def _progress(row: RunRow, width: int) -> Text:
         return Text(
             fit(f"{run.status.phase} {run.status.phase_done}/{run.status.phase_total}", width), colours.secondary
         )
+    if run.state == "paused" and run.status.freed:
+        return Text(fit(FREED, width), colours.state(run.state))
     share = share_done(run)
     full, empty = bar(share, _BAR)
     text = inked(full, colours.state(run.state))

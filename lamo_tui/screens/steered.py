@@ -39,6 +39,12 @@ class SteeringScreen(LamoScreen):
 
         self.steer(steering.pause_or_go_on)
 
+    def action_free(self) -> None:
+        """Pause, and give the GPU back meanwhile."""
+        from lamo_tui import steering
+
+        self.steer(steering.pause_and_free)
+
     def action_resume(self) -> None:
         """Continue what ended early."""
         from lamo_tui import steering

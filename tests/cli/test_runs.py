@@ -21,11 +21,13 @@ from lamo_core.runs.create import create_run
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.queue import enqueue
 from lamo_core.runs.status import (
+    FREED,
     EvalPoint,
     Status,
     own_process,
     process_start,
     read_state,
+    read_status,
     this_host,
     write_status,
 )
@@ -189,6 +191,33 @@ def test_commands_reach_a_working_run(root: Path, lamo: Lamo) -> None:
         ("resume", "", ""),
         ("stop", "", ""),
     ]
+
+
+@pytest.mark.parametrize(
+    ("device", "words"),
+    [
+        ("cuda:0", "pause and free its GPU"),
+        ("", "pause and free its GPU"),
+        ("cpu", "pause; it computes on cpu, in the machine's own memory, so there is nothing on a device to free"),
+    ],
+)
+def test_a_pause_can_free_the_device(root: Path, lamo: Lamo, device: str, words: str) -> None:
+    run = _make(root)
+    _works(run)
+    write_status(run, replace(read_status(run), device=device))
+    outcome = lamo("pause", "last", "--free")
+    assert " ".join(outcome.stderr.split()) == f"asked {run.id}: {words}"
+    assert lamo("pause", "last", "--json").json["commands"][0]["free"] is False
+    assert [(command.name, command.free) for command in _commands(run)] == [("pause", True), ("pause", False)]
+
+
+def test_a_run_that_gave_its_device_back_says_so(root: Path, lamo: Lamo) -> None:
+    run = _make(root)
+    _works(run)
+    write_status(run, replace(read_status(run), state="paused", phase=FREED, step=3, total=9, message="no room"))
+    assert "3/9, memory freed" in lamo("runs").stdout
+    assert lamo("runs", "--json").json["runs"][0]["phase"] == "memory freed"
+    assert "paused (no room)" in lamo("runs", "show", "last").stdout
 
 
 @pytest.mark.parametrize("command", [["pause"], ["resume"], ["runs", "save"], ["runs", "eval"]])

@@ -187,6 +187,21 @@ def test_commands_reach_the_loop(run: RunDirectory) -> None:
     assert len(beats) == 2
 
 
+def test_a_pause_may_ask_for_the_device_and_going_on_takes_that_back(run: RunDirectory) -> None:
+    controls, clock, _, _ = _controls(run)
+    seen = []
+    for name, free in (("pause", False), ("pause", True), ("pause", False), ("resume", False)):
+        send(run, name, free=free)  # type: ignore[arg-type]
+        clock.now += 1
+        controls.poll(Requests(), Session())
+        seen.append((controls.paused, controls.free))
+    assert seen == [(True, False), (True, True), (True, True), (False, False)]
+    (run.control / "0.json").write_text('{"name":"pause","free":"yes"}')
+    clock.now += 1
+    controls.poll(Requests(), Session())
+    assert (controls.paused, controls.free) == (True, False)
+
+
 def test_settings_change_and_are_told(run: RunDirectory) -> None:
     controls, clock, told, _ = _controls(run)
     session = Session()

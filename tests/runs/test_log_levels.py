@@ -23,6 +23,8 @@ from tests.runs.run_doubles import eval_done, score, started
         (eval_done(1200, score([1.0, 3.0]), final=True), "info"),
         (CheckpointSaved(1200, 2.0, path="error/000002.pt", best=True), "info"),
         (Paused(3, 1.0), "info"),
+        (Paused(3, 1.0, freed=10**9), "info"),
+        (Paused(3, 1.0, freed=10**9, message="cuda:0 has less room"), "warning"),
         (Resumed(3, 1.0), "info"),
         (Changed(3, 1.0, name="eval.every", value=50), "info"),
         (Note(3, 1.0, text="ignored x.json in the control folder: it holds none of pause, resume"), "warning"),

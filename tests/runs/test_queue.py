@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from lamo_core.runs.index import list_runs
 from lamo_core.runs.manage import kill_run, wait_until_idle
 from lamo_core.runs.queue import QueueEntry, dequeue, enqueue, positions, read_entry, runner_file
 from lamo_core.runs.queue_runner import QueueRunner, ensure_runner, runner_process, serve
-from lamo_core.runs.status import Status, own_process, read_state, this_host, write_status
+from lamo_core.runs.status import FREED, Status, own_process, read_state, this_host, write_status
 from tests.runs.test_detach import WORK
 
 MakeRun = Callable[..., RunDirectory]
@@ -108,6 +109,20 @@ def test_a_run_that_was_not_queued_takes_its_device_too(root: Path, make_run: Ma
     more, starter = runner(root, slots=2)
     assert not more.step()
     assert len(starter.ids) == 1
+
+
+def test_a_paused_run_that_gave_its_device_back_lets_the_next_one_start(root: Path, make_run: MakeRun) -> None:
+    freed = make_run(name="freed")
+    work(freed, "paused")
+    write_status(freed, replace(read_state(freed)[0], phase=FREED))
+    enqueue(make_run(name="waits"))
+    enqueue(make_run(name="waits too"))
+    served, starter = runner(root)
+    assert served.step()
+    assert len(starter.ids) == 1
+    work(freed, "running")
+    assert served.step()
+    assert len(starter.ids) == 1, "the first one counts as well as the run that went on"
 
 
 def test_the_runner_leaves_runs_of_others_alone(root: Path, make_run: MakeRun) -> None:

@@ -90,6 +90,23 @@ def test_a_pause_shows_at_once_and_does_not_count_as_work(run: RunDirectory) -> 
     assert (status.state, status.seconds, status.message) == ("stopped", 15, "asked to stop by SIGINT")
 
 
+def test_a_pause_says_what_the_run_holds_and_what_went_wrong(run: RunDirectory) -> None:
+    with RunWriter(run, clock=FakeClock()) as writer:
+        writer.write(started())
+        writer.write(Paused(3, 1.0))
+        assert not read_status(run).freed
+        writer.write(Paused(3, 1.0, freed=1_200_000_000))
+        assert (read_status(run).freed, read_state(run)[1].state) == (True, "paused")
+        writer.write(Paused(3, 1.0, freed=1_200_000_000, message="cuda:0 has less room"))
+        assert (read_status(run).freed, read_status(run).message) == (True, "cuda:0 has less room")
+        writer.write(Resumed(3, 1.0))
+        assert (read_status(run).freed, read_status(run).message) == (False, "")
+        writer.write(Stopped(3, 1.0, reason="stop", message=""))
+    log = run.log_file.read_text()
+    assert "step 3: paused, 1.2 GB of its device given back\n" in log
+    assert "step 3: paused, 1.2 GB of its device given back: cuda:0 has less room\n" in log
+
+
 def test_a_resumed_run_appends_after_half_a_line_and_adds_up_time(run: RunDirectory) -> None:
     clock = FakeClock()
     with RunWriter(run, clock=clock) as writer:

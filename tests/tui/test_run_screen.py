@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from textual.pilot import Pilot
 
-from lamo_core.runs.status import read_status, write_status
+from lamo_core.runs.directory import RunDirectory
+from lamo_core.runs.records import decode
+from lamo_core.runs.status import FREED, read_status, write_status
 from lamo_tui.app import LamoApp
 from lamo_tui.picture import screen_text
 from lamo_tui.screens.chart_grid import ChartGrid
@@ -179,6 +181,44 @@ async def test_commands_are_left_in_the_control_folder(folder: Path, dashboard: 
         await pilot.press("y")
         await pilot.pause()
         assert commands(folder, BREAKOUT)[-1] == "stop"
+
+
+async def test_a_key_pauses_and_frees_and_the_run_says_what_came_of_it(
+    folder: Path, dashboard: OpenDashboard
+) -> None:
+    run = RunDirectory(folder / BREAKOUT)
+    async with dashboard(folder, attach=BREAKOUT) as pilot:
+        app = pilot.app
+        assert isinstance(app, LamoApp)
+
+        async def show(**changes: object) -> str:
+            write_status(run, replace(read_status(run), **changes))  # type: ignore[arg-type]
+            app.store._listed_at = -float("inf")
+            await look(pilot)
+            return screen_text(app)
+
+        await show(device="cuda:0")
+        await pilot.press("F")
+        await show(device="cpu")
+        await pilot.press("F")
+        await pilot.pause()
+        said = [str(note.message) for note in app._notifications]
+        assert said[0] == f"asked {BREAKOUT} to pause and to free its GPU"
+        assert said[1].endswith("so there is nothing on a device to free")
+        sent = [decode(path.read_bytes()) for path in sorted(run.control.glob("*.json"))]
+        assert [(one and one["name"], one and one["free"]) for one in sent] == [("pause", True)] * 2
+        with run.events_file.open("a") as events:
+            events.write('{"event":"Paused","step":400,"t":1790000000,"freed":1200000000,"message":""}\n')
+        text = await show(state="paused", phase=FREED, phase_done=3, phase_total=20)
+        assert "P paused" in text
+        assert " memory freed   400/1,000 steps" in text
+        assert "paused, 1.2 GB of its device given back" in text
+        await pilot.press("F")
+        await pilot.pause()
+        assert "p lets it go on" in str(list(app._notifications)[-1].message)
+        assert "cuda:0 has less room" in await show(message="cuda:0 has less room")
+        await pilot.press("1")
+        assert "memory freed" in await show()
 
 
 async def test_a_small_terminal_shows_one_panel_at_a_time(made_folder: Path, dashboard: OpenDashboard) -> None:
