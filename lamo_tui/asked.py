@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 from lamo_core.errors import UsageError
@@ -52,6 +53,8 @@ class Desk:
     def __init__(self, heard: Callable[[], object], start: NewAsking = start_asking) -> None:
         self._heard, self._start = heard, start
         self.job: Job | None = None
+        self._read: AskedReturns | None = None
+        self._read_stamp: tuple[object, ...] = ()
 
     @property
     def working(self) -> bool:
@@ -65,7 +68,18 @@ class Desk:
     def found(self, run: RunDirectory) -> AskedReturns | None:
         """Return what the run's policy achieved: just now, or what the run keeps; None before the first time."""
         job = self.job_of(run)
-        return job.found if job is not None and job.found is not None else read_asked(run)
+        return job.found if job is not None and job.found is not None else self._kept_by(run)
+
+    def _kept_by(self, run: RunDirectory) -> AskedReturns | None:
+        """Return what the run keeps; its file is read again only when it is another one."""
+        try:
+            stat = os.stat(run.asked_file)
+        except OSError:
+            return None
+        stamp = (run.path, stat.st_ino, stat.st_mtime_ns, stat.st_size)
+        if stamp != self._read_stamp:
+            self._read_stamp, self._read = stamp, read_asked(run)
+        return self._read
 
     def begin(self, run: RunDirectory) -> None:
         """Ask the run's newest policy, unless that is under way; raises `UsageError`."""

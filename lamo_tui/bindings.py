@@ -113,6 +113,7 @@ ASKED = (
     Key("asked.back", "escape", "back", "back", "Go back; what plays goes on, and says when it is done.", 1),
     Key("asked.again", "r", "again", "ask again", "Play anew, with the newest checkpoint.", 2),
     Key("asked.stop", "s", "stop", "stop", "Stop playing.", 3),
+    Key("asked.export", "w", "export", "export", "Write the numbers as CSV, the chart as SVG and PNG.", 4),
 )
 """Keys of the returns asked for and achieved; those of a chart work, too."""
 

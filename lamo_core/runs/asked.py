@@ -13,6 +13,8 @@ from lamo_core.runs.records import decode, encode, number
 TARGETS = 5
 EPISODES = 5
 """Returns to ask for, and episodes for each, where nobody says otherwise."""
+_MOST_BYTES = 1 << 20
+"""Of a file that is read; a target takes about a hundred."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +52,11 @@ def write_asked(run: RunDirectory, found: AskedReturns) -> None:
 
 
 def read_asked(run: RunDirectory) -> AskedReturns | None:
-    """Return the sweep that a run keeps; None where there is none, or a damaged one."""
+    """Return the sweep that a run keeps; None where there is none, or one that is damaged or absurdly long."""
     try:
-        values = decode(run.asked_file.read_bytes())
+        with run.asked_file.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+        values = decode(content) if len(content) <= _MOST_BYTES else None
         return None if values is None else parse_asked(values)
     except (OSError, ValueError):
         return None

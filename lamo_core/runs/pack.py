@@ -12,6 +12,7 @@ from typing import Any
 from lamo_core.errors import UsageError
 from lamo_core.files import write_bytes
 from lamo_core.places import assets_dir, runs_dir
+from lamo_core.runs.asked import read_asked
 from lamo_core.runs.directory import RunDirectory, run_ids, storage_error
 from lamo_core.runs.reader import read_events
 from lamo_core.runs.records import encode
@@ -42,6 +43,9 @@ def pack_run(run: RunDirectory, folder: Path, *, checkpoint: bool = False) -> Ru
     for file in (run.metrics_file, run.log_file):
         if file.is_file():
             _write(target.path / file.name, paths.sub("", file.read_text("utf-8", "replace")))
+    asked = read_asked(run)
+    if asked is not None:
+        _write(target.asked_file, encode(asked) + "\n")
     try:
         for made in (target.control, target.checkpoints, target.replays):
             made.mkdir()

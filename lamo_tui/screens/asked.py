@@ -8,6 +8,7 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.widgets import Static
 
+from lamo_core.errors import UsageError
 from lamo_core.runs.asked import AskedReturns
 from lamo_core.runs.index import RunSummary
 from lamo_tui.asked import Job
@@ -15,6 +16,7 @@ from lamo_tui.bindings import bindings_of
 from lamo_tui.curves import Plot
 from lamo_tui.screens.base import LamoScreen
 from lamo_tui.screens.chart_grid import GridChart
+from lamo_tui.screens.charted import write_chart
 from lamo_tui.store import Snapshot
 from lamo_tui.text import bar, figure, inked
 from lamo_tui.themes import Palette
@@ -78,9 +80,27 @@ class AskedScreen(LamoScreen):
             self.lamo.desk.stop()
         self.show_sweep()
 
+    def action_export(self) -> None:
+        """Write the numbers as CSV and the chart as SVG and PNG into the working folder."""
+        self.lamo.try_to(self._export)
+
+    def _export(self) -> str:
+        found = self.lamo.desk.found(self._run.run)
+        if found is None:
+            raise UsageError("there is nothing to write yet")
+        name = f"{self._run.id}-asked"
+        return write_chart(self.query_one(GridChart), name, to_csv(found), name)
+
     def action_back(self) -> None:
         """Go back to where it was opened from."""
         self.app.pop_screen()
+
+
+def to_csv(found: AskedReturns) -> str:
+    """Return a line for each target, with the names that `lamo analyse` writes."""
+    names = ("target", "episodes", "mean", "low", "high")
+    lines = [",".join(str(getattr(score, name)) for name in names) for score in found.scores]
+    return "\n".join([",".join(names), *lines]) + "\n"
 
 
 def head_text(run: RunSummary, job: Job | None, found: AskedReturns | None, colours: Palette) -> Text:

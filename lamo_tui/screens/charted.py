@@ -10,6 +10,7 @@ from lamo_tui import curves
 from lamo_tui.screens.asking import AskingScreen
 from lamo_tui.screens.chart_grid import ChartGrid
 from lamo_tui.store import RunData
+from lamo_tui.widgets.chart_picture import ChartPicture
 from lamo_tui.widgets.export import export_chart
 
 
@@ -64,13 +65,21 @@ class ChartedScreen(AskingScreen):
         data = self.data()
         if data is None:
             raise UsageError("there is nothing to write yet")
-        base = Path(data.id).absolute()
         chart = self.grid.chosen
-        table, picture = base.with_name(f"{base.name}.csv"), base.with_name(f"{base.name}-{chart.kind.name}.svg")
-        write_bytes(table, curves.to_csv(data).encode(), "cd FOLDER before lamo tui")
-        export_chart(chart, picture)
-        try:
-            export_chart(chart, picture.with_suffix(".png"))
-        except MissingError as error:
-            return f"wrote {table.name} and {picture.name} into {base.parent}; no PNG: {error}"
-        return f"wrote {table.name}, {picture.name} and the same as PNG into {base.parent}"
+        return write_chart(chart, f"{data.id}-{chart.kind.name}", curves.to_csv(data), data.id)
+
+
+def write_chart(chart: ChartPicture, name: str, numbers: str, table_name: str) -> str:
+    """Write a chart as `name`.svg and .png, and numbers as `table_name`.csv, into the working folder.
+
+    Returns a sentence about it; raises `UsageError` for an empty chart, `StorageError`.
+    """
+    folder = Path.cwd()
+    table, picture = folder / f"{table_name}.csv", folder / f"{name}.svg"
+    write_bytes(table, numbers.encode(), "cd FOLDER before lamo tui")
+    export_chart(chart, picture)
+    try:
+        export_chart(chart, picture.with_suffix(".png"))
+    except MissingError as error:
+        return f"wrote {table.name} and {picture.name} into {folder}; no PNG: {error}"
+    return f"wrote {table.name}, {picture.name} and the same as PNG into {folder}"

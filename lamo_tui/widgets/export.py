@@ -18,11 +18,14 @@ from lamo_core.files import write_atomically
 from lamo_tui.widgets.chart_picture import ChartPicture
 from lamo_tui.widgets.plot_parts import Plot, Shape, on_axis, shapes_of, value_range, x_ticks, y_ticks
 from lamo_tui.widgets.raster import FloatArray
+from lamo_tui.widgets.scales import format_value
 from lamo_tui.widgets.viewport import Window
 
 WIDTH, HEIGHT = 960, 540
 _LEFT, _RIGHT, _TOP, _BOTTOM = 72, 28, 56, 44
 _INK, _MUTED, _GRID, _PAPER = "#1c1c1c", "#6b6b6b", "#e4e4e4", "#ffffff"
+Point = tuple[float, float]
+"""In pixels from the upper left corner."""
 FORMATS = (".csv", ".svg", ".png")
 
 
@@ -77,6 +80,7 @@ def draw(chart: ChartPicture) -> Drawing:
     drawing = Drawing([], [], [])
     page = _Page(window, *extent)
     _add_axes(drawing, page, plot)
+    _add_marks(drawing, page, plot)
     for shape in shapes:
         if shape.band is not None:
             lower, upper = _outline(page, shape.band[0]), _outline(page, shape.band[1])
@@ -152,7 +156,22 @@ def _add_axes(drawing: Drawing, page: _Page, plot: Plot) -> None:
         if at is not None and page.bottom <= at <= page.top:
             ends = [(float(_LEFT), page.y(at)), (float(WIDTH - _RIGHT), page.y(at))]
             drawing.lines.append((ends, reference.colour, 1.2, True))
-            drawing.words.append((_LEFT + 6, page.y(at) - 5, reference.name, reference.colour, "start", 12))
+            words = f"{reference.name} {format_value(reference.y)}"
+            drawing.words.append((_LEFT + 6, page.y(at) - 5, words, reference.colour, "start", 12))
+
+
+def _add_marks(drawing: Drawing, page: _Page, plot: Plot) -> None:
+    """Add the vertical lines, each name a line below the one before, on the side where there is room."""
+    bottom, row = float(HEIGHT - _BOTTOM), float(_TOP + 14)
+    for mark in plot.marks:
+        place = on_axis(mark.x, plot.log_x)
+        if place is None or not page.window.start <= place <= page.window.end:
+            continue
+        at = page.x(place)
+        drawing.lines.append(([(at, float(_TOP)), (at, bottom)], mark.colour, 1.2, True))
+        left, words = at > WIDTH / 2, f"{mark.name} {format_value(mark.x)}"
+        drawing.words.append((at + (-6 if left else 6), row, words, mark.colour, "end" if left else "start", 12))
+        row += 16
 
 
 def _add_legend(drawing: Drawing, page: _Page, plot: Plot, shapes: list[Shape]) -> None:
@@ -220,6 +239,14 @@ def _straightened(points: list[tuple[float, float]]) -> list[tuple[float, float]
     return kept + points[1:][-1:]
 
 
+def _dashes(start: Point, end: Point, scale: float) -> Iterator[list[Point]]:
+    """Yield the dashes of a straight line: 5 pixels each, with 4 between them, as the SVG has."""
+    length = math.dist(start, end)
+    for at in np.arange(0, length, 9 * scale):
+        ends = (at / length, min(1.0, (at + 5 * scale) / length))
+        yield [(start[0] + share * (end[0] - start[0]), start[1] + share * (end[1] - start[1])) for share in ends]
+
+
 def png_bytes(drawing: Drawing) -> bytes:
     """Return a drawing as PNG at twice the size; raises `MissingError` without pillow."""
     try:
@@ -232,9 +259,11 @@ def png_bytes(drawing: Drawing) -> bytes:
     for points, colour in drawing.areas:
         if len(points) > 2:
             pen.polygon([(x * scale, y * scale) for x, y in points], fill=colour)
-    for points, colour, thick, _ in drawing.lines:
+    for points, colour, thick, dashed in drawing.lines:
         scaled = [(x * scale, y * scale) for x, y in points]
-        pen.line(scaled * (2 if len(scaled) == 1 else 1), fill=colour, width=round(thick * scale), joint="curve")
+        whole = scaled * (2 if len(scaled) == 1 else 1)
+        for part in _dashes(scaled[0], scaled[-1], scale) if dashed else [whole]:
+            pen.line(part, fill=colour, width=round(thick * scale), joint="curve")
     anchors = {"start": "ls", "middle": "ms", "end": "rs"}
     for x, y, text, colour, anchor, size in drawing.words:
         font = ImageFont.load_default(size * scale)

@@ -34,5 +34,16 @@ def test_a_damaged_file_counts_as_none(change: dict[str, object], tmp_path: Path
     assert read_asked(run) is None
 
 
+def test_an_absurdly_long_file_counts_as_none_and_is_not_read_whole(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path)
+    write_asked(run, FOUND)
+    with run.asked_file.open("a") as file:
+        file.write(" " * ((1 << 20) - run.asked_file.stat().st_size))
+    assert read_asked(run) == FOUND
+    with run.asked_file.open("a") as file:
+        file.write(" ")
+    assert read_asked(run) is None
+
+
 def test_what_a_later_version_adds_is_passed_over() -> None:
     assert parse_asked(plain(FOUND) | {"more": 1}) == FOUND

@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 
 from lamo_core.errors import StorageError, UsageError
+from lamo_core.runs.asked import read_asked, write_asked
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.index import list_runs, summarise
 from lamo_core.runs.pack import add_demo, demo_run, pack_run
 from lamo_core.runs.reader import MetricsTail, read_events
 from lamo_core.runs.status import read_status
+from tests.runs.test_asked import FOUND
 from tests.tui.made_runs import make_run
 
 
@@ -25,6 +27,7 @@ def test_a_packed_run_shows_the_same_and_names_no_machine(tmp_path: Path) -> Non
     run = make_run(tmp_path / "runs", "20261121-014402-x-s0-aaaa", ending="finished")
     (run.replays / "000400.npz").write_bytes(b"replay")
     run.best_checkpoint.write_bytes(b"weights")
+    write_asked(run, FOUND)
     packed = pack_run(run, tmp_path / "packed")
     assert str(tmp_path) not in texts(packed)
     assert socket.gethostname() not in texts(packed)
@@ -34,6 +37,7 @@ def test_a_packed_run_shows_the_same_and_names_no_machine(tmp_path: Path) -> Non
         event["event"] for event in read_events(run.events_file)
     ]
     assert (packed.replays / "000400.npz").read_bytes() == b"replay"
+    assert read_asked(packed) == FOUND
     assert not packed.best_checkpoint.exists()
     assert pack_run(run, tmp_path / "with", checkpoint=True).best_checkpoint.read_bytes() == b"weights"
 

@@ -13,6 +13,7 @@ from textual.pilot import Pilot
 from lamo_core.runs.asked import AskedReturns, AskedScore, read_asked, write_asked
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.records import plain
+from lamo_tui import asked as desks
 from lamo_tui.app import LamoApp
 from lamo_tui.asked import Desk
 from lamo_tui.messages import AskedHeard
@@ -225,6 +226,49 @@ async def test_from_the_list_of_runs_it_is_the_same_key(folder: Path, dashboard:
         await pilot.pause()
         assert isinstance(app.screen, AskedScreen)
         assert app.snapshot.runs[0].id in screen_text(app)
+
+
+async def test_a_key_writes_numbers_and_pictures(
+    folder: Path, dashboard: OpenDashboard, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    checkpoint(folder)
+    async with dashboard(folder, attach=BREAKOUT) as pilot:
+        links = played(pilot)
+        await pilot.press("t", "w")
+        await pilot.pause()
+        assert "there is nothing to write yet" in said(pilot)
+        links[0].say("done", note="", found=plain(FOUND))
+        await pilot.press("w")
+        await pilot.pause()
+        assert f"wrote {BREAKOUT}-asked.csv, {BREAKOUT}-asked.svg and the same as PNG" in said(pilot)
+    lines = (tmp_path / f"{BREAKOUT}-asked.csv").read_text().splitlines()
+    assert lines[:2] == ["target,episodes,mean,low,high", "10.0,5,5.0,2.0,8.0"]
+    assert len(lines) == 5
+    picture = (tmp_path / f"{BREAKOUT}-asked.svg").read_text()
+    for words in ("achieved return", "asked", "target 44", "best of the data 50", "data mean 22.5", "A  achieved"):
+        assert f">{words}<" in picture
+    assert (tmp_path / f"{BREAKOUT}-asked.png").read_bytes().startswith(b"\x89PNG")
+
+
+async def test_what_a_run_keeps_is_read_once_and_again_when_it_is_another(
+    folder: Path, dashboard: OpenDashboard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, reads = RunDirectory(folder / BREAKOUT), list[AskedReturns | None]()
+    monkeypatch.setattr(desks, "read_asked", lambda run: reads.append(read_asked(run)) or reads[-1])
+    write_asked(run, FOUND)
+    async with dashboard(folder, attach=BREAKOUT) as pilot:
+        await pilot.press("t")
+        for _ in range(3):
+            await look(pilot)
+        assert reads == [FOUND]
+        write_asked(run, replace(FOUND, rank_correlation=0.5))
+        await look(pilot)
+        assert len(reads) == 2
+        assert "rank correlation 0.50" in screen_text(pilot.app)
+        run.asked_file.unlink()
+        await look(pilot)
+        assert "rank correlation" not in screen_text(pilot.app)
 
 
 async def test_clipped_rewards_have_no_line_of_equality(folder: Path, dashboard: OpenDashboard) -> None:
