@@ -27,6 +27,7 @@ from lamo_core.errors import LamoError
 from lamo_core.runs.index import RunSummary
 from lamo_core.runs.queue import QUEUE
 from lamo_tui import themes
+from lamo_tui.announcing import Announcer
 from lamo_tui.ascii_only import AsciiOnly, PlainScrollBar
 from lamo_tui.bindings import bindings_of
 from lamo_tui.few_colours import Nearest256
@@ -133,6 +134,7 @@ class LamoApp(App[None]):
         self._follow = follow
         self._wake = threading.Event()
         self._welcomed = False
+        self._announcer = Announcer()
         self._served = -float("inf")
         for theme in themes.THEMES:
             self.register_theme(theme)
@@ -228,8 +230,11 @@ class LamoApp(App[None]):
         self.notify(f"could not read the runs: {message.reason}; trying again", severity="warning", timeout=5)
 
     def show(self, snapshot: Snapshot) -> None:
-        """Give a snapshot to the screen in view."""
+        """Give a snapshot to the screen in view, and say what has just happened."""
         self.snapshot = snapshot
+        for news in self._announcer.news(snapshot):
+            words = news.words(self.opened if self.current_mode == "run" else None)
+            self.notify(words, severity=news.severity, timeout=10, markup=False)
         with self.batch_update():
             self._update_screens()
         if snapshot.listed and not self._welcomed:

@@ -28,6 +28,8 @@ _FIRST_SECONDS, _NEXT_SECONDS = 0.1, 1.0
 folder shows at once, and is not drawn too often before it is complete."""
 _KEPT = 12
 """Runs that stay in memory after nobody watches them."""
+_AT_WORK, _GUARDED = frozenset({"running", "stalled", "paused"}), 8
+"""States of runs that are read for the sake of alerts though nobody looks at them, and how many at most."""
 _POLL_SECONDS = 0.2
 """A poll reads long files for about this long and goes on at the next one, so that the screen stays alive."""
 
@@ -57,6 +59,7 @@ class Snapshot:
     runs: tuple[RunSummary, ...] = ()
     """Newest first."""
     watched: Mapping[str, RunData] = field(default_factory=dict)
+    """The runs that are looked at, and the newest ones at work."""
     system: SystemStats = NO_SYSTEM
     listed: bool = False
     """Whether the folder has been listed at all."""
@@ -121,7 +124,7 @@ class RunStore:
         if due:
             self._listed_at = now
             system = self._measure(runs, now)
-        watched = self._follow({run.id: run for run in runs})
+        watched = self._follow({run.id: run for run in runs}, due)
         unread = self._index.left
         self._snapshot = Snapshot(now, self._index.root, runs, watched, system, listed=True, unread=unread)
         return self._snapshot
@@ -134,10 +137,17 @@ class RunStore:
         self._measured_at = now
         return self._meter.read([run.status.pid for run in active if run.status.pid is not None])
 
-    def _follow(self, runs: Mapping[str, RunSummary]) -> dict[str, RunData]:
+    def _follow(self, runs: Mapping[str, RunSummary], due: bool) -> dict[str, RunData]:
+        """Read the runs that are wanted, and those at work, which are only looked at for alerts, less often."""
         wanted = [run_id for run_id in self._wanted if run_id in runs]
+        known = self._snapshot.watched
+        guarded: dict[str, RunData] = {}
+        if self._snapshot.listed:  # the list itself comes first
+            at_work = [run.id for run in runs.values() if run.state in _AT_WORK and run.id not in wanted][:_GUARDED]
+            wanted += [run_id for run_id in at_work if due or run_id not in known or known[run_id].loading]
+            guarded = {run_id: known[run_id] for run_id in at_work if run_id not in wanted}
         if not wanted:
-            return {}
+            return guarded
         from lamo_tui.follower import Follower
 
         for run_id in wanted:
@@ -147,4 +157,4 @@ class RunStore:
         while len(self._followers) > max(_KEPT, len(wanted)):
             self._followers.popitem(last=False)
         end = time.monotonic() + _POLL_SECONDS
-        return {run_id: self._followers[run_id].poll(end) for run_id in wanted}
+        return {run_id: self._followers[run_id].poll(end) for run_id in wanted} | guarded

@@ -44,7 +44,6 @@ class RunScreen(ChartedScreen):
         self.full_config = False
         self.log_view = LogView()
         self._shown: tuple[object, ...] = ()
-        self._alerts: dict[str, int] = {}
 
     def compose_body(self) -> ComposeResult:
         """Head; charts and system side by side; below them the list that was chosen."""
@@ -140,7 +139,6 @@ class RunScreen(ChartedScreen):
             return
         width = max(20, self.size.width - 2)
         self.say("#run-head", run_panels.head(run, data, width, self.colours))
-        self._announce(data)
         self.grid.show(data, self.colours)
         if self.query_one("#side").display:
             self.say("#side", run_panels.system_text(run, data, snapshot.system, 48, self.colours))
@@ -161,15 +159,6 @@ class RunScreen(ChartedScreen):
     def on_rows_moved(self, message: Rows.Moved) -> None:
         """Say whether the log is followed now."""
         self._show_tabs(self.data())
-
-    def _announce(self, data: RunData | None) -> None:
-        """Say alerts that came while the run is watched; older ones are in the list."""
-        if data is None or data.loading:
-            return
-        known = self._alerts.setdefault(data.id, len(data.alerts))
-        for alert in data.alerts[known:]:
-            self.notify(alert.text, severity="warning", timeout=10, markup=False)
-        self._alerts[data.id] = len(data.alerts)
 
     def _nothing(self, snapshot: Snapshot) -> Text:
         if not snapshot.listed or snapshot.unread:

@@ -169,7 +169,8 @@ def _add_marks(drawing: Drawing, page: _Page, plot: Plot) -> None:
             continue
         at = page.x(place)
         drawing.lines.append(([(at, float(_TOP)), (at, bottom)], mark.colour, 1.2, True))
-        left, words = at > WIDTH / 2, f"{mark.name} {format_value(mark.x)}"
+        words = f"{mark.name} {format_value(mark.x)}"
+        left = at + 6 + 7 * len(words) > WIDTH
         drawing.words.append((at + (-6 if left else 6), row, words, mark.colour, "end" if left else "start", 12))
         row += 16
 

@@ -25,17 +25,22 @@ from tests.tui.conftest import OpenDashboard
 from tests.tui.made_runs import NOW, alive, make_run
 
 RUN = "20261121-014402-atari-breakout-1pct-s0-k3f9"
+FINISHED = "20261120-220000-atari-breakout-10pct-s0-aa22"
 
 
 def store_of(folder: Path) -> RunStore:
     return RunStore(folder, clock=lambda: NOW, alive=alive)
 
 
-def test_only_watched_runs_are_read(made_folder: Path) -> None:
+def test_what_is_watched_and_what_is_at_work_is_read(made_folder: Path) -> None:
     store = store_of(made_folder)
-    assert store.poll().watched == {}
-    store.watch([RUN, "no-such-run"])
-    (data,) = store.poll().watched.values()
+    assert store.poll().watched == {}, "the list comes first"
+    store.watch([FINISHED, "no-such-run"])
+    snapshot = store.poll()
+    at_work = {run.id for run in snapshot.runs if run.state in ("running", "stalled", "paused")}
+    assert len(at_work) == 4
+    assert snapshot.watched.keys() == {FINISHED} | at_work
+    data = snapshot.watched[RUN]
     assert len(data.series["loss"]) == 400
     assert data.info["config"]["task"]["name"] == "atari-breakout"
     assert not data.loading
@@ -46,6 +51,19 @@ def test_nothing_new_gives_the_very_same_data(made_folder: Path) -> None:
     store.watch([RUN])
     first = store.poll().watched[RUN]
     assert store.poll().watched[RUN] is first
+
+
+def test_runs_at_work_that_nobody_looks_at_are_read_less_often(folder: Path) -> None:
+    now = [NOW]
+    store = RunStore(folder, clock=lambda: now[0], alive=alive)
+    store.poll()
+    store.poll()
+    with (folder / RUN / "metrics.jsonl").open("a") as metrics:
+        metrics.write('{"t":1790000000,"step":401,"k":"train","loss":0.5}\n')
+    now[0] += 0.5
+    assert store.poll().watched[RUN].series["loss"].step[-1] == 400
+    now[0] += 0.5
+    assert store.poll().watched[RUN].series["loss"].step[-1] == 401
 
 
 def test_new_lines_are_taken_in_and_half_ones_wait(folder: Path) -> None:
@@ -84,6 +102,26 @@ def test_alerts_come_once_and_noise_gives_none() -> None:
     watch.update(series(values))
     assert [alert.kind for alert in watch.alerts] == ["nan", "spike"]
     assert "since step 581" in watch.alerts[0].text
+
+
+def test_a_loss_that_no_longer_falls_is_an_alert_however_it_is_read() -> None:
+    rng = np.random.default_rng(0)
+    falling = 2 / np.sqrt(np.arange(1, 3001))
+    values = (np.concatenate([falling[:600], np.full(1400, falling[600])]) + 0.01 * rng.standard_normal(2000)).tolist()
+    whole, growing = AlertWatch(), AlertWatch()
+    whole.update(series(values))
+    for end in range(1, 2001, 13):
+        growing.update(series(values[:end]))
+    growing.update(series(values))
+    (alert,) = whole.alerts
+    assert growing.alerts == [alert]
+    assert alert.kind == "plateau"
+    assert 900 < alert.step < 1800, "two thirds of what there was then are nearly flat"
+    assert alert.text.startswith("loss has hardly fallen since step ")
+    for quiet in (falling.tolist(), [*falling[:700], float("inf"), *[0.1] * 900, float("nan")]):
+        watch = AlertWatch()
+        watch.update(series(quiet))
+        assert "plateau" not in [found.kind for found in watch.alerts]
 
 
 def test_a_run_that_goes_back_loses_the_alerts_after_that_step() -> None:
