@@ -41,6 +41,8 @@ class SeedScores:
     """Equal for runs on the same episodes; empty for runs that did not record it."""
     data_facts: tuple[int, int, float]
     """Episodes, transitions and mean return of the data."""
+    unseen_loss: float | None
+    """Loss on the actions of episodes that the ratio leaves out, at the end; None where it was not measured."""
 
 
 @dataclass(frozen=True)
@@ -193,6 +195,7 @@ def _seed(result: RunResult, task: Task) -> SeedScores:
         evaluations=len(late),
         data_digest=result.data_digest,
         data_facts=(result.episodes, result.transitions, result.data_mean),
+        unseen_loss=result.unseen_loss,
     )
 
 

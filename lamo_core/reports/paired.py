@@ -52,7 +52,7 @@ def differences(cells: Sequence[Cell], baseline: str | None = None) -> list[Diff
 def _difference(cells: Sequence[Cell], ours: str, other: str) -> Difference | None:
     left, right = _runs(cells, ours), _runs(cells, other)
     shared = sorted(set(left) & set(right))
-    alike = [key for key in shared if _same_data(left[key], right[key])]
+    alike = [key for key in shared if same_data(left[key], right[key])]
     if not alike:
         return None
     gaps: dict[str, dict[int, list[float]]] = {}
@@ -60,7 +60,7 @@ def _difference(cells: Sequence[Cell], ours: str, other: str) -> Difference | No
         gap = left[task, ratio, seed].final - right[task, ratio, seed].final
         gaps.setdefault(task, {}).setdefault(seed, []).append(gap)
     groups = [np.array([np.mean(found) for found in seeds.values()]) for seeds in gaps.values()]
-    low, high = _interval(groups)
+    low, high = interval_of_means(groups)
     flat = [gap for seeds in gaps.values() for found in seeds.values() for gap in found]
     return Difference(
         method=ours,
@@ -75,7 +75,7 @@ def _difference(cells: Sequence[Cell], ours: str, other: str) -> Difference | No
     )
 
 
-def _interval(groups: Sequence[FloatArray]) -> tuple[float, float]:
+def interval_of_means(groups: Sequence[FloatArray]) -> tuple[float, float]:
     """Return the stratified percentile bootstrap interval of the mean of the tasks' means.
 
     Resampled means of S values vary by (S - 1) / S too little, which is much for few seeds; they are spread by that.
@@ -96,7 +96,7 @@ def _runs(cells: Sequence[Cell], method: str) -> dict[tuple[str, float, int], Se
     return {(cell.task, cell.ratio, seed.seed): seed for cell in cells if cell.method == method for seed in cell.seeds}
 
 
-def _same_data(one: SeedScores, two: SeedScores) -> bool:
+def same_data(one: SeedScores, two: SeedScores) -> bool:
     """Return whether two runs saw the same episodes; those that recorded no digest tell by size and mean return."""
     if one.data_digest and two.data_digest:
         return one.data_digest == two.data_digest

@@ -64,6 +64,8 @@ class RunResult:
     """Whether `data_mean` is of raw or of clipped rewards."""
     targets: int
     """Return targets that the final evaluation tried."""
+    unseen_loss: float | None
+    """Of the final evaluation: loss on the actions of episodes that the ratio leaves out; None if not measured."""
     evaluations: tuple[tuple[int, Mapping[float, float]], ...]
     """Step and mean raw return by target of every evaluation; a repeated step counts as it was last."""
     settings: Mapping[str, str]
@@ -120,6 +122,7 @@ def _gather(run: RunDirectory) -> Record:
         "seconds": round(read_status(run).seconds, 3),
         "rate": steps[1],
         "evaluations": _evaluations(events),
+        "unseen_loss": final[-1].get("unseen_loss"),
         "final": [{key: score.get(key) for key in ("target", "context", "returns")} for score in final[-1]["scores"]],
     }
 
@@ -173,6 +176,7 @@ def _result(record: Mapping[str, Any]) -> RunResult:
         data_set=_text(settings.get("data.set")),
         rewards=_text(settings.get("data.rewards", "raw")),
         targets=len(scores),
+        unseen_loss=None if record.get("unseen_loss") is None else _finite(record["unseen_loss"], "a loss"),
         evaluations=evaluations,
         settings=_experiment(settings, record["changes"]),
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lamo_core.reports.cells import Cell
     from lamo_core.reports.comparison import Improvement
+    from lamo_core.reports.unseen import UnseenLoss
     from lamo_core.runs.report import ReportRow
 
 
@@ -164,6 +165,40 @@ def paired_table(report: Report) -> Table:
     return Table(columns, rows, note, columns[2:])
 
 
+def unseen_table(report: Report) -> Table:
+    """Return the losses on episodes that were not trained on."""
+    from lamo_core.reports.unseen import unseen_losses
+
+    found = unseen_losses(report.cells, report.baseline)
+    rows = [
+        [
+            row.title,
+            f"{100 * row.ratio:g} %",
+            row.method,
+            str(row.seeds),
+            f"{row.loss:.4f} [{row.low:.4f}, {row.high:.4f}]" if row.low == row.low else f"{row.loss:.4f} [-]",
+            _change(row) if row.other else "-",
+        ]
+        for row in found
+    ]
+    other = next((row.other for row in found if row.other), "")
+    note = (
+        "Loss after training on the actions of episodes that the share leaves out: squared error of actions between -1 "
+        "and 1, or cross-entropy in nats. Mean over seeds with a 95 % bootstrap interval; the change is the geometric "
+        "mean over the seeds that both methods have, on the same episodes. Methods with a memory are measured on whole "
+        "windows, those without one on single steps; value-based methods were never asked to foretell actions."
+    )
+    against = f"Against {other} (95 %)" if other else "Change"
+    columns = ("Task", "Data", "Method", "Seeds", "Loss on unseen episodes (95 %)", against)
+    return Table(columns, rows, note, columns[3:])
+
+
+def _change(row: UnseenLoss) -> str:
+    if row.change_low != row.change_low:
+        return f"{100 * row.change:+.1f} % [-]"
+    return f"{100 * row.change:+.1f} % [{100 * row.change_low:+.1f}, {100 * row.change_high:+.1f}]"
+
+
 def profiles_table(report: Report) -> Table:
     """Return the share of each method's runs above some scores."""
     from lamo_core.reports.comparison import profiles
@@ -214,6 +249,7 @@ PARTS: dict[str, Callable[[Report], Table]] = {
     "scores": scores_table,
     "overall": overall_table,
     "paired": paired_table,
+    "unseen": unseen_table,
     "improvement": improvement_table,
     "profiles": profiles_table,
     "ratios": ratios_table,
@@ -236,7 +272,7 @@ def tables(report: Report, parts: Sequence[str]) -> list[tuple[str, Table]]:
 
 _NAMED = 12
 """Settings that a note names one by one."""
-_ALONE = ("results", "scores", "ratios")
+_ALONE = ("results", "scores", "unseen", "ratios")
 """Parts that say something of a single method."""
 
 

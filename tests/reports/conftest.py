@@ -38,13 +38,16 @@ def trained(root: Path) -> Trained:
         ablations: Sequence[str] = (),
         earlier: dict[int, float] | None = None,
         total: int = 10,
+        unseen: float | None = None,
         **flags: Any,
     ) -> RunDirectory:
         named = {name.replace("__", "."): value for name, value in flags.items()}
         resolved = resolve(preset, ablations, None, [], {"seed": seed, **named})
-        return finish(resolved.config, returns, earlier or {}, total)
+        return finish(resolved.config, returns, earlier or {}, total, unseen)
 
-    def finish(config: RunConfig, returns: Sequence[float], earlier: dict[int, float], total: int) -> RunDirectory:
+    def finish(
+        config: RunConfig, returns: Sequence[float], earlier: dict[int, float], total: int, unseen: float | None
+    ) -> RunDirectory:
         run = create_run(root, config, {}, ["lamo", "train"])
         with RunWriter(run) as writer:
             writer.write(started(total=total))
@@ -52,7 +55,7 @@ def trained(root: Path) -> Trained:
                 writer.write(step_done(step, seconds=0.25))
                 if step in earlier:
                     writer.write(eval_done(step, score([earlier[step]])))
-            writer.write(eval_done(total, score(returns), final=True))
+            writer.write(eval_done(total, score(returns), final=True, unseen=unseen))
             writer.write(Stopped(total, 4.0, reason="finished", message=""))
         return run
 

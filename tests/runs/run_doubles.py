@@ -70,8 +70,10 @@ def score(returns: Iterable[float], target: float = 9.0) -> TargetScore:
     )
 
 
-def eval_done(step: int, *scores: TargetScore, seconds: float = 2.0, final: bool = False) -> EvalDone:
-    return EvalDone(step, float(step), scores=scores, seconds=seconds, final=final)
+def eval_done(
+    step: int, *scores: TargetScore, seconds: float = 2.0, final: bool = False, unseen: float | None = None
+) -> EvalDone:
+    return EvalDone(step, float(step), scores=scores, seconds=seconds, final=final, unseen_loss=unseen)
 
 
 def record(run: RunDirectory, returns: list[float], *, finished: bool = True) -> RunDirectory:
