@@ -17,6 +17,9 @@ JITTER = 0.025
 """Largest standard deviation of what aims are off by, in metres."""
 SPEEDS = (0.8, 1.2)
 """Least and largest factor on speeds in the air."""
+THOROUGHNESS = (0.2, 1.0)
+"""Least and most that things go on beyond where they are solved, from 0 to 1. When all doors stood open equally wide,
+imitators did not know what to do beside one that was less open."""
 DETOUR = np.array([0.1, 0.08, 0.1])
 """Farthest that the hand goes first, in metres either way; `_STRAIGHT` is the chance that it does not."""
 _STRAIGHT = 0.6
@@ -46,6 +49,7 @@ def draw_manner(kind: str, rng: np.random.Generator) -> Manner:
         noise=float(rng.uniform(*NOISE[kind])),
         jitter=float(rng.uniform(0.0, JITTER)),
         speed=float(rng.uniform(*SPEEDS)),
+        thoroughness=float(rng.uniform(*THOROUGHNESS)),
         detour=(float(detour[0]), float(detour[1]), float(detour[2])),
         patience=patience,
     )

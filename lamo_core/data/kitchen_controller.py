@@ -21,8 +21,6 @@ Floats = NDArray[np.float64]
 VELOCITY_SCALE = 2.0
 """Radians per second of an action of 1."""
 STEP_SECONDS = 0.08
-OPEN = 0.04
-"""Joint position of an open finger, in metres."""
 _MOTOR_GAIN = np.array([870.0, 870, 870, 870, 120, 120, 120])
 _JOINT_DAMPING = np.array([100.0, 100, 100, 100, 10, 10, 10])
 _REACHED = 1.0 - np.exp(-_MOTOR_GAIN / _JOINT_DAMPING * STEP_SECONDS)
@@ -90,8 +88,8 @@ class HandController:
         arm = velocity / VELOCITY_SCALE
         # Shrunk as a whole, so that the hand keeps its direction.
         arm /= max(1.0, float(np.abs(arm).max()))
-        fingers = ((OPEN if aim.opened else 0.0) - data.qpos[7:9]) / STEP_SECONDS / VELOCITY_SCALE
-        return np.concatenate([arm, np.clip(fingers, -1.0, 1.0)])
+        # A tenth of it would do; but imitators err by as much, and their hand came with fingers half shut.
+        return np.concatenate([arm, np.full(2, 1.0 if aim.opened else -1.0)])
 
     def _solve(self, J: Floats, task: Floats, pull: Floats) -> Floats:
         """Return joint velocities (7,) for the task (6,); joints that would leave their range stand still."""

@@ -44,6 +44,8 @@ class Manner:
     """Standard deviation, in metres, of what aims in the air are off by; drawn anew for each subtask."""
     speed: float = 1.0
     """Factor on speeds in the air."""
+    thoroughness: float = 0.5
+    """How much farther than solved things are pulled and pushed, from 0 to 1."""
     detour: tuple[float, float, float] = (0.0, 0.0, 0.0)
     """Where the hand goes first, in metres from its start."""
     patience: int = 0
@@ -84,7 +86,7 @@ class Script:
         if subtask not in solved:
             return False
         self._since[subtask] = self._since.get(subtask, -1) + 1
-        return self._since[subtask] >= _SPARE_STEPS or finished(subtask, self._data)
+        return self._since[subtask] >= _SPARE_STEPS or finished(subtask, self._data, self._manner.thoroughness)
 
     def _aim(self) -> Aim:
         hand = self._controller.hand

@@ -32,8 +32,9 @@ _JOINTS = {
     "light switch": "light_switch",
     "slide cabinet": "slide_cabinet",
 }
-_FINISHED = {"microwave": 0.6, "kettle": 0.55, "light switch": 0.55, "slide cabinet": 0.2}
-"""Angles in radians, and metres; solved are 0.45, about 0.46, about 0.39 and 0.07."""
+_SOLVED = {"microwave": 0.45, "kettle": 0.46, "light switch": 0.39, "slide cabinet": 0.07}
+_FARTHEST = {"microwave": 0.85, "kettle": 0.57, "light switch": 0.57, "slide cabinet": 0.25}
+"""Angles in radians, and metres: where a subtask is solved, and as far as the hand goes on at most."""
 
 
 @dataclass(frozen=True)
@@ -64,28 +65,36 @@ def scene_of(data: Any, hand: Floats) -> Scene:
     )
 
 
-def finished(subtask: str, data: Any) -> bool:
-    """Return whether a subtask is done with something to spare: an imitator that stops early solves it, too."""
+def finished(subtask: str, data: Any, thoroughness: float) -> bool:
+    """Return whether a subtask is done with something to spare: an imitator that stops early solves it, too.
+
+    `thoroughness` is the share, from 0 to 1, of the way that could be spared.
+    """
     position = float(data.joint(_JOINTS[subtask]).qpos[1 if subtask == "kettle" else 0])
-    return abs(position) >= _FINISHED[subtask]
+    solved = _SOLVED[subtask]
+    return abs(position) >= solved + thoroughness * (_FARTHEST[subtask] - solved)
 
 
 def next_aim(subtask: str, scene: Scene) -> Aim:
     """Return where the hand should go now for the sake of `subtask`; it lets go of the microwave first."""
-    if subtask != "microwave" and np.linalg.norm(scene.hand - scene.handle) < 0.07:
+    if subtask != "microwave" and np.linalg.norm(scene.hand - scene.handle) < 0.11:
         away = about_vertical(scene.door) @ np.array([0.0, -0.15, 0.0])
         return Aim(scene.hand + away, True, 0.5, rotation=0.1, turn=0.8 * scene.door, free=False)
     return _SKILLS[subtask](scene)
 
 
 def _microwave(scene: Scene) -> Aim:
-    """Straddle the vertical handle, close the fingers, and pull along an arc about the hinge."""
+    """Straddle the vertical handle, close the fingers, and pull along an arc about the hinge.
+
+    The hand comes slowly and closes as deep as it can, so that one that closes a little early still holds the handle.
+    """
     frame = about_vertical(scene.door)
     forward, side = frame @ np.array([0.0, -1.0, 0.0]), frame @ np.array([1.0, 0.0, 0.0])
     offset = scene.hand - scene.handle
     ahead, across, above = float(offset @ forward), float(offset @ side), abs(float(offset[2]))
-    near = Aim(scene.handle, True, 0.35, turn=0.8 * scene.door, free=False)
-    if ahead < 0.04 and abs(across) < 0.03 and above < 0.06:
+    near = Aim(scene.handle - 0.015 * forward, True, 0.35 if ahead > 0.06 else 0.15, turn=0.8 * scene.door, free=False)
+    held = scene.fingers < 0.07 and ahead < 0.07
+    if (held or ahead < 0.02) and abs(across) < 0.03 and above < 0.06:
         if scene.fingers > _GRIPPED:
             return replace(near, opened=False)
         hinge = np.array([*_MICROWAVE_HINGE, scene.handle[2]])

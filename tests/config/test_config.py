@@ -9,7 +9,7 @@ import pytest
 
 from lamo_core.config import RunConfig, field_names, parse_setting
 from lamo_core.errors import UsageError
-from lamo_core.presets import preset_names, resolve
+from lamo_core.presets import _relative, preset_names, resolve
 
 
 def test_a_config_survives_its_dictionary() -> None:
@@ -138,10 +138,16 @@ def test_the_rank_of_adapters_changes_alone_and_not_their_scale(rank: int) -> No
 def test_a_method_lengthens_short_runs_and_knows_kinds_of_tasks() -> None:
     short, long = (resolve(preset, method="iql").config for preset in ("mujoco-hopper-1pct", "paper-mujoco-hopper"))
     assert (short.optim.steps, long.optim.steps) == (10_000, 100_000)
-    assert resolve("kitchen-complete-30pct", method="iql").config.eval.every == 0
+    assert resolve("kitchen-complete-30pct", method="iql").config.eval.every == 2_500
     assert (short.value.rewards, resolve("atari-pong-1pct", method="iql").config.value.rewards) == ("range", "sign")
     assert resolve("mujoco-reacher2d-10pct", method="iql").config.value.rewards == "raw"
     assert resolve("paper-atari-pong", method="dt-wide").config.model.backbone == "random:gpt2"
+
+
+def test_what_is_switched_off_stays_off() -> None:
+    # an overlay's least and largest value, upon a 0
+    assert _relative("eval.every", ">=2500", 0) == 0
+    assert _relative("optim.ema_decay", "<=0.9", 0.0) == 0.0
 
 
 @pytest.mark.parametrize("method", ["dt", "dt-wide", "wiki-rl"])
