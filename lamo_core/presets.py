@@ -12,6 +12,7 @@ from typing import Any
 
 from lamo_core.config import RunConfig, field_names, parse_setting, unknown_key
 from lamo_core.errors import UsageError
+from lamo_core.methods import idle_settings
 from lamo_core.places import presets_dir
 
 _RESERVED = {"inherits", "description", "abstract", "when", "minutes"}
@@ -42,6 +43,10 @@ class Resolved:
 
     config: RunConfig
     origins: Mapping[str, str]
+
+
+class NoEffect(UsageError):
+    """An ablation of something that the method does not have."""
 
 
 Layer = tuple[str, dict[str, Any]]
@@ -101,7 +106,7 @@ def resolve(
 ) -> Resolved:
     """Build a config: defaults < preset (inherits) < method < ablations < file < `settings` (`a.b=c`) < `flags`.
 
-    Raises `UsageError` for unknown names, keys and values.
+    Raises `UsageError` for unknown names, keys and values, `NoEffect` for an ablation of what the method lacks.
     """
     layers: list[Layer] = []
     if preset is not None:
@@ -121,7 +126,20 @@ def resolve(
     for ablation in ablations:
         layers += _overlay(ablation, "ablations", task)
         layers.append((f"ablation {ablation}", {"name": f"{_last('name', layers, 'run')}+{ablation}"}))
-    return _merge([*layers, *later])
+    found = _merge([*layers, *later])
+    for ablation in ablations:
+        _require_effect(ablation, task, found.config)
+    return found
+
+
+def _require_effect(ablation: str, task: str, config: RunConfig) -> None:
+    idle = idle_settings(config)
+    changed = {name for _, values in _overlay(ablation, "ablations", task) for name in values}
+    if changed and all(name.startswith(idle) for name in changed):
+        unused = ", ".join(sorted(changed))
+        raise NoEffect(
+            f"the ablation {ablation} changes nothing in {config.method}, which does not use {unused} here; leave it out"
+        )
 
 
 def _named_by_id(layers: list[Layer]) -> list[Layer]:

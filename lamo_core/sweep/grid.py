@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,7 +12,7 @@ from lamo_core.config import unknown_key
 from lamo_core.errors import UsageError
 from lamo_core.methods import METHODS
 from lamo_core.preset_parts import PLAIN, find_task, nearest_preset
-from lamo_core.presets import Resolved, load_preset, resolve
+from lamo_core.presets import NoEffect, Resolved, load_preset, resolve
 from lamo_core.shares import parse_share
 from lamo_core.tasks.registry import get_task
 
@@ -89,8 +90,8 @@ def widened(grid: Grid, more: Mapping[str, Any]) -> Grid:
 def expand(grid: Grid) -> list[Item]:
     """Return the runs of a grid, seed by seed, so that a sweep cut short has few seeds but whole tables.
 
-    Methods that cannot choose a task's actions have no runs there. Raises `UsageError` for unknown methods, ablations
-    and settings.
+    Methods that cannot choose a task's actions have no runs there, nor have ablations of what a method lacks. Raises
+    `UsageError` for unknown methods, ablations and settings.
     """
     for ablation in grid.ablations:
         for part in _parts(ablation):
@@ -106,8 +107,9 @@ def expand(grid: Grid) -> list[Item]:
         if not fits(task, method):
             continue
         for ratio, ablation in itertools.product(ratios, _ablations_of(method, grid)):
-            item = _item(grid, task, ratio, method, _parts(ablation), seed)
-            items.setdefault(item.key, item)
+            with suppress(NoEffect):
+                item = _item(grid, task, ratio, method, _parts(ablation), seed)
+                items.setdefault(item.key, item)
     return list(items.values())
 
 

@@ -59,7 +59,8 @@ def training_loop(session: Session, requests: Requests, evaluate: Evaluate, save
         yield from _between_steps(session, requests, evaluate, save)
     if not requests.stop:
         yield from _evaluation(session, requests, evaluate, save, final=True)
-    yield _saved(session, save)
+    if not requests.stop or session.saved_step != session.step:
+        yield _saved(session, save)
     if requests.stop:
         yield Stopped(session.step, time.time(), reason="stop", message=f"asked to stop by {requests.stop}")
     else:
@@ -128,7 +129,10 @@ def _evaluation(
 
 
 def _saved(session: Session, save: Save, best: bool = False) -> CheckpointSaved:
-    return CheckpointSaved(session.step, time.time(), path=save(session, best), best=best)
+    saved = CheckpointSaved(session.step, time.time(), path=save(session, best), best=best)
+    if not best:
+        session.saved_step = session.step
+    return saved
 
 
 def _train_step(session: Session) -> StepDone:

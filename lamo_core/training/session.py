@@ -64,6 +64,8 @@ class Session:
     step: int = 0
     evaluated_step: int = -1
     """Last step whose evaluation is done, so that a resumed run neither repeats nor skips one."""
+    saved_step: int = -1
+    """Last step whose whole state this process has saved."""
     best_return: float = -np.inf
     average: WeightAverage | None = None
 

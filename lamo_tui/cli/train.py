@@ -197,7 +197,14 @@ def _resumed(text: str, settings: list[str], flags: dict[str, Any]) -> tuple[Run
         raise UsageError(
             f"run {run.id} has saved no checkpoint yet; start it again with: lamo train --preset NAME"
         )
-    return run, checkpoint, override(read_checkpoint(checkpoint).config, settings, flags)
+    stored = read_checkpoint(checkpoint)
+    config = override(stored.config, settings, flags)
+    if derived.state == "finished" and stored.step >= config.optim.steps and not settings:
+        raise UsageError(
+            f"run {run.id} has done all of its {stored.step:,} steps; let it do more with "
+            f"--set optim.steps={2 * stored.step}, or evaluate it with: lamo eval {run.id}"
+        )
+    return run, checkpoint, config
 
 
 def _launch(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -61,7 +62,8 @@ def test_every_shipped_preset_resolves_with_every_ablation() -> None:
         assert f"paper-atari-{game}" in presets
     for preset in presets:
         for ablation in ablations:
-            resolve(preset, [ablation])
+            # LaMo has no filter of episodes
+            resolve(preset, [ablation], method="bc" if ablation == "filter-by-data" else None)
 
 
 def test_later_layers_win_and_say_so(tmp_path: Path) -> None:
@@ -122,8 +124,8 @@ def test_every_method_resolves_on_every_task_and_says_so() -> None:
         for method in preset_names("methods"):
             resolved = resolve(preset, method=method)
             assert (resolved.config.method, resolved.origins["method"]) == (method, f"method {method}")
-    config = resolve("mujoco-hopper-1pct", ["context-length-5"], method="td3+bc").config
-    assert config.name == "mujoco-hopper-1pct-td3-bc+context-length-5"
+    config = resolve("mujoco-hopper-1pct", ["filter-by-data"], method="td3+bc").config
+    assert config.name == "mujoco-hopper-1pct-td3-bc+filter-by-data"
 
 
 @pytest.mark.parametrize("rank", [4, 16, 64])
@@ -142,6 +144,21 @@ def test_a_method_lengthens_short_runs_and_knows_kinds_of_tasks() -> None:
     assert (short.value.rewards, resolve("atari-pong-1pct", method="iql").config.value.rewards) == ("range", "sign")
     assert resolve("mujoco-reacher2d-10pct", method="iql").config.value.rewards == "raw"
     assert resolve("paper-atari-pong", method="dt-wide").config.model.backbone == "random:gpt2"
+
+
+@pytest.mark.parametrize(
+    ("method", "ablations"),
+    [("dt", ["lora-all"]), ("bc", ["no-returns"]), ("bcq", ["no-pretraining"]), ("lamo", ["no-lora", "lora-all"])],
+)
+def test_an_ablation_of_what_a_method_lacks_is_refused(method: str, ablations: list[str]) -> None:
+    with pytest.raises(UsageError, match=f"{ablations[-1]} changes nothing in {re.escape(method)}"):
+        resolve("mujoco-hopper-1pct", ablations, method=method)
+
+
+def test_ablations_of_data_and_frames_hold_for_methods_without_memory() -> None:
+    assert resolve("atari-pong-1pct", ["official-frames"], method="cql").config.model.frames == "scaled"
+    assert resolve("kitchen-partial-1pct", ["official-kitchen-rewards"], method="bc").config.name.endswith("-rewards")
+    assert resolve("mujoco-hopper-1pct", ["filter-by-data"], method="bc").config.markov.filter == "split"
 
 
 def test_what_is_switched_off_stays_off() -> None:

@@ -98,6 +98,18 @@ def test_a_wider_grid_holds_the_first_one() -> None:
     assert {item.key for item in expand(grid)} < {item.key for item in expand(wide)}
 
 
+def test_ablations_are_left_to_the_methods_that_have_what_they_change() -> None:
+    grid = Grid(
+        (("mujoco-hopper", (0.01,)),),
+        methods=("lamo", "dt", "bc"),
+        ablations=("none", "lora-all", "no-returns"),
+        ablate_all=True,
+        seeds=(0,),
+    )
+    named = [resolve_item(item).config.name.removeprefix("mujoco-hopper-1pct") for item in expand(grid)]
+    assert named == ["", "+lora-all", "+no-returns", "-dt", "-dt+no-returns", "-bc"]
+
+
 @pytest.mark.parametrize(("task", "ratio"), [("mujoco-hopper", 0.01), ("atari-pong", 0.01), ("kitchen-partial", 0.1)])
 def test_a_seed_gives_every_method_the_same_episodes(task: str, ratio: float) -> None:
     """`select_episodes` sees source, set, share, kind of choice and seed, and nothing else."""

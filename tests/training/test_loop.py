@@ -122,3 +122,14 @@ def test_evaluations_and_checkpoints_come_when_due_and_old_ones_go(make_config: 
     assert session.policy.training
     assert isinstance(events[-1], Stopped)
     assert events[-1].reason == "finished"
+
+
+def test_a_stop_at_a_saved_step_does_not_save_it_again(make_config: MakeConfig, tmp_path: Path) -> None:
+    session, requests = new_session(make_config(checkpoint={"every": 2})), Requests()
+    saved = []
+    for event in training_loop(session, requests, no_evaluation, lambda s, best: save_checkpoint(s, tmp_path, best)):
+        if isinstance(event, CheckpointSaved):
+            saved.append(event.step)
+            requests.stop = "test"
+    assert saved == [2]
+    assert resume_session(tmp_path / "last.pt").step == 2

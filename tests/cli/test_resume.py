@@ -1,0 +1,50 @@
+"""`lamo train --resume` of runs that have nothing left to do."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from lamo_core.engine import save_checkpoint
+from lamo_core.presets import resolve
+from lamo_core.runs.create import create_run
+from lamo_core.runs.directory import RunDirectory
+from lamo_core.runs.writer import RunWriter
+from lamo_core.training.events import Stopped
+from lamo_core.training.session import new_session
+from lamo_tui.cli.app import app
+from tests.runs.run_doubles import started
+
+SETTINGS = ["model.backbone=random:mini", "optim.steps=1", "eval.final_episodes=0", "eval.every=0"]
+
+
+@pytest.fixture
+def done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunDirectory:
+    """A run that says that it has finished, with its last checkpoint."""
+    monkeypatch.setenv("LAMO_RUNS", str(tmp_path / "runs"))
+    config = resolve("mujoco-reacher2d-10pct", settings=[*SETTINGS, "eval.unseen_episodes=0"]).config
+    run = create_run(tmp_path / "runs", config, {}, ["lamo", "train"])
+    session = new_session(dataclasses.replace(config, device="cpu"))
+    session.step = 1
+    save_checkpoint(session, run.checkpoints, best=False)
+    with RunWriter(run) as writer:
+        writer.write(started(total=1))
+        writer.write(Stopped(1, 4.0, reason="finished", message=""))
+    return run
+
+
+def test_a_finished_run_is_not_evaluated_once_more(done: RunDirectory) -> None:
+    before = done.events_file.read_bytes()
+    result = CliRunner().invoke(app, ["train", "--resume", done.id])
+    assert "has done all of its 1 steps" in str(result.exception)
+    assert "--set optim.steps=2" in str(result.exception)
+    assert done.events_file.read_bytes() == before
+
+
+def test_a_finished_run_goes_on_when_it_gets_more_steps(done: RunDirectory) -> None:
+    result = CliRunner().invoke(app, ["train", "--resume", done.id, "--set", "optim.steps=2"])
+    assert result.exit_code == 0, result.exception
+    assert (done.checkpoints / "000002.pt").is_file()
