@@ -136,9 +136,9 @@ def _require_effect(ablation: str, task: str, config: RunConfig) -> None:
     idle = idle_settings(config)
     changed = {name for _, values in _overlay(ablation, "ablations", task) for name in values}
     if changed and all(name.startswith(idle) for name in changed):
-        unused = ", ".join(sorted(changed))
+        method, unused = config.method, ", ".join(sorted(changed))
         raise NoEffect(
-            f"the ablation {ablation} changes nothing in {config.method}, which does not use {unused} here; leave it out"
+            f"the ablation {ablation} changes nothing in {method}, which does not use {unused} here; leave it out"
         )
 
 
