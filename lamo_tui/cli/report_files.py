@@ -52,11 +52,12 @@ def cells_csv(cells: Sequence[Cell]) -> str:
 
 def runs_csv(cells: Sequence[Cell]) -> str:
     """Return one line per run: what the cells were made from."""
-    columns = ("task", "ratio", "method", "seed", "run", "final", "window", "best", "evaluations", "episodes")
+    columns = ("task", "ratio", "method", "seed", "run", "final", "window", "best", "evaluations", "unseen_loss")
+    columns += ("episodes",)
     rows: list[list[object]] = []
     for cell in cells:
         for seed in cell.seeds:
-            scores = [getattr(seed, name) for name in columns[3:9]]
+            scores = [getattr(seed, name) for name in columns[3:10]]
             episodes = " ".join(f"{score:.6g}" for score in seed.episodes)
             rows.append([cell.task, cell.ratio, cell.method, *scores, episodes])
     return _csv(columns, rows)
