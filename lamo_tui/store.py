@@ -23,9 +23,9 @@ INDEX_SECONDS = 1.0
 SYSTEM_SECONDS = 2.0
 _CALM_SECONDS = 5.0
 """How often the machine's load is read: while runs work, and while none does."""
-_FIRST_SECONDS, _NEXT_SECONDS = 0.1, 1.0
+_FIRST_SECONDS, _NEXT_SECONDS = 0.03, 1.0
 """Runs that are new are read for about so long at first, the newest before the others, and then at a time: a large
-folder shows at once, and is not drawn too often before it is complete."""
+folder shows at once, more runs of it than a screen has lines, and is not drawn too often before it is complete."""
 _KEPT = 12
 """Runs that stay in memory after nobody watches them."""
 _AT_WORK, _GUARDED = frozenset({"running", "stalled", "paused"}), 8
@@ -99,7 +99,7 @@ class RunStore:
     ) -> None:
         self.root = root
         self._clock = clock
-        self._index = RunIndex(root, clock=clock, alive=alive)
+        self._index = RunIndex(root, clock=clock, alive=alive, remember=True)
         self._meter = meter
         self._wanted: tuple[str, ...] = ()
         self._followers: OrderedDict[str, Follower] = OrderedDict()
@@ -142,7 +142,7 @@ class RunStore:
         wanted = [run_id for run_id in self._wanted if run_id in runs]
         known = self._snapshot.watched
         guarded: dict[str, RunData] = {}
-        if self._snapshot.listed:  # the list itself comes first
+        if self._snapshot.listed and not self._index.left:  # the list itself comes first
             at_work = [run.id for run in runs.values() if run.state in _AT_WORK and run.id not in wanted][:_GUARDED]
             wanted += [run_id for run_id in at_work if due or run_id not in known or known[run_id].loading]
             guarded = {run_id: known[run_id] for run_id in at_work if run_id not in wanted}

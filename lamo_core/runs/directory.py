@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from lamo_core.config_ranges import RANGES
 from lamo_core.errors import StorageError, UsageError
 from lamo_core.places import runs_dir
-from lamo_core.runs.compare import flatten
 from lamo_core.runs.records import decode, number
 
 if TYPE_CHECKING:
@@ -27,6 +26,8 @@ ELSEWHERE = "LAMO_RUNS=FOLDER"
 _KINDS: dict[str, type] = {"origins": dict, "versions": dict, "machine": dict, "argv": list}
 """What run.json holds under names that readers look into."""
 _NUMBERS = frozenset({*RANGES, "data.ratio"})
+_EXACT = 2**53
+_PLAIN = frozenset({type(None), str, bool, list})
 _TEXTS = frozenset({"name", "method", "device", "task.name", "data.set", "data.source", "model.backbone"})
 
 
@@ -128,16 +129,22 @@ def is_sound(config: Any) -> bool:
 
     What is built of it is checked by `RunConfig`; this much is needed to list, compare and draw it.
     """
-    if not isinstance(config, dict):
-        return False
-    for name, value in flatten(config).items():
-        if name in _NUMBERS:
-            fits = number(value) is not None
+    return isinstance(config, dict) and _are_sound(config, "")
+
+
+def _are_sound(values: dict[str, Any], prefix: str) -> bool:
+    """Return whether a group's values are; a folder of runs is listed as fast as this is."""
+    for key, value in values.items():
+        kind, name = type(value), prefix + key
+        if kind is dict:
+            if not _are_sound(value, f"{name}."):
+                return False
         elif name in _TEXTS:
-            fits = isinstance(value, str)
-        else:
-            fits = value is None or isinstance(value, str | bool | list) or number(value) is not None
-        if not fits:
+            if kind is not str:
+                return False
+        elif kind is float or (kind is int and -_EXACT < value < _EXACT):
+            continue
+        elif (name in _NUMBERS or kind not in _PLAIN) and number(value) is None:
             return False
     return True
 

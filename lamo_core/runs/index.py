@@ -1,7 +1,8 @@
 """The list of all runs in a folder, fast enough for a thousand of them and for asking every second.
 
 Two small files of each run are read, and only when they changed; metrics and checkpoints are not touched. Of a run that
-has ended only the folder's own stamp is asked for: both files are replaced as wholes, which changes it.
+has ended only the folder's own stamp is asked for: both files are replaced as wholes, which changes it. So it can be
+remembered from one time to the next.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ from lamo_core.runs.compare import flatten
 from lamo_core.runs.directory import RUN_FILE, STATUS_FILE, RunDirectory, is_sound
 from lamo_core.runs.queue import QueueEntry, positions, read_entry
 from lamo_core.runs.records import decode, number
+from lamo_core.runs.remembered import Ended, Remembered, Stamp
 from lamo_core.runs.status import ENDED, Derived, IsAlive, Status, derive, is_alive, parse_status, read_launch
 
-Stamp = tuple[int, int, int]
 _SETTLED_NS = 2_000_000_000
 """A folder that changed less than this ago may change again under the same time: file systems' clocks are coarse."""
 
@@ -100,7 +101,8 @@ class _Known:
     name: str
     created: float
     config: dict[str, Any]
-    info_stamp: Stamp
+    info_stamp: Stamp | None
+    """None where it was remembered."""
     status_stamp: Stamp | None = None
     status: Status = field(default_factory=lambda: Status(state=""))
     summary: RunSummary | None = None
@@ -118,7 +120,9 @@ class RunIndex:
         *,
         clock: Callable[[], float] = time.time,
         alive: IsAlive = is_alive,
+        remember: bool = False,
     ) -> None:
+        """`remember` keeps what was read of ended runs in the cache folder, and begins with what is kept there."""
         self.root = Path(os.path.abspath(root or runs_dir()))
         self.left = 0
         """Folders that the last `poll` had no time to look at."""
@@ -129,14 +133,22 @@ class RunIndex:
         self._seen: set[str] = set()
         self._names: list[str] = []
         self._names_stamp: Stamp | None = None
+        self._remembered = Remembered(self.root) if remember else None
+        self._polls, self._news = 0, False
+        """How often the folder was listed, and whether a run was read that has ended."""
 
     def poll(self, seconds: float | None = None) -> list[RunSummary]:
         """Return all runs, newest first; folders that hold no readable run.json are passed over.
 
         With `seconds` of processor time, new runs are read for about so long: the newest first, others at later calls.
         """
+        self._keep()  # after the first whole list was shown, not before
         names = self._list()
         end = None if seconds is None else time.thread_time() + seconds
+        self._polls += 1
+        # not before the newest runs are shown, where that counts
+        if self._remembered is not None and (self._polls == 1 if seconds is None else self._polls == 2 and self.left):
+            self._remembered.load()
         found: list[RunSummary] = []
         known: dict[str, _Known] = {}
         # at least one that is new is read, the others may wait for the next call
@@ -152,6 +164,19 @@ class RunIndex:
         self._known, self._seen, self.left = known, set(names) - late, len(late)
         places = positions((summary.id, summary.queue) for summary in found if summary.queue is not None)
         return [replace(run, position=places[run.id]) if run.id in places else run for run in found]
+
+    def _keep(self) -> None:
+        """Remember the ended runs once all were read, which is known from the poll before."""
+        if self._remembered is None or self.left or not self._news:
+            return
+        self._news = False
+        self._remembered.keep(
+            {
+                name: Ended(known.folder_stamp, known.name, known.created, known.config, known.status)
+                for name, known in self._known.items()
+                if known.summary is not None and known.folder_stamp is not None
+            }
+        )
 
     def _list(self) -> list[str]:
         """Return the names of what could be runs, newest first."""
@@ -171,6 +196,10 @@ class RunIndex:
         stamp = _stamp(folder)
         if known is not None and known.summary is not None and stamp == known.folder_stamp:
             return known.summary
+        if known is None and stamp is not None and self._remembered is not None:
+            ended = self._remembered.find(name, stamp)
+            if ended is not None:
+                return self._recall(name, folder, ended)
         known = self._read(folder, known)
         if known is None:
             return None
@@ -186,6 +215,15 @@ class RunIndex:
         summary = RunSummary(run, known.name, known.created, known.config, known.status, derived, entry)
         if derived.state in ENDED:
             known.summary, known.folder_stamp = summary, _settled(stamp)
+            self._news = self._news or known.folder_stamp is not None
+        return summary
+
+    def _recall(self, name: str, folder: str, ended: Ended) -> RunSummary:
+        derived = derive(ended.status, now=self._clock(), alive=self._alive)
+        run = RunDirectory(Path(folder))
+        summary = RunSummary(run, ended.name, ended.created, ended.config, ended.status, derived)
+        known = _Known(ended.name, ended.created, ended.config, None, None, ended.status, summary, ended.stamp)
+        self._known[name] = known
         return summary
 
     def _read(self, folder: str, known: _Known | None) -> _Known | None:

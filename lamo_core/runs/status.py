@@ -250,18 +250,21 @@ def parse_status(values: Mapping[str, Any]) -> Status:
     return Status(**kept)
 
 
+def status_values(status: Status) -> dict[str, Any]:
+    """Return what `parse_status` makes a status of."""
+    values: dict[str, Any] = {item.name: getattr(status, item.name) for item in fields(Status)}
+    values["evaluations"] = [(point.step, point.mean, point.normalised) for point in status.evaluations]
+    return values
+
+
 def write_status(run: RunDirectory, status: Status) -> None:
     """Replace the status file as a whole; raises `StorageError`.
 
     It is not flushed to the disk: it changes every second, and after a power cut the run is lost anyway.
     """
     temporary = run.path / f".status-{os.getpid()}.part"
-    values: dict[str, Any] = {"schema": SCHEMA} | {
-        item.name: getattr(status, item.name) for item in fields(Status)
-    }
-    values["evaluations"] = [(point.step, point.mean, point.normalised) for point in status.evaluations]
     try:
-        temporary.write_text(encode(values) + "\n", encoding="utf-8")
+        temporary.write_text(encode({"schema": SCHEMA} | status_values(status)) + "\n", encoding="utf-8")
         os.replace(temporary, run.status_file)
     except OSError as error:
         raise storage_error(run.status_file, error) from error

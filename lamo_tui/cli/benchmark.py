@@ -115,10 +115,15 @@ def tui(
     times = [(row.name, f"{row.median_ms:.1f}", f"{row.slow_ms:.1f}") for row in rows]
     table = [[*row, size] for row, size in zip(times, sizes, strict=True)]
     emit_table(columns, table, right=columns[1:])
+    for opening, when in ((session.first, "for the first time"), (session.again, "again")):
+        typer.echo(
+            f"a folder of {session.runs:,} runs opened {when}: the newest shown after {opening.shown_seconds:.2f} s "
+            f"({opening.shown_cpu:.2f} s of processor time), all listed after {opening.listed_seconds:.2f} s "
+            f"({opening.listed_cpu:.2f} s), Python's start included"
+        )
     typer.echo(
-        f"a folder of {session.runs:,} runs: the newest shown after {session.shown_seconds:.2f} s, all listed after "
-        f"{session.listed_seconds:.2f} s, Python's start included; then {100 * session.idle_cpu:.1f} % of a core while "
-        f"idle, {100 * session.watching_cpu:.1f} % while watching a run of {session.records_per_second:g} steps/s"
+        f"then {100 * session.idle_cpu:.1f} % of a core while idle, {100 * session.watching_cpu:.1f} % while watching "
+        f"a run of {session.records_per_second:g} steps/s"
     )
     typer.echo(
         f"a training of {watched.alone:.1f} steps/s: {watched.ratio:.3f} times as fast while it is watched "

@@ -161,7 +161,10 @@ class LamoScreen(Screen[None]):
     def on_resize(self, event: events.Resize) -> None:
         """Give way to a sentence where there is no room."""
         room = fits(event.size.width, event.size.height)
-        self.query_one("#body").display, self.query_one(TooSmall).display = room, not room
+        for place, shown in (("#body", room), ("TooSmall", not room)):
+            part = self.query_one(place)
+            if part.display != shown:  # to set it lays everything out anew
+                part.display = shown
 
     def compose_body(self) -> ComposeResult:
         """Yield what the screen shows."""

@@ -33,13 +33,13 @@ class Preview(Vertical):
         self._newest: tuple[Snapshot, dict[str, list[str]], Palette] | None = None
 
     def compose(self) -> ComposeResult:
-        """Show facts; the charts come after the list is on the screen, as they need NumPy."""
+        """Show facts; the charts come when the whole list is on the screen, as they need NumPy."""
         yield Static(id="facts")
         yield Static(id="preview-legend")
 
     async def load_charts(self) -> None:
         """Put the charts where they belong; does nothing the second time."""
-        if self._charts is None and self.is_mounted:
+        if self._charts is None and self.is_mounted and self.is_attached:
             from lamo_tui.screens.chart_grid import ChartGrid
 
             self._charts = ChartGrid(id="preview-charts", names=("return", "loss"))
@@ -62,7 +62,7 @@ class Preview(Vertical):
         self._newest = snapshot, groups, colours
         if self._charts is not None:
             self._draw(self._charts, snapshot, groups, colours)
-        elif snapshot.listed:
+        elif snapshot.listed and not snapshot.unread:
             self.call_after_refresh(self.load_charts)
 
     def _draw(self, charts: ChartGrid, snapshot: Snapshot, groups: dict[str, list[str]], colours: Palette) -> None:

@@ -17,6 +17,9 @@ from textual.strip import Strip
 
 from lamo_tui.bindings import bindings_of
 
+_KEPT = 500
+"""Lines that are not drawn again."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -65,6 +68,7 @@ class Rows(ScrollView, can_focus=True):
         self.at = 0
         self.empty = empty
         self.cursor_style: Style = Style()
+        self._lines: dict[str, tuple[object, Strip]] = {}
         self._shows_cursor = cursor
         self._follow = follow
 
@@ -91,7 +95,7 @@ class Rows(ScrollView, can_focus=True):
         self.virtual_size = Size(self.size.width, len(rows))
         if at_end:
             self.scroll_to(y=max(0, len(rows) - self.size.height), animate=False)
-        if len(before) != len(rows) or place != (self.at, self.scroll_offset.y):
+        if place != (self.at, self.scroll_offset.y):
             self.refresh()
         else:
             self._refresh_changed(before)
@@ -100,12 +104,14 @@ class Rows(ScrollView, can_focus=True):
 
     def _refresh_changed(self, before: Sequence[Row]) -> None:
         """Draw only those lines in view anew that look different now."""
-        top = self.scroll_offset.y
-        for index in range(top, min(len(self.rows), top + self.size.height)):
-            if not self.rows[index].looks_like(before[index]):
-                self.refresh_line(index)
-        if not self.rows:
+        if not self.rows or not before:
             self.refresh()
+            return
+        top = self.scroll_offset.y
+        for index in range(top, min(max(len(self.rows), len(before)), top + self.size.height)):
+            both = index < min(len(self.rows), len(before))
+            if not both or not self.rows[index].looks_like(before[index]):
+                self.refresh_line(index)
 
     def go(self, at: int) -> None:
         """Put the cursor on a row and bring it into view."""
@@ -129,10 +135,19 @@ class Rows(ScrollView, can_focus=True):
             return _strip(Text(self.empty, "dim"), width, ground)
         if index >= len(self.rows):
             return Strip.blank(width, ground)
-        line = self.rows[index].draw(width)
         if self._shows_cursor and index == self.at:
             ground += self.cursor_style if self.has_focus else Style(underline=False)
-        return _strip(line, width, ground)
+        return self._line(self.rows[index], width, ground)
+
+    def _line(self, row: Row, width: int, ground: Style) -> Strip:
+        """Draw a row, unless it was drawn just so before: whatever moves, all lines in view are asked for anew."""
+        looks = (row.mark, width, ground)
+        known = self._lines.get(row.key)
+        if row.mark is None or known is None or known[0] != looks:
+            if len(self._lines) >= _KEPT:
+                self._lines.clear()
+            known = self._lines[row.key] = (looks, _strip(row.draw(width), width, ground))
+        return known[1]
 
     def action_step(self, by: int) -> None:
         """Move the cursor by lines; a text without one scrolls at once."""

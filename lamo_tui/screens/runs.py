@@ -114,7 +114,9 @@ class RunsScreen(SteeringScreen):
         return [run.id for run in self.lamo.snapshot.runs if run.name in names][:_MEANT]
 
     def _watch(self) -> None:
-        if self.lamo.store.watch(self.overlaid() if self.query_one(Preview).display else ()):
+        # while the folder is being read nothing else is, above all not NumPy
+        complete = self.lamo.snapshot.listed and not self.lamo.snapshot.unread
+        if self.lamo.store.watch(self.overlaid() if complete and self.query_one(Preview).display else ()):
             self.lamo.wake()
 
     def _current(self) -> RunSummary | None:

@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,9 @@ from typing import Any
 import pytest
 
 from lamo_core.errors import UsageError
+from lamo_core.runs import index as index_module
 from lamo_core.runs.directory import RunDirectory
-from lamo_core.runs.index import RunIndex, list_runs, summarise
+from lamo_core.runs.index import RunIndex, RunSummary, list_runs, summarise
 from lamo_core.runs.query import parse_query
 from lamo_core.runs.records import encode
 from lamo_core.runs.status import EvalPoint, Status, write_status
@@ -191,3 +193,120 @@ def test_settings_of_another_version_are_listed(make_run: MakeRun) -> None:
     info["config"]["data"] |= {"tomorrow": None, "list": [1, "a"], "deep": {"x": 1e400}}
     run.run_file.write_text(json.dumps(info))
     assert [found.id for found in list_runs()] == [run.id]
+
+
+def made(root: Path, count: int, state: str = "finished") -> list[Path]:
+    """Return the folders of runs that ended a minute ago."""
+    folders = []
+    for number in range(count):
+        folder = root / f"20260101-000000-demo-s0-{number:04d}"
+        folder.mkdir(parents=True)
+        (folder / "run.json").write_text(encode({"name": "demo", "config": {"seed": number}, "created": 1.5}))
+        points = [[5, float("nan"), 2.5]]
+        (folder / "status.json").write_text(encode({"state": state, "step": 5, "loss": 0.0, "evaluations": points}))
+        os.utime(folder, (time.time() - 60, time.time() - 60))
+        folders.append(folder)
+    return folders
+
+
+def remember(root: Path) -> list[RunSummary]:
+    """List a folder as a dashboard does, which remembers at its second look."""
+    index = RunIndex(root, remember=True)
+    index.poll()
+    return index.poll()
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
+    """Return the names of the runs whose files are opened, with a cache folder of the test's own."""
+    monkeypatch.setenv("LAMO_CACHE", str(tmp_path / "cache"))
+    found: list[str] = []
+    real = index_module._load
+
+    def load(path: str) -> dict[str, Any]:
+        found.append(Path(path).parent.name[-4:])
+        return real(path)
+
+    monkeypatch.setattr(index_module, "_load", load)
+    return found
+
+
+def test_ended_runs_are_remembered_from_one_time_to_the_next(root: Path, opened: list[str]) -> None:
+    folders = made(root, 60)
+    expected = RunIndex(root).poll()
+    remember(root)
+    for _ in range(2):
+        opened.clear()
+        found = RunIndex(root, remember=True).poll()
+        # a mean that is no number is not equal to itself
+        assert encode([run.to_dict() for run in found]) == encode([run.to_dict() for run in expected])
+    assert opened == []
+    (folders[7] / "status.json.part").write_text(encode({"state": "stopped", "message": "x"}))
+    os.replace(folders[7] / "status.json.part", folders[7] / "status.json")
+    index = RunIndex(root, remember=True)
+    assert index.poll()[-8].state == "stopped"
+    assert set(opened) == {"0007"}
+    (folders[8] / "status.json.part").write_text(encode({"state": "failed", "message": "x"}))
+    os.replace(folders[8] / "status.json.part", folders[8] / "status.json")
+    assert index.poll()[-9].status.message == "x", "what was remembered is watched like the rest"
+
+
+def test_runs_at_work_and_small_folders_are_not_remembered(root: Path, opened: list[str], tmp_path: Path) -> None:
+    made(root, 49)
+    remember(root)
+    assert not (tmp_path / "cache").exists()
+    made(tmp_path / "others", 60, "running")
+    assert remember(tmp_path / "others")[0].state == "lost"
+    assert not (tmp_path / "cache").exists()
+
+
+def test_the_newest_runs_are_read_before_what_is_remembered(root: Path, opened: list[str]) -> None:
+    made(root, 60)
+    remember(root)
+    opened.clear()
+    index = RunIndex(root, remember=True)
+    assert [run.id[-4:] for run in index.poll(0)] == ["0059"]
+    assert index.left == 59
+    assert len(index.poll(10)) == 60
+    assert set(opened) == {"0059"}
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda values: values | {"version": 2},
+        lambda values: values | {"folder": "/elsewhere"},
+        lambda values: values | {"runs": 5},
+        lambda values: values | {"runs": {name: row[:3] for name, row in values["runs"].items()}},
+        lambda values: values | {"runs": {name: [*row[:3], 7, row[4]] for name, row in values["runs"].items()}},
+        lambda values: values | {"runs": {name: [row[0], None, *row[2:]] for name, row in values["runs"].items()}},
+        lambda values: values | {"runs": {name: [*row[:4], {"state": "run"}] for name, row in values["runs"].items()}},
+        lambda values: {},
+    ],
+)
+def test_what_is_remembered_wrongly_is_read_anew(
+    root: Path, opened: list[str], tmp_path: Path, damage: Callable[[dict[str, Any]], dict[str, Any]]
+) -> None:
+    made(root, 60)
+    remember(root)
+    (file,) = (tmp_path / "cache" / "lists").iterdir()
+    file.write_text(json.dumps(damage(json.loads(file.read_text()))))
+    opened.clear()
+    found = RunIndex(root, remember=True).poll()
+    assert [run.state for run in found] == ["finished"] * 60
+    assert len(opened) == 120
+
+
+def test_old_lists_and_a_cache_that_cannot_be_written_trouble_nobody(
+    root: Path, opened: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made(root, 60)
+    lists = tmp_path / "cache" / "lists"
+    lists.mkdir(parents=True)
+    for number in range(20):
+        (lists / f"{number:02d}.json").write_text("{}")
+        os.utime(lists / f"{number:02d}.json", (number, number))
+    remember(root)
+    assert len(list(lists.iterdir())) == 16
+    monkeypatch.setenv("LAMO_CACHE", "/proc/nowhere")
+    assert len(remember(root)) == 60

@@ -1,0 +1,100 @@
+"""Summaries of runs that have ended, kept in the cache folder so that a large folder is listed faster the next time.
+
+All of it can be made again from the runs; what is damaged, foreign or too old is passed over.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lamo_core.errors import StorageError
+from lamo_core.files import write_bytes
+from lamo_core.places import cache_dir
+from lamo_core.runs.directory import is_sound
+from lamo_core.runs.records import decode, encode
+from lamo_core.runs.status import ENDED, Status, parse_status, status_values
+
+_VERSION = 1
+_MOST_BYTES, _MOST_FOLDERS = 64 << 20, 16
+_WORTH_WRITING = 50
+"""Runs that are news."""
+
+Stamp = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What a list shows of a run that has ended, and the stamp that its folder had then."""
+
+    stamp: Stamp
+    name: str
+    created: float
+    config: dict[str, Any]
+    status: Status
+
+
+class Remembered:
+    """The runs of one folder, by their ids."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._rows: dict[str, list[Any]] = {}
+        """As the file holds them: stamp, name, time of creation, config, status."""
+
+    def load(self) -> None:
+        """Read what was kept."""
+        path = _file_of(self._root)
+        with suppress(OSError):
+            if path.stat().st_size > _MOST_BYTES:
+                return
+            values = decode(path.read_bytes()) or {}
+            rows = values.get("runs")
+            known = (values.get("version"), values.get("folder")) == (_VERSION, str(self._root))
+            if known and isinstance(rows, dict):
+                self._rows = {run_id: row for run_id, row in rows.items() if isinstance(row, list) and len(row) == 5}
+
+    def find(self, run_id: str, stamp: Stamp) -> Ended | None:
+        """Return what is known of a run whose folder has this stamp; None when that is nothing."""
+        row = self._rows.get(run_id)
+        if row is None or row[0] != [*stamp]:
+            return None
+        _, name, created, config, status = row
+        if not (isinstance(name, str) and isinstance(created, float) and isinstance(status, dict) and is_sound(config)):
+            return None
+        known = parse_status(status)
+        return Ended(stamp, name, created, config, known) if known.state in ENDED else None
+
+    def keep(self, runs: Mapping[str, Ended]) -> None:
+        """Keep these and nothing else, if enough of them are news.
+
+        That it cannot be written is no reason to trouble anybody.
+        """
+        news = sum(run_id not in self._rows or self._rows[run_id][0] != [*run.stamp] for run_id, run in runs.items())
+        if news < _WORTH_WRITING:
+            return
+        self._rows = {
+            run_id: [[*run.stamp], run.name, run.created, run.config, _told(run.status)] for run_id, run in runs.items()
+        }
+        path = _file_of(self._root)
+        with suppress(StorageError, OSError):
+            content = encode({"version": _VERSION, "folder": str(self._root), "runs": self._rows}).encode()
+            if len(content) <= _MOST_BYTES:
+                write_bytes(path, content, "LAMO_CACHE=FOLDER")
+            oldest_first = sorted(path.parent.glob("*.json"), key=lambda file: file.stat().st_mtime)
+            for file in oldest_first[:-_MOST_FOLDERS]:
+                file.unlink(missing_ok=True)
+
+
+def _told(status: Status) -> dict[str, Any]:
+    """Return the values that are not what `parse_status` takes where it finds none."""
+    return {name: value for name, value in status_values(status).items() if value not in (None, "", [])}
+
+
+def _file_of(root: Path) -> Path:
+    name = hashlib.sha256(str(root).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    return cache_dir() / "lists" / f"{name}.json"
