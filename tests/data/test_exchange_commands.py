@@ -206,7 +206,7 @@ def test_an_export_is_read_back(published: Published, tmp_path: Path) -> None:
     result = lamo_json("export", "kitchen-complete", "--format", "minari", "--out", tmp_path / "minari")
     assert result["id"] == "lamo/kitchen-complete-v0"
     assert lamo_json("get", result["id"], "--dry-run")["files"] == []
-    assert lamo_json("get", result["id"])["transitions"] == result["transitions"] == 3_207
+    assert lamo_json("get", result["id"])["transitions"] == result["transitions"] == 3_345
     with pytest.raises(UsageError, match="format"):
         lamo("export", "kitchen-complete", "--format", "hdf4", "--out", tmp_path)
 
