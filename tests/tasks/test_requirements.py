@@ -53,9 +53,10 @@ def test_there_is_a_preset_for_every_ratio_of_the_paper() -> None:
             config = resolve(f"{task}-{percent}pct").config
             assert config.task.name == task
             assert config.data.ratio == pytest.approx(float(percent) / 100)
-            assert config.model.context == (5 if task == "mujoco-reacher2d" else 20)
+            assert config.model.context == (5 if task == "mujoco-reacher2d" or task.startswith("kitchen") else 20)
         paper = resolve(f"paper-{task}").config
         assert (paper.optim.clip, paper.optim.warmup_steps, paper.optim.steps) == (0.25, 2500, 100_000)
         assert paper.model.embedding == ("linear" if task == "mujoco-hopper" else "mlp")
+        assert paper.model.context == (5 if task == "mujoco-reacher2d" else 20)
         assert len(paper.eval.targets) == 2
         assert {f"{task}-{percent}pct" for percent in percents} | {f"paper-{task}"} <= set(preset_names())
