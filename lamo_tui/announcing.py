@@ -42,6 +42,8 @@ class Announcer:
         """Runs that were there when the folder had been listed for the first time."""
         self._complete = False
         self._runs: tuple[RunSummary, ...] = ()
+        self._objects: set[int] = set()
+        """Their ids as objects, which stay theirs as long as they are kept here."""
         self._states: dict[str, tuple[str, str]] = {}
         """Of each run, with the message."""
         self._alerts: dict[str, set[object]] = {}
@@ -51,25 +53,23 @@ class Announcer:
         """Return what is new in a snapshot."""
         if not snapshot.listed:
             return []
-        runs = {run.id: run for run in snapshot.runs}
         if not self._complete:
-            self._old |= runs.keys()
+            self._old |= {run.id for run in snapshot.runs}
             self._complete = not snapshot.unread
-        found = [*self._alerted(snapshot, runs)]
-        if snapshot.runs is not self._runs:  # the same ones are the same object
-            self._runs = snapshot.runs
-            found += self._ended(runs)
+        found = [*self._alerted(snapshot), *self._ended(snapshot)]
         if any(run.derived.active for run in snapshot.runs):
             found += self._filled(snapshot.system)
         return found
 
-    def _ended(self, runs: dict[str, RunSummary]) -> Iterator[News]:
+    def _ended(self, snapshot: Snapshot) -> Iterator[News]:
         """Yield what the states of runs say: they stalled, failed, are lost, or could not do what they were asked."""
-        before = self._states
-        self._states = {run_id: (run.state, run.status.message) for run_id, run in runs.items()}
-        for run_id, now in self._states.items():
-            first = now if run_id in self._old else ("", "")
-            (was, said), run = before.get(run_id, first), runs[run_id]
+        # most of a thousand runs are the same objects as before
+        changed = [run for run in snapshot.runs if id(run) not in self._objects]
+        self._runs, self._objects = snapshot.runs, {id(run) for run in snapshot.runs}
+        for run in changed:
+            now = (run.state, run.status.message)
+            (was, said) = self._states.get(run.id, now if run.id in self._old else ("", ""))
+            self._states[run.id] = now
             if run.state == "paused" and run.status.message not in ("", said):
                 yield News(f"paused: {run.status.message}", run)
             elif run.state == was:
@@ -82,10 +82,11 @@ class Announcer:
             elif run.state == "lost":
                 yield News("its process is gone without a word; r continues from the last checkpoint", run, "error")
 
-    def _alerted(self, snapshot: Snapshot, runs: dict[str, RunSummary]) -> Iterator[News]:
+    def _alerted(self, snapshot: Snapshot) -> Iterator[News]:
         """Yield the alerts of runs that are watched; what a run had when it was read for the first time is old."""
         for run_id, data in snapshot.watched.items():
-            if data.loading or run_id not in runs:
+            run = snapshot.run(run_id)
+            if data.loading or run is None:
                 continue
             first = run_id not in self._alerts
             told = self._alerts.setdefault(run_id, set())
@@ -93,7 +94,7 @@ class Announcer:
                 # not the whole alert: a run that goes back takes the same steps at other times
                 mark = (alert.kind, alert.text)
                 if mark not in told and not (first and run_id in self._old):
-                    yield News(alert.text, runs[run_id])
+                    yield News(alert.text, run)
                 told.add(mark)
 
     def _filled(self, system: SystemStats) -> Iterator[News]:

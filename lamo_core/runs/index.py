@@ -27,6 +27,10 @@ from lamo_core.runs.status import ENDED, Derived, IsAlive, Status, derive, is_al
 _SETTLED_NS = 2_000_000_000
 """A folder that changed less than this ago may change again under the same time: file systems' clocks are coarse."""
 
+_NEWEST, _TURNS = 50, 5
+"""Who lists a folder every second looks at the newest runs and at those at work each time, and of the others that have
+ended at every so many."""
+
 
 @dataclass(frozen=True)
 class RunSummary:
@@ -122,7 +126,8 @@ class RunIndex:
         alive: IsAlive = is_alive,
         remember: bool = False,
     ) -> None:
-        """`remember` keeps what was read of ended runs in the cache folder, and begins with what is kept there."""
+        """`remember`, for who lists again and again, keeps what was read of ended runs in the cache folder and begins
+        with what is kept there; changes of old ended runs show some polls later."""
         self.root = Path(os.path.abspath(root or runs_dir()))
         self.left = 0
         """Folders that the last `poll` had no time to look at."""
@@ -153,11 +158,11 @@ class RunIndex:
         known: dict[str, _Known] = {}
         # at least one that is new is read, the others may wait for the next call
         late = set([name for name in names if name not in self._seen][1:])
-        for name in names:
+        for place, name in enumerate(names):
             if end is not None and name in late and time.thread_time() > end:
                 continue
             late.discard(name)
-            summary = self._summary(name)
+            summary = self._settled_summary(name, place) or self._summary(name)
             if summary is not None:
                 found.append(summary)
                 known[name] = self._known[name]
@@ -189,6 +194,11 @@ class RunIndex:
                 names = []
             self._names, self._names_stamp = sorted(names, reverse=True), stamp
         return self._names
+
+    def _settled_summary(self, name: str, place: int) -> RunSummary | None:
+        """Return an old run that has ended as it was known, unless it is its turn to be looked at."""
+        known = self._known.get(name) if self._remembered is not None and place >= _NEWEST else None
+        return known.summary if known is not None and (place + self._polls) % _TURNS else None
 
     def _summary(self, name: str) -> RunSummary | None:
         known = self._known.get(name)

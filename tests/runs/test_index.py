@@ -248,7 +248,8 @@ def test_ended_runs_are_remembered_from_one_time_to_the_next(root: Path, opened:
     assert set(opened) == {"0007"}
     (folders[8] / "status.json.part").write_text(encode({"state": "failed", "message": "x"}))
     os.replace(folders[8] / "status.json.part", folders[8] / "status.json")
-    assert index.poll()[-9].status.message == "x", "what was remembered is watched like the rest"
+    messages = [index.poll()[-9].status.message for _ in range(5)]
+    assert messages[-1] == "x", "what was remembered is watched like the rest"
 
 
 def test_runs_at_work_and_small_folders_are_not_remembered(root: Path, opened: list[str], tmp_path: Path) -> None:
@@ -310,3 +311,19 @@ def test_old_lists_and_a_cache_that_cannot_be_written_trouble_nobody(
     assert len(list(lists.iterdir())) == 16
     monkeypatch.setenv("LAMO_CACHE", "/proc/nowhere")
     assert len(remember(root)) == 60
+
+
+def test_old_runs_that_have_ended_are_looked_at_in_turns(root: Path, opened: list[str]) -> None:
+    folders = made(root, 80)
+    index = RunIndex(root, remember=True)
+    index.poll()
+    for place in (0, 40, 79):  # oldest first
+        write_status(RunDirectory(folders[place]), Status(state="stopped"))
+    states = []
+    for _ in range(6):
+        found = index.poll()
+        states.append((found[79].state, found[39].state, found[0].state))
+    assert {late for _, late, _ in states} == {"stopped"}, "the newest are looked at each time"
+    assert {latest for _, _, latest in states} == {"stopped"}
+    assert [old for old, _, _ in states][-1] == "stopped"
+    assert [run.state for run in RunIndex(root).poll()].count("stopped") == 3
