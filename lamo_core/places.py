@@ -45,6 +45,11 @@ def assets_dir() -> Path:
     return Path(__file__).parent / "assets"
 
 
+def studies_dir() -> Path:
+    """Return the folder of studies that ship with lamo: a folder each, with their results and report."""
+    return assets_dir() / "studies"
+
+
 def presets_dir() -> Path:
     """Return the folder of presets: inside the installed package, or at the top of a checkout."""
     packaged = Path(__file__).parent / "_presets"

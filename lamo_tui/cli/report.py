@@ -23,7 +23,8 @@ def report(
         list[str] | None,
         typer.Argument(
             metavar="RUN",
-            help="Ids, beginnings of ids, paths, or files of results [default: all finished runs].",
+            help="Ids, beginnings of ids, paths, files of results, or studies that ship "
+            "[default: all finished runs].",
         ),
     ] = None,
     where: Annotated[

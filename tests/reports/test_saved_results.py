@@ -1,4 +1,4 @@
-"""`lamo report --save-results` and reports from such files."""
+"""`lamo report --save-results` and reports from such files; studies that are kept as files are still what they say."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 
 from lamo_core.errors import DataError, LamoError
+from lamo_core.places import studies_dir
 from tests.reports.conftest import Trained
 from tests.reports.test_report_command import lamo
+
+STUDIES = sorted(path.parent for path in studies_dir().glob("*/results.jsonl"))
 
 
 @pytest.fixture
@@ -74,3 +77,8 @@ def test_a_damaged_file_is_neither_reported_nor_overwritten(half: Path, tmp_path
     with pytest.raises(DataError):
         lamo("--save-results", str(file))
     assert file.read_text() == "no results\n"
+
+
+@pytest.mark.parametrize("folder", STUDIES, ids=lambda folder: folder.name)
+def test_kept_studies_are_what_their_results_say(folder: Path) -> None:
+    assert lamo(folder.name, "--markdown").stdout.strip() in (folder / "report.md").read_text()
