@@ -151,7 +151,8 @@ def _result(record: Mapping[str, Any]) -> RunResult:
         raise ValueError("the share of the data is none")
     for name in ("lamo", "commit"):
         _text(record.get(name) or "")
-    device, where = _text(record["device"]), f"{record['cpus'] or '?'} cores, {_text(record['processor'])}"
+    cores = f"{record['cpus'] or '?'} core{'s' * (record['cpus'] != 1)}"
+    device, where = _text(record["device"]), f"{cores}, {_text(record['processor'])}"
     ablations = "".join(f" +{part}" for part in _text(record["name"]).split("+")[1:])
     return RunResult(
         id=_text(record["id"]),
