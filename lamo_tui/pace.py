@@ -43,8 +43,8 @@ class Pace:
         return True
 
 
-SHORTEST, LONGEST = 0.25, 1.0
-"""Seconds between two looks at the runs folder."""
+SHORTEST, CALM, LONGEST = 0.25, 1.0, 2.0
+"""Seconds between two looks at the runs folder: at the least, while no run works, and where a look is dear."""
 _SHARE = 0.02
 """Of one core that looking and drawing may take."""
 
@@ -61,4 +61,4 @@ class Rhythm:
         if self._used is not None:
             self._cost += 0.3 * (used - self._used - self._cost)
         self._used = used
-        return min(LONGEST, max(SHORTEST, self._cost / _SHARE)) if active else LONGEST
+        return min(LONGEST, max(SHORTEST, self._cost / _SHARE)) if active else CALM

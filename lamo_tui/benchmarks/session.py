@@ -89,9 +89,9 @@ def _open(folder: Path, runs: int, *, forget: bool = False) -> Opening:
     with dashboard(folder) as (process, terminal):
         started = time.perf_counter()
         seen = _read_until(terminal, rf"{runs:,} runs?")
-        shown, shown_cpu = time.perf_counter() - started, _cpu_seconds(process)
+        shown, shown_cpu = time.perf_counter() - started, cpu_seconds(process)
         _read_until(terminal, rf"(?<!of ){runs:,} runs?", seen)
-        opening = Opening(shown, shown_cpu, time.perf_counter() - started, _cpu_seconds(process))
+        opening = Opening(shown, shown_cpu, time.perf_counter() - started, cpu_seconds(process))
         drain(terminal, _SETTLED_S)  # what is remembered is written by then
     return opening
 
@@ -168,7 +168,7 @@ def _read(terminal: int, seconds: float) -> bytes:
 
 def _cpu_share(process: int, terminal: int, seconds: float, run: RunDirectory | None, per_second: float) -> float:
     """Return processor seconds per second of a process, while `run` gets new records."""
-    before, started, step = _cpu_seconds(process), time.perf_counter(), _RECORDS
+    before, started, step = cpu_seconds(process), time.perf_counter(), _RECORDS
     while (passed := time.perf_counter() - started) < seconds:
         if run is not None:
             step += 1
@@ -177,7 +177,7 @@ def _cpu_share(process: int, terminal: int, seconds: float, run: RunDirectory | 
             with run.metrics_file.open("a", encoding="utf-8") as file:
                 file.write(_record(step))
         drain(terminal, 1 / per_second)
-    return (_cpu_seconds(process) - before) / passed
+    return (cpu_seconds(process) - before) / passed
 
 
 def _seem_to_run(run: RunDirectory, step: int, rate: float) -> None:
@@ -186,7 +186,8 @@ def _seem_to_run(run: RunDirectory, step: int, rate: float) -> None:
     write_status(run, told)
 
 
-def _cpu_seconds(process: int) -> float:
+def cpu_seconds(process: int) -> float:
+    """Return the processor seconds that a process has taken so far."""
     import psutil
 
     times = psutil.Process(process).cpu_times()

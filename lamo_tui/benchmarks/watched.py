@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lamo_core.errors import LamoError
-from lamo_tui.benchmarks.session import dashboard, drain, make_runs
+from lamo_tui.benchmarks.session import cpu_seconds, dashboard, drain, make_runs
 
 PRESET = "mujoco-hopper-1pct"
 _SETTINGS = ("method=dt", "device=cpu", "eval.every=0", "optim.steps=1000000", "checkpoint.every=1000000")
@@ -43,6 +43,9 @@ class WatchCost:
     low: float
     high: float
     """Quartiles of the ratio."""
+    dashboard_cpu: float
+    """Processor seconds per second that the dashboard takes meanwhile; on a busy machine it tells more than the
+    ratio."""
 
 
 def measure_watched(runs: int = 1_000, pairs: int = 12, seconds: float = 3.0) -> WatchCost:
@@ -52,10 +55,11 @@ def measure_watched(runs: int = 1_000, pairs: int = 12, seconds: float = 3.0) ->
         make_runs(folder / "runs", runs)
         with _training(folder / "runs") as metrics, dashboard(folder, "--attach", "last") as (process, terminal):
             _wait_for_steps(metrics, terminal)
-            speeds = list(_speeds(metrics, process, terminal, pairs, seconds))
-    ratios = sorted(watched / alone for watched, alone in speeds)
+            stretches = list(_stretches(metrics, process, terminal, pairs, seconds))
+    ratios = sorted(watched / alone for watched, alone, _ in stretches)
     low, ratio, high = statistics.quantiles(ratios, n=4)
-    return WatchCost(pairs, seconds, statistics.median(alone for _, alone in speeds), ratio, low, high)
+    alone = statistics.median(alone for _, alone, _ in stretches)
+    return WatchCost(pairs, seconds, alone, ratio, low, high, statistics.mean(used for *_, used in stretches))
 
 
 @contextmanager
@@ -91,17 +95,23 @@ def _wait_for_steps(metrics: Path, terminal: int) -> None:
         drain(terminal, 0.5)
 
 
-def _speeds(metrics: Path, process: int, terminal: int, pairs: int, seconds: float) -> Iterator[tuple[float, float]]:
-    """Yield steps per second watched and alone; which of the two comes first changes from pair to pair."""
+def _stretches(
+    metrics: Path, process: int, terminal: int, pairs: int, seconds: float
+) -> Iterator[tuple[float, float, float]]:
+    """Yield steps per second watched and alone, and the dashboard's processor seconds per second while it watches.
+
+    Which of the two comes first changes from pair to pair.
+    """
     for pair in range(pairs):
-        found = {}
+        found, used = {}, 0.0
         for watched in (True, False) if pair % 2 else (False, True):
             os.kill(process, signal.SIGCONT if watched else signal.SIGSTOP)
             drain(terminal, _SETTLE)
-            start = time.time()
+            start, before = time.time(), cpu_seconds(process)
             drain(terminal, seconds)
+            used += (cpu_seconds(process) - before) / seconds
             found[watched] = _speed(metrics, start, time.time())
-        yield found[True], found[False]
+        yield found[True], found[False], used
     os.kill(process, signal.SIGCONT)
 
 

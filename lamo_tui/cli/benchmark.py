@@ -127,7 +127,8 @@ def tui(
     )
     typer.echo(
         f"a training of {watched.alone:.1f} steps/s: {watched.ratio:.3f} times as fast while it is watched "
-        f"(quartiles {watched.low:.3f} and {watched.high:.3f} over {watched.pairs} pairs of {watched.seconds:g} s)"
+        f"(quartiles {watched.low:.3f} and {watched.high:.3f} over {watched.pairs} pairs of {watched.seconds:g} s), "
+        f"by a dashboard that takes {100 * watched.dashboard_cpu:.1f} % of a core"
     )
 
 

@@ -15,7 +15,7 @@ from lamo_core.runs.reader import Series
 from lamo_tui import bindings, text, themes
 from lamo_tui.alerts import AlertWatch
 from lamo_tui.app import LamoApp
-from lamo_tui.pace import LONGEST, SHORTEST, Rhythm
+from lamo_tui.pace import CALM, LONGEST, SHORTEST, Rhythm
 from lamo_tui.picture import screen_text
 from lamo_tui.screens.base import TopBar
 from lamo_tui.screens.rows import Rows
@@ -317,7 +317,7 @@ def test_looks_become_rarer_the_more_they_cost_and_rare_while_nothing_runs() -> 
     cheap, dear = Rhythm(), Rhythm()
     pauses = [(cheap.pause(0.001 * look, True), dear.pause(0.1 * look, True)) for look in range(20)]
     assert pauses[-1] == (SHORTEST, LONGEST)
-    assert cheap.pause(0.02, False) == LONGEST
+    assert cheap.pause(0.02, False) == CALM
 
 
 async def test_news_that_come_while_a_screen_is_taken_away_do_no_harm(
