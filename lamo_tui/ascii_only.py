@@ -16,41 +16,9 @@ from textual import color
 from textual.filter import LineFilter
 from textual.scrollbar import ScrollBarRender
 
+from lamo_tui.likeness import LIKENESS, plain_braille
+
 _HALF = "▀"
-_LIKE = {
-    "─╌┄╴╶–—‒‐−▔": "-",
-    "━╸╺═": "=",
-    "│┃║╎┆╏▌▐▏▎▍": "|",
-    "╭╮╰╯┌┐└┘├┤┬┴┼┏┓┗┛╔╗╚╝": "+",
-    "▁": ".",
-    "▂": ":",
-    "▃": "-",
-    "▄": "=",
-    "▅": "+",
-    "▆": "*",
-    "▇": "%",
-    "█▉▊▋■▛▜▙▟": "#",
-    "▀▘▝▚▞": '"',
-    "▖▗": ".",
-    "·": "|",
-    "…": "~",
-    "▸▶→›": ">",
-    "◂◀←‹": "<",
-    "▴▲↑": "^",
-    "▾▼↓": "v",
-    "⇧": "S",
-    "●•◆": "*",
-    "‖": "=",
-    "×✗✕": "x",
-    "°": "'",
-    "±≈": "~",
-    "∞": "8",
-    "§": "$",
-    "‘’": "'",
-    "“”": '"',
-}
-_TABLE = {ord(glyph): plain for glyphs, plain in _LIKE.items() for glyph in glyphs}
-_BRAILLE = range(0x2800, 0x2900)
 
 
 def to_ascii(text: str) -> str:
@@ -62,12 +30,10 @@ def to_ascii(text: str) -> str:
 def _plain(glyph: str) -> str:
     if glyph.isascii():
         return glyph
-    code, width = ord(glyph), cell_len(glyph)
-    if code in _TABLE:
-        return _TABLE[code]
-    if code in _BRAILLE:
-        dots = (code & 0xFF).bit_count()
-        return " .:*#"[(dots + 1) // 2]
+    likeness = LIKENESS.get(glyph) or plain_braille(glyph)
+    if likeness:
+        return likeness
+    width = cell_len(glyph)
     letters = "".join(part for part in unicodedata.normalize("NFKD", glyph) if part.isascii() and part.isprintable())
     return letters if len(letters) == width else "?" * width
 

@@ -39,11 +39,14 @@ def settings_path() -> Path:
     return Path(os.environ.get("LAMO_CONFIG") or Path(user_config_dir("lamo")) / "config.toml")
 
 
-def load_settings(path: Path | None = None) -> Settings:
-    """Return the settings; defaults when there is no file. Raises `UsageError` at what the file does not know."""
+def load_settings(path: Path | None = None, *, draws: bool = True) -> Settings:
+    """Return the settings; defaults when there is no file. Raises `UsageError` at what the file does not know.
+
+    `draws` False says that the terminal's encoding has no letters to draw with: then `ascii` is the default.
+    """
     path = path or settings_path()
     if not path.exists():
-        return Settings()
+        return Settings(ascii=not draws)
     from lamo_core.presets import read_toml
 
     values = read_toml(path)
@@ -54,7 +57,7 @@ def load_settings(path: Path | None = None) -> Settings:
     theme = values.get("theme", "")
     if not isinstance(theme, str):
         raise UsageError(f"theme in {path} wants the name of a theme, not {theme!r}")
-    only_ascii = values.get("ascii", False)
+    only_ascii = values.get("ascii", not draws)
     if not isinstance(only_ascii, bool):
         raise UsageError(f"ascii in {path} is true or false, not {only_ascii!r}")
     return Settings(theme, keymap, only_ascii)

@@ -13,6 +13,7 @@ from lamo_core import __version__
 from lamo_core.errors import LamoError, StorageError, UsageError
 from lamo_core.plain_text import plain_text
 from lamo_tui.cli.commands import Commands
+from lamo_tui.likeness import ERRORS
 
 INTERRUPTED = 130
 EXIT_CODES = """\
@@ -55,7 +56,7 @@ def main() -> None:
     _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a letter that the locale does not have is no reason to fail
-            stream.reconfigure(errors="backslashreplace")
+            stream.reconfigure(errors=ERRORS)
     try:
         try:
             code = run()

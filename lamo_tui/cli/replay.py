@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
+import sys
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
@@ -169,9 +170,10 @@ def _show(
 ) -> None:
     from lamo_core.places import runs_dir
     from lamo_tui.graphics import choose_graphics
+    from lamo_tui.likeness import can_draw
     from lamo_tui.settings import load_settings
 
-    settings = load_settings()
+    settings = load_settings(draws=can_draw(sys.stderr if picture is None else sys.stdout))
     graphics = choose_graphics(pixels) if picture is None and not settings.ascii else None
 
     from lamo_tui.app import LamoApp

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -26,7 +27,7 @@ def tui(
     color: Annotated[str, typer.Option(help="auto, truecolor, 256, 16 or none.")] = "auto",
     ascii_only: Annotated[
         bool | None,
-        typer.Option("--ascii/--no-ascii", help="Draw nothing but ASCII [default: `ascii` in the settings]."),
+        typer.Option("--ascii/--no-ascii", help="Draw nothing but ASCII [default: as settings or locale say]."),
     ] = None,
     pixels: Annotated[str, typer.Option(help="Real pixels in Replay: auto, kitty or blocks.")] = "auto",
     screen_size: Annotated[
@@ -44,6 +45,7 @@ def tui(
     from lamo_core.places import runs_dir
     from lamo_core.runs.directory import find_run
     from lamo_tui.graphics import choose_graphics
+    from lamo_tui.likeness import can_draw
     from lamo_tui.settings import load_settings
     from lamo_tui.terminal import check_terminal, choose_colours, parse_size
 
@@ -56,7 +58,7 @@ def tui(
     run = find_run(attach, root) if attach is not None else None
     if run is not None:
         root = run.path.parent
-    settings = load_settings()
+    settings = load_settings(draws=can_draw(sys.stdout if once else sys.stderr))
     if ascii_only is not None:
         settings = replace(settings, ascii=ascii_only)
     if not once:

@@ -6,8 +6,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+
+from lamo_tui.likeness import ERRORS, can_draw
+from lamo_tui.settings import load_settings
 
 LAMO = [sys.executable, "-m", "lamo_tui.cli.app"]
 
@@ -52,3 +56,24 @@ def test_a_locale_without_our_letters_gets_others() -> None:
     done = subprocess.run([*LAMO, "--help"], capture_output=True, text=True, timeout=120, env=environment)
     assert done.returncode == 0
     assert "Exit codes: 0 done" in done.stdout
+
+
+def test_what_is_drawn_becomes_ascii_where_the_locale_has_no_more() -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    words = [*LAMO, "data", "show", "hopper-medium"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120, env=environment)
+    assert done.stdout.startswith("hopper-medium | mujoco-hopper")
+    assert "|####" in done.stdout
+    assert "\\" not in done.stdout
+
+
+def test_letters_of_names_are_written_out_not_replaced() -> None:
+    assert "runs/übung · ⣿ ⠀▁█…".encode("ascii", ERRORS) == rb"runs/\xfcbung | #  .#~"
+    assert "×".encode("latin-1", ERRORS) == b"\xd7"  # what an encoding has stays
+
+
+@pytest.mark.parametrize(("encoding", "drawn"), [("utf-8", True), ("ascii", False), ("latin-1", False), ("?", False)])
+def test_whether_a_stream_can_show_drawings_is_known(encoding: str, drawn: bool) -> None:
+    stream = SimpleNamespace(encoding=encoding)
+    assert can_draw(stream) is drawn
+    assert load_settings(Path("no such file"), draws=can_draw(stream)).ascii is not drawn
