@@ -12,7 +12,7 @@ from typing import Literal
 from lamo_core.runs.index import RunSummary
 from lamo_tui.store import Snapshot
 from lamo_tui.system import SystemStats
-from lamo_tui.text import short_id, short_name, size, state_text
+from lamo_tui.text import lost_text, short_id, short_name, size, state_text
 
 _FULL, _RELIEVED = 0.95, 0.9
 """Shares of a memory from which it is nearly full, and below which it may become so once more."""
@@ -80,7 +80,7 @@ class Announcer:
             elif run.state == "failed":
                 yield News(f"failed: {run.status.message}", run, "error")
             elif run.state == "lost":
-                yield News("its process is gone without a word; r continues from the last checkpoint", run, "error")
+                yield News(lost_text(run), run, "error")
 
     def _alerted(self, snapshot: Snapshot) -> Iterator[News]:
         """Yield the alerts of runs that are watched; what a run had when it was read for the first time is old."""

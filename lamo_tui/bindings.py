@@ -30,7 +30,7 @@ class Key:
 APP = (
     Key("app.runs", "1", "mode('runs')", "runs", "List all runs."),
     Key("app.run", "2", "mode('run')", "run", "Show the run that was opened last."),
-    Key("app.new", "n,3", "mode('new')", "new", "Set up a new run.", 7),
+    Key("app.new", "n,3", "mode('new')", "new", "Set up a new run.", 5),
     Key("app.data", "4", "mode('data')", "data", "Show the data sets and their cards."),
     Key("app.replay", "5", "mode('replay')", "replay", "Show the episode that was opened last."),
     Key("app.matrix", "6", "mode('matrix')", "matrix", "Compare scores: ablations, methods, tasks, shares of data."),
@@ -82,7 +82,7 @@ RUN = (
     Key("run.follow", "f", "follow", "follow", "Keep the newest point in view.", 6),
     Key("run.pause", "p", "pause", "pause", "Pause the run, or let it go on.", 6),
     Key("run.free", "F", "free", "free GPU", "Pause and free the GPU; also when it is paused already."),
-    Key("run.stop", "s", "stop", "stop", "Stop after the step under way, with a checkpoint.", 6),
+    Key("run.stop", "s", "stop", "stop", "Stop after the step under way, with a checkpoint.", 5),
     Key("run.resume", "r", "resume", "resume", "Continue a stopped, failed or lost run."),
     Key("run.save", "c", "command('checkpoint')", "checkpoint", "Ask for a checkpoint now."),
     Key("run.eval", "e", "command('eval')", "evaluate", "Ask for an evaluation now."),

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamo_core.player.protocol import Header
+from lamo_core.runs.records import number
 
 _SPARSE = 0.4
 """Rewards at fewer decisions than this share of all are events; more often they are a stream."""
@@ -151,10 +152,19 @@ class EpisodeState:
             return next((place for place in places if place > self.at), None)
         return next((place for place in reversed(places) if place < self.at), None)
 
+    def values(self) -> list[float] | None:
+        """Return the probabilities or action values at the playhead; None if nobody knows, all NaN if any is."""
+        told = self.frame.get("values")
+        if told is None:
+            return None
+        values = [number(value) for value in told]
+        sound = [value for value in values if value is not None and math.isfinite(value)]
+        return sound if len(sound) == len(values) else [math.nan] * len(values)
+
     def entropy(self) -> float | None:
         """Return how undecided the policy is, from 0 (certain) to 1 (any action will do); None if nobody knows."""
-        values = self.frame.get("values")
-        if values is None or not self.about.get("discrete") or len(values) < 2:
+        values = self.values()
+        if values is None or not self.about.get("discrete") or len(values) < 2 or math.isnan(values[0]):
             return None
         shares = np.clip(np.asarray(values, np.float64), 1e-12, 1.0)
         return float(-(shares * np.log(shares)).sum() / math.log(len(values)))

@@ -86,6 +86,13 @@ def state_text(run: RunSummary) -> str:
     return f"{run.state} {run.position}" if run.position else run.state
 
 
+def lost_text(run: RunSummary) -> str:
+    """Return what is to be done about a run whose process is gone."""
+    saved = run.run.last_checkpoint.is_file()
+    way = "r continues from the last checkpoint" if saved else "it saved no checkpoint, n starts another run"
+    return f"its process is gone without a word; {way}"
+
+
 def short_name(run: RunSummary) -> str:
     """Return the run's name with its seed."""
     return f"{run.name or run.id} s{run.settings.get('seed', '?')}"
@@ -129,6 +136,17 @@ def percent(share: float) -> str:
 def fit(text: str, width: int) -> str:
     """Cut text to a width, with an ellipsis."""
     return text if len(text) <= width else text[: max(0, width - 1)] + "…"
+
+
+def fitting(parts: Sequence[str], width: int, gap: int) -> list[str]:
+    """Return the first parts that fit into a width with so many columns between them; the first one always."""
+    shown: list[str] = []
+    for part in parts:
+        width -= len(part) + (gap if shown else 0)
+        if shown and width < 0:
+            break
+        shown.append(part)
+    return shown
 
 
 def columns(cells: Sequence[tuple[str, str]], gap: int = 2) -> Text:

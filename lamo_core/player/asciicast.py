@@ -117,9 +117,10 @@ def _action_line(task: Task, index: int, value: float, action: object) -> str:
     name = task.action_names[index][:11]
     if task.action_kind == "continuous":
         return f"\x1b[2m  {name:<11} \x1b[0;36m{_bar(abs(value), _BAR // 2)}\x1b[0m {value:+.2f}"
+    share = f"{100 * value:3.0f}%" if math.isfinite(value) else "   –"
     taken = index == action
     mark, weight = ("▸", "1") if taken else (" ", "2")
-    return f"\x1b[{weight}m{mark} {name:<11} \x1b[36m{_bar(value, _BAR)}\x1b[0;{weight}m {100 * value:3.0f}%"
+    return f"\x1b[{weight}m{mark} {name:<11} \x1b[36m{_bar(value, _BAR)}\x1b[0;{weight}m {share}"
 
 
 def _bar(share: float, width: int) -> str:

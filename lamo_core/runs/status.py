@@ -41,6 +41,8 @@ FREED = "memory freed"
 
 STALLED_AFTER = 30.0
 """Seconds without a heartbeat after which a living run counts as stalled."""
+PREPARING_STALLED_AFTER = 180.0
+"""The same before the first step: to load libraries, data and a model can take long on a busy machine."""
 FOREIGN_LOST_AFTER = 600.0
 """The same for a run of another machine, whose processes cannot be seen: after this it is lost."""
 LAUNCH_SECONDS = 30.0
@@ -191,7 +193,7 @@ def derive(
         lives = status.pid is not None and alive(status.pid, status.pid_started)
     if not lives:
         return Derived("lost")
-    if status.state == "running" and silent > STALLED_AFTER:
+    if status.state == "running" and silent > (PREPARING_STALLED_AFTER if status.rate is None else STALLED_AFTER):
         return Derived("stalled", silent)
     return Derived("running" if status.state == "running" else "paused")
 

@@ -117,7 +117,8 @@ class KeyBar(Widget):
     def render(self) -> Text:
         """Draw as many keys as fit, in the order of their rank."""
         app: LamoApp = self.app  # type: ignore[assignment]
-        keys = [key for key in (*PLACES[self._place][1], *PLACES["app"][1]) if key.bar]
+        here = f"app.{self._place}"  # the key that leads to this very screen
+        keys = [key for key in (*PLACES[self._place][1], *PLACES["app"][1]) if key.bar and key.id != here]
         keys.sort(key=lambda key: key.bar)
         # help and leaving must always be there, so they are placed first and shown last
         last = [part for key in keys if key.id in ("app.help", "app.quit") for part in [self._part(key, app)]]

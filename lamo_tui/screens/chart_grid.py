@@ -27,6 +27,7 @@ from lamo_tui.curves import (
     task_name,
 )
 from lamo_tui.store import RunData
+from lamo_tui.text import fitting
 from lamo_tui.themes import Palette
 from lamo_tui.view import View
 from lamo_tui.widgets.chart import Chart
@@ -307,15 +308,17 @@ class ChartGrid(Container, can_focus=True):
         """The key that asked says so itself."""
         message.stop()
 
-    def describe(self) -> str:
-        """Return in words how the charts are drawn."""
-        weight = SMOOTHING[self.level]
-        hidden = len(self._shown) - sum(bool(chart.display) for chart in self.charts)
-        parts = [f"{hidden} more: ]"] if hidden > 0 else []  # first, as it is what may not be cut off
+    def describe(self, room: int) -> str:
+        """Return in words how the charts are drawn, as much of it as there are columns."""
+        weight, count = SMOOTHING[self.level], len(self._shown)
+        hidden = count - sum(bool(chart.display) for chart in self.charts)
+        parts = [f"{hidden} more ]"] if hidden > 0 else []
+        if hidden == count - 1 > 0 and self._chosen in self._shown:
+            parts = [f"chart {self._shown.index(self._chosen) + 1}/{count} ]"]
         parts += [f"x {AXIS_TITLES[self.axis]}", f"smoothing {weight:g}" if weight else "raw"]
         parts += ["log x"] if self.log_x else []
         parts += ["follows" if self.follows else "stays"]
-        return " · ".join(parts)
+        return " · ".join(fitting(parts, room, gap=3))
 
 
 def _columns_for(count: int, most: int) -> int:

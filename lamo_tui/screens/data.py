@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.style import Style
 from rich.text import Text
-from textual import events, work
+from textual import work
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 
@@ -105,10 +105,10 @@ class DataScreen(LamoScreen):
         if message.rows.id == "sets":
             self._show_card(message.key)
 
-    def on_resize(self, event: events.Resize) -> None:
+    def on_rows_widened(self, message: Rows.Widened) -> None:
         """Break the card's lines anew."""
-        super().on_resize(event)
-        self.call_after_refresh(lambda: self._show_card(self.query_one("#sets", Rows).key))
+        if message.rows.id == "card":
+            self._show_card(self.query_one("#sets", Rows).key)
 
     def _show_card(self, name: str | None) -> None:
         rows = self.query_one("#card", Rows)

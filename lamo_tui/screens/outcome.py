@@ -54,11 +54,15 @@ def plan_text(
         work += [f"{seen:,.0f} × the data"] if seen >= 2 else []
     weight = config.language.weight
     words = [f"weight {weight:g}", f"from {config.language.source}"] if weight else ["no language loss"]
-    text.append_text(paragraph("model", parts, width, dim))
-    text.append_text(paragraph("work", work, width, dim))
-    text.append_text(paragraph("time", _time(choice, config, runs), width, dim))
-    text.append_text(paragraph("needs", _needs(config, facts, runs, count), width, dim))
-    text.append_text(paragraph("words", words, width, dim))
+    rows = {
+        "time": _time(choice, config, runs),  # the first two are what is asked most, and little room cuts the end
+        "needs": _needs(config, facts, runs, count),
+        "work": work,
+        "model": parts,
+        "words": words,
+    }
+    for label, row in rows.items():
+        text.append_text(paragraph(label, row, width, dim))
     return text.append("\n").append_text(_changes(choice, width, colours)) if height >= 16 else text
 
 
@@ -66,8 +70,8 @@ def _changes(choice: Choice, width: int, colours: Palette) -> Text:
     """Draw what ablations and edits change of the preset."""
     changed, text, dim = differences(choice), Text(), colours.dim
     if not changed:
-        return text.append("nothing differs from the preset\n", dim)
-    text.append("differs from the preset\n", Style(bold=True, color=colours.primary))
+        return text.append("nothing differs from full LaMo\n", dim)
+    text.append("differs from full LaMo\n", Style(bold=True, color=colours.primary))
     for name, old, new, origin in changed[:_MOST_DIFFERENCES]:
         line = Text("  ").append(f"{name:<22}").append(f" {old} → ", dim).append(f"{new}", Style(bold=True))
         line.append(f"  {origin}", dim)

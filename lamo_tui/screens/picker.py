@@ -15,6 +15,9 @@ from textual.message import Message
 from lamo_tui.screens.rows import Row, Rows
 from lamo_tui.themes import Palette
 
+_ROOMY = 24
+"""Columns from which on a mark may take four of them."""
+
 
 @dataclass(frozen=True)
 class Option:
@@ -64,9 +67,14 @@ class Picker(Vertical):
 
     def _drawn(self, option: Option, colours: Palette) -> Callable[[int], Text]:
         picked = option.key in self.marked if self.multiple else option.key == self.chosen
-        mark = ("[x] " if picked else "[ ] ") if self.multiple else ("● " if picked else "  ")
         style = Style(bold=picked, color=colours.primary if picked else colours.text)
-        return lambda width: Text(mark + option.title, style)
+
+        def draw(width: int) -> Text:
+            boxes = ("[x] ", "[ ] ") if width >= _ROOMY else ("x ", "· ")
+            marks = boxes if self.multiple else ("● ", "  ")
+            return Text(marks[0 if picked else 1] + option.title, style)
+
+        return draw
 
     def choose(self, key: str) -> None:
         """Take an option of a single list."""

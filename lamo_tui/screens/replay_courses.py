@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 from lamo_tui.episode_state import EpisodeState
@@ -22,6 +23,17 @@ def course_of(state: EpisodeState, ink: str) -> Course:
         ghost=state.ghost,
         over=bool(state.get("ended")),
     )
+
+
+def marks_of(states: Sequence[EpisodeState]) -> str:
+    """Return what the marks on the timeline mean, of those that are there."""
+    kinds = (
+        ("• reward", lambda state: state.paid()),
+        ("✗ life lost", lambda state: state.lost_lives()),
+        ("◆ other target", lambda state: state.changes()),
+        ("━ you", lambda state: any(state.persons)),
+    )
+    return " · ".join(words for words, there in kinds if any(there(state) for state in states))
 
 
 def outlook_of(state: EpisodeState, ink: str) -> Course:

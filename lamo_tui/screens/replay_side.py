@@ -64,7 +64,7 @@ class ReplaySide(Vertical):
 
     def _show_action(self, state: EpisodeState, dimension: int) -> None:
         bars, names = self.query_one(ActionBars), list(state.about["actions"])
-        values, taken = state.get("values"), state.get("taken")
+        values, taken = state.values(), state.get("taken")
         if state.about["discrete"]:
             entitle(bars, _action_title(state))
             bars.show_probabilities(names, values if values is not None else _known(names, taken), taken)
@@ -81,8 +81,11 @@ def entitle(widget: Widget, title: str) -> None:
 
 
 def _action_title(state: EpisodeState) -> str:
-    if state.get("values") is None:
+    values = state.values()
+    if values is None:
         return "done"
+    if values and math.isnan(values[0]):
+        return "action · not a number"
     return "the policy would" if state.get("person") else "action"
 
 

@@ -22,8 +22,9 @@ from lamo_tui.episode_state import EpisodeState
 from lamo_tui.pace import Pace
 from lamo_tui.player_link import Hear, Link
 from lamo_tui.screens.base import LamoScreen
-from lamo_tui.screens.replay_courses import course_of, outlook_of, outlook_title
+from lamo_tui.screens.replay_courses import course_of, marks_of, outlook_of, outlook_title
 from lamo_tui.screens.replay_side import ReplaySide, entitle, head_text
+from lamo_tui.screens.replay_words import at_work, has_ended, not_opened, nothing_yet
 from lamo_tui.store import Snapshot
 from lamo_tui.text import figure
 from lamo_tui.widgets.pixel_view import PixelView
@@ -61,6 +62,8 @@ class ReplayStage(LamoScreen):
         self.look = (0, 0)
         """Layer and head whose attention is shown, from 1 on; 0 is all of them."""
         self.busy = ""
+        self._since = 0.0
+        """Since when it is busy."""
         self.link: Link | None = None
         self.pace = Pace()
         self.keys: HeldKeys | None = None
@@ -91,9 +94,32 @@ class ReplayStage(LamoScreen):
         self._nothing()
 
     def _nothing(self) -> None:
-        for view in self.query(PixelView):
-            view.say("nothing to play yet: l lists checkpoints and recorded episodes")
+        self._take_states([])
+        self._say(nothing_yet(self.keymap))
         self._draw_head()
+
+    def _say(self, note: str) -> None:
+        for view in self.query(PixelView):
+            view.say(note)
+
+    def _take_states(self, states: list[EpisodeState]) -> None:
+        """Show as many episodes; without one there is only room for a sentence."""
+        self.states = states
+        self.set_class(not states, "-empty")
+        self.set_class(len(states) == 2, "-two")
+
+    def _work_on(self, what: str) -> None:
+        """Say what is being done, and how long it has taken when it takes long."""
+        if not self.busy:
+            self._since = self.clock()
+        self.busy = what
+        self._draw_busy()
+
+    def _draw_busy(self) -> None:
+        if self.is_mounted:
+            text = at_work(self.busy, self.clock() - self._since)
+            self._say(text)
+            self.query_one("#replay-head", Static).update(f" {text}")
 
     # opening and closing
 
@@ -104,24 +130,23 @@ class ReplayStage(LamoScreen):
             self.link.send("play", start=False, fps=self.pace.fps, speed=self.speed)
             self.link.send("look", layer=self.look[0], head=self.look[1])
         self.request = request if side == 0 else self.request
-        self.busy = "opening"
-        for view in self.query(PixelView):
-            view.say("opening…")
-            if not self.states:
+        self._work_on("opening")
+        if not self.states:
+            for view in self.query(PixelView):
                 view.show(None)
         self.link.send("open", source=request.source, side=side, **request.options)
         if side == 0 and request.beside is not None:
             self.link.send("open", source=request.beside, side=1)
         if request.play:
             self.link.send("play", start=True)
-        self._draw_head()
 
     def close(self) -> None:
         """End the player."""
         if self.link is not None:
             self.link.close()
             self.link = None
-        self.states, self.playing, self.busy = [], False, ""
+        self._take_states([])
+        self.playing, self.busy = False, ""
 
     def on_unmount(self) -> None:
         """End the player with the screen."""
@@ -166,10 +191,7 @@ class ReplayStage(LamoScreen):
             self.states[header["side"]].branched()
         elif kind == "busy":
             done = f" {100 * header['done'] // header['total']} %" if header["total"] else ""
-            self.busy = header["text"] + done
-            for view in self.query(PixelView):
-                view.say(f"{self.busy}…")
-            self._draw_head()
+            self._work_on(header["text"] + done)
         elif kind in ("error", "gone"):
             self._take_error(header)
         elif kind == "saved":
@@ -181,11 +203,10 @@ class ReplayStage(LamoScreen):
 
     def _take_opened(self, header: Header) -> None:
         side = header["side"]
-        self.states[side:] = [EpisodeState(header)]
+        self._take_states([*self.states[:side], EpisodeState(header)])
         self.side = min(self.side, side)
         if side == 0:
             self.keys = HeldKeys(header["actions"], discrete=header["discrete"], clock=lambda: self.clock())
-        self.set_class(len(self.states) == 2, "-two")
         view = self.query_one(f"#frame-{side}", PixelView)
         view.pixel_aspect = ATARI_PIXEL if header["frames"] else 1.0
         view.bits = 8 if header["frames"] else 5
@@ -194,13 +215,13 @@ class ReplayStage(LamoScreen):
     def _take_error(self, header: Header) -> None:
         self.notify(header["text"], severity="error", timeout=10, markup=False)
         self.busy, self.error = "", header
-        note = "" if self.states else "nothing to play: l lists checkpoints and recorded episodes"
+        note = "" if self.states else not_opened(self.keymap)
         if header["kind"] == "gone":
             self.close()
-            note = "the player has ended: space starts it again, l lists what can be played"
-        for view in self.query(PixelView):
-            view.say(note)
-            if not self.states:
+            note = has_ended(self.keymap)
+        self._say(note)
+        if not self.states:
+            for view in self.query(PixelView):
                 view.show(None)
         self._draw_head()
 
@@ -233,6 +254,9 @@ class ReplayStage(LamoScreen):
             target = float(chosen.get("target", 0.0))
             entitle(past, f"return · {figure(target)} asked")
             past.show([course_of(state, ink) for state, ink in pairs], self.states[0].at, target)
+            meaning = marks_of([state for state, _ in pairs])
+            if past.border_subtitle != meaning:
+                past.border_subtitle = meaning
         if outlook.display:
             entitle(outlook, outlook_title(chosen))
             outlook.show([outlook_of(state, ink) for state, ink in pairs], self.states[0].at, math.nan)
@@ -241,8 +265,11 @@ class ReplayStage(LamoScreen):
         if not self.is_mounted:
             return
         head, width = self.query_one("#replay-head", Static), self.size.width
-        if self.busy or not self.states:
-            head.update(f" {self.busy}…" if self.busy else " nothing is open: l lists what can be played")
+        if self.busy:
+            self._draw_busy()
+            return
+        if not self.states:
+            head.update(" nothing is open")
             return
         view = self.query_one("#frame-0", PixelView)
         measured = self.playing and view.fps >= 1 and width >= 100
@@ -256,7 +283,9 @@ class ReplayStage(LamoScreen):
             self.notify(f"this terminal takes about {self.pace.fps:.0f} frames a second", timeout=4)
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
-        """The runs folder has no news for an episode."""
+        """The runs folder has no news for an episode; time goes on, though."""
+        if self.busy:
+            self._draw_busy()
 
     def recolour(self) -> None:
         """Draw in other colours."""

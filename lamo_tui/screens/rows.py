@@ -55,6 +55,13 @@ class Rows(ScrollView, can_focus=True):
             """The list that it happened in."""
             return self.rows
 
+    class Widened(Message):
+        """There is another number of columns now."""
+
+        def __init__(self, rows: Rows) -> None:
+            self.rows = rows
+            super().__init__()
+
     class Clicked(Message):
         """The row under the cursor was clicked again."""
 
@@ -69,6 +76,7 @@ class Rows(ScrollView, can_focus=True):
         self.empty = empty
         self.cursor_style: Style = Style()
         self._lines: dict[str, tuple[object, Strip]] = {}
+        self._columns = 0
         self._shows_cursor = cursor
         self._follow = follow
 
@@ -181,6 +189,9 @@ class Rows(ScrollView, can_focus=True):
         self.virtual_size = Size(self.size.width, len(self.rows))
         if self.rows:
             self.scroll_to_region(Region(0, self.at, 1, 1), animate=False)
+        if self.scrollable_content_region.width != self._columns:
+            self._columns = self.scrollable_content_region.width
+            self.post_message(self.Widened(self))
 
     def on_focus(self) -> None:
         """Show the cursor."""

@@ -149,7 +149,7 @@ class RunScreen(ChartedScreen):
         """Name the panels, and say how what is in view is drawn."""
         note, alerts = "", len(data.alerts) if data is not None else 0
         if self.query_one("#upper").display:
-            note = self.grid.describe()
+            note = self.grid.describe(self.size.width - run_panels.tabs_width(self.panels, alerts))
         if self.panel == "log":
             rows = self.query_one("#panel-list", Rows)
             note = self.log_view.note(len(rows.rows), data, rows.follows)

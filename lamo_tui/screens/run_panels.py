@@ -18,7 +18,19 @@ from lamo_tui.curves import evaluation_seconds, phase_shares, started_event
 from lamo_tui.screens.rows import Row
 from lamo_tui.store import RunData
 from lamo_tui.system import GpuStats, SystemStats
-from lamo_tui.text import bar, figure, fit, inked, normalised, share_done, short_name, size, spark, state_text
+from lamo_tui.text import (
+    bar,
+    figure,
+    fit,
+    inked,
+    lost_text,
+    normalised,
+    share_done,
+    short_name,
+    size,
+    spark,
+    state_text,
+)
 from lamo_tui.themes import LETTERS, Palette
 
 
@@ -96,6 +108,11 @@ def tabs(names: Sequence[str], chosen: str, alerts: int, note: str, width: int, 
     return text
 
 
+def tabs_width(names: Sequence[str], alerts: int) -> int:
+    """Return the columns that the names of the panels take, with the gap behind them."""
+    return 1 + sum(len(name) + 2 for name in names) + (len(f"!{alerts} ") if alerts else 0) + 3
+
+
 def event_rows(run: RunSummary, data: RunData, colours: Palette) -> list[Row]:
     """Return the run's events and alerts, oldest first."""
     found: list[tuple[float, int, str, str]] = []
@@ -111,8 +128,7 @@ def event_rows(run: RunSummary, data: RunData, colours: Palette) -> list[Row]:
         # it failed before training began, so no event says why
         found.append((run.status.heartbeat, run.status.step, "alert", run.status.message))
     if run.state == "lost":
-        text = "the process is gone without a word; press r to continue from the last checkpoint"
-        found.append((run.status.heartbeat, run.status.step, "alert", text))
+        found.append((run.status.heartbeat, run.status.step, "alert", lost_text(run)))
     inks = {"alert": colours.warn, "eval": colours.primary, "checkpoint": colours.dim, "end": colours.good}
     rows = []
     for index, (moment, step, kind, text) in enumerate(sorted(found, key=lambda item: item[0])):
@@ -169,15 +185,15 @@ def setting_rows(data: RunData, full: bool, colours: Palette) -> list[Row]:
     """Return the settings with the place that decided each; those that are the default only when `full`."""
     values, defaults = flatten(data.info.get("config", {})), flatten(RunConfig().to_dict())
     origins = data.info.get("origins") or {}
+    shown = {name: str(value) for name, value in values.items() if full or value != defaults.get(name)}
+    wide = max(map(len, shown), default=0) + 2
+    room = min(28, max(map(len, shown.values()), default=0))
     rows = []
-    for name, value in values.items():
-        differs = value != defaults.get(name)
-        if not (full or differs):
-            continue
-        line = inked(f"{name:<34}", colours.text if differs else colours.dim)
-        line.append(
-            f"{fit(str(value), 28):<30}", Style(bold=differs, color=colours.primary if differs else colours.dim)
-        )
+    for name, value in shown.items():
+        differs = values[name] != defaults.get(name)
+        line = inked(f"{name:<{wide}}", colours.text if differs else colours.dim)
+        style = Style(bold=differs, color=colours.primary if differs else colours.dim)
+        line.append(fit(value, room).ljust(room + 2), style)
         rows.append(Row(name, fixed(line.append(str(origins.get(name, "")), colours.dim))))
     return rows
 

@@ -14,27 +14,33 @@ from lamo_tui.cli.output import rate
 from lamo_tui.text import bar, figure, fit, inked, share_done, short_id, short_name, short_time, spark, state_text
 from lamo_tui.themes import LETTERS, Palette
 
-_BAR = 12
+_BAR, _PERCENT = 12, 5
 _SPARK = 10
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its width, and how necessary it is (1 is shown first)."""
+    """One column: its width, how necessary it is (1 is shown first), and the width that will do."""
 
     name: str
     width: int
     rank: int
     right: bool = False
+    least: int = 0
+
+    @property
+    def needs(self) -> int:
+        """The columns without which it is not shown."""
+        return self.least or self.width
 
 
 COLUMNS = (
     Column("", 2, 1),
     Column("state", 13, 1),
     Column("run", 26, 1),
-    Column("progress", _BAR + 5, 2),
+    Column("progress", _BAR + _PERCENT, 2, least=6 + _PERCENT),
     Column("return", 7, 1, right=True),
-    Column("trend", _SPARK, 3),
+    Column("trend", _SPARK, 3, least=7),
     Column("left", 5, 2, right=True),
     Column("steps/s", 7, 4, right=True),
     Column("loss", 7, 5, right=True),
@@ -47,17 +53,22 @@ _GAP = 1
 
 
 def layout(width: int) -> list[tuple[Column, int]]:
-    """Return the columns that fit and their widths; what is left over goes to the name."""
-    shown: list[Column] = []
-    room = width
-    for column in sorted(COLUMNS, key=lambda column: column.rank):
-        if column.rank > 1 and column.width + _GAP > room:
+    """Return the columns that fit and their widths; what is left goes to those that want more, then to the name."""
+    widths: dict[str, int] = {}
+    room = width + _GAP
+    by_rank = sorted(COLUMNS, key=lambda column: column.rank)
+    for column in by_rank:
+        if column.rank > 1 and column.needs + _GAP > room:
             break
-        shown.append(column)
-        room -= column.width + _GAP
-    ordered = [column for column in COLUMNS if column in shown]
-    extra = max(0, min(room + _GAP, 34)) if room > 0 else room
-    return [(column, max(8, column.width + extra) if column.name == "run" else column.width) for column in ordered]
+        widths[column.name] = column.needs
+        room -= column.needs + _GAP
+    for column in by_rank:
+        if column.name in widths:
+            more = max(0, min(room, column.width - column.needs))
+            widths[column.name] += more
+            room -= more
+    widths["run"] = max(8, widths["run"] + min(room, 34))
+    return [(column, widths[column.name]) for column in COLUMNS if column.name in widths]
 
 
 def draw_head(width: int, order: str, colours: Palette) -> Text:
@@ -120,13 +131,13 @@ def _name(row: RunRow, width: int) -> Text:
 def _progress(row: RunRow, width: int) -> Text:
     run, colours = row.run, row.colours
     if run.state == "running" and run.status.phase not in ("", "training") and run.status.phase_total:
-        return Text(
-            fit(f"{run.status.phase} {run.status.phase_done}/{run.status.phase_total}", width), colours.secondary
-        )
+        count = f"{run.status.phase_done}/{run.status.phase_total}"
+        words = f"{run.status.phase} {count}"  # where that is too long the numbers come first
+        return Text(words if len(words) <= width else fit(f"{count} {run.status.phase}", width), colours.secondary)
     if run.state == "paused" and run.status.freed:
         return Text(fit(FREED, width), colours.state(run.state))
     share = share_done(run)
-    full, empty = bar(share, _BAR)
+    full, empty = bar(share, width - _PERCENT)
     text = inked(full, colours.state(run.state))
     return text.append(empty, colours.faint).append(f" {100 * share:3.0f}%", colours.dim)
 

@@ -56,7 +56,7 @@ class RunsScreen(SteeringScreen):
                     yield Static(Text(" filter "))
                     yield Input(placeholder="breakout state:running ratio<0.1 return>10 -seed=3", compact=True)
                 yield Static(id="table-head")
-                yield Rows(id="run-table", empty="  no runs yet: press n to start one")
+                yield Rows(id="run-table", empty="  looking for runs…")
             yield Preview(id="preview", classes="panel")
 
     def on_mount(self) -> None:
@@ -94,7 +94,7 @@ class RunsScreen(SteeringScreen):
             self.pinned &= known
         table = self.query_one("#run-table", Rows)
         table.cursor_style = Style(bgcolor=self.colours.cursor)
-        table.empty = "  no run fits the filter: esc clears it" if snapshot.runs else table.empty
+        table.empty = _why_empty(snapshot)
         table.set_rows([self._row(run, snapshot.time) for run in ordered(runs, self.order, self.pinned)])
         self.say("#table-head", draw_head(width, self.order, self.colours))
 
@@ -128,6 +128,10 @@ class RunsScreen(SteeringScreen):
         chosen = [run for run in self.lamo.snapshot.runs if run.id in self.selected]
         here = self._current()
         return chosen or ([here] if here else [])
+
+    def on_rows_widened(self, message: Rows.Widened) -> None:
+        """Draw the columns that there is room for now."""
+        self.show_snapshot(self.lamo.snapshot)
 
     def on_rows_moved(self, message: Rows.Moved) -> None:
         """Show the curves of the run that the cursor went to."""
@@ -226,3 +230,10 @@ class RunsScreen(SteeringScreen):
             self.notify("select two runs or more with space, then press d")
             return
         self.app.push_screen(differences(runs))
+
+
+def _why_empty(snapshot: Snapshot) -> str:
+    """Return what a list without runs says."""
+    if not snapshot.listed or snapshot.unread:
+        return "  looking for runs…"
+    return "  no run fits the filter: esc clears it" if snapshot.runs else "  no runs yet: press n to start one"

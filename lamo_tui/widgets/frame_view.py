@@ -98,7 +98,7 @@ class FrameView(Widget):
             self.refresh(*(Region(self._left + a, self._top + row, b - a, 1) for row, a, b in spans))
 
     def say(self, note: str) -> None:
-        """Write this where a frame would be, while there is none."""
+        """Write these lines where a frame would be, while there is none."""
         if note != self._note:
             self._note = note
             if self._keys is None:
@@ -174,8 +174,10 @@ class FrameView(Widget):
         return Strip(segments, width)
 
     def _empty_line(self, y: int, width: int, plain: Style) -> Strip:
-        if y != self.size.height // 2:
+        lines = self._note.split("\n")
+        row = y - (self.size.height - len(lines)) // 2
+        if not 0 <= row < len(lines):
             return Strip.blank(width, plain)
         background, text = self.background_colors[1], self.colors[3]
         ink = plain + Style(color=background.blend(text, FAINT.strength, 1.0).rich_color)
-        return Strip([Segment(self._note[:width].center(width), ink)], width)
+        return Strip([Segment(lines[row][:width].center(width), ink)], width)

@@ -41,7 +41,7 @@ def child() -> Iterator[subprocess.Popen[bytes]]:
 
 
 def _running(pid: int | None, started: float | None, **changes: Any) -> Status:
-    values: dict[str, Any] = {"heartbeat": NOW, "host": this_host()} | changes
+    values: dict[str, Any] = {"heartbeat": NOW, "host": this_host(), "rate": 2.0} | changes
     return Status(state="running", pid=pid, pid_started=started, **values)
 
 
@@ -82,6 +82,12 @@ def test_a_living_run_without_heartbeat_is_stalled() -> None:
     assert (derived.state, derived.stalled_seconds, derived.active) == ("stalled", 45, True)
     assert derive(_running(pid, started), now=NOW + 29).state == "running"
     assert derive(_running(pid, started), now=NOW - 500).state == "running", "clocks may jump back"
+
+
+def test_what_has_not_taken_a_step_yet_may_be_silent_for_longer() -> None:
+    preparing = _running(*own_process(), rate=None)
+    assert derive(preparing, now=NOW + 170).state == "running"
+    assert derive(preparing, now=NOW + 190).state == "stalled"
 
 
 def test_paused_needs_a_living_process() -> None:

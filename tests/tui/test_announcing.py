@@ -149,8 +149,8 @@ async def test_a_run_that_stops_to_answer_fails_or_is_lost(folder: Path, dashboa
         change(folder, QBERT, pid=7)
         await later(pilot)
         failed = f"{name}: failed: cuda:0 is out of memory"
-        lost = "atari-qbert-10pct s1 (x2ab): its process is gone without a word; r continues from the last checkpoint"
-        assert said(told) == [*stalled, failed, lost]
+        lost = "its process is gone without a word; it saved no checkpoint, n starts another run"
+        assert said(told) == [*stalled, failed, f"atari-qbert-10pct s1 (x2ab): {lost}"]
         assert [severity for _, severity in told] == ["warning", "warning", "error", "error"]
 
 

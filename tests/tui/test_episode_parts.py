@@ -120,6 +120,18 @@ def test_in_a_stream_of_rewards_only_the_unusual_ones_are_events() -> None:
     assert state.entropy() is None
 
 
+@pytest.mark.parametrize("told", [["NaN", 0.5, 0.5], [float("nan")] * 3, ["Infinity", 0, 0], ["x", 0.5, 0.5]], ids=str)
+def test_probabilities_that_are_no_numbers_are_not_drawn(told: list[Any]) -> None:
+    state = EpisodeState({"discrete": True, "per_second": 15.0})
+    state.take(frame(0, [0], [0.0, 0.0], at=0, values=told))
+    values = state.values()
+    assert values is not None
+    assert all(map(math.isnan, values))
+    assert state.entropy() is None
+    state.take(frame(0, [0], [0.0, 0.0], at=0, values=[0.25, 0.75]))
+    assert state.values() == [0.25, 0.75]
+
+
 def test_clipped_rewards_count_as_the_policy_was_told() -> None:
     state = EpisodeState({"clipped": True, "per_second": 15.0})
     state.take(frame(0, [7, -3, 0], [0] * 4, at=3))

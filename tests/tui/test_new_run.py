@@ -44,7 +44,7 @@ async def test_a_choice_shows_its_data_and_command_at_once(made_folder: Path, da
         text = screen_text(pilot.app)
         assert "lamo train --preset atari-breakout-1pct --detach" in text
         assert "9 of 857 episodes" in text
-        assert "nothing differs from the preset" in text
+        assert "nothing differs from full LaMo" in text
         # the made-up run of the same preset tells the time
         assert "like k3f9: 4.35 steps/s" in text
         assert "needs   up to" in text
