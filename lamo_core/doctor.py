@@ -119,7 +119,7 @@ def _plays(name: str, task: str, package: str, what: str) -> Check:
 
 
 def _pictures() -> Iterator[Check]:
-    from lamo_core.tasks.picture_backend import candidates, probe_backend
+    from lamo_core.tasks.picture_backend import OFF, candidates, choose_backend, probe_backend
 
     if find_spec("mujoco") is None:
         return
@@ -131,8 +131,13 @@ def _pictures() -> Iterator[Check]:
         else:
             advice = "" if works else _GRAPHICS.get(probe.backend, "")
             yield Check(f"pictures: {probe.backend}", "optional", probe.reason, advice)
-    if os.environ.get("MUJOCO_GL"):
-        yield Check("MUJOCO_GL", "ok", f"{os.environ['MUJOCO_GL']}: this decides which library draws")
+    if named := os.environ.get("MUJOCO_GL", "").lower().strip():
+        chosen = choose_backend()
+        if chosen == named or named in OFF:
+            yield Check("MUJOCO_GL", "ok", f"{named}: this decides what draws")
+        else:
+            found = f"{named} does not draw here; pictures are made by {chosen}"
+            yield Check("MUJOCO_GL", "optional", found, "unset MUJOCO_GL, or set it to one of the above that draws")
     yield Check("pictures: drawing", "ok", "schematic pictures, which need no library")
 
 

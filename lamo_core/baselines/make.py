@@ -13,7 +13,7 @@ from lamo_core.config import RunConfig
 from lamo_core.methods import require_fit
 from lamo_core.model.embeddings import PixelStatistics
 from lamo_core.model.policy import PolicyStatistics
-from lamo_core.tasks.registry import get_task
+from lamo_core.tasks.registry import task_of
 
 
 def make_markov_policy(
@@ -23,7 +23,7 @@ def make_markov_policy(
 
     `pixels` centres frames, as `FrameEmbedding.centre` says.
     """
-    task = get_task(config.task.name)
+    task = task_of(config.task)
     require_fit(config.method, task.action_kind)
     if config.method in ("bc", "filtered-bc"):
         return BehaviourCloning(task, config, statistics, pixels)

@@ -19,6 +19,7 @@ from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.reader import MetricsTail, read_events
 from lamo_core.runs.records import number
 from lamo_core.runs.status import read_status
+from lamo_core.tasks.registry import versioned
 
 Record = dict[str, Any]
 
@@ -156,7 +157,7 @@ def _result(record: Mapping[str, Any]) -> RunResult:
     ablations = "".join(f" +{part}" for part in _text(record["name"]).split("+")[1:])
     return RunResult(
         id=_text(record["id"]),
-        task=_text(settings.get("task.name")),
+        task=versioned(_text(settings.get("task.name")), _text(settings.get("task.version", "v4"))),
         ratio=ratio,
         method=f"{_text(settings.get('method'))}{ablations}",
         # methods without a trunk say so when they start

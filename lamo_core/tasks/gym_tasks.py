@@ -14,11 +14,14 @@ import math
 import os
 import warnings
 from functools import lru_cache
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
 from lamo_core.errors import MissingError, UsageError
+from lamo_core.tasks.atari import PREFIX as ATARI_PREFIX
+from lamo_core.tasks.mujoco_library import load_mujoco
 from lamo_core.tasks.registry import Task
 
 PREFIX = "gym:"
@@ -86,7 +89,21 @@ def _identifier(name: str) -> str:
             f"lamo imports no module because an id names it: set LAMO_ENVIRONMENTS={module} if you trust that module, "
             f"and use the id {rest}"
         )
+    if game := _game(identifier):
+        raise UsageError(f"games of ale-py are tasks of their own; use --set task.name={game} instead of the id")
     return identifier
+
+
+def _game(identifier: str) -> str:
+    """Return the task that an id of ale-py's, such as `ALE/MsPacman-v5`, or a mistaken name of a game means, or ""."""
+    if "-v" in identifier and not identifier.startswith("ALE/"):
+        return ""  # somebody's environment may be called like a game
+    from ale_py import roms
+
+    name = identifier.removeprefix("ALE/").partition("-v")[0].removeprefix(ATARI_PREFIX)
+    games: dict[str, str] = {game.replace("_", ""): game for game in roms.get_all_rom_ids()}
+    game = games.get(name.replace("_", "").lower(), "")
+    return game and ATARI_PREFIX + game
 
 
 def _register_users_environments() -> None:
@@ -107,6 +124,8 @@ def _make(identifier: str, pictures: bool) -> Any:
     # Not every environment takes a mode at all.
     mode = {"render_mode": "rgb_array"} if pictures and "rgb_array" in _render_modes(identifier) else {}
     try:
+        if os.environ.get("MUJOCO_GL") and find_spec("mujoco") is not None:
+            load_mujoco()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             environment = gymnasium.make(identifier, disable_env_checker=True, max_episode_steps=-1, **mode)

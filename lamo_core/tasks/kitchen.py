@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import Any
 
 from lamo_core.errors import MissingError
+from lamo_core.tasks.mujoco_library import load_mujoco
 from lamo_core.tasks.registry import Task
 
 SUBTASKS = ("microwave", "kettle", "light switch", "slide cabinet")
@@ -59,8 +60,9 @@ def make_kitchen(name: str = "kitchen-complete") -> Any:
     import logging
 
     import gymnasium
-    import mujoco
     import numpy as np
+
+    mujoco = load_mujoco()
 
     # The package prints news about other environments when it is imported.
     with contextlib.redirect_stderr(io.StringIO()):

@@ -1,14 +1,17 @@
 """Hopper, HalfCheetah and Walker2d on Gymnasium's MuJoCo environments, with the reference scores of D4RL.
 
 The v4 environments are the default: v5 changed the friction of Walker2d's right foot and the healthy reward of the
-last step, so D4RL's scores do not compare there.
+last step, so D4RL's scores do not compare there, and what is played there has no normalised score.
 """
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import Any
 
 from lamo_core.config import TaskConfig
+from lamo_core.tasks.mujoco_library import load_mujoco
 from lamo_core.tasks.registry import Task
 
 HORIZON = 1000
@@ -47,6 +50,15 @@ def _locomotion_task(body: str) -> Task:
 
 LOCOMOTION_TASKS = {task.name: task for task in map(_locomotion_task, _BODIES)}
 
+NEWER = "-v5"
+NEWER_TASKS = {
+    name + NEWER: replace(
+        task, name=name + NEWER, title=task.title + NEWER, random_score=math.nan, expert_score=math.nan
+    )
+    for name, task in LOCOMOTION_TASKS.items()
+}
+"""The same bodies under `task.version=v5`: what results and reports call them; settings do not name them."""
+
 
 def make_locomotion(config: TaskConfig) -> Any:
     """Return the configured body as a Gymnasium environment without a time limit."""
@@ -54,6 +66,7 @@ def make_locomotion(config: TaskConfig) -> Any:
 
     import gymnasium
 
+    load_mujoco()
     body = _BODIES[config.name.removeprefix("mujoco-")]
     with warnings.catch_warnings():
         # Gymnasium advises v5; why it is not the default is said above.

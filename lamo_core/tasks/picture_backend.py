@@ -24,7 +24,7 @@ from lamo_core.places import cache_dir
 DRAWING = "drawing"
 """Schematic pictures by this project's own code, which need no library."""
 _CANDIDATES = {"Linux": ("egl", "osmesa"), "Darwin": ("cgl",), "Windows": ("glfw",)}
-_OFF = ("disable", "disabled", "off", "false", "0")
+OFF = ("disable", "disabled", "off", "false", "0")
 _SECONDS = 60.0
 """A library that takes longer for one small picture is of no use."""
 _TRUSTED = {True: 7 * 86_400.0, False: 86_400.0}
@@ -48,12 +48,20 @@ def choose_backend(wanted: str = "") -> str:
     named and does not work gives `drawing` too.
     """
     name = (wanted or os.environ.get("MUJOCO_GL", "")).lower().strip()
-    if name == DRAWING or name in _OFF:
+    if name == DRAWING or name in OFF:
         return DRAWING
     candidates = _CANDIDATES.get(platform.system(), ())
     if name in (*candidates, "egl", "osmesa", "cgl", "glfw"):
         candidates = (name,)
     return _first_working(candidates)
+
+
+def is_schematic(task_name: str) -> bool:
+    """Return whether pictures of a task are drawings for want of a library; those of games are the games' own."""
+    from lamo_core.tasks.registry import get_task
+
+    own = task_name.startswith("gym:") or get_task(task_name).observation == "frames"
+    return not own and choose_backend() == DRAWING
 
 
 def candidates() -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from lamo_core.tasks.mujoco_library import load_mujoco
 from lamo_core.tasks.registry import Task
 
 HORIZON = 100
@@ -38,6 +39,7 @@ def register_reacher2d() -> None:
 
 def make_reacher2d() -> Any:
     """Return the arm as a Gymnasium environment without a time limit."""
+    load_mujoco()
     register_reacher2d()
     import gymnasium
 

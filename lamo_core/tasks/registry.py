@@ -77,9 +77,11 @@ def get_task(name: str) -> Task:
 
     Raises `UsageError` with the nearest known name, and `MissingError`.
     """
+    from lamo_core.tasks.locomotion import NEWER_TASKS
+
     tasks = _tasks()
-    if name in tasks:
-        return tasks[name]
+    if name in tasks or name in NEWER_TASKS:
+        return {**tasks, **NEWER_TASKS}[name]
     if name.startswith("atari-"):
         from lamo_core.tasks.atari import atari_task
 
@@ -89,6 +91,18 @@ def get_task(name: str) -> Task:
 
         return gym_task(name)
     raise unknown_key(name, sorted(tasks), "task")
+
+
+def task_of(config: TaskConfig) -> Task:
+    """Return the record of the task as it is configured; raises as `get_task`."""
+    return get_task(versioned(config.name, config.version))
+
+
+def versioned(name: str, version: str) -> str:
+    """Return what results call the task `name`: Hopper, HalfCheetah and Walker2d in v5 are tasks apart."""
+    from lamo_core.tasks.locomotion import NEWER, NEWER_TASKS
+
+    return name + NEWER if version == "v5" and name + NEWER in NEWER_TASKS else name
 
 
 def make_batch(config: TaskConfig, size: int) -> EnvBatch:

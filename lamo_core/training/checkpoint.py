@@ -23,7 +23,7 @@ from lamo_core.methods import METHODS
 from lamo_core.model.adapters import adapt
 from lamo_core.model.backbone import Backbone, load_backbone
 from lamo_core.model.policy import Policy, PolicyStatistics
-from lamo_core.tasks.registry import get_task
+from lamo_core.tasks.registry import task_of
 
 FORMAT = "lamo-checkpoint"
 VERSION = 1
@@ -202,7 +202,7 @@ def fresh_policy(
         mixing=model.attention_mixing,
     )
     policy = Policy(
-        get_task(config.task.name),
+        task_of(config.task),
         backbone,
         model,
         statistics,

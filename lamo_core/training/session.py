@@ -27,7 +27,7 @@ from lamo_core.model.backbone import load_backbone
 from lamo_core.model.embeddings import FrameEmbedding, PixelStatistics
 from lamo_core.model.hub import require_model
 from lamo_core.model.policy import Policy, PolicyStatistics
-from lamo_core.tasks.registry import Task, get_task
+from lamo_core.tasks.registry import Task, task_of
 from lamo_core.tasks.requirements import require_environment
 from lamo_core.training.averaging import WeightAverage, load_newest_weights, newest_weights
 from lamo_core.training.checkpoint import (
@@ -202,7 +202,7 @@ def resume_session(path: Path, config: RunConfig | None = None, progress: Progre
 
 def _open(config: RunConfig, progress: Progress | None) -> tuple[Task, EpisodeStore, EpisodeStore | None]:
     """Return the task, the episodes to train on, and those left out that are to be measured."""
-    task = get_task(config.task.name)
+    task = task_of(config.task)
     require_fit(config.method, task.action_kind)
     # what is missing is said before data are prepared, and before hours of training
     if config.eval.every or config.eval.final_episodes:

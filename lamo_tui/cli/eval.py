@@ -170,7 +170,7 @@ def _play(
                 result = evaluate(
                     policy,
                     config.task,
-                    Asked(targets, episodes, mode, action, seed, config.data.rewards, record=True),
+                    Asked(targets, episodes, mode, action, seed, config.paid, record=True),
                     compare_with=beside,
                     progress=lambda done, total, steps, stage=stage: report(stage, done, total),
                 )
@@ -204,10 +204,13 @@ def _keep(path: Path, evaluations: Sequence[Evaluation], config: RunConfig, step
 def _film(video: Path, evaluation: Evaluation, config: RunConfig, episodes: int, pretty: bool) -> None:
     from lamo_core.evaluation.keeping import median_episode
     from lamo_core.evaluation.recorder import write_video
+    from lamo_core.tasks.picture_backend import is_schematic
     from lamo_tui.cli.output import console
 
     median = median_episode(evaluation.episodes[:episodes])
     write_video(video, median, config.task, pretty=pretty)
+    if is_schematic(config.task.name):
+        console().print("pictures are drawings, as no graphics library is used; see `lamo doctor`", markup=False)
     console().print(f"filmed the median episode (return {median.ret:g}) of target {median.target:g}: {video}")
 
 

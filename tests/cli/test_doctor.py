@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import platform
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 import lamo_core.doctor as doctor
+import lamo_core.tasks.picture_backend as picture_backend
 from lamo_core.errors import MissingError
 from lamo_tui.cli.app import app
 
@@ -79,3 +81,24 @@ def test_hub_switches_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     assert next(doctor._hub()).found.startswith("online")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     assert next(doctor._hub()).found == "offline (HF_HUB_OFFLINE=1)"
+
+
+@pytest.mark.parametrize(
+    ("named", "works", "state", "found"),
+    [
+        ("egl", ("egl",), "ok", "egl: this decides what draws"),
+        ("osmesa", ("egl",), "optional", "osmesa does not draw here; pictures are made by drawing"),
+        ("nonsense", ("egl",), "optional", "nonsense does not draw here; pictures are made by egl"),
+        ("off", (), "ok", "off: this decides what draws"),
+    ],
+)
+def test_a_library_that_is_named_and_does_not_draw_is_told(
+    named: str, works: tuple[str, ...], state: str, found: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(picture_backend, "candidates", lambda: ("egl", "osmesa"))
+    monkeypatch.setattr(picture_backend, "_CANDIDATES", {platform.system(): ("egl", "osmesa")})
+    monkeypatch.setattr(picture_backend, "probe_backend", lambda name: picture_backend.Probe(name, name in works, 1.0))
+    monkeypatch.setattr(picture_backend, "_first_working", picture_backend._first_working.__wrapped__)
+    monkeypatch.setenv("MUJOCO_GL", named)
+    (check,) = (check for check in doctor._pictures() if check.name == "MUJOCO_GL")
+    assert (check.state, check.found) == (state, found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import pytest
@@ -33,6 +34,15 @@ def test_seeds_are_pooled_and_settings_are_not(make_run: MakeRun) -> None:
     assert pooled.rate == pytest.approx(4.0)
     assert "cores" in pooled.machine
     assert frozen.low == frozen.high == 0.0
+
+
+def test_newer_versions_of_an_environment_are_tasks_apart(make_run: MakeRun) -> None:
+    task = {"task__name": "mujoco-hopper", "data__set": "hopper-medium"}
+    runs = [record(make_run(name="p", task__version=version, **task), [100.0]) for version in ("v4", "v5")]
+    known, newer = report_rows(read_result(run) for run in runs)
+    assert (known.task, newer.task, newer.title) == ("mujoco-hopper", "mujoco-hopper-v5", "Hopper-v5")
+    assert known.normalised > 0
+    assert math.isnan(newer.normalised)
 
 
 def test_of_equal_runs_the_newest_counts(make_run: MakeRun) -> None:

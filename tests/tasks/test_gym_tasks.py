@@ -186,3 +186,14 @@ def test_modules_that_the_user_names_register_environments(tmp_path: Path, monke
     monkeypatch.setenv("LAMO_ENVIRONMENTS", "not_there_at_all")
     with pytest.raises(MissingError, match="not_there_at_all"):
         get_task("gym:Trusted-v0-again")
+
+
+@pytest.mark.parametrize(
+    ("identifier", "task"),
+    [("ALE/MsPacman-v5", "ms_pacman"), ("ALE/TicTacToe3D-v5", "tic_tac_toe_3d"), ("seaquest", "seaquest")],
+)
+def test_a_game_by_its_id_is_told_its_task(identifier: str, task: str) -> None:
+    with pytest.raises(UsageError, match=f"--set task.name=atari-{task} "):
+        get_task(f"gym:{identifier}")
+    with pytest.raises(UsageError, match=f"--set task.name=atari-{task} "):
+        get_task(f"gym:atari-{task}")

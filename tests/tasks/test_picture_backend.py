@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lamo_core.tasks import picture_backend
-from lamo_core.tasks.picture_backend import Probe, choose_backend, probe_backend
+from lamo_core.tasks.picture_backend import Probe, choose_backend, is_schematic, probe_backend
 
 
 @pytest.fixture(autouse=True)
@@ -102,3 +103,30 @@ def test_a_library_that_works_here_draws_what_the_drawing_shows(monkeypatch: pyt
     assert picture.std() > 5
     shown.close()
     assert isinstance(probe_backend(backend), Probe)
+
+
+def test_a_graphics_library_that_fails_does_not_keep_anybody_from_playing() -> None:
+    code = """
+import os
+import numpy as np
+from lamo_core.config import TaskConfig
+from lamo_core.tasks.registry import make_batch
+from lamo_core.tasks.shown import open_shown
+for name in ("mujoco-hopper", "gym:Swimmer-v5", "mujoco-reacher2d"):
+    batch = make_batch(TaskConfig(name=name), 1)
+    batch.reset(np.array([0]))
+    batch.close()
+print(os.environ["MUJOCO_GL"])
+"""
+    for named in ("nonsense", "osmesa"):
+        environment = {**os.environ, "MUJOCO_GL": named}
+        done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+        assert done.stdout == f"{named}\n", done.stderr
+
+
+def test_drawings_are_told_apart_from_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MUJOCO_GL", "off")
+    assert is_schematic("mujoco-hopper")
+    assert is_schematic("kitchen-partial")
+    assert not is_schematic("atari-pong")
+    assert not is_schematic("gym:CartPole-v1")

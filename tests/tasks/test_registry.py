@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,14 @@ from lamo_core.errors import UsageError
 from lamo_core.tasks.atari import ATARI_TASKS
 from lamo_core.tasks.atari_emulator import AtariEmulator
 from lamo_core.tasks.atari_scores import SCORES
-from lamo_core.tasks.registry import get_task, make_batch
+from lamo_core.tasks.registry import get_task, make_batch, task_of, versioned
+from lamo_core.tasks.requirements import require_environment
+
+D4RL_SCORES = [
+    ("hopper", -20.272305, 3234.3),
+    ("halfcheetah", -280.178953, 12135.0),
+    ("walker2d", 1.629008, 4592.3),
+]
 
 
 def test_unknown_task_names_the_nearest() -> None:
@@ -36,6 +44,24 @@ def test_normalised_scores() -> None:
     task = get_task("atari-breakout")
     assert task.normalised(task.random_score) == 0
     assert task.normalised(task.expert_score) == 100
+
+
+@pytest.mark.parametrize(("body", "random_score", "expert_score"), D4RL_SCORES)
+def test_scores_of_d4rl_hold_for_version_4_alone(body: str, random_score: float, expert_score: float) -> None:
+    config = TaskConfig(name=f"mujoco-{body}")
+    task, newer = task_of(config), task_of(replace(config, version="v5"))
+    assert (task.random_score, task.expert_score) == (random_score, expert_score)
+    assert math.isnan(newer.normalised(1000.0))
+    assert newer == get_task(f"mujoco-{body}-v5") == get_task(versioned(config.name, "v5"))
+    assert replace(newer, name="", title="", random_score=0, expert_score=0) == replace(
+        task, name="", title="", random_score=0, expert_score=0
+    )
+    with pytest.raises(UsageError, match=f"--set task.name=mujoco-{body} --set task.version=v5"):
+        require_environment(newer.name)
+
+
+def test_a_version_concerns_three_tasks_alone() -> None:
+    assert task_of(TaskConfig(name="mujoco-reacher2d", version="v5")) == get_task("mujoco-reacher2d")
 
 
 def test_batch_needs_an_environment() -> None:
