@@ -22,6 +22,8 @@ RewardScale = Literal["raw", "sign", "range"]
 
 _RANGE = 1_000.0
 """What the returns of the data span under `range` (IQL's code for locomotion)."""
+_LEAST_SPAN = 0.5
+"""Share of the largest return that they are taken to span at least; D4RL's sets for locomotion span more."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,8 @@ def scaled_rewards(store: EpisodeStore, kind: RewardKind, scale: RewardScale) ->
     if scale == "raw":
         return rewards_N
     returns_E = store.returns(kind)
-    span = float(returns_E.max() - returns_E.min())
+    # A few episodes that returned nearly the same would be blown up without bound, and one alone left as it is.
+    span = max(float(np.ptp(returns_E)), _LEAST_SPAN * float(np.abs(returns_E).max()))
     return rewards_N * np.float32(_RANGE / span) if span > 0 else rewards_N
 
 

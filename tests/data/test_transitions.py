@@ -91,3 +91,24 @@ def test_which_episodes_are_imitated() -> None:
     assert chosen_episodes(returns, "split", 0.1).tolist() == [1, 3, 6]
     assert chosen_episodes(np.ones(4), "split", 0.1).tolist() == [0, 1, 2, 3]
     assert chosen_episodes(np.array([2.0]), "split", 0.1).tolist() == [0]
+
+
+def test_range_of_few_episodes_is_bounded() -> None:
+    def first_returns(*returns: float) -> list[float]:
+        steps = len(returns)
+        ones = np.ones(steps, np.int64)
+        store = EpisodeStore(
+            "few",
+            np.zeros((2 * steps, 3), np.float32),
+            np.zeros((steps, 2), np.float32),
+            np.float32(returns),
+            ones,
+            ones.astype(bool),
+            ~ones.astype(bool),
+        )
+        return scaled_rewards(store, "raw", "range").tolist()
+
+    assert first_returns(3000.0, 0.0) == [1000.0, 0.0]
+    assert first_returns(1471.5, 1471.0) == pytest.approx([2000.0, 1999.3], abs=0.1)
+    assert first_returns(-200.0) == [-2000.0]
+    assert first_returns(0.0, 0.0) == [0.0, 0.0]
