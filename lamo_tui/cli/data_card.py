@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from lamo_tui.cli.output import counted
+
 _WIDTH = 44
 BESIDE_BARS = 30
 """Columns that a line of the histogram needs beside its bar."""
@@ -14,7 +16,7 @@ _MOST_POLICIES = 12
 def card_lines(card: Mapping[str, Any], bars: int = _WIDTH) -> Iterator[str]:
     """Yield the lines of a data card; the longest bar of its histogram has `bars` columns."""
     yield f"{card['name']} · {card['task']}"
-    counts = f"{card['episodes']:,} episodes, {card['transitions']:,} transitions"
+    counts = f"{counted(card['episodes'], 'episode')}, {counted(card['transitions'], 'transition')}"
     vectors = card.get("observation") == "vector"
     yield f"{counts}, {card['time_outs']} {'not ended by the task itself' if vectors else 'cut by the time limit'}"
     yield ""
@@ -52,7 +54,7 @@ def _atari_lines(card: Mapping[str, Any]) -> Iterator[str]:
         noise = f", {low:.0%} to {high:.0%} random actions" if high else ""
         mean = policy["returns"].get("mean", float("nan"))
         yield (
-            f"  {policy['name']:<16}{policy['episodes']:>5} episodes, mean return {mean:,.1f}"
+            f"  {policy['name']:<16}{_episodes(policy, 5)}, mean return {mean:,.1f}"
             f" ({policy['actions']} action{noise})"
         )
     yield ""
@@ -71,7 +73,7 @@ def _vector_lines(card: Mapping[str, Any]) -> Iterator[str]:
     policies = sorted(card["policies"], key=lambda policy: -int(policy["episodes"]))
     for policy in policies[:_MOST_POLICIES]:
         low, high = policy["noise"]
-        figures = f"{policy['episodes']:>4} episodes, mean return {policy['returns']['mean']:,.1f}"
+        figures = f"{_episodes(policy, 4)}, mean return {policy['returns']['mean']:,.1f}"
         yield f"  {policy['name']:<16} {figures}, noise {low:g} to {high:g}"
     if len(policies) > _MOST_POLICIES:
         yield f"  and {len(policies) - _MOST_POLICIES} more"
@@ -79,6 +81,10 @@ def _vector_lines(card: Mapping[str, Any]) -> Iterator[str]:
     yield f"simulator {collection['simulator']}; one seed per episode from {collection['first_seed']:,} on"
     yield f"made      {collection['how']}"
     yield f"made by   {collection['command']}"
+
+
+def _episodes(policy: Mapping[str, Any], width: int) -> str:
+    return f"{policy['episodes']:>{width}} episode{'s' * (policy['episodes'] != 1)}"
 
 
 def _figures(summary: Mapping[str, float]) -> str:
@@ -89,6 +95,9 @@ def _figures(summary: Mapping[str, float]) -> str:
 def _histogram(histogram: Mapping[str, list[float]], bars: int) -> Iterator[str]:
     counts, edges = histogram["counts"], histogram["edges"]
     largest = max(counts) or 1
+    alone = max(counts) == sum(counts)
     for count, low, high in zip(counts, edges[:-1], edges[1:], strict=True):
+        if alone and not count:  # all returns are the same: a scale around them tells nothing
+            continue
         bar = "█" * round(bars * count / largest) or ("▏" if count else "")
         yield f"{low:>9,.4g} to {high:>8,.5g} │{bar} {count:g}"

@@ -104,6 +104,12 @@ def _by_data(settings: list[str]) -> list[str]:
     from lamo_core.errors import UsageError
 
     given = {name.strip(): value.strip() for name, _, value in (text.partition("=") for text in settings)}
+    if "data.set" not in given and given.get("task.id"):
+        task = f"gym:{given['task.id']}"
+        raise UsageError(
+            f"no data ship for {task}; record some with `lamo data collect {task} --policy random` and train on them "
+            "with --set data.set=NAME"
+        )
     if "data.set" not in given:
         raise UsageError(
             "say what to train: lamo train --preset NAME (`lamo presets` lists the names), or --set data.set=SET for a "
