@@ -24,6 +24,7 @@ WindowKind = Literal["full", "every-step", "every-start"]
 LoraProjections = Literal["shared", "separate"]
 AttentionMixing = Literal["none", "heads"]
 ContextMode = Literal["sliding", "chunked"]
+RewardUnit = Literal["raw", "clipped"]
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class DataConfig:
     struck vanish with the mark, and DQN-Replay's empty steps and partial episodes stay."""
     subset: Literal["uniform", "length-weighted"] = "uniform"
     """`length-weighted` prefers long episodes, as the official Atari code does."""
-    rewards: Literal["raw", "clipped"] = "raw"
+    rewards: RewardUnit = "raw"
     """`clipped` is the sign of each reward, which is all that DQN-Replay holds."""
     kitchen_rewards: Literal["once", "every-step"] = "once"
     """Unit of the kitchen's rewards in training: `once` per solved subtask, as its environment pays, or as published
@@ -160,7 +161,7 @@ class AlignmentConfig:
     clusters: int = 1_000
     """k of the k-means over the word table; at most a quarter of the vocabulary is taken."""
     steps: int = 5_000
-    """Steps in which the weight falls to zero."""
+    """Steps in which the weight falls to a hundredth, along a sigmoid; half of it is left halfway."""
 
 
 @dataclass(frozen=True)
@@ -185,7 +186,8 @@ class ValueConfig:
     """For critics; policies take `optim.learning_rate`."""
     discount: float = 0.99
     rewards: Literal["raw", "sign", "range"] = "raw"
-    """`sign` as usual on Atari; `range` makes the data's returns span 1000, as IQL does on locomotion."""
+    """`sign` as usual on Atari; `range` makes the data's returns span 1000, as IQL does on locomotion, and no return
+    larger than 2000."""
     target_rate: float = 0.005
     """Share of the way that target networks move towards the learned ones."""
     target_every: int = 1
@@ -252,6 +254,9 @@ class EvalConfig:
     """Quantiles of the data's episode returns that serve as targets when `targets` is empty."""
     target_rule: Literal["quantile", "learned-maximum"] = "quantile"
     """`learned-maximum` asks at every step for the largest return-to-go that the data support there."""
+    subtract: Literal["as-trained", "raw"] = "as-trained"
+    """What a reward takes off the return asked for: as much as it counts in the data, or as the game pays, though the
+    data hold clipped rewards (the official Atari code)."""
     context: ContextMode = "chunked"
     """`sliding` re-encodes exactly K steps at each decision; `chunked` keeps a key-value cache."""
     action: Literal["sample", "greedy"] = "sample"
@@ -291,6 +296,11 @@ class RunConfig:
     optim: OptimConfig = field(default_factory=OptimConfig)
     eval: EvalConfig = field(default_factory=EvalConfig)
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
+
+    @property
+    def paid(self) -> RewardUnit:
+        """The unit in which rewards are subtracted from the return asked for while a policy plays."""
+        return "raw" if self.eval.subtract == "raw" else self.data.rewards
 
     def to_dict(self) -> dict[str, Any]:
         """Return the config as nested plain dictionaries and lists."""

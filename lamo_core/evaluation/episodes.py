@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lamo_core.config import ContextMode, RunConfig
+from lamo_core.config import ContextMode, RewardUnit, RunConfig
 from lamo_core.evaluation.scores import ActionMode
 
 
@@ -53,7 +53,7 @@ class Asked:
     context: ContextMode
     action: ActionMode
     seed: int
-    rewards: Literal["raw", "clipped"] = "raw"
+    rewards: RewardUnit = "raw"
     """What is subtracted from the target; clipped is the sign of each reward, as in clipped data."""
     record: bool = False
     """Whether to keep action probabilities."""
@@ -62,7 +62,7 @@ class Asked:
     def by(cls, config: RunConfig, targets: Sequence[float], episodes: int, *, record: bool = False) -> Asked:
         """Return what a run's own settings ask for."""
         own = config.eval
-        return cls(tuple(targets), episodes, own.context, own.action, own.seed, config.data.rewards, record)
+        return cls(tuple(targets), episodes, own.context, own.action, own.seed, config.paid, record)
 
 
 def action_stream(seed: int) -> np.random.Generator:

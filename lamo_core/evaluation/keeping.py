@@ -37,7 +37,7 @@ def keep_medians(
             "name": f"{config.name} s{config.seed}",
             "step": step,
             "kept": f"median of {len(own)} episodes",
-            "rewards": config.data.rewards,
+            "rewards": config.paid,
             "context": config.eval.context,
             "action": config.eval.action,
         }

@@ -121,7 +121,7 @@ class Opener:
             noops=starting_noops(config.task, seed),
             target=target,
             pilot=self._pilot(policy, config, wanted, seed),
-            track=Track(clipped=config.data.rewards == "clipped"),
+            track=Track(clipped=config.paid == "clipped"),
         )
         name, step = f"{config.name} s{config.seed}", int(facts.get("step", 0))
         return Opened(
@@ -131,11 +131,11 @@ class Opener:
             wanted,
             recorded=False,
             targets=targets,
-            clipped=config.data.rewards == "clipped",
+            clipped=config.paid == "clipped",
             meta={
                 "name": name,
                 "step": step,
-                "rewards": config.data.rewards,
+                "rewards": config.paid,
                 "context": wanted.context or config.eval.context,
                 "action": wanted.action or config.eval.action,
             },

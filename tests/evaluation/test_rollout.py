@@ -13,6 +13,7 @@ from lamo_core.config import TaskConfig
 from lamo_core.evaluation.episodes import Asked, EpisodeResult
 from lamo_core.evaluation.evaluate import Evaluation, evaluate
 from lamo_core.evaluation.rollout import rollout
+from lamo_core.presets import resolve
 from tests.evaluation.evaluation_doubles import ACTIONS, CounterBatch, TinyPolicy
 
 TASK = TaskConfig()
@@ -50,6 +51,12 @@ def test_return_to_go_is_the_target_minus_what_was_earned() -> None:
             paid = np.sign(episode.rewards) if kind == "clipped" else episode.rewards
             earned_before = np.concatenate([[0.0], np.cumsum(paid)[:-1]])
             np.testing.assert_allclose(episode.returns_to_go, episode.target - earned_before)
+
+
+def test_a_run_says_in_which_unit_rewards_are_subtracted() -> None:
+    config = resolve("paper-atari-pong").config
+    assert Asked.by(config, (1.0,), 1).rewards == "clipped"
+    assert Asked.by(resolve("official-atari-pong").config, (1.0,), 1).rewards == "raw"
 
 
 def test_the_policy_gets_scaled_returns_and_the_running_rows_only(monkeypatch: pytest.MonkeyPatch) -> None:
