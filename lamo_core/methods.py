@@ -52,8 +52,21 @@ def require_fit(name: MethodName, actions: ActionKind) -> None:
 
 
 def idle_settings(config: RunConfig) -> tuple[str, ...]:
-    """Return how the names of those settings begin that the method of a config does not read."""
+    """Return how the names of those settings begin that a config's method does not read on its task."""
+    return (*_idle_in_method(config), *_idle_on_task(config))
+
+
+def _idle_in_method(config: RunConfig) -> tuple[str, ...]:
     if not METHODS[config.method].memory:
         model = (field.name for field in fields(config.model) if field.name not in _WITHOUT_MEMORY)
         return ("language.", "alignment.", *(f"model.{name}" for name in model))
     return ("markov.",) if config.model.adapter == "lora" else ("markov.", "model.lora_")
+
+
+def _idle_on_task(config: RunConfig) -> tuple[str, ...]:
+    from lamo_core.tasks.registry import get_task
+
+    task = get_task(config.task.name)
+    found = ("data.state_scaling",) if task.observation == "frames" else ("data.frame_shift", "model.frames")
+    logits = () if task.action_kind == "discrete" else ("model.logits",)
+    return (*found, *logits, *(() if config.data.rewards == "clipped" else ("eval.subtract",)))

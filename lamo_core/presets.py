@@ -135,11 +135,9 @@ def resolve(
 def _require_effect(ablation: str, task: str, config: RunConfig) -> None:
     idle = idle_settings(config)
     changed = {name for _, values in _overlay(ablation, "ablations", task) for name in values}
-    if changed and all(name.startswith(idle) for name in changed):
-        method, unused = config.method, ", ".join(sorted(changed))
-        raise NoEffect(
-            f"the ablation {ablation} changes nothing in {method}, which does not use {unused} here; leave it out"
-        )
+    if all(name.startswith(idle) for name in changed):
+        why = f", which does not use {', '.join(sorted(changed))} here" if changed else ""
+        raise NoEffect(f"the ablation {ablation} changes nothing in {config.method} on {task}{why}; leave it out")
 
 
 def _named_by_id(layers: list[Layer]) -> list[Layer]:

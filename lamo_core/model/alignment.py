@@ -5,6 +5,8 @@ Shape suffixes: V words, C clusters, D width, N tokens.
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -30,6 +32,11 @@ class Alignment(nn.Module):
         """Return the sum over real tokens, divided by three: the tokens of a step count as one."""
         cosines_NC = F.normalize(tokens_NLD[mask_NL].float(), dim=-1) @ F.normalize(self.centres, dim=-1).T
         return -cosines_NC.amax(-1).sum() / 3
+
+
+def share_left(step: int, steps: int) -> float:
+    """Return the share of the weight that is left at a step: a sigmoid from 0.99 to 0.01 in `steps`, as published."""
+    return 1 / (1 + math.exp(min(10 * step / steps - 5, 700.0)))
 
 
 @torch.no_grad()

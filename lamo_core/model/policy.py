@@ -132,14 +132,9 @@ class Policy(nn.Module):
         `returns_NT` is scaled. `actions` holds T or T - 1 entries a row (None for T = 1 without any): with one
         less, the last action token is left out. Returns (N, 3T, D) or (N, 3T - 1, D).
         """
-        N, T = returns_NT.shape
-        tokens_NTCD = states_NTD.new_zeros(N, T, 3, self.width)
-        told_NT1 = (returns_NT if self.told_returns else torch.zeros_like(returns_NT)).unsqueeze(-1)
-        tokens_NTCD[:, :, 0] = self.embed_return(told_NT1.to(states_NTD.dtype))
-        tokens_NTCD[:, :, 1] = states_NTD
+        T = returns_NT.shape[1]
         known = 0 if actions is None else actions.shape[1]
-        if actions is not None and known:
-            tokens_NTCD[:, :known, 2] = self.embed_action(actions)
+        tokens_NTCD = self._embedded(returns_NT, states_NTD, actions)
         tokens_NLD = self._timed(tokens_NTCD, timesteps_NT).flatten(1, 2)
         return tokens_NLD if known == T else tokens_NLD[:, :-1]
 
@@ -148,15 +143,35 @@ class Policy(nn.Module):
         embedded_ND = self.embed_action(actions_N)
         return self._timed(embedded_ND[:, None, None], timesteps_N[:, None])[:, 0]
 
+    def _embedded(self, returns_NT: Tensor, states_NTD: Tensor, actions: Tensor | None) -> Tensor:
+        """Embed steps, (N, T, 3, D); an action that is not known yet is zero."""
+        N, T = returns_NT.shape
+        tokens_NTCD = states_NTD.new_zeros(N, T, 3, self.width)
+        told_NT1 = (returns_NT if self.told_returns else torch.zeros_like(returns_NT)).unsqueeze(-1)
+        tokens_NTCD[:, :, 0] = self.embed_return(told_NT1.to(states_NTD.dtype))
+        tokens_NTCD[:, :, 1] = states_NTD
+        if actions is not None and actions.shape[1]:
+            tokens_NTCD[:, : actions.shape[1], 2] = self.embed_action(actions)
+        return tokens_NTCD
+
+    def _normed(self, tokens_NTCD: Tensor, timesteps_NT: Tensor) -> Tensor:
+        """Normalise tokens, with their timesteps in them where these join before the norm."""
+        if self.timestep_mode == "before-norm":
+            tokens_NTCD = tokens_NTCD + self._time(timesteps_NT)
+        return self.embed_norm(tokens_NTCD)  # type: ignore[no-any-return]
+
     def _timed(self, tokens_NTCD: Tensor, timesteps_NT: Tensor) -> Tensor:
-        if self.embed_time is None:
-            return self.embed_dropout(self.embed_norm(tokens_NTCD))  # type: ignore[no-any-return]
+        normed_NTCD = self._normed(tokens_NTCD, timesteps_NT)
+        if self.timestep_mode == "after-norm":
+            normed_NTCD = normed_NTCD + self._time(timesteps_NT)
+        return self.embed_dropout(normed_NTCD)  # type: ignore[no-any-return]
+
+    def _time(self, timesteps_NT: Tensor) -> Tensor:
+        """Embed timesteps, (N, T, 1, D)."""
+        assert self.embed_time is not None
         # the row after the last step is never trained, and the policy may outlive every episode of its data
         clipped_NT = timesteps_NT.clamp(max=max(0, self.statistics.max_timestep - 1))
-        time_NT1D = self.embed_time(clipped_NT).unsqueeze(2)
-        if self.timestep_mode == "before-norm":
-            return self.embed_dropout(self.embed_norm(tokens_NTCD + time_NT1D))  # type: ignore[no-any-return]
-        return self.embed_dropout(self.embed_norm(tokens_NTCD) + time_NT1D)  # type: ignore[no-any-return]
+        return self.embed_time(clipped_NT).unsqueeze(2)  # type: ignore[no-any-return]
 
     def run_trunk(
         self, tokens_NLD: Tensor, position: int = 0, cache: Any = None, use_cache: bool = False
@@ -176,15 +191,17 @@ class Policy(nn.Module):
 
     def losses(self, batch: WindowBatch) -> dict[str, Tensor]:
         """Return the sum over real steps of every loss that this policy has, by name; `decision` is always there."""
-        read, states_BKD, tokens_BLD = self._predict(batch)
+        read, states_BKD = self._predict(batch)
         losses = {"decision": decision_loss(read, batch.actions, batch.mask).total}
         if self.q_term is not None:
             losses |= self.q_term.losses(states_BKD, self._actions(read), batch)
         if self.maximum is not None:
             losses["maximum"] = self.maximum.loss(states_BKD, batch)
         if self.alignment is not None:
-            mask_BL = batch.mask.repeat_interleave(3, dim=1)[:, : tokens_BLD.shape[1]]
-            losses["alignment"] = self.alignment.loss(tokens_BLD, mask_BL)
+            # as published: what the norm gives, before timesteps join after it
+            embedded_BKCD = self._embedded(batch.returns_to_go, states_BKD, batch.actions)
+            tokens_BLD = self._normed(embedded_BKCD, batch.timesteps).flatten(1, 2)
+            losses["alignment"] = self.alignment.loss(tokens_BLD, batch.mask.repeat_interleave(3, dim=1))
         return losses
 
     def imitation_loss(self, batch: WindowBatch) -> Tensor:
@@ -196,12 +213,12 @@ class Policy(nn.Module):
         if self.q_term is not None:
             self.q_term.follow()
 
-    def _predict(self, batch: WindowBatch) -> tuple[Tensor, Tensor, Tensor]:
-        """Return what is read of every step, the embedded states (B, K, D) and all tokens (B, 3K - 1, D)."""
-        states_BKD = self._encode_windows(batch)
+    def _predict(self, batch: WindowBatch) -> tuple[Tensor, Tensor]:
+        """Return what is read of every step, and the embedded states (B, K, D)."""
+        states_BKD = self.encode_windows(batch)
         tokens_BLD = self.tokens(batch.returns_to_go, states_BKD, batch.actions[:, :-1], batch.timesteps)
         hidden_BLD, _ = self.run_trunk(tokens_BLD)
-        return self._read(hidden_BLD[:, 1::3]), states_BKD, tokens_BLD
+        return self._read(hidden_BLD[:, 1::3]), states_BKD
 
     def _read(self, hidden: Tensor) -> Tensor:
         if self.head is not None:
@@ -214,7 +231,8 @@ class Policy(nn.Module):
         binned = self.head is None and self.task.action_kind == "continuous"
         return mean_of_bins(read) if binned else read
 
-    def _encode_windows(self, batch: WindowBatch) -> Tensor:
+    def encode_windows(self, batch: WindowBatch) -> Tensor:
+        """Embed the observations of every step of every window: (B, K, D)."""
         B, K = batch.mask.shape
         if not isinstance(self.embed_state, FrameEmbedding):
             return self.encode_observations(batch.observations.flatten(0, 1)).view(B, K, -1)

@@ -91,7 +91,7 @@ def expand(grid: Grid) -> list[Item]:
     """Return the runs of a grid, seed by seed, so that a sweep cut short has few seeds but whole tables.
 
     Methods that cannot choose a task's actions have no runs there, nor have ablations of what a method lacks. Raises
-    `UsageError` for unknown methods, ablations and settings.
+    `UsageError` for unknown methods, ablations and settings, and when no run is left.
     """
     for ablation in grid.ablations:
         for part in _parts(ablation):
@@ -110,6 +110,8 @@ def expand(grid: Grid) -> list[Item]:
             with suppress(NoEffect):
                 item = _item(grid, task, ratio, method, _parts(ablation), seed)
                 items.setdefault(item.key, item)
+    if not items:
+        raise UsageError("no method or ablation of this sweep fits its tasks; `lamo presets` says what each changes")
     return list(items.values())
 
 

@@ -14,6 +14,7 @@ from lamo_core.config import RunConfig
 from lamo_core.data.episodes import EpisodeStore
 from lamo_core.data.windows import WindowBatch, WindowSampler
 from lamo_core.language.blocks import TokenBlocks
+from lamo_core.model.alignment import share_left
 from lamo_core.model.backbone import next_token_loss
 from lamo_core.model.policy import Policy
 from lamo_core.training.device import resolve_precision
@@ -85,8 +86,7 @@ class SequenceLearner:
 
     def _weights(self, config: RunConfig, step: int) -> dict[str, float]:
         """Return the weight of every term that a policy may have."""
-        left = max(0.0, 1 - step / config.alignment.steps)
-        aligned = config.alignment.weight * left
+        aligned = config.alignment.weight * share_left(step, config.alignment.steps)
         return {"decision": 1.0, "maximum": 1.0, "critic": 1.0, "q": config.model.q_weight, "alignment": aligned}
 
     def _backward_decision(

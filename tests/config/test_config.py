@@ -155,10 +155,46 @@ def test_an_ablation_of_what_a_method_lacks_is_refused(method: str, ablations: l
         resolve("mujoco-hopper-1pct", ablations, method=method)
 
 
+@pytest.mark.parametrize(
+    ("preset", "ablation"),
+    [
+        ("mujoco-hopper-1pct", "frame-shift"),
+        ("mujoco-hopper-1pct", "official-frames"),
+        ("mujoco-hopper-1pct", "official-tanh-logits"),
+        ("mujoco-hopper-1pct", "official-kitchen-rewards"),
+        ("atari-pong-1pct", "official-state-scaling"),
+        ("atari-pong-1pct", "official-kitchen-rewards"),
+        ("atari-pong-1pct", "official-raw-rewards"),
+    ],
+)
+def test_an_ablation_of_what_a_task_lacks_is_refused(preset: str, ablation: str) -> None:
+    task = resolve(preset).config.task.name
+    with pytest.raises(UsageError, match=f"{ablation} changes nothing in lamo on {task}.*; leave it out"):
+        resolve(preset, [ablation])
+
+
 def test_ablations_of_data_and_frames_hold_for_methods_without_memory() -> None:
     assert resolve("atari-pong-1pct", ["official-frames"], method="cql").config.model.frames == "scaled"
     assert resolve("kitchen-partial-1pct", ["official-kitchen-rewards"], method="bc").config.name.endswith("-rewards")
     assert resolve("mujoco-hopper-1pct", ["filter-by-data"], method="bc").config.markov.filter == "split"
+
+
+def test_wiki_rl_joins_timesteps_where_its_code_does() -> None:
+    presets = ("mujoco-hopper-1pct", "atari-pong-1pct")
+    vectors, frames = (resolve(name, method="wiki-rl").config.model for name in presets)
+    assert (vectors.timestep, vectors.trunk_positions) == ("after-norm", False)
+    assert frames.timestep == resolve("atari-pong-1pct").config.model.timestep
+    published = resolve("paper-atari-pong", method="wiki-rl").config.model
+    assert (published.timestep, published.trunk_positions) == ("before-norm", True)
+
+
+def test_the_official_atari_code_subtracts_what_the_game_pays_from_clipped_targets() -> None:
+    for game in ("breakout", "qbert", "pong"):
+        paper, official = resolve(f"paper-atari-{game}").config, resolve(f"official-atari-{game}").config
+        assert paper.data.rewards == official.data.rewards == "clipped"
+        assert (paper.paid, official.paid) == ("clipped", "raw")
+    assert resolve("paper-atari-pong", ["official-raw-rewards"]).config.paid == "raw"
+    assert resolve("atari-pong-1pct").config.paid == "raw"
 
 
 def test_what_is_switched_off_stays_off() -> None:

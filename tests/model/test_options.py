@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -12,7 +13,7 @@ from lamo_core.data.windows import WindowBatch
 from lamo_core.errors import UsageError
 from lamo_core.evaluation.contexts import SlidingContext
 from lamo_core.model.adapters import adapt
-from lamo_core.model.alignment import Alignment, word_clusters
+from lamo_core.model.alignment import Alignment, share_left, word_clusters
 from lamo_core.model.backbone import load_backbone
 from lamo_core.model.policy import Policy, PolicyStatistics
 from lamo_core.model.value_heads import MaximumReturn, QTerm
@@ -179,6 +180,28 @@ def test_word_clusters_gather_words_of_one_direction() -> None:
     near = alignment.loss(5 * axes[None], mask)
     assert float(near) == pytest.approx(-2 / 3, abs=0.02)
     assert len(Alignment(backbone, 100_000).centres) == 1024
+
+
+def test_the_pull_of_words_fades_along_the_published_sigmoid() -> None:
+    # Wiki-RL's code: 1 / (1 + exp(-((5000 - x) / 500 - 5)))
+    for step in (0, 1000, 2500, 4000, 5000):
+        assert share_left(step, 5000) == pytest.approx(1 / (1 + math.exp(-((5000 - step) / 500 - 5))))
+    assert share_left(10**9, 5000) < 1e-12
+
+
+@pytest.mark.parametrize(("timestep", "seen"), [("after-norm", False), ("before-norm", True)])
+def test_alignment_pulls_at_what_the_norm_gives(windows: WindowBatch, timestep: str, seen: bool) -> None:
+    torch.manual_seed(0)
+    backbone = load_backbone("random:mini", seed=0)
+    config = ModelConfig(context=4, timestep=timestep, timestep_std=1.0)  # type: ignore[arg-type]
+    policy = Policy(BREAKOUT, backbone, config, PolicyStatistics(1.0, 100), clusters=8).eval()
+    assert policy.alignment is not None
+    policy.alignment.centres.copy_(word_clusters(backbone, 8, seed=0))
+    moved = replace(windows, timesteps=windows.timesteps + 7)
+    with torch.no_grad():
+        now, later = policy.losses(windows), policy.losses(moved)
+    assert not torch.equal(now["decision"], later["decision"])
+    assert torch.equal(now["alignment"], later["alignment"]) is not seen
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,13 @@ def test_a_wider_grid_holds_the_first_one() -> None:
     assert {item.key for item in expand(grid)} < {item.key for item in expand(wide)}
 
 
+def test_a_sweep_without_a_run_says_so() -> None:
+    for methods, ablations in ((("td3+bc",), ("none",)), (("lamo",), ("official-state-scaling",))):
+        grid = Grid((("atari-pong", (0.01,)),), methods=methods, ablations=ablations)
+        with pytest.raises(UsageError, match="no method or ablation of this sweep fits its tasks"):
+            expand(grid)
+
+
 def test_ablations_are_left_to_the_methods_that_have_what_they_change() -> None:
     grid = Grid(
         (("mujoco-hopper", (0.01,)),),
