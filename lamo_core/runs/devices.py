@@ -6,9 +6,9 @@ import os
 import platform
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-_QUERY = ("nvidia-smi", "--query-gpu=index,memory.total,memory.free", "--format=csv,noheader,nounits")
+_QUERY = ("nvidia-smi", "--query-gpu=index,memory.total,memory.free,uuid", "--format=csv,noheader,nounits")
 _MIB = 1 << 20
 
 
@@ -17,23 +17,41 @@ class Card:
     """One NVIDIA card; memory in bytes."""
 
     index: int
+    """As PyTorch counts: among the cards that CUDA_VISIBLE_DEVICES leaves."""
     total: int
     free: int
+    uuid: str
+    """Names it to CUDA_VISIBLE_DEVICES; numbers would depend on how CUDA orders cards."""
 
 
 def cards() -> list[Card]:
-    """Return this machine's NVIDIA cards as `nvidia-smi` tells them now; none where it cannot be asked."""
-    if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
+    """Return the NVIDIA cards that this process may use, as `nvidia-smi` tells them; none where it cannot be asked."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible in ("", "-1"):
         return []
     try:
         done = subprocess.run(_QUERY, capture_output=True, text=True, timeout=10)
     except (OSError, subprocess.SubprocessError):
         return []
-    rows = [line.split(",") for line in done.stdout.splitlines()] if done.returncode == 0 else []
+    rows = [[part.strip() for part in line.split(",")] for line in done.stdout.splitlines()]
     try:
-        return [Card(int(index), int(total) * _MIB, int(free) * _MIB) for index, total, free in rows]
+        found = [Card(int(index), int(total) * _MIB, int(free) * _MIB, uuid) for index, total, free, uuid in rows]
     except ValueError:  # a card that does not tell its memory
         return []
+    if done.returncode:
+        return []
+    return found if visible is None else _chosen(found, visible)
+
+
+def _chosen(found: list[Card], visible: str) -> list[Card]:
+    """Return the cards that a list of numbers and UUIDs names, in its order; `nvidia-smi` itself does not heed it."""
+    cards: list[Card] = []
+    for name in (part.strip() for part in visible.split(",")):
+        named = [card for card in found if name and (str(card.index) == name or card.uuid.startswith(name))]
+        if not named:
+            break  # CUDA, too, stops at a name that it does not know
+        cards.append(replace(named[0], index=len(cards)))
+    return cards
 
 
 def nothing_to_free(device: str) -> str:

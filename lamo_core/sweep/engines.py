@@ -50,13 +50,15 @@ class Slot:
 
     threads: int
     card: int | None = None
-    """The NVIDIA card that it sees; None for the processor."""
+    """The NVIDIA card that it works on, as PyTorch counts here; None for the processor."""
+    sees: str = ""
+    """UUID of the only card that it is shown; empty where its settings name the card."""
 
     @property
     def environment(self) -> dict[str, str]:
         """What the process is told about its place."""
         threads = {name: str(self.threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
-        return threads if self.card is None else {**threads, "CUDA_VISIBLE_DEVICES": str(self.card)}
+        return {**threads, "CUDA_VISIBLE_DEVICES": self.sees} if self.sees else threads
 
 
 def local_slots(device: str, memory: int, runs: int, jobs: int | None = None) -> list[Slot]:
@@ -66,14 +68,17 @@ def local_slots(device: str, memory: int, runs: int, jobs: int | None = None) ->
     """
     cores = usable_cpus()
     if device_of(device).startswith("cuda"):
-        found = cards() if device in ("auto", "cuda") else [card for card in cards() if f"cuda:{card.index}" == device]
+        named = device not in ("auto", "cuda")
+        found = [card for card in cards() if not named or f"cuda:{card.index}" == device]
         if not found:
             raise UsageError(f"no NVIDIA card answers for --device {device}; use --device cpu")
         each = {card.index: max(1, min(_MOST_PER_CARD, int(_FREE_SHARE * card.free / memory))) for card in found}
         count = min(jobs or min(sum(each.values()), cores), runs)
         order = sorted((place, card) for card, places in each.items() for place in range(places))
-        several = [card for _, card in order] or [found[0].index]
-        return [Slot(max(1, cores // max(1, count)), several[index % len(several)]) for index in range(count)]
+        several = [card for _, card in order]
+        sees = {card.index: "" if named else card.uuid for card in found}
+        taken = [several[index % len(several)] for index in range(count)]
+        return [Slot(max(1, cores // max(1, count)), card, sees[card]) for card in taken]
     room = max(1, int(psutil.virtual_memory().available / _RUN_MEMORY))
     count = max(1, min(jobs or min(cores, room), runs))
     return [Slot(max(1, cores // count)) for _ in range(count)]

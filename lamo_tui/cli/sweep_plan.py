@@ -98,9 +98,17 @@ def print_status(name: str, *, as_json: bool) -> None:
         emit_json({"sweep": folder.name, "worker": worker, "left": todo, "runs": views_json(views)})
         return
     print_views(views)
-    way = f"process {worker} works on it" if worker else f"nobody works on it: lamo sweep --resume {folder.name}"
     todo_text = f"; {left(len(open_keys), seconds, unknown)}" if open_keys else ""
-    console().print(f"{counted(views)}{todo_text}; {way}", markup=False)
+    console().print(f"{counted(views)}{todo_text}{_way(folder.name, worker, views)}", markup=False)
+
+
+def _way(name: str, worker: int | None, views: Sequence[ItemView]) -> str:
+    """Return who works on a sweep, or how somebody would; nothing when all of it is done."""
+    if worker:
+        return f"; process {worker} works on it"
+    if all(view.state == "done" for view in views):
+        return f": lamo report --sweep {name}"
+    return f"; nobody works on it: lamo sweep --resume {name}"
 
 
 def counted(views: Sequence[ItemView]) -> str:

@@ -131,7 +131,7 @@ def test_several_small_runs_share_a_card(monkeypatch: pytest.MonkeyPatch) -> Non
     from lamo_core.runs.devices import Card
 
     def two_cards() -> list[Card]:
-        return [Card(0, 24 << 30, 20 << 30), Card(1, 24 << 30, 9 << 30)]
+        return [Card(0, 24 << 30, 20 << 30, "GPU-a"), Card(1, 24 << 30, 9 << 30, "GPU-b")]
 
     monkeypatch.setattr("lamo_core.sweep.engines.usable_cpus", lambda: 16)
     monkeypatch.setattr("lamo_core.sweep.engines.cards", two_cards)
@@ -139,8 +139,12 @@ def test_several_small_runs_share_a_card(monkeypatch: pytest.MonkeyPatch) -> Non
     slots = local_slots("auto", 4 << 30, runs=100)
     # four fit on the first card, two on the second; both get work before one gets a second run
     assert [slot.card for slot in slots] == [0, 1, 0, 1, 0, 0]
-    assert slots[1].environment == {"OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2", "CUDA_VISIBLE_DEVICES": "1"}
-    assert [slot.card for slot in local_slots("cuda:1", 4 << 30, runs=100)] == [1, 1]
+    threads = {"OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"}
+    assert slots[1].environment == {**threads, "CUDA_VISIBLE_DEVICES": "GPU-b"}
+    # runs whose own settings say cuda:1 must see both cards, or there would be no second one
+    named = local_slots("cuda:1", 4 << 30, runs=100)
+    assert [slot.card for slot in named] == [1, 1]
+    assert "CUDA_VISIBLE_DEVICES" not in named[0].environment
 
 
 def test_grids_of_other_versions_do_not_read(make_sweep: MakeSweep) -> None:
