@@ -149,6 +149,14 @@ class ChartGrid(Container, can_focus=True):
             if chart.display and chart.kind.name not in self._filled:
                 self._filled.add(chart.kind.name)
                 self._fill(chart, *self._drawn)
+        self._align()
+
+    def _align(self) -> None:
+        """Let all x axes be as long as the longest, so that charts above each other can be compared."""
+        ends = [found for chart in self.charts if chart.kind.name in self._filled and (found := chart.own_ends())]
+        reach = (min(first for first, _ in ends), max(last for _, last in ends)) if ends else None
+        for chart in self.charts:
+            chart.reach(reach)
 
     def _fill(self, chart: GridChart, drawn: Sequence[Drawn], colours: Palette) -> None:
         series: list[Series] = []
@@ -279,6 +287,7 @@ class ChartGrid(Container, can_focus=True):
         self.log_x = not self.log_x
         for chart in self.charts:
             chart.log_x = self.log_x
+        self._align()
         self.post_message(self.Changed())
         return f"{'logarithmic' if self.log_x else 'linear'} x axes"
 

@@ -134,8 +134,7 @@ class RunScreen(ChartedScreen):
             self.lamo.wake()
         run, data = self.run_summary(), self.data()
         if run is None:
-            self.say("#run-head", self._nothing(snapshot))
-            self.grid.show(None, self.colours)
+            self._show_nothing(snapshot)
             return
         width = max(20, self.size.width - 2)
         self.say("#run-head", run_panels.head(run, data, width, self.colours))
@@ -144,6 +143,17 @@ class RunScreen(ChartedScreen):
             self.say("#side", run_panels.system_text(run, data, snapshot.system, 48, self.colours))
         self._show_panel(run, data, snapshot)
         self._show_tabs(data)
+
+    def _show_nothing(self, snapshot: Snapshot) -> None:
+        """Leave nothing on the screen of a run that is not there."""
+        self.say("#run-head", self._nothing(snapshot))
+        self.grid.show(None, self.colours)
+        rows, self._shown = self.query_one("#panel-list", Rows), ()
+        rows.empty = ""
+        rows.set_rows([])
+        for place in ("#side", "#panel-system"):
+            self.say(place, Text())
+        self._show_tabs(None)
 
     def _show_tabs(self, data: RunData | None) -> None:
         """Name the panels, and say how what is in view is drawn."""

@@ -120,7 +120,7 @@ class Chart(ChartPicture, can_focus=True):
 
     def action_cursor_end(self, newest: bool) -> None:
         """Move the cursor to the first or the newest point."""
-        ends = self._ends()
+        ends = self.own_ends()
         if ends is not None:
             self._pinned = True
             self.move_cursor(self._in_data(ends[1] if newest else ends[0]))

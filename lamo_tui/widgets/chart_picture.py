@@ -59,6 +59,7 @@ class ChartPicture(Drawn):
         self._marks: list[Mark] = []
         self._curves: list[Curve] = []
         self._view = Viewport()
+        self._reach: tuple[float, float] | None = None
         self.symmetric = False
         """Whether the logarithmic y axis goes on below 0, as values that are not positive make it."""
         self.set_reactive(ChartPicture.title, title)
@@ -139,11 +140,22 @@ class ChartPicture(Drawn):
 
     # Geometry
 
-    def _ends(self) -> tuple[float, float] | None:
+    def own_ends(self) -> tuple[float, float] | None:
+        """Return where its curves begin and end on the x axis; None without data."""
         filled = [curve.x for curve in self._curves if len(curve.x)]
         if not filled:
             return None
         return float(min(x[0] for x in filled)), float(max(x[-1] for x in filled))
+
+    def reach(self, ends: tuple[float, float] | None) -> None:
+        """Let the x axis reach as far as those of charts beside it, so that the same place lies in the same column."""
+        if ends != self._reach:
+            self._reach = ends
+            self.redraw_changes()
+
+    def _ends(self) -> tuple[float, float] | None:
+        own, far = self.own_ends(), self._reach
+        return own if own is None or far is None else (min(own[0], far[0]), max(own[1], far[1]))
 
     def _columns(self) -> int:
         return columns_of(max(1, self.size.width), max(1, self.size.height), self.marker_mode)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +54,7 @@ def draw_plot(plot: Plot, window: Window | None, width: int, height: int) -> Cel
             _draw_lines(cells, plot.mode, layout, [(shape.raw, ink, ".")], bottom, top)
     lines = [(shape.line, Paint(shape.curve.series.colour), shape.curve.series.marker.lower()) for shape in shapes]
     _draw_lines(cells, plot.mode, layout, lines, bottom, top)
+    _draw_lone_points(cells, plot, layout, shapes, bottom, top)
     draw_reference_labels(cells, layout.row, layout.column, layout.width, _reference_rows(plot, layout, bottom, top))
     _name_marks(cells, plot, layout, window)
     if len(shapes) > 1:
@@ -209,18 +210,33 @@ def _draw_lines(
         cells.draw(layout.row, layout.column, np.where(own > 0, shared, np.uint32(0)).astype(np.uint32), ink)
 
 
-def _line_ends(
+def _draw_lone_points(
+    cells: Cells, plot: Plot, layout: Layout, shapes: Sequence[Shape], bottom: float, top: float
+) -> None:
+    """Draw the only point of a curve larger than one dot, which nobody would see."""
+    for row, column, shape in _last_cells(shapes, plot, layout, bottom, top):
+        if np.isfinite(shape.line[0]).sum() == 1 and plot.mode != "ascii":
+            cells.write(layout.row + row, layout.column + column, "●", Paint(shape.curve.series.colour))
+
+
+def _last_cells(
     shapes: Sequence[Shape], plot: Plot, layout: Layout, bottom: float, top: float
-) -> list[tuple[int, int, str, Paint]]:
-    """Return the cell after each line's last visible point, with the letter that goes there."""
-    ends = []
-    per_cell = DOTS[plot.mode][1]
+) -> Iterator[tuple[int, int, Shape]]:
+    """Yield row and column of each line's last visible point."""
     for shape in shapes:
         seen = np.flatnonzero(np.isfinite(shape.line[0]))
         if len(seen):
             value = float(shape.line[0][seen[-1]] + shape.line[1][seen[-1]]) / 2
             row = min(layout.height - 1, max(0, row_of(value, layout, bottom, top)))
-            column = min(layout.width - 1, int(seen[-1]) // per_cell + 1)
-            series = shape.curve.series
-            ends.append((row, column, series.marker, Paint(series.colour, bold=True)))
+            yield row, min(layout.width - 1, int(seen[-1]) // DOTS[plot.mode][1]), shape
+
+
+def _line_ends(
+    shapes: Sequence[Shape], plot: Plot, layout: Layout, bottom: float, top: float
+) -> list[tuple[int, int, str, Paint]]:
+    """Return the cell after each line's last visible point, with the letter that goes there."""
+    ends = []
+    for row, column, shape in _last_cells(shapes, plot, layout, bottom, top):
+        series = shape.curve.series
+        ends.append((row, min(layout.width - 1, column + 1), series.marker, Paint(series.colour, bold=True)))
     return ends

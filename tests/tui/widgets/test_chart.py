@@ -264,7 +264,7 @@ async def test_empty_and_single_point_charts_say_what_there_is() -> None:
         app.chart.set_series([Series("run", np.array([7.0]), np.array([2.5]), "#56b4e9")])
         await pilot.pause()
         assert "2.5" in shown(app).splitlines()[0]
-        assert any(0x2800 < ord(glyph) < 0x2900 for glyph in shown(app))
+        assert "●" in shown(app), "one dot would not be seen"
 
 
 async def test_resizing_to_nothing_and_back() -> None:
@@ -315,3 +315,21 @@ def test_equal_steps_of_an_axis_are_equally_high(height: int, bottom: float, top
     assert row_of(bottom, layout, bottom, top) == height - 1, "the end of the axis is on it"
     assert row_of(bottom - 0.1, layout, bottom, top) >= height
     assert row_of(top + 0.1, layout, bottom, top) < 0
+
+
+async def test_charts_that_reach_as_far_show_the_same_place_in_the_same_column() -> None:
+    app = Stage()
+    async with app.run_test(size=(60, 12)) as pilot:
+        app.chart.set_series([Series("run", np.array([300.0, 600.0, 900.0]), np.array([1.0, 2.0, 3.0]), "#56b4e9")])
+        await pilot.pause()
+        own = app.chart.window(100)
+        assert own is not None
+        assert own.start >= 290
+        app.chart.reach((0.0, 1000.0))
+        wide = app.chart.window(100)
+        assert wide is not None
+        assert (wide.start, wide.end >= 1000) == (0.0, True)
+        app.chart.action_cursor_end(True)
+        assert app.chart.cursor_x == 900.0, "the newest point of its own"
+        app.chart.set_series([])
+        assert app.chart.window(100) is None
