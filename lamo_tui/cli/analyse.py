@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     from lamo_core.analysis.attention import HeadChange
     from lamo_core.analysis.forgetting import LanguageLoss
     from lamo_core.analysis.movement import Movement
+    from lamo_core.analysis.reliance import Reliance
+    from lamo_core.data.windows import WindowBatch
     from lamo_core.training.checkpoint import Checkpoint
 
-PARTS = ("movement", "attention", "forgetting", "asked")
+PARTS = ("movement", "attention", "reliance", "forgetting", "asked")
 
 ANALYSE_EPILOG = (
     "Examples:  lamo analyse last --targets 7   ·   lamo analyse ckpt.pt --part attention --part movement --out found"
@@ -34,6 +36,7 @@ class Findings:
     attention: list[HeadChange] | None = None
     uniform: tuple[float, float] | None = None
     """The masses of a head that attends to everything alike: on the newest token, on the newest step."""
+    reliance: list[Reliance] | None = None
     forgetting: list[LanguageLoss] | None = None
     asked: Asking | None = None
 
@@ -45,7 +48,9 @@ def analyse(
     ] = None,
     targets: Annotated[int, typer.Option(min=2, max=100, help="Returns to ask for, over the data's range.")] = TARGETS,
     episodes: Annotated[int, typer.Option(min=1, max=10_000, help="Episodes per target.")] = EPISODES,
-    windows: Annotated[int, typer.Option(min=1, max=4096, help="Windows that attention is measured on.")] = 64,
+    windows: Annotated[
+        int, typer.Option(min=1, max=4096, help="Windows of data that attention and reliance are measured on.")
+    ] = 256,
     text: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Measure forgetting on this text [default: the model's own].")
     ] = None,
@@ -54,8 +59,8 @@ def analyse(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
-    """Tell what training did: which parameters moved, where heads look, what language was forgotten, and whether the
-    policy achieves the returns that it is asked for.
+    """Tell what training did: which parameters moved, where heads look, what decisions are made from, what language
+    was forgotten, and whether the policy achieves the returns that it is asked for.
     """
     from lamo_core.config import unknown_key
     from lamo_core.training.checkpoint import read_checkpoint
@@ -95,6 +100,8 @@ def _find(
         found.movement = _movement(read)
     elif name == "attention":
         found.attention, found.uniform = _attention(read, windows)
+    elif name == "reliance":
+        found.reliance = _reliance(read, windows)
     elif name == "forgetting":
         from lamo_core.analysis.forgetting import kept_checkpoints, language_losses
 
@@ -127,13 +134,37 @@ def _attention(read: Checkpoint, windows: int) -> tuple[list[HeadChange], tuple[
 
     from lamo_core.analysis.attention import head_changes, head_masses, uniform_masses
     from lamo_core.analysis.start import initial_policy
+    from lamo_core.training.checkpoint import build_policy
+
+    _need_memory(read, "attention")
+    batch = _windows(read, windows)
+    policy, _ = build_policy(read, torch.device("cpu"))
+    policy.eval()
+    masses = [head_masses(each, batch) for each in (initial_policy(read), policy)]  # type: ignore[arg-type]
+    if not masses[0]:
+        raise UsageError(f"the attention of {read.backbone_name} cannot be measured")
+    return head_changes(*masses), uniform_masses(batch)
+
+
+def _reliance(read: Checkpoint, windows: int) -> list[Reliance]:
+    import torch
+
+    from lamo_core.analysis.reliance import reliances
+    from lamo_core.training.checkpoint import build_policy
+
+    _need_memory(read, "earlier steps to rely on")
+    policy, _ = build_policy(read, torch.device("cpu"))
+    policy.eval()
+    return reliances(policy, _windows(read, windows))  # type: ignore[arg-type]
+
+
+def _windows(read: Checkpoint, count: int) -> WindowBatch:
+    """Return windows of the data trained on, the same for every part and every time."""
     from lamo_core.data.sources import open_data
     from lamo_core.data.windows import WindowSampler
-    from lamo_core.training.checkpoint import build_policy
     from lamo_core.training.streams import numpy_stream
     from lamo_tui.cli.output import progress
 
-    _need_memory(read, "attention")
     config = read.config
     with progress() as report:
         store = open_data(config.data, config.task, config.seed, report)
@@ -147,13 +178,7 @@ def _attention(read: Checkpoint, windows: int) -> tuple[list[HeadChange], tuple[
         generator=numpy_stream(config.seed, "analysis"),
         values=config.model.q_weight > 0,
     )
-    batch = sampler.sample(windows)
-    policy, _ = build_policy(read, torch.device("cpu"))
-    policy.eval()
-    masses = [head_masses(each, batch) for each in (initial_policy(read), policy)]  # type: ignore[arg-type]
-    if not masses[0]:
-        raise UsageError(f"the attention of {read.backbone_name} cannot be measured")
-    return head_changes(*masses), uniform_masses(batch)
+    return sampler.sample(count)
 
 
 def _asked(read: Checkpoint, targets: int, episodes: int) -> Asking:
@@ -189,6 +214,7 @@ def _plain(found: Findings) -> dict[str, Any]:
             "uniform_step": found.uniform[1],
             "heads": [asdict(head) for head in found.attention],
         },
+        "reliance": None if found.reliance is None else [asdict(row) for row in found.reliance],
         "forgetting": None if found.forgetting is None else [asdict(point) for point in found.forgetting],
         "asked": None
         if asked is None

@@ -30,6 +30,9 @@ def write_findings(folder: Path, found: Findings) -> list[str]:
     if found.attention is not None and found.uniform is not None:
         rows["attention"] = [asdict(head) for head in found.attention]
         sheets["attention"] = figures.attention_figure(found.attention, found.uniform[0])
+    if found.reliance is not None:
+        rows["reliance"] = [asdict(row) for row in found.reliance]
+        sheets["reliance"] = figures.reliance_figure(found.reliance)
     if found.forgetting is not None:
         rows["forgetting"] = [asdict(point) for point in found.forgetting]
         sheets["forgetting"] = figures.forgetting_figure(found.forgetting)

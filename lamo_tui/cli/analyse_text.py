@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from lamo_core.analysis.attention import HeadChange
     from lamo_core.analysis.forgetting import LanguageLoss
     from lamo_core.analysis.movement import Movement
+    from lamo_core.analysis.reliance import Reliance
     from lamo_tui.cli.analyse import Findings
 
 _BAR = 24
@@ -23,6 +24,7 @@ def print_findings(found: Findings) -> None:
     for present, show in (
         (found.movement, lambda: _movement(found.movement or [])),
         (found.attention, lambda: _attention(found.attention or [], found.uniform or (0.0, 0.0))),
+        (found.reliance, lambda: _reliance(found.reliance or [])),
         (found.forgetting, lambda: _forgetting(found.forgetting or [])),
         (found.asked, lambda: _asked(found.asked) if found.asked else None),
     ):
@@ -83,6 +85,22 @@ def _attention(heads: list[HeadChange], uniform: tuple[float, float]) -> None:
         f"share of attention from the deciding token to itself and to its step, before → after training; a head that "
         f"looks everywhere alike has {uniform[0]:.3f} and {uniform[1]:.3f}; Markov heads give the newest token more "
         f"than {MARKOV:g}{mixing}",
+        style="dim",
+        markup=False,
+    )
+
+
+def _reliance(rows: list[Reliance]) -> None:
+    from lamo_tui.cli.output import console, emit_table
+
+    table = [
+        [row.part, f"{row.moved:.3f}", f"{row.low:.3f} to {row.high:.3f}", f"{100 * row.share:.0f} %", _bar(row.share)]
+        for row in rows
+    ]
+    emit_table(["part", "moved", "95 %", "of all", ""], table, right=["moved", "of all"])
+    console().print(
+        "how far decisions move when this part of what the policy sees is that of another window: total variation of "
+        "discrete actions, root mean square of continuous ones; earlier actions are its own mistakes when it plays",
         style="dim",
         markup=False,
     )

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from lamo_core.analysis.attention import HeadChange
     from lamo_core.analysis.forgetting import LanguageLoss
     from lamo_core.analysis.movement import Movement
+    from lamo_core.analysis.reliance import Reliance
 
 WIDTH = 960
 _PEN = Pen(LIGHT[0], "circle")
@@ -90,6 +91,29 @@ def movement_figure(rows: Sequence[Movement]) -> Sheet:
         colour = LIGHT[0] if row.stable_rank is None else LIGHT[1]
         sheet.box(left, y, max(1.0, panel.at(row.relative, 0)[0] - left), 14, colour)
         sheet.word(left - 10, y + 11, row.name, INK, anchor="end", size=11.5)
+    return sheet
+
+
+def reliance_figure(rows: Sequence[Reliance]) -> Sheet:
+    """Draw how far decisions move with each part of the input swapped, as bars with intervals."""
+    left, high = 150.0, max([row.high for row in rows] or [0.0]) or 1.0
+    sheet = Sheet(WIDTH, 140 + 34 * len(rows), "What decisions are made from")
+    sheet.word(24, 34, "What decisions are made from", INK, size=18, bold=True)
+    words = "how far they move when this part of the input is that of another window; line: 95 % over windows"
+    sheet.word(24, 56, words, MUTED, size=12)
+    axis = value_axis([0.0, high], "decisions moved", 8)
+    panel = Panel(sheet, left, 72, WIDTH - left - 40, 34 * len(rows) + 8, axis, Axis(0, 1, ()))
+    bottom = panel.top + panel.height
+    for value, label in axis.ticks:
+        place, _ = panel.at(value, 0)
+        sheet.line([(place, panel.top), (place, bottom)], GRID, 1)
+        sheet.word(place, bottom + 18, label, MUTED, anchor="middle", size=12)
+    start, _ = panel.at(0, 0)
+    for number, row in enumerate(rows):
+        y = panel.top + 10 + 34 * number
+        sheet.box(start, y, max(1.0, panel.at(row.moved, 0)[0] - start), 18, LIGHT[0])
+        sheet.line([(panel.at(row.low, 0)[0], y + 9), (panel.at(row.high, 0)[0], y + 9)], INK, 1.6)
+        sheet.word(left - 10, y + 13, row.part, INK, anchor="end", size=12)
     return sheet
 
 

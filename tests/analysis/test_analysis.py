@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,10 +13,13 @@ from lamo_core.analysis.asking import _spearman, target_sweep
 from lamo_core.analysis.attention import HeadMass, head_changes, head_masses, uniform_masses
 from lamo_core.analysis.forgetting import held_out_words, kept_checkpoints, language_losses
 from lamo_core.analysis.movement import movements
+from lamo_core.analysis.reliance import reliances
 from lamo_core.analysis.start import initial_policy
-from lamo_core.errors import MissingError
+from lamo_core.data.windows import WindowBatch
+from lamo_core.errors import MissingError, UsageError
 from lamo_core.model.backbone import load_backbone
 from lamo_core.model.policy import Policy
+from lamo_core.tasks.registry import get_task
 from lamo_core.training.checkpoint import build_policy, read_checkpoint
 from lamo_core.training.loop import Requests, training_loop
 from lamo_core.training.session import Session, new_session
@@ -180,3 +184,68 @@ def test_rank_correlation() -> None:
     assert _spearman([1, 2, 3], [10, 20, 15]) == pytest.approx(0.5)
     assert _spearman([1, 2, 3, 4], [1, 1, 5, 5]) == pytest.approx(np.sqrt(0.8))
     assert _spearman([1, 2], [3, 3]) is None
+
+
+class _Linear:
+    """A stand-in for a policy that decides by known weights on its newest state and its earlier actions."""
+
+    context, told_returns = 3, True
+    task = get_task("mujoco-hopper")
+
+    def __init__(self, state: float, action: float) -> None:
+        self._state, self._action = state, action
+
+    def encode_windows(self, batch: WindowBatch) -> torch.Tensor:
+        return batch.observations
+
+    def tokens(self, returns: torch.Tensor, states: torch.Tensor, actions: torch.Tensor, times: torch.Tensor) -> Any:
+        return (self._state * states[:, -1] + self._action * actions.mean(1)).unsqueeze(1)
+
+    def run_trunk(self, tokens: torch.Tensor) -> tuple[torch.Tensor, None]:
+        return tokens, None
+
+    def act_head(self, hidden: torch.Tensor) -> torch.Tensor:
+        return hidden
+
+
+def _windows(count: int, *, padded: int = 0) -> WindowBatch:
+    generator = torch.Generator().manual_seed(0)
+    mask = torch.ones(count, 3, dtype=torch.bool)
+    mask[:padded, 2] = False
+    parts = [torch.rand(count, 3, 3, generator=generator) / 2 for _ in range(2)]
+    return WindowBatch(*parts, torch.rand(count, 3, generator=generator), torch.arange(3).expand(count, 3), mask)
+
+
+def test_what_decides_nothing_moves_nothing_and_what_decides_all_moves_all() -> None:
+    rows = {row.part: row for row in reliances(_Linear(1.0, 0.0), _windows(40))}  # type: ignore[arg-type]
+    assert list(rows) == ["newest state", "earlier states", "earlier actions", "return-to-go", "everything"]
+    assert rows["newest state"].share == rows["everything"].share == 1.0
+    for part in ("earlier states", "earlier actions", "return-to-go"):
+        assert rows[part].moved == rows[part].high == rows[part].share == 0.0
+    copycat = {row.part: row for row in reliances(_Linear(0.1, 1.0), _windows(40))}  # type: ignore[arg-type]
+    assert copycat["earlier actions"].share > 0.9 > 0.5 > copycat["newest state"].share > 0
+    assert copycat["earlier actions"].low < copycat["earlier actions"].moved < copycat["earlier actions"].high
+
+
+def test_padded_windows_swap_nothing() -> None:
+    padded = _windows(45, padded=5)
+    names = ("observations", "actions", "returns_to_go", "timesteps", "mask")
+    kept = WindowBatch(*(getattr(padded, name)[5:] for name in names))
+    policy: Any = _Linear(1.0, 1.0)
+    assert reliances(policy, padded) == reliances(policy, kept)
+    with pytest.raises(UsageError, match="--windows"):
+        reliances(_Linear(1.0, 1.0), _windows(3, padded=2))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("context", [1, 4])
+def test_a_real_policys_decisions_on_whole_other_windows_are_theirs(make_config: MakeConfig, context: int) -> None:
+    session = new_session(make_config(model={"context": context}))
+    policy = sequence(session).eval()
+    batch = session.learner.sampler.sample(6)
+    full = batch.mask.all(1)
+    rows = reliances(policy, batch)
+    assert len(rows) == (5 if context > 1 else 3)
+    with torch.no_grad():
+        decided = policy(batch)[full, -1].softmax(-1)
+    distance = (decided - decided.roll(1, 0)).abs().sum(-1) / 2
+    assert rows[-1].moved == pytest.approx(float(distance.mean()), rel=1e-4)

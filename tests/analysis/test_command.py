@@ -64,10 +64,10 @@ def checkpoint(make_config: MakeConfig, tmp_path: Path, monkeypatch: pytest.Monk
 def test_all_parts_are_printed_written_and_given_as_json(checkpoint: str, tmp_path: Path) -> None:
     folder = tmp_path / "found"
     outcome = lamo(checkpoint, "--targets", "4", "--windows", "4", "--out", str(folder))
-    for words in ("c_attn (adapter)", "Markov heads", "before", "beyond the data"):
+    for words in ("c_attn (adapter)", "Markov heads", "before", "newest state", "beyond the data"):
         assert words in outcome.stdout
     assert "rank correlation of asked and achieved 1.00" in outcome.stderr
-    for name in ("movement", "attention", "forgetting", "asked"):
+    for name in ("movement", "attention", "reliance", "forgetting", "asked"):
         with (folder / f"{name}.csv").open() as file:
             assert list(csv.DictReader(file))
         assert ElementTree.fromstring((folder / f"{name}.svg").read_text()).tag.endswith("svg")
@@ -77,6 +77,7 @@ def test_all_parts_are_printed_written_and_given_as_json(checkpoint: str, tmp_pa
     ]
     assert len(values["attention"]["heads"]) == 32
     assert [point["step"] for point in values["forgetting"]] == [0, 3, 6]
+    assert values["reliance"][-1]["share"] == 1.0
     assert values["movement"][0]["relative"] > 0
 
 
