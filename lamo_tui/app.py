@@ -15,12 +15,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual import work
+from textual import events, work
 from textual.app import App, SystemCommand
 from textual.css.query import NoMatches
 from textual.filter import LineFilter
 from textual.screen import Screen
 from textual.scrollbar import ScrollBar, ScrollBarRender
+from textual.widgets import Input
 from textual.worker import get_current_worker
 
 from lamo_core.errors import LamoError
@@ -209,6 +210,12 @@ class LamoApp(App[None]):
                 continue
             self._wake.wait(rhythm.pause(time.process_time(), any(run.derived.active for run in last.runs)))
             self._wake.clear()
+
+    def on_key(self, event: events.Key) -> None:
+        """A letter that was under way while the focus went to a line of text belongs to it, not to the screen."""
+        if isinstance(self.focused, Input) and event.is_printable and event.character is not None:
+            self.focused.insert_text_at_cursor(event.character)
+            event.prevent_default()
 
     def on_store_updated(self, message: StoreUpdated) -> None:
         """Show what the thread has read; runs that wait need a process that starts them."""

@@ -219,7 +219,7 @@ class RunScreen(ChartedScreen):
         self.lamo.remember(panel=name, log_shown=self.log_view.shown)
         self._arrange()
         self.show_snapshot(self.lamo.snapshot)
-        (self.query_one("#panel-list", Rows) if name in _LISTS else self.grid).focus()
+        self.set_focus(self.query_one("#panel-list", Rows) if name in _LISTS else self.grid)
 
     def action_back(self) -> None:
         """End the search, or the single chart, or go back to the list."""
@@ -227,7 +227,7 @@ class RunScreen(ChartedScreen):
         if line.has_class("shown"):
             self.query_one(Input).value = ""
             line.remove_class("shown")
-            self.query_one("#panel-list", Rows).focus()
+            self.set_focus(self.query_one("#panel-list", Rows))
         elif self.grid.maximised:
             self.grid.toggle_maximised()
         else:
@@ -270,7 +270,7 @@ class RunScreen(ChartedScreen):
         """Search the log."""
         self.action_show_panel("log")
         self.query_one("#search-line").add_class("shown")
-        self.query_one(Input).focus()
+        self.set_focus(self.query_one(Input))  # now, as `focus()` would come behind letters typed at once
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Show only lines with the text."""
@@ -281,7 +281,7 @@ class RunScreen(ChartedScreen):
         """Go to what was found."""
         if not event.value:
             self.query_one("#search-line").remove_class("shown")
-        self.query_one("#panel-list", Rows).focus()
+        self.set_focus(self.query_one("#panel-list", Rows))
 
     def action_level(self) -> None:
         """Show the log, or another part of it; the cursor stays at its line, or the next one that is shown."""

@@ -55,6 +55,7 @@ class RunsScreen(SteeringScreen):
                 with Horizontal(id="filter-line"):
                     yield Static(Text(" filter "))
                     yield Input(placeholder="breakout state:running ratio<0.1 return>10 -seed=3", compact=True)
+                yield Static(id="filter-problem")
                 yield Static(id="table-head")
                 yield Rows(id="run-table", empty="  looking for runs…")
             yield Preview(id="preview", classes="panel")
@@ -155,24 +156,25 @@ class RunsScreen(SteeringScreen):
         """Show the runs that fit a query, with the query in sight."""
         self.query_one("#filter-line").add_class("shown")
         self.query_one(Input).value = text
-        self.query_one("#run-table", Rows).focus()
+        self.set_focus(self.query_one("#run-table", Rows))
 
     def action_filter(self) -> None:
         """Type a filter."""
         self.query_one("#filter-line").add_class("shown")
-        self.query_one(Input).focus()
+        self.set_focus(self.query_one(Input))  # now, as `focus()` would come behind letters typed at once
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Filter while typing; a term that is not complete leaves the list as it is."""
         from lamo_core.runs.query import parse_query
 
-        head = self.query_one("#filter-line Static", Static)
+        problem = self.query_one("#filter-problem", Static)
         try:
             self._fits = parse_query([event.value])
         except LamoError as error:
-            head.update(Text(f" filter ({error}) ", self.colours.bad))
+            problem.update(Text(f" {error}", self.colours.bad))
+            problem.add_class("shown")
             return
-        head.update(Text(" filter "))
+        problem.remove_class("shown")
         self.query_text = event.value
         self.show_snapshot(self.lamo.snapshot)
 
@@ -180,7 +182,7 @@ class RunsScreen(SteeringScreen):
         """Go back to the list; an empty filter hides its line."""
         if not event.value.strip():
             self.query_one("#filter-line").remove_class("shown")
-        self.query_one("#run-table", Rows).focus()
+        self.set_focus(self.query_one("#run-table", Rows))
 
     def action_clear(self) -> None:
         """Clear the filter if there is one, else the selection."""
@@ -188,7 +190,7 @@ class RunsScreen(SteeringScreen):
         if line.has_class("shown"):
             self.query_one(Input).value = ""
             line.remove_class("shown")
-            self.query_one("#run-table", Rows).focus()
+            self.set_focus(self.query_one("#run-table", Rows))
         else:
             self.selected.clear()
         self.show_snapshot(self.lamo.snapshot)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from textual.events import Key
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -69,10 +70,23 @@ async def test_typing_a_filter_narrows_the_list_and_escape_widens_it(
         assert isinstance(pilot.app.focused, Rows)
 
 
+async def test_letters_typed_right_behind_the_slash_belong_to_the_filter(
+    made_folder: Path, dashboard: OpenDashboard
+) -> None:
+    async with dashboard(made_folder) as pilot:
+        for name, letter in (("slash", "/"), *zip("sod", "sod", strict=True)):  # each of them is a key of the list
+            pilot.app.post_message(Key(name, letter))
+        await pilot.pause()
+        await pilot.pause()
+        assert screen_of(pilot).query_one(Input).value == "sod"
+        assert screen_of(pilot).order == "age"
+
+
 async def test_a_filter_that_is_wrong_says_why_and_changes_nothing(made_folder: Path, dashboard: OpenDashboard) -> None:
     async with dashboard(made_folder) as pilot:
         await pilot.press("slash")
         screen_of(pilot).query_one(Input).value = "ratoi<0.1"
+        await pilot.pause()
         await pilot.pause()
         assert "did you mean 'ratio'" in screen_text(pilot.app)
         assert len(shown(pilot)) == 8
