@@ -20,6 +20,8 @@ SUBTASKS = ("microwave", "kettle", "light switch", "slide cabinet")
 _KINDS = {"complete": SUBTASKS, "partial": SUBTASKS, "mixed": ("microwave", "kettle", "bottom burner", "light switch")}
 """Subtasks that are paid for."""
 HORIZON = 280
+ALL_FEATURES = 59
+"""Numbers of a whole observation."""
 POSITIONS = (*range(9), *range(18, 39))
 """Places of the robot's 9 and the objects' 21 positions among the 59 numbers."""
 _JOINTS = tuple(f"joint {index}" for index in range(1, 8))
@@ -30,7 +32,7 @@ def _kitchen_task(kind: str, version: str = "") -> Task:
         name=f"kitchen-{kind}{version}",
         title=f"Kitchen {kind}" + (", positions only" if version else ""),
         observation="vector",
-        observation_shape=(len(POSITIONS) if version else 59,),
+        observation_shape=(len(POSITIONS) if version else ALL_FEATURES,),
         action_kind="continuous",
         actions=9,
         action_names=(*_JOINTS, "left finger", "right finger"),

@@ -150,5 +150,7 @@ def remove(name: SetArgument, source: _Source = None, as_json: _Json = False) ->
             raise
     if as_json:
         emit_json({"set": name, "freed_bytes": freed})
-    else:
+    elif freed:
         say(f"{name}: {file_size(freed)} freed")
+    else:
+        say(f"{name}: nothing to delete; what ships with lamo stays")

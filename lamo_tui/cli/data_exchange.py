@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from lamo_tui.cli.output import file_size, say
+from lamo_tui.cli.output import counted, file_size, say
 from lamo_tui.cli.parameters import SetArgument
 
 IMPORT_EPILOG = (
@@ -44,7 +44,7 @@ def import_set(
     if as_json:
         emit_json(result)
     else:
-        counts = f"{card['episodes']:,} episodes with {card['transitions']:,} transitions"
+        counts = f"{counted(card['episodes'], 'episode')} with {counted(card['transitions'], 'transition')}"
         task, naming = (f" for {card['task']}", "") if card["task"] else ("", " --set task.name=TASK")
         say(f"{card['name']}: {counts}{task}; train on it with --set data.set={card['name']}{naming}")
 
@@ -76,5 +76,5 @@ def export(
     if as_json:
         emit_json(result)
     else:
-        counts = f"{result['episodes']:,} episodes with {result['transitions']:,} transitions"
+        counts = f"{counted(result['episodes'], 'episode')} with {counted(result['transitions'], 'transition')}"
         say(f"{result['path']}: {counts} ({file_size(result['bytes'])}); Minari's id is {result['id']}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lamo_tui.cli import completion
-from lamo_tui.cli.output import file_size, say
+from lamo_tui.cli.output import counted, file_size, say
 
 if TYPE_CHECKING:
     from lamo_core.data.sources.getting import Plan
@@ -56,7 +56,7 @@ def get(
     elif dry_run:
         _say_plan(result)
     else:
-        counts = f"{result['episodes']:,} episodes with {result['transitions']:,} transitions"
+        counts = f"{counted(result['episodes'], 'episode')} with {counted(result['transitions'], 'transition')}"
         say(f"{result['set']}: {counts} are ready ({file_size(result['bytes'])})")
 
 
@@ -132,7 +132,7 @@ def _say_plan(plan: dict[str, Any]) -> None:
         size = "unknown size" if file["bytes"] is None else file_size(file["bytes"])
         say(f"{size:>12}  {file['file']}  {file['addresses'][0]}")
     if plan.get("to_replay"):
-        say(f"{plan['set']}: {plan['to_replay']:,} episodes would be replayed into {plan['into']}")
+        say(f"{plan['set']}: {counted(plan['to_replay'], 'episode')} would be replayed into {plan['into']}")
     elif plan["here"]:
         say(f"{plan['set']} is here already; nothing to fetch")
     elif plan["files"]:

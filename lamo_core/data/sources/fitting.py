@@ -11,7 +11,7 @@ import numpy as np
 from lamo_core.config import DataConfig, TaskConfig
 from lamo_core.data.episodes import EpisodeStore
 from lamo_core.errors import UsageError
-from lamo_core.tasks.kitchen import POSITIONS, subtasks_of
+from lamo_core.tasks.kitchen import ALL_FEATURES, POSITIONS, subtasks_of
 from lamo_core.tasks.registry import Task, get_task
 
 
@@ -41,7 +41,7 @@ def _same_task(of_set: str, name: str) -> bool:
 
 def _selected(store: EpisodeStore, task: Task) -> EpisodeStore:
     """Return kitchen data with velocities without them, where the policy does not see any."""
-    wide = isinstance(store.observations, np.ndarray) and store.observations.shape[1] == 59
+    wide = isinstance(store.observations, np.ndarray) and store.observations.shape[1] == ALL_FEATURES
     if wide and task.name.startswith("kitchen-") and task.observation_shape == (len(POSITIONS),):
         return replace(store, observations=np.ascontiguousarray(store.observations[:, POSITIONS]))
     return store

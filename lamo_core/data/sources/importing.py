@@ -17,11 +17,22 @@ from lamo_core.data.sources.d4rl import convert, task_facts
 from lamo_core.data.sources.download import Progress, file_sha256
 from lamo_core.data.sources.minari import convert_folder, minari_facts
 from lamo_core.data.sources.minari_spaces import METADATA
-from lamo_core.data.sources.received import LOG, VECTORS, building, find_received, received_folder, write_card
+from lamo_core.data.sources.received import (
+    LOG,
+    VECTORS,
+    ReceivedSet,
+    building,
+    find_received,
+    received_folder,
+    remove_received,
+    require_received,
+    write_card,
+)
 from lamo_core.data.sources.received_cards import frames_card, vectors_card
 from lamo_core.data.sources.vector_file import MAGIC as VECTOR_MAGIC
 from lamo_core.data.sources.vector_file import read_vectors
 from lamo_core.errors import DataError, MissingError, UsageError
+from lamo_core.tasks.kitchen import ALL_FEATURES
 from lamo_core.tasks.registry import get_task
 
 SOURCE = "imported"
@@ -91,7 +102,9 @@ def _import_d4rl(wish: _Wish, progress: Progress) -> dict[str, Any]:
     get_task(task)
     name = _free_name(wish.name or wish.path.stem)
     facts = {**_facts(wish, name, task), **task_facts(task)}
-    return convert(wish.path, SOURCE, name, facts, progress)
+    card = convert(wish.path, SOURCE, name, facts, progress)
+    _require_fit(wish.path, require_received(SOURCE, name), str(facts["task"]))
+    return card
 
 
 def _import_minari(wish: _Wish, progress: Progress) -> dict[str, Any]:
@@ -104,7 +117,30 @@ def _import_minari(wish: _Wish, progress: Progress) -> dict[str, Any]:
     facts = minari_facts(folder, name, [str(wish.path)]) | {"task": wish.task, "licence": _UNKNOWN_LICENCE}
     facts["origin"]["source"] = SOURCE
     card: dict[str, Any] = convert_folder(folder, SOURCE, name, facts, progress)
+    if wish.task:
+        _require_fit(wish.path, require_received(SOURCE, name), wish.task)
     return card
+
+
+def _require_fit(path: Path, found: ReceivedSet, task_name: str) -> None:
+    """Delete a set again, and raise `UsageError`, when its observations or actions cannot be those of the task."""
+    task = get_task(task_name)
+    if found.is_vectors:
+        header = read_vectors(found.path).header
+        what = f"observations of {header.features} numbers and actions of {header.actions}"
+        # the task without velocities leaves them out of data that have them
+        wider = header.features == ALL_FEATURES and task_name.startswith("kitchen-")
+        fits = (wider or task.observation_shape == (header.features,)) and task.actions == header.actions
+        fits = fits and header.discrete == (task.action_kind == "discrete")
+    else:
+        actions = read_log(found.path).header.actions
+        what = f"frames and {actions} actions"
+        fits = task.observation == "frames" and task.actions >= actions
+    if not fits:
+        remove_received(found)
+        seen = "frames" if task.observation == "frames" else f"observations of {task.observation_shape[0]} numbers"
+        wanted = f"{task_name} {seen} and {task.actions} {task.action_kind} actions"
+        raise UsageError(f"{path} has {what}, and {wanted}; choose another --task")
 
 
 def _first_bytes(path: Path) -> bytes:
