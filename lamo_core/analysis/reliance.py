@@ -14,28 +14,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from lamo_core.analysis.parts import EVERYTHING, Reliance
 from lamo_core.data.windows import WindowBatch
 from lamo_core.errors import UsageError
 from lamo_core.evaluation.statistics import bootstrap_interval
 from lamo_core.model.policy import Policy
-
-EVERYTHING = "everything"
-
-
-@dataclass(frozen=True)
-class Reliance:
-    """How far decisions move when one part of what the policy sees is that of another window."""
-
-    part: str
-    """`return-to-go`, `newest state`, `earlier states`, `earlier actions` or `everything`."""
-    moved: float
-    """Mean over windows: of discrete actions the total variation distance of the two distributions, in [0, 1]; of
-    continuous ones the root mean square difference over the actions, which are in [-1, 1]."""
-    low: float
-    high: float
-    """The 95 % bootstrap interval of `moved` over windows."""
-    share: float
-    """`moved` over that of everything swapped, the distance of decisions that have nothing to do with each other."""
 
 
 @dataclass(frozen=True)

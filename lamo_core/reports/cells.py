@@ -43,6 +43,8 @@ class SeedScores:
     """Episodes, transitions and mean return of the data."""
     unseen_loss: float | None
     """Loss on the actions of episodes that the ratio leaves out, at the end; None where it was not measured."""
+    reliance: Mapping[str, float] | None
+    """How far each part of what the policy sees moves its decisions, as a share; None where it was not measured."""
 
 
 @dataclass(frozen=True)
@@ -196,6 +198,7 @@ def _seed(result: RunResult, task: Task) -> SeedScores:
         data_digest=result.data_digest,
         data_facts=(result.episodes, result.transitions, result.data_mean),
         unseen_loss=result.unseen_loss,
+        reliance=result.reliance,
     )
 
 

@@ -103,6 +103,11 @@ class RunDirectory:
         return self.path / "asked.json"
 
     @property
+    def reliance_file(self) -> Path:
+        """What its policy's decisions are made from, if somebody wanted to know."""
+        return self.path / "reliance.json"
+
+    @property
     def replays(self) -> Path:
         """Recorded episodes."""
         return self.path / "replays"

@@ -16,6 +16,7 @@ from lamo_core.runs.asked import read_asked
 from lamo_core.runs.directory import RunDirectory, run_ids, storage_error
 from lamo_core.runs.reader import read_events
 from lamo_core.runs.records import encode
+from lamo_core.runs.reliance import read_reliance
 from lamo_core.runs.status import ENDED, read_state, read_status, write_status
 
 _OUT = "--out FOLDER"
@@ -43,9 +44,7 @@ def pack_run(run: RunDirectory, folder: Path, *, checkpoint: bool = False) -> Ru
     for file in (run.metrics_file, run.log_file):
         if file.is_file():
             _write(target.path / file.name, paths.sub("", file.read_text("utf-8", "replace")))
-    asked = read_asked(run)
-    if asked is not None:
-        _write(target.asked_file, encode(asked) + "\n")
+    _write_findings(run, target)
     try:
         for made in (target.control, target.checkpoints, target.replays):
             made.mkdir()
@@ -91,6 +90,13 @@ def _first(error: OSError) -> OSError:
     if not isinstance(error, shutil.Error):
         return error
     return OSError(str(error.args[0][0][2]).partition("] ")[2].partition(": ")[0])
+
+
+def _write_findings(run: RunDirectory, target: RunDirectory) -> None:
+    """Write what is known of the run's policy; what is damaged stays behind."""
+    for found, file in ((read_asked(run), target.asked_file), (read_reliance(run), target.reliance_file)):
+        if found is not None:
+            _write(file, encode(found) + "\n")
 
 
 def _portable(event: dict[str, Any]) -> dict[str, Any]:

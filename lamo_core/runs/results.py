@@ -18,6 +18,7 @@ from lamo_core.runs.compare import flatten
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.reader import MetricsTail, read_events
 from lamo_core.runs.records import number
+from lamo_core.runs.reliance import parse_shares, read_reliance
 from lamo_core.runs.status import read_status
 from lamo_core.tasks.registry import versioned
 
@@ -67,6 +68,9 @@ class RunResult:
     """Return targets that the final evaluation tried."""
     unseen_loss: float | None
     """Of the final evaluation: loss on the actions of episodes that the ratio leaves out; None if not measured."""
+    reliance: Mapping[str, float] | None
+    """How far each part of what the policy sees moves its last checkpoint's decisions, as a share; None if not
+    measured."""
     evaluations: tuple[tuple[int, Mapping[float, float]], ...]
     """Step and mean raw return by target of every evaluation; a repeated step counts as it was last."""
     settings: Mapping[str, str]
@@ -101,7 +105,7 @@ def _gather(run: RunDirectory) -> Record:
     if not started or not final or not final[-1].get("scores"):
         raise NoResult(f"run {run.id} has no final evaluation yet")
     begin, steps = started[-1], _speed(run)
-    machine = info.get("machine") or {}
+    machine, measured = info.get("machine") or {}, read_reliance(run)
     return {
         "id": run.id,
         "name": str(info.get("name", "")),
@@ -124,6 +128,7 @@ def _gather(run: RunDirectory) -> Record:
         "rate": steps[1],
         "evaluations": _evaluations(events),
         "unseen_loss": final[-1].get("unseen_loss"),
+        "reliance": measured.shares if measured is not None and measured.step == steps[0] else None,
         "final": [{key: score.get(key) for key in ("target", "context", "returns")} for score in final[-1]["scores"]],
     }
 
@@ -179,6 +184,7 @@ def _result(record: Mapping[str, Any]) -> RunResult:
         rewards=_text(settings.get("data.rewards", "raw")),
         targets=len(scores),
         unseen_loss=None if record.get("unseen_loss") is None else _finite(record["unseen_loss"], "a loss"),
+        reliance=None if record.get("reliance") is None else parse_shares(record["reliance"]),
         evaluations=evaluations,
         settings=_experiment(settings, record["changes"]),
     )

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lamo_core.analysis.parts import MeasuredReliance, Reliance
 from lamo_core.errors import MissingError, UsageError
 from lamo_core.runs.asked import EPISODES, TARGETS
+from lamo_core.runs.directory import RunDirectory
+from lamo_core.runs.reliance import write_reliance
 from lamo_tui.cli.parameters import CheckpointArgument
 
 if TYPE_CHECKING:
@@ -17,7 +20,6 @@ if TYPE_CHECKING:
     from lamo_core.analysis.attention import HeadChange
     from lamo_core.analysis.forgetting import LanguageLoss
     from lamo_core.analysis.movement import Movement
-    from lamo_core.analysis.reliance import Reliance
     from lamo_core.data.windows import WindowBatch
     from lamo_core.training.checkpoint import Checkpoint
 
@@ -54,6 +56,9 @@ def analyse(
     text: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Measure forgetting on this text [default: the model's own].")
     ] = None,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Keep what decides in the run's folder, for `lamo report --part reliance`.")
+    ] = False,
     out: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Write each part as CSV and as figures (SVG, PNG).")
     ] = None,
@@ -71,6 +76,7 @@ def analyse(
         if name not in PARTS:
             raise unknown_key(name, list(PARTS), "part of an analysis")
     path, wanted = find_checkpoint(checkpoint), part or list(PARTS)
+    run = _run_of(path) if keep else None
     read = read_checkpoint(path)
     found = Findings()
     for name in wanted:
@@ -80,6 +86,8 @@ def analyse(
             if part:
                 raise
             console().print(f"left out {name}: {error}", markup=False)
+    if run is not None and found.reliance is not None:
+        write_reliance(run, MeasuredReliance(read.step, tuple(found.reliance)))
     if out is not None:
         from lamo_tui.cli.analyse_files import write_findings
 
@@ -90,6 +98,13 @@ def analyse(
         from lamo_tui.cli.analyse_text import print_findings
 
         print_findings(found)
+
+
+def _run_of(checkpoint: Path) -> RunDirectory:
+    run = RunDirectory(checkpoint.absolute().parent.parent)
+    if checkpoint.parent.name != run.checkpoints.name or not run.run_file.is_file():
+        raise UsageError(f"{checkpoint} is in no run's folder; name a run of `lamo runs` to --keep something there")
+    return run
 
 
 def _find(

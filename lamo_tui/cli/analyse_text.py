@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from lamo_core.analysis.attention import HeadChange
     from lamo_core.analysis.forgetting import LanguageLoss
     from lamo_core.analysis.movement import Movement
-    from lamo_core.analysis.reliance import Reliance
+    from lamo_core.analysis.parts import Reliance
     from lamo_tui.cli.analyse import Findings
 
 _BAR = 24

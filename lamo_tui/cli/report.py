@@ -34,8 +34,8 @@ def report(
     part: Annotated[
         list[str] | None,
         typer.Option(
-            help="Only this: coverage, results, scores, overall, paired, improvement, unseen, profiles or ratios; "
-            "repeatable."
+            help="Only this: coverage, results, scores, overall, paired, unseen, reliance, improvement, profiles or "
+            "ratios; repeatable."
         ),
     ] = None,
     baseline: Annotated[
@@ -132,6 +132,7 @@ def _made(results: list[RunResult], baseline: str | None) -> Report:
 def _print(made: Report, parts: list[str], *, as_json: bool, markdown: bool) -> None:
     from lamo_core.reports.comparison import improvements, overall, profiles
     from lamo_core.reports.paired import differences
+    from lamo_core.reports.reliance import method_reliances
     from lamo_core.reports.unseen import unseen_losses
     from lamo_tui.cli.output import emit_json, emit_table, note
     from lamo_tui.cli.report_tables import tables
@@ -139,7 +140,7 @@ def _print(made: Report, parts: list[str], *, as_json: bool, markdown: bool) -> 
     if as_json:
         compared = {"overall": overall(made.cells), "improvement": improvements(made.cells, made.baseline)}
         compared |= {"paired": differences(made.cells, made.baseline)}
-        compared |= {"unseen": unseen_losses(made.cells, made.baseline)}
+        compared |= {"unseen": unseen_losses(made.cells, made.baseline), "reliance": method_reliances(made.cells)}
         emit_json({"rows": made.rows, "cells": made.cells, **compared, "profiles": profiles(made.cells)})
         return
     found = tables(made, parts)

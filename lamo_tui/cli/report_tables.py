@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lamo_core.reports.cells import Cell
     from lamo_core.reports.comparison import Improvement
+    from lamo_core.reports.reliance import PartShare
     from lamo_core.reports.unseen import UnseenLoss
     from lamo_core.runs.report import ReportRow
 
@@ -199,6 +200,37 @@ def _change(row: UnseenLoss) -> str:
     return f"{100 * row.change:+.1f} % [{100 * row.change_low:+.1f}, {100 * row.change_high:+.1f}]"
 
 
+def reliance_table(report: Report) -> Table:
+    """Return what the decisions of every method are made from."""
+    from lamo_core.analysis.parts import PARTS as SEEN
+    from lamo_core.reports.reliance import method_reliances
+
+    rows = [
+        [
+            row.title,
+            f"{100 * row.ratio:g} %",
+            row.method,
+            str(row.seeds),
+            *(_part(row.parts[part]) if part in row.parts else "-" for part in SEEN),
+        ]
+        for row in method_reliances(report.cells)
+    ]
+    note = (
+        "How far decisions move when one part of what the policy sees is that of another window, as a share of how far "
+        "they move when all of it is. Mean over seeds with a 95 % bootstrap interval; measured after training on "
+        "windows of its data by `lamo analyse RUN --part reliance --keep`. Earlier actions are a policy's own mistakes "
+        "when it plays."
+    )
+    columns = ("Task", "Data", "Method", "Seeds", *(part.capitalize() for part in SEEN))
+    return Table(columns, rows, note, columns[3:])
+
+
+def _part(share: PartShare) -> str:
+    if share.low != share.low:
+        return f"{100 * share.mean:.0f} % [-]"
+    return f"{100 * share.mean:.0f} % [{100 * share.low:.0f}, {100 * share.high:.0f}]"
+
+
 def profiles_table(report: Report) -> Table:
     """Return the share of each method's runs above some scores."""
     from lamo_core.reports.comparison import profiles
@@ -250,6 +282,7 @@ PARTS: dict[str, Callable[[Report], Table]] = {
     "overall": overall_table,
     "paired": paired_table,
     "unseen": unseen_table,
+    "reliance": reliance_table,
     "improvement": improvement_table,
     "profiles": profiles_table,
     "ratios": ratios_table,
@@ -272,7 +305,7 @@ def tables(report: Report, parts: Sequence[str]) -> list[tuple[str, Table]]:
 
 _NAMED = 12
 """Settings that a note names one by one."""
-_ALONE = ("results", "scores", "unseen", "ratios")
+_ALONE = ("results", "scores", "unseen", "reliance", "ratios")
 """Parts that say something of a single method."""
 
 

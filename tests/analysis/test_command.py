@@ -18,6 +18,8 @@ from lamo_core.data import sources
 from lamo_core.errors import LamoError
 from lamo_core.evaluation.episodes import Asked
 from lamo_core.evaluation.scores import target_score
+from lamo_core.runs.directory import RunDirectory
+from lamo_core.runs.reliance import read_reliance
 from lamo_core.tasks.registry import get_task
 from lamo_core.training.session import new_session
 from lamo_tui.cli.analyse import analyse
@@ -111,3 +113,16 @@ def test_methods_without_a_trunk_still_say_what_moved(
     assert "bc is told no return" in outcome.stderr.replace("\n", " ")
     values = json.loads(lamo(str(path), "--part", "movement", "--json").stdout)
     assert all(row["relative"] > 0 for row in values["movement"])
+
+
+def test_what_decides_is_kept_only_in_a_runs_folder(checkpoint: str, tmp_path: Path) -> None:
+    with pytest.raises(LamoError, match="in no run's folder"):
+        lamo(checkpoint, "--part", "reliance", "--keep")
+    run = RunDirectory(Path(checkpoint).parent.parent)
+    run.run_file.write_text("{}")
+    lamo(checkpoint, "--part", "reliance", "--windows", "8")
+    assert read_reliance(run) is None
+    lamo(checkpoint, "--part", "reliance", "--windows", "8", "--keep")
+    kept = read_reliance(run)
+    assert kept is not None
+    assert (kept.step, kept.parts[-1].share) == (6, 1.0)
