@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -138,6 +138,8 @@ class DataFacts:
     """(E,) of the chosen episodes."""
     all_returns: NDArray[np.float64]
     observation_bytes: int
+    card: Mapping[str, Any] = field(default_factory=dict)
+    """What the set says of itself."""
 
     @property
     def bytes(self) -> int:
@@ -154,7 +156,7 @@ def data_facts(config: DataConfig, seed: int) -> DataFacts:
     """Return what the share holds; takes a second at first. Raises `UsageError`, `MissingError` or `DataError`."""
     from lamo_core.data.ratio import select_episodes
 
-    lengths, returns, observation_bytes = _content(config.source, config.set, config.cutting)
+    lengths, returns, observation_bytes, card = _content(config.source, config.set, config.cutting)
     chosen = select_episodes(lengths, config.ratio, seed, config.subset)
     return DataFacts(
         config.set,
@@ -165,15 +167,19 @@ def data_facts(config: DataConfig, seed: int) -> DataFacts:
         returns[chosen],
         returns,
         observation_bytes,
+        card,
     )
 
 
 @functools.lru_cache(16)
-def _content(source: str, name: str, cutting: Cutting) -> tuple[NDArray[np.int64], NDArray[np.float64], int]:
-    """Return lengths and returns (E,) of a set's episodes, and the bytes of one observation."""
+def _content(
+    source: str, name: str, cutting: Cutting
+) -> tuple[NDArray[np.int64], NDArray[np.float64], int, Mapping[str, Any]]:
+    """Return lengths and returns (E,) of a set's episodes, the bytes of one observation, and the set's card."""
     from lamo_core.data.sources.locate import find_set, set_contents
 
-    return set_contents(find_set(source, name), cutting)
+    found = find_set(source, name)
+    return (*set_contents(found, cutting), found.card())
 
 
 def histogram_lines(counts: Sequence[int], height: int) -> list[str]:

@@ -6,6 +6,7 @@ import os
 import platform
 import re
 import secrets
+import shutil
 import socket
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from typing import Any
 
 from lamo_core import __version__
 from lamo_core.config import RunConfig
-from lamo_core.errors import LamoError
+from lamo_core.errors import LamoError, StorageError
 from lamo_core.files import write_bytes
 from lamo_core.places import runs_dir
 from lamo_core.runs.directory import ELSEWHERE, SCHEMA, RunDirectory, storage_error
@@ -42,8 +43,9 @@ def create_run(
             folder.mkdir()
         write_bytes(run.run_file, (encode(_describe(config, origins, argv)) + "\n").encode(), ELSEWHERE)
         write_status(run, Status(state="queued", total=config.optim.steps, heartbeat=time.time()))
-    except OSError as error:
-        raise storage_error(run.path, error) from error
+    except (OSError, StorageError) as error:
+        shutil.rmtree(run.path, ignore_errors=True)  # half a run would be in everybody's way
+        raise error if isinstance(error, StorageError) else storage_error(run.path, error) from error
     return run
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from rich.style import Style
@@ -20,6 +21,9 @@ from lamo_tui.text import figure, inked, paragraph, percent, short_id, size
 from lamo_tui.themes import Palette
 
 _MOST_DIFFERENCES = 12
+_ROOMY = 18
+"""Lines from which on the data's card is told beside their histogram."""
+_POLICIES = 4
 
 
 def plan_text(
@@ -123,8 +127,25 @@ def data_text(
     returns.append(f"all data {figure(float(facts.all_returns.mean()))}")
     text.append_text(paragraph("holds", [*amount, size(facts.bytes)], width, dim))
     text.append_text(paragraph("return", returns, width, dim))
-    text.append_text(paragraph("asks", _targets(config, facts), width, dim)).append("\n")
+    text.append_text(paragraph("asks", _targets(config, facts), width, dim))
+    if height >= _ROOMY:
+        for label, parts in _card(facts.card):
+            text.append_text(paragraph(label, parts, width, dim))
+    text.append("\n")
     return text.append_text(_histogram(facts, width, height - text.plain.count("\n"), colours))
+
+
+def _card(card: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
+    """Yield what the card of the whole set says of how it was made: label and parts."""
+    lengths, policies = card.get("lengths"), card.get("policies")
+    if lengths:
+        low, high = figure(lengths["min"]), figure(lengths["max"])
+        yield "length", [f"mean {figure(lengths['mean'])}", f"{low} to {high} decisions"]
+    if policies:
+        often = sorted(policies, key=lambda policy: -int(policy["episodes"]))
+        named = [f"{policy['name']} {policy['episodes']:,}" for policy in often[:_POLICIES]]
+        yield "played", [*named, *([f"{len(often) - _POLICIES} more"] if len(often) > _POLICIES else [])]
+    yield "card", ["all of it is on the Data screen"]
 
 
 def _targets(config: RunConfig, facts: DataFacts) -> list[str]:

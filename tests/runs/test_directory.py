@@ -69,6 +69,7 @@ def test_a_full_disk_is_one_sentence(root: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(StorageError, match="No space left on device"):
         create_run(root, RunConfig(), {}, [])
+    assert list(root.iterdir()) == [], "half a run is nobody's"
 
 
 def _make(root: Path, *ids: str) -> None:
