@@ -131,6 +131,7 @@ def data_text(
     if height >= _ROOMY:
         for label, parts in _card(facts.card):
             text.append_text(paragraph(label, parts, width, dim))
+        text.append(f"{'card':<8}the Data screen shows all of it\n", dim)
     text.append("\n")
     return text.append_text(_histogram(facts, width, height - text.plain.count("\n"), colours))
 
@@ -145,7 +146,6 @@ def _card(card: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
         often = sorted(policies, key=lambda policy: -int(policy["episodes"]))
         named = [f"{policy['name']} {policy['episodes']:,}" for policy in often[:_POLICIES]]
         yield "played", [*named, *([f"{len(often) - _POLICIES} more"] if len(often) > _POLICIES else [])]
-    yield "card", ["all of it is on the Data screen"]
 
 
 def _targets(config: RunConfig, facts: DataFacts) -> list[str]:
