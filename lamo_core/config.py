@@ -116,6 +116,9 @@ class ModelConfig:
     attention_dropout: float = 0.0
     embedding_dropout: float = 0.0
     """Dropout on the embedded trajectory tokens alone (Robust Decision Transformer, Xu et al. 2025)."""
+    action_dropout: float = 0.0
+    """Share of training windows whose earlier actions are hidden, so that decisions are not copied from them (past
+    motion dropout, Bansal et al. 2018, "ChauffeurNet")."""
     timestep: Literal["after-norm", "before-norm", "none"] = "after-norm"
     """Where the timestep embedding joins: after the norm (the paper's MuJoCo code), before it (its Atari code)."""
     timestep_std: float = 0.02

@@ -14,6 +14,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "model.attention_dropout": (0, 0.99),
     "model.lora_dropout": (0, 0.99),
     "model.embedding_dropout": (0, 0.99),
+    "model.action_dropout": (0, 0.99),
     "model.timestep_std": (0, 10),
     "model.return_scale": (0, 1e12),
     "model.q_weight": (0, 1e6),

@@ -83,6 +83,7 @@ class Policy(nn.Module):
             self.embed_time = nn.Embedding(statistics.max_timestep + 1, width)
             nn.init.normal_(self.embed_time.weight, std=config.timestep_std)
         self.embed_dropout = nn.Dropout(config.embedding_dropout)
+        self.action_dropout = config.action_dropout
         # a linear continuous head is squashed into the action range, as in Decision Transformer and Hopper's script
         deep = mlp and config.head == "as-embedding"
         tanh = config.logits == "tanh" if task.action_kind == "discrete" else not deep
@@ -144,7 +145,7 @@ class Policy(nn.Module):
         return self._timed(embedded_ND[:, None, None], timesteps_N[:, None])[:, 0]
 
     def _embedded(self, returns_NT: Tensor, states_NTD: Tensor, actions: Tensor | None) -> Tensor:
-        """Embed steps, (N, T, 3, D); an action that is not known yet is zero."""
+        """Embed steps, (N, T, 3, D); an action that is not known yet, or hidden in training, is zero."""
         N, T = returns_NT.shape
         tokens_NTCD = states_NTD.new_zeros(N, T, 3, self.width)
         told_NT1 = (returns_NT if self.told_returns else torch.zeros_like(returns_NT)).unsqueeze(-1)
@@ -152,6 +153,9 @@ class Policy(nn.Module):
         tokens_NTCD[:, :, 1] = states_NTD
         if actions is not None and actions.shape[1]:
             tokens_NTCD[:, : actions.shape[1], 2] = self.embed_action(actions)
+            if self.training and self.action_dropout:
+                shown_N = torch.rand(N, device=tokens_NTCD.device) >= self.action_dropout
+                tokens_NTCD[:, :, 2] = tokens_NTCD[:, :, 2] * shown_N[:, None, None]
         return tokens_NTCD
 
     def _normed(self, tokens_NTCD: Tensor, timesteps_NT: Tensor) -> Tensor:

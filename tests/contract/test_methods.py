@@ -30,7 +30,7 @@ CPU = torch.device("cpu")
 PRESETS = {"discrete": "atari-breakout-1pct", "continuous": "mujoco-hopper-1pct"}
 CASES = [(name, (), kind) for name in preset_names("methods") for kind in METHODS[name].actions]
 OPTIONS = ("q-term", "learned-maximum", "vocabulary-actions", "embedding-dropout", "no-returns", "lora-all", "no-lora")
-OPTIONS += ("attention-mixing",)
+OPTIONS += ("attention-mixing", "action-dropout")
 CASES += [("lamo", (option,), kind) for option in OPTIONS for kind in PRESETS]
 CASES += [("filtered-bc", ("filter-by-data",), "continuous"), ("bc", ("frame-shift",), "discrete")]
 

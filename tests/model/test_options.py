@@ -63,6 +63,25 @@ def test_dropout_on_embeddings_acts_in_training_alone(make_policy: MakePolicy, w
     assert torch.equal(policy.eval()(windows), make_policy().eval()(windows))
 
 
+def test_actions_are_hidden_from_whole_windows_in_training_alone(make_policy: MakePolicy, windows: WindowBatch) -> None:
+    other = replace(windows, actions=(windows.actions + 1) % BREAKOUT.actions)
+    policy = make_policy(action_dropout=0.5)
+    shown = make_policy().eval()(windows)
+    assert torch.equal(policy.eval()(windows), shown)
+    assert not torch.allclose(policy(windows), policy(other))
+    policy.train().action_dropout = 1.0  # more than a config may ask for: every window's are hidden
+    hidden = policy(windows)
+    assert torch.equal(hidden, policy(other))
+    policy.action_dropout = 0.5
+    torch.manual_seed(0)
+    drawn = [(row, place) for _ in range(8) for place, row in enumerate(policy(windows))]
+    whole = [torch.allclose(row, shown[place], atol=1e-5) for row, place in drawn]
+    none = [torch.allclose(row, hidden[place], atol=1e-5) for row, place in drawn]
+    assert any(whole)
+    assert any(none)
+    assert all(one != two for one, two in zip(whole, none, strict=True))
+
+
 def test_the_learned_maximum_replaces_what_is_asked(windows: WindowBatch) -> None:
     torch.manual_seed(0)
     backbone = load_backbone("random:mini", seed=0)
