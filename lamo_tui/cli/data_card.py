@@ -70,11 +70,13 @@ def _atari_lines(card: Mapping[str, Any]) -> Iterator[str]:
 def _vector_lines(card: Mapping[str, Any]) -> Iterator[str]:
     collection = card["collection"]
     yield "played by"
-    policies = sorted(card["policies"], key=lambda policy: -int(policy["episodes"]))
+    policies = card["policies"]
+    if len(policies) > _MOST_POLICIES:
+        policies = sorted(policies, key=lambda policy: -int(policy["episodes"]))
     for policy in policies[:_MOST_POLICIES]:
         low, high = policy["noise"]
         figures = f"{_episodes(policy, 4)}, mean return {policy['returns']['mean']:,.1f}"
-        yield f"  {policy['name']:<16} {figures}, noise {low:g} to {high:g}"
+        yield f"  {policy['name']:<16} {figures}" + (f", noise {low:g} to {high:g}" if high else "")
     if len(policies) > _MOST_POLICIES:
         yield f"  and {len(policies) - _MOST_POLICIES} more"
     yield ""

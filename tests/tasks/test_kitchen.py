@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import enum
+
 import numpy as np
 import pytest
 
@@ -11,6 +13,7 @@ from lamo_core.config import TaskConfig
 from lamo_core.data.collect_kitchen import KitchenPlayer, draw_manner
 from lamo_core.data.kitchen_controller import Aim, HandController
 from lamo_core.data.kitchen_script import Manner, Script
+from lamo_core.errors import MissingError
 from lamo_core.tasks.kitchen import POSITIONS, SUBTASKS, make_kitchen
 from lamo_core.tasks.registry import get_task, make_batch
 
@@ -32,6 +35,20 @@ def test_equal_seeds_give_equal_episodes_of_59_numbers() -> None:
     assert not np.array_equal(first[0], first[1])
     assert seen[2][3].all()
     np.testing.assert_array_equal(seen[2][0], seen[3][0])
+
+
+def test_a_newer_mujoco_is_refused_with_the_command_that_helps(monkeypatch: pytest.MonkeyPatch) -> None:
+    import mujoco
+
+    class Newer(enum.Enum):
+        """From 3.12 on, the bindings' enums equal no integers of NumPy."""
+
+        mjJNT_SLIDE = 2
+
+    monkeypatch.setattr(mujoco, "mjtJoint", Newer)
+    monkeypatch.setattr(mujoco, "__version__", "3.12.0")
+    with pytest.raises(MissingError, match=r"MuJoCo 3\.12\.0; install an older one with pip install 'mujoco<3\.12'"):
+        make_batch(TaskConfig(name="kitchen-complete"), 1)
 
 
 def test_a_solved_subtask_pays_once_although_it_stays_solved() -> None:
