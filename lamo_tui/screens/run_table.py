@@ -37,8 +37,8 @@ class Column:
 COLUMNS = (
     Column("", 2, 1),
     Column("state", 13, 1),
-    Column("run", 26, 1),
-    Column("progress", _BAR + _PERCENT, 2, least=6 + _PERCENT),
+    Column("run", 25, 1),
+    Column("progress", _BAR + _PERCENT, 2, least=7 + _PERCENT),
     Column("return", 7, 1, right=True),
     Column("trend", _SPARK, 3, least=7),
     Column("left", 5, 2, right=True),
