@@ -29,6 +29,8 @@ from lamo_tui.store import Snapshot
 from lamo_tui.text import percent
 
 _ORDER = ("task", "ratio", "method", "ablation", "variant", "device")
+_CRAMPED = 80
+"""Columns below which not all lists can be read at once."""
 _TITLES = {"ratio": "data", "ablation": "ablations"}
 
 
@@ -155,6 +157,7 @@ class NewRunScreen(LamoScreen):
 
     def on_resize(self, event: events.Resize) -> None:
         """Draw in the new size, once the panels have theirs."""
+        self.set_class(event.size.width < _CRAMPED, "-cramped")
         self.call_after_refresh(self._show_choice)
 
     @work(thread=True, exclusive=True, group="facts", exit_on_error=False)
