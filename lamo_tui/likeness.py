@@ -49,7 +49,9 @@ another file's."""
 class Encoded(Protocol):
     """A text stream, as far as it matters here."""
 
-    encoding: str
+    @property
+    def encoding(self) -> str:
+        """The name of its encoding."""
 
 
 def plain_braille(glyph: str) -> str:
