@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from lamo_core.reports.paper import on_papers_data, paper_score
 from lamo_core.runs.compare import flatten
 from lamo_core.runs.reader import Series as Recorded
-from lamo_core.tasks.registry import Task, get_task, task_names
+from lamo_core.tasks.registry import Task, get_task, task_names, versioned
 from lamo_tui.store import RunData
 from lamo_tui.widgets.series import Reference, Series
 from lamo_tui.widgets.smoothing import ema
@@ -149,8 +150,10 @@ def task_name(data: RunData) -> str:
 
 
 def task_of(data: RunData) -> Task | None:
-    """Return the run's task; None when this version does not know it."""
-    return get_task(task_name(data)) if task_name(data) in task_names() else None
+    """Return the run's task in its version; None when this version of lamo does not know it."""
+    if task_name(data) not in task_names():
+        return None
+    return get_task(versioned(task_name(data), str(flatten(data.info.get("config", {})).get("task.version"))))
 
 
 def references(data: RunData, wanted: Plot, colours: tuple[str, str, str]) -> list[Reference]:
@@ -169,7 +172,8 @@ def references(data: RunData, wanted: Plot, colours: tuple[str, str, str]) -> li
         lines.append(Reference("data mean", scale(float(mean)), colours[0]))
     if raw and isinstance(targets, list) and targets and isinstance(targets[0], int | float):
         lines.append(Reference("target", scale(float(max(targets))), colours[2]))
-    return lines + (_published(data, task, colours[1]) if wanted.name == "normalised" else [])
+    lines += _published(data, task, colours[1]) if wanted.name == "normalised" else []
+    return [line for line in lines if math.isfinite(line.y)]  # a task may have no scale
 
 
 def _published(data: RunData, task: Task, colour: str) -> list[Reference]:

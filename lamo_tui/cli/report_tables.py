@@ -84,7 +84,8 @@ def scores_table(report: Report) -> Table:
         "Normalised scores: 0 is random play, 100 the task's expert. Mean and interquartile mean (IQM) of the seeds' "
         "final evaluations, with 95 % bootstrap intervals over seeds and over the episodes within them. Last fifth: "
         "mean of the evaluations in the last fifth of training, as the paper scores. Best checkpoint: the best "
-        "evaluation of all, chosen on the test environment, so it flatters."
+        "evaluation of all, chosen on the test environment, so it flatters. A run that is evaluated once has the same "
+        "score in both."
         f"{report.replaced}"
     )
     if any(len(cell.seeds) < _MANY for cell in report.cells):

@@ -15,12 +15,13 @@ from lamo_core.runs.reader import Series
 from lamo_tui import bindings, text, themes
 from lamo_tui.alerts import AlertWatch
 from lamo_tui.app import LamoApp
+from lamo_tui.curves import Plot, references
 from lamo_tui.pace import CALM, LONGEST, SHORTEST, Rhythm
 from lamo_tui.picture import screen_text
 from lamo_tui.screens.base import TopBar
 from lamo_tui.screens.rows import Rows
 from lamo_tui.settings import Settings, load_settings
-from lamo_tui.store import RunStore
+from lamo_tui.store import RunData, RunStore
 from tests.tui.conftest import OpenDashboard
 from tests.tui.made_runs import NOW, alive, make_run
 
@@ -331,3 +332,12 @@ async def test_news_that_come_while_a_screen_is_taken_away_do_no_harm(
         app.theme = "nord"
         await pilot.pause()
         assert app.failure is None
+
+
+@pytest.mark.parametrize(("version", "lines"), [("v4", ["random", "data mean"]), ("v5", ["data mean"])])
+def test_a_task_without_a_scale_has_no_line_for_random_play(version: str, lines: list[str]) -> None:
+    config = {"task": {"name": "mujoco-hopper", "version": version}, "data": {"rewards": "raw"}}
+    begun = {"event": "Started", "data_return_mean": 1500.0}
+    data = RunData("run", {"config": config}, {}, (begun,), (), (), loading=False, version=1)
+    found = references(data, Plot("return", "return", ("return",)), ("blue", "grey", "green"))
+    assert [line.name for line in found] == lines
