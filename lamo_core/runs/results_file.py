@@ -7,6 +7,7 @@ out; every other line is one run (`results.gather`). Files that are joined line 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,8 @@ def read_results(path: Path) -> list[Record]:
 
 
 def merge(records: Iterable[Record]) -> list[Record]:
-    """Return every run once, oldest first; of a run that went on after it was saved the longer one counts.
+    """Return every run once, oldest first; of a run that went on after it was saved the longer one counts, and of one
+    whose decisions were looked into after it was saved the one that tells of it.
 
     Raises `DataError` for two results that differ and claim to be the same run.
     """
@@ -61,9 +63,19 @@ def merge(records: Iterable[Record]) -> list[Record]:
         known = found.setdefault(record["id"], record)
         if known["steps"] < record["steps"]:
             found[record["id"]] = record
-        elif known["steps"] == record["steps"] and result_of(known) != result_of(record):
-            raise DataError(f"two results of run {record['id']} differ; keep the file that holds the right one")
+        elif known["steps"] == record["steps"]:
+            found[record["id"]] = _fuller(known, record)
     return [found[name] for name in sorted(found)]
+
+
+def _fuller(known: Record, record: Record) -> Record:
+    """Return the one of two results of a run that tells more; raises `DataError` when they differ."""
+    ours, theirs = result_of(known), result_of(record)
+    if ours == theirs or replace(ours, reliance=None) == theirs:
+        return known
+    if replace(theirs, reliance=None) == ours:
+        return record
+    raise DataError(f"two results of run {record['id']} differ; keep the file that holds the right one")
 
 
 def write_results(path: Path, records: Iterable[Record]) -> None:

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from lamo_core.analysis.parts import EVERYTHING, PARTS, MeasuredReliance, Reliance
+from lamo_core.errors import DataError
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.pack import pack_run
 from lamo_core.runs.reliance import read_reliance, write_reliance
 from lamo_core.runs.results import gather, result_of
+from lamo_core.runs.results_file import merge
 from tests.reports.conftest import Trained
 from tests.reports.test_report_command import lamo
 
@@ -87,3 +89,11 @@ def test_parts_that_a_method_does_not_see_stay_empty(trained: Trained) -> None:
     write_reliance(run, replace(whole, parts=tuple(row for row in whole.parts if not row.part.startswith("earlier"))))
     assert "| lamo | 1 | 25 % [-] | - | - | 25 % [-] |" in lamo("--part", "reliance", "--markdown").stdout
     assert "swap" not in lamo("--part", "results", "--markdown").stdout
+
+
+def test_of_two_results_of_a_run_the_one_that_tells_it_is_kept(trained: Trained) -> None:
+    run = trained(PONG, 0, [1.0])
+    before, after = gather(run), gather(kept(run, 0.5))
+    assert merge([before, after]) == merge([after, before]) == merge([after]) == [after]
+    with pytest.raises(DataError, match="differ"):
+        merge([after, gather(kept(run, 0.6))])
