@@ -7,40 +7,28 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual import events, work
-from textual.app import App, SystemCommand
+from textual import events
 from textual.css.query import NoMatches
-from textual.filter import LineFilter
 from textual.screen import Screen
-from textual.scrollbar import ScrollBar, ScrollBarRender
 from textual.widgets import Input
-from textual.worker import get_current_worker
 
 from lamo_core.errors import LamoError
 from lamo_core.runs.index import RunSummary
-from lamo_core.runs.queue import QUEUE
-from lamo_tui import themes
 from lamo_tui.announcing import Announcer
-from lamo_tui.ascii_only import AsciiOnly, PlainScrollBar
 from lamo_tui.bindings import bindings_of
-from lamo_tui.few_colours import Nearest256
-from lamo_tui.messages import AskedHeard, StoreFailed, StoreUpdated
-from lamo_tui.pace import Rhythm
-from lamo_tui.screens.base import KeyBar, LamoScreen
+from lamo_tui.messages import AskedHeard
+from lamo_tui.screens.base import LamoScreen
 from lamo_tui.screens.runs import RunsScreen
 from lamo_tui.settings import Settings
 from lamo_tui.store import RunStore, Snapshot
-from lamo_tui.system import SystemMeter
 from lamo_tui.view import View
-from lamo_tui.worker import wait_for_device
+from lamo_tui.watching import Watching
 
 if TYPE_CHECKING:
     from textual.command import Provider
@@ -49,12 +37,10 @@ if TYPE_CHECKING:
     from lamo_tui.choices import Choice
     from lamo_tui.graphics import Graphics
     from lamo_tui.player_link import Hear, Link
-    from lamo_tui.screens.replay_stage import NewPlayer, Request
+    from lamo_tui.screens.replay_request import NewPlayer, Request
 
 _KEEP_SECONDS = 2.0
 """How often what changed of the view is written down."""
-_SERVE_SECONDS = 10.0
-"""How often it is made sure that somebody starts the runs that wait."""
 
 
 def _later(module: str, name: str) -> Callable[[], Screen[Any]]:
@@ -68,13 +54,8 @@ def _commands() -> type[Provider]:
     return LamoCommands
 
 
-def last_filters(only_ascii: bool, colours: str | None) -> list[LineFilter]:
-    """Return what lines go through for the sake of the terminal; `colours` is what Rich calls its colour system."""
-    return [*([AsciiOnly()] if only_ascii else []), *([Nearest256()] if colours == "256" else [])]
-
-
-class LamoApp(App[None]):
-    """The application; `keep` remembers how its folder is looked at.
+class LamoApp(Watching):
+    """The application.
 
     `clock` and `follow` False (ticks by hand) are for tests and single pictures.
     """
@@ -88,6 +69,7 @@ class LamoApp(App[None]):
         "data": _later("data", "DataScreen"),
         "replay": _later("replay", "ReplayScreen"),
         "matrix": _later("matrix", "MatrixScreen"),
+        "settings": _later("settings", "SettingsScreen"),
         "help": _later("help", "HelpScreen"),
     }
     DEFAULT_MODE = "runs"
@@ -109,48 +91,24 @@ class LamoApp(App[None]):
         pixels: Graphics | None = None,
         new_player: NewPlayer | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(root, settings, view, keep, pixels, store, clock)
         self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-normal"), (160, "-wide")]
         self.VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall")]
-        self.root = root
-        self.settings = settings or Settings()
-        self.view = self._kept = view or View()
-        self._keep = keep
-        self.clock = clock
-        self.snapshot = Snapshot(root=root)
         self.opened: str | None = attach
+        self.came_from = self.DEFAULT_MODE
+        """The screen that was in view before the settings."""
         self.first_mode: str | None = None
         """The screen to begin with, where neither an episode nor a run decides."""
         self.failure: Exception | None = None
-        self.store = store or RunStore(root, clock=clock, meter=SystemMeter())
         self.replay = replay
         """What the Replay screen opens when it comes into view."""
-        self.ascii = self.settings.ascii
-        """Whether nothing but ASCII is drawn."""
-        self._last_filters = last_filters(self.ascii, self.console.color_system)
-        ScrollBar.renderer = PlainScrollBar if self.ascii else ScrollBarRender
-        self.pixels = self.graphics = None if self.ascii else pixels
-        """How the terminal draws pixels, and whether that is used."""
         self.new_player = new_player or self._start_player
         self._follow = follow
-        self._wake = threading.Event()
         self._welcomed = False
         self._announcer = Announcer()
-        self._served = -float("inf")
-        for theme in themes.THEMES:
-            self.register_theme(theme)
-        wanted = (self.settings.theme, self.view.theme, themes.DARK.name)
-        self.theme = next(name for name in wanted if name in self.available_themes)
-        self.colours = themes.palette(self.current_theme, self.get_css_variables())
-
-    def get_line_filters(self) -> Sequence[LineFilter]:
-        """Return what every line goes through before it is sent."""
-        return [*super().get_line_filters(), *self._last_filters]
 
     def on_mount(self) -> None:
         """Start following the folder."""
-        self.set_keymap(self.settings.keymap)
-        self.theme_changed_signal.subscribe(self, lambda _: self._recolour())
         if self.replay is not None:
             self.switch_mode("replay")
         elif self.first_mode is not None:
@@ -168,73 +126,16 @@ class LamoApp(App[None]):
         if "desk" in vars(self):
             self.desk.stop()
 
-    def keep_view(self) -> None:
-        """Write down how the folder is looked at, if that is news."""
-        if self._keep is not None and self.view != self._kept:
-            self._kept = self.view
-            self._keep(self.view, self.root)
-
-    def remember(self, **changes: Any) -> None:
-        """Take over changes of how the folder is looked at: fields of `View`."""
-        self.view = replace(self.view, **changes)
-
     def _start_player(self, hear: Hear) -> Link:
         from lamo_tui.player_link import PlayerProcess
 
         return PlayerProcess(hear, root=self.root)
-
-    def tick(self) -> None:
-        """Look at the folder now and show all of it."""
-        snapshot = self.store.poll()
-        while snapshot.unread:
-            snapshot = self.store.poll()
-        self.show(snapshot)
-
-    def wake(self) -> None:
-        """Look at the folder soon, not only when it is time."""
-        self._wake.set()
-
-    @work(thread=True, exclusive=True, group="store", exit_on_error=False)
-    def _poll_store(self) -> None:
-        worker, last, rhythm = get_current_worker(), Snapshot(), Rhythm()
-        while not worker.is_cancelled:
-            try:
-                snapshot = self.store.poll()
-                # times in words move with the seconds; in between only news are shown
-                if int(snapshot.time) != int(last.time) or not snapshot.same_as(last):
-                    self.post_message(StoreUpdated(snapshot))
-                    last = snapshot
-            except (OSError, LamoError, ValueError, KeyError) as error:
-                self.post_message(StoreFailed(str(error)))
-            if not last.complete:
-                continue
-            self._wake.wait(rhythm.pause(time.process_time(), any(run.derived.active for run in last.runs)))
-            self._wake.clear()
 
     def on_key(self, event: events.Key) -> None:
         """A letter that was under way while the focus went to a line of text belongs to it, not to the screen."""
         if isinstance(self.focused, Input) and event.is_printable and event.character is not None:
             self.focused.insert_text_at_cursor(event.character)
             event.prevent_default()
-
-    def on_store_updated(self, message: StoreUpdated) -> None:
-        """Show what the thread has read; runs that wait need a process that starts them."""
-        self.show(message.snapshot)
-        waits = any(run.queue is not None and run.queue.owner == QUEUE for run in message.snapshot.runs)
-        if waits and time.monotonic() - self._served > _SERVE_SECONDS:
-            self._served = time.monotonic()
-            self._serve_queue()
-
-    @work(thread=True, exclusive=True, group="queue", exit_on_error=False)
-    def _serve_queue(self) -> None:
-        try:
-            wait_for_device(self.root)
-        except LamoError as error:
-            self.call_from_thread(self.notify, str(error), severity="warning", timeout=5)
-
-    def on_store_failed(self, message: StoreFailed) -> None:
-        """Say so; the next tick tries again."""
-        self.notify(f"could not read the runs: {message.reason}; trying again", severity="warning", timeout=5)
 
     def show(self, snapshot: Snapshot) -> None:
         """Give a snapshot to the screen in view, and say what has just happened."""
@@ -268,7 +169,7 @@ class LamoApp(App[None]):
     def play_run(self, run: RunSummary) -> None:
         """Watch a run's policy play; raises `UsageError` when there is nothing to play yet."""
         from lamo_core.player.opening import source_of_run
-        from lamo_tui.screens.replay_stage import Request
+        from lamo_tui.screens.replay_request import Request
 
         self.open_replay(Request(str(source_of_run(run.run))))
 
@@ -336,49 +237,17 @@ class LamoApp(App[None]):
         """Go to a screen."""
         if len(self.screen_stack) > 1:
             self.pop_screen()
+        if mode == "settings" and self.current_mode != mode:
+            self.came_from = self.current_mode
         if mode == "run" and self.opened is None and self.snapshot.runs:
             before = self.snapshot.run(self.view.opened)
             self.opened = before.id if before is not None else self.snapshot.runs[0].id
         self.switch_mode(mode)
 
-    def action_next_theme(self) -> None:
-        """Take the next theme of the short list."""
-        names = [name for name in themes.CYCLE if name in self.available_themes]
-        at = names.index(self.theme) if self.theme in names else -1
-        self.theme = names[(at + 1) % len(names)]
-        self.notify(f"theme {self.theme}", timeout=2)
-
-    def action_save_picture(self) -> None:
-        """Write the screen as SVG into the working folder."""
-        path = Path(f"lamo-{self.current_mode}-{time.strftime('%H%M%S')}.svg").absolute()
-        try:
-            path.write_text(self.export_screenshot(), encoding="utf-8")
-        except OSError as error:
-            self.notify(f"could not write {path}: {error.strerror}", severity="error", markup=False)
-            return
-        self.notify(f"wrote {path}", markup=False)
-
     def action_leave(self) -> None:
         """End the dashboard; runs go on."""
         self._wake.set()
         self.exit()
-
-    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """Offer the themes; every other action comes from the table of keys."""
-        for name in sorted(self.available_themes):
-            yield SystemCommand(f"theme: {name}", "Take this colour theme", lambda name=name: self._take_theme(name))
-
-    def _take_theme(self, name: str) -> None:
-        self.theme = name
-
-    def _recolour(self) -> None:
-        self.colours = themes.palette(self.current_theme, self.get_css_variables())
-        self.remember(theme=self.theme)
-        for screen in self.screen_stack:
-            if isinstance(screen, LamoScreen) and screen.is_mounted:
-                screen.recolour()
-                screen.query(KeyBar).refresh()
-        self._update_screens()
 
     def _handle_exception(self, error: Exception) -> None:
         # an unexpected error leaves the full screen and becomes a sentence there, with the details in a file;

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
 from lamo_core.presets import load_preset, preset_names
-from lamo_tui.bindings import PLACES, keys_of
+from lamo_tui.bindings import keys_of
+from lamo_tui.key_table import PLACES
 from lamo_tui.text import state_text
 
 if TYPE_CHECKING:

@@ -18,7 +18,8 @@ from lamo_core.tasks.shown import open_shown
 from lamo_tui.app import LamoApp
 from lamo_tui.benchmarks.tui import Row
 from lamo_tui.player_link import Hear
-from lamo_tui.screens.replay import ReplayScreen, Request
+from lamo_tui.screens.replay import ReplayScreen
+from lamo_tui.screens.replay_request import Request
 from lamo_tui.widgets.drawn import Drawn
 from lamo_tui.widgets.frame_view import FrameView
 

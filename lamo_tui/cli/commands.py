@@ -51,6 +51,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "pretrain": Entry("pretrain", "Train a language model of your own for the trunk"),
     },
     "This machine": {
+        "settings": Entry("settings", "Show and change the dashboard's theme, letters and keys"),
         "doctor": Entry("doctor", "Say what works here and what to install"),
         "benchmark": Entry("benchmark", "Measure how fast the parts are here"),
     },

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lamo_core.player.opening import Opened
     from lamo_tui.app import LamoApp
     from lamo_tui.episode_state import EpisodeState
-    from lamo_tui.screens.replay import Request
+    from lamo_tui.screens.replay_request import Request
 
 
 class ContextChoice(StrEnum):
@@ -179,7 +179,7 @@ def _show(
     from lamo_tui.app import LamoApp
     from lamo_tui.cli.tui import conclude
     from lamo_tui.player_link import PlayerProcess
-    from lamo_tui.screens.replay import Request
+    from lamo_tui.screens.replay_request import Request
     from lamo_tui.view import load_view, save_view
 
     run = path.resolve().parent.parent if (path.resolve().parent.parent / "run.json").is_file() else None

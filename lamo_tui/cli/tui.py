@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lamo_tui.app import LamoApp
 
 TUI_EPILOG = "Examples:  lamo tui   ·   lamo tui --attach last   ·   lamo tui --once --size 120x40"
-_SCREENS = ("runs", "run", "new", "data", "matrix", "help")
+_SCREENS = ("runs", "run", "new", "data", "matrix", "settings", "help")
 
 
 def tui(
@@ -34,7 +34,8 @@ def tui(
         str | None, typer.Option("--size", metavar="COLSxROWS", help="Size of the picture with --once.")
     ] = None,
     screen: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Open this screen: runs, run, new, data, matrix or help.")
+        str | None,
+        typer.Option(metavar="NAME", help="Open this screen: runs, run, new, data, matrix, settings or help."),
     ] = None,
     svg: Annotated[
         Path | None, typer.Option("--svg", metavar="FILE", help="With --once, write the picture as SVG.")

@@ -15,8 +15,8 @@ from lamo_tui.asked import Job
 from lamo_tui.bindings import bindings_of
 from lamo_tui.curves import Plot
 from lamo_tui.screens.base import LamoScreen
-from lamo_tui.screens.chart_grid import GridChart
 from lamo_tui.screens.charted import write_chart
+from lamo_tui.screens.grid_chart import GridChart
 from lamo_tui.store import Snapshot
 from lamo_tui.text import bar, figure, inked
 from lamo_tui.themes import Palette

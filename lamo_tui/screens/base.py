@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -12,28 +13,33 @@ from rich.text import Text
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Container
+from textual.css.query import NoMatches
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
 
-from lamo_tui.bindings import PLACES, Key, keys_of
+from lamo_tui.bindings import KEYS, keys_of
+from lamo_tui.key_table import PLACES, Key
 from lamo_tui.screens.too_small import TooSmall, fits
 from lamo_tui.store import Snapshot
 from lamo_tui.themes import LETTERS, Palette
 
 if TYPE_CHECKING:
     from lamo_tui.app import LamoApp
-    from lamo_tui.screens.chart_grid import GridChart
+    from lamo_tui.screens.grid_chart import GridChart
 
-_TABS = (
-    ("1", "Runs", "runs"),
-    ("2", "Run", "run"),
-    ("3", "New run", "new"),
-    ("4", "Data", "data"),
-    ("5", "Replay", "replay"),
-    ("6", "Matrix", "matrix"),
-    ("?", "Help", "help"),
-)
+_TABS = {
+    "runs": "Runs",
+    "run": "Run",
+    "new": "New run",
+    "data": "Data",
+    "replay": "Replay",
+    "matrix": "Matrix",
+    "settings": "Settings",
+    "help": "Help",
+}
+_ALL_TABS = 140
+"""Columns from which on screens that are seldom needed are named, too."""
 
 
 class TopBar(Widget):
@@ -62,8 +68,12 @@ class TopBar(Widget):
         colours, width = app.colours, self.size.width
         line = Text(no_wrap=True, overflow="ellipsis")
         line.append(" lamo ", Style(bold=True, color=colours.primary))
-        for key, title, mode in _TABS:
+        for mode, title in _TABS.items():
             here = mode == app.current_mode
+            if mode == "settings" and not here and width < _ALL_TABS:
+                continue
+            names = keys_of(KEYS[f"app.{mode}"], app.settings.keymap)
+            key = next((name for name in names if name.isdigit()), names[0])
             title = title if width >= 100 else title.removesuffix(" run")
             style = Style(bold=True, reverse=True, color=colours.primary) if here else Style()
             line.append(" ")
@@ -151,6 +161,10 @@ class LamoScreen(Screen[None]):
 
     PLACE: ClassVar[str] = "app"
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._dress: tuple[object, ...] | None = None
+
     def compose(self) -> ComposeResult:
         """Put the body between the two lines."""
         yield TopBar()
@@ -204,9 +218,23 @@ class LamoScreen(Screen[None]):
         """Draw again in other colours."""
         self.refresh(layout=False)
 
+    def dress(self) -> None:
+        """Draw everything anew if colours, letters or keys are not those that it was drawn with."""
+        worn, self._dress = self._dress, (self.colours, dict(self.keymap), self.lamo.ascii)
+        if worn is None or worn == self._dress:
+            return
+        self.take_marker()
+        # parts are not there while it is being built or taken away; then it is drawn when it is ready
+        with contextlib.suppress(NoMatches):
+            self.recolour()
+            self.update(self.lamo.snapshot)
+        for part in self.query("*"):
+            part.refresh()
+
     def on_screen_resume(self) -> None:
         """Show the newest state when the screen comes into view."""
         if self.is_mounted:
+            self.dress()
             self.take_marker()
             self.update(self.lamo.snapshot)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from textual import events
@@ -12,7 +12,6 @@ from textual.containers import Container
 from textual.message import Message
 
 from lamo_core.errors import UsageError
-from lamo_tui.bindings import bindings_of
 from lamo_tui.curves import (
     AXES,
     AXIS_TITLES,
@@ -26,51 +25,15 @@ from lamo_tui.curves import (
     references,
     task_name,
 )
+from lamo_tui.screens.grid_chart import Drawn, GridChart
 from lamo_tui.store import RunData
 from lamo_tui.text import fitting
 from lamo_tui.themes import Palette
 from lamo_tui.view import View
 from lamo_tui.widgets.chart import Chart
 from lamo_tui.widgets.palette import letter_of
-from lamo_tui.widgets.raster import MarkerMode
 from lamo_tui.widgets.series import Reference, Series
 from lamo_tui.widgets.viewport import Viewport
-
-
-class GridChart(Chart, inherit_bindings=False):
-    """A chart whose keys come from the table, and which leaves those of all charts to the screen."""
-
-    BINDINGS = bindings_of("chart")
-
-    def __init__(self, plot: Plot) -> None:
-        super().__init__(plot.title, id=f"chart-{plot.name}", classes="panel")
-        self.kind = plot
-
-    class MarkerChanged(Message):
-        """The user wants curves drawn in another way."""
-
-        def __init__(self, marker: MarkerMode) -> None:
-            self.marker = marker
-            super().__init__()
-
-    def take_marker(self, marker: MarkerMode) -> None:
-        """Draw curves with it."""
-        self.marker_mode = marker
-
-    def action_marker(self) -> None:
-        """Go on to the next kind of marker, for the sake of fonts, so in every chart."""
-        super().action_marker()
-        self.post_message(self.MarkerChanged(self.marker_mode))
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """One curve of each chart: the numbers of a run, or of several seeds whose mean is drawn."""
-
-    runs: tuple[RunData, ...]
-    name: str
-    number: int
-    """Decides colour and letter."""
 
 
 class ChartGrid(Container, can_focus=True):

@@ -10,7 +10,8 @@ from rich.text import Text
 from textual import events
 from textual.app import ComposeResult
 
-from lamo_tui.bindings import PLACES, Key, bindings_of, keys_of
+from lamo_tui.bindings import bindings_of, keys_of
+from lamo_tui.key_table import PLACES, Key
 from lamo_tui.screens.base import LamoScreen
 from lamo_tui.screens.rows import Row, Rows
 from lamo_tui.settings import settings_path

@@ -66,7 +66,7 @@ class Preview(Vertical):
             self.call_after_refresh(self.load_charts)
 
     def _draw(self, charts: ChartGrid, snapshot: Snapshot, groups: dict[str, list[str]], colours: Palette) -> None:
-        from lamo_tui.screens.chart_grid import Drawn
+        from lamo_tui.screens.grid_chart import Drawn
 
         drawn = []
         for number, (title, members) in enumerate(groups.items()):

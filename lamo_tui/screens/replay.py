@@ -11,7 +11,8 @@ from lamo_tui.controls import HOLD
 from lamo_tui.episode_state import EpisodeState
 from lamo_tui.screens import replay_keys
 from lamo_tui.screens.base import KeyBar, TopBar
-from lamo_tui.screens.replay_stage import NewPlayer, ReplayStage, Request
+from lamo_tui.screens.replay_request import NewPlayer, Request
+from lamo_tui.screens.replay_stage import ReplayStage
 from lamo_tui.widgets.timeline import Timeline
 
 __all__ = ["NewPlayer", "ReplayScreen", "Request"]

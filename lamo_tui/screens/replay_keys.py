@@ -13,8 +13,8 @@ from rich.style import Style
 from lamo_core.errors import UsageError
 from lamo_core.player.saving import check_ending
 from lamo_tui.screens.dialogs import Entry
+from lamo_tui.screens.replay_request import Request
 from lamo_tui.screens.replay_side import attention_title
-from lamo_tui.screens.replay_stage import Request
 from lamo_tui.screens.sources import Sources, sources_of
 from lamo_tui.text import figure
 from lamo_tui.widgets.pixel_view import PixelView

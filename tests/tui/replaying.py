@@ -19,7 +19,8 @@ from lamo_core.tasks.shown import open_shown
 from lamo_tui.app import LamoApp
 from lamo_tui.graphics import Graphics
 from lamo_tui.player_link import Hear
-from lamo_tui.screens.replay import ReplayScreen, Request
+from lamo_tui.screens.replay import ReplayScreen
+from lamo_tui.screens.replay_request import Request
 from lamo_tui.settings import Settings
 from lamo_tui.store import RunStore
 from tests.tui.made_runs import NOW

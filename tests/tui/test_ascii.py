@@ -17,7 +17,7 @@ from lamo_core.errors import UsageError
 from lamo_tui.app import LamoApp
 from lamo_tui.ascii_only import AsciiOnly, to_ascii
 from lamo_tui.picture import screen_text
-from lamo_tui.screens.chart_grid import GridChart
+from lamo_tui.screens.grid_chart import GridChart
 from lamo_tui.settings import Settings, load_settings
 from lamo_tui.widgets.timeline import Timeline
 from tests.tui.conftest import OpenDashboard, look
@@ -36,7 +36,7 @@ def plain(app: object) -> str:
 
 
 @pytest.mark.parametrize("size", [(80, 24), (200, 60)], ids=str)
-@pytest.mark.parametrize("key", ["1", "2", "3", "4", "5", "6", "question_mark"])
+@pytest.mark.parametrize("key", ["1", "2", "3", "4", "5", "6", "comma", "question_mark"])
 async def test_every_screen_is_ascii(key: str, size: tuple[int, int], folder: Path, dashboard: OpenDashboard) -> None:
     async with dashboard(folder, *size, attach=BREAKOUT, settings=ASCII) as pilot:
         await pilot.press(key)

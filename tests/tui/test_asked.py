@@ -19,7 +19,7 @@ from lamo_tui.asked import Desk
 from lamo_tui.messages import AskedHeard
 from lamo_tui.picture import screen_text
 from lamo_tui.screens.asked import AskedScreen
-from lamo_tui.screens.chart_grid import GridChart
+from lamo_tui.screens.grid_chart import GridChart
 from lamo_tui.screens.run import RunScreen
 from lamo_tui.settings import Settings
 from tests.tui.conftest import OpenDashboard, look

@@ -12,7 +12,7 @@ from textual.widgets import Input
 
 from lamo_core.errors import UsageError
 from lamo_core.runs.reader import Series
-from lamo_tui import bindings, text, themes
+from lamo_tui import bindings, key_table, text, themes
 from lamo_tui.alerts import AlertWatch
 from lamo_tui.app import LamoApp
 from lamo_tui.curves import Plot, references
@@ -158,15 +158,15 @@ def test_bars_have_their_width(share: float) -> None:
 
 
 def test_no_place_has_a_key_twice() -> None:
-    for place, (_, keys) in bindings.PLACES.items():
+    for place, (_, keys) in key_table.PLACES.items():
         names = [name for key in keys for name in key.keys.split(",")]
         assert len(names) == len(set(names)), f"{place}: {sorted(name for name in names if names.count(name) > 1)}"
 
 
 def test_no_place_hides_what_works_everywhere() -> None:
-    for place, (_, keys) in bindings.PLACES.items():
+    for place, (_, keys) in key_table.PLACES.items():
         own = {name for key in keys for name in key.keys.split(",")}
-        for shared in () if place in ("app", "list", "chart") else bindings.APP:
+        for shared in () if place in ("app", "list", "chart") else key_table.APP:
             assert set(shared.keys.split(",")) - own, f"{shared.id} cannot be reached in {place}"
 
 
@@ -204,7 +204,7 @@ async def test_the_help_tells_every_key(columns: int, count: int, made_folder: P
         width = (columns - 3 + 3) // count - 3
         parts = [line[1 + number * (width + 3) :][:width].strip() for number in range(count) for line in lines()]
         words = " ".join(" ".join(parts).split())
-        for place, (title, keys) in bindings.PLACES.items():
+        for place, (title, keys) in key_table.PLACES.items():
             for key in keys if place != "help" else ():
                 assert title in words
                 assert key.text in words.replace(" ".join(bindings.keys_of(key, {})), "", 1)
@@ -217,7 +217,7 @@ async def test_the_help_tells_every_key(columns: int, count: int, made_folder: P
         await pilot.press("i")
         await pilot.pause()
         names = " ".join(lines())
-        assert all(key.id in names for place, (_, keys) in bindings.PLACES.items() for key in keys if place != "help")
+        assert all(key.id in names for place, (_, keys) in key_table.PLACES.items() for key in keys if place != "help")
 
 
 async def test_the_data_screen_shows_every_card(made_folder: Path, dashboard: OpenDashboard) -> None:

@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from lamo_tui.picture import screen_text
-from lamo_tui.screens.replay import Request
+from lamo_tui.screens.replay_request import Request
+from lamo_tui.screens.rows import Rows
+from lamo_tui.settings import Settings
 from tests.tui.conftest import OpenDashboard, look
 from tests.tui.replaying import make_record, replaying
 
@@ -30,6 +32,21 @@ async def test_screens_look_as_they_did(size: tuple[int, int], made_folder: Path
         await pilot.press("question_mark")
         await pilot.pause()
         check("help", size, screen_text(pilot.app))
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+async def test_the_settings_look_as_they_did(
+    size: tuple[int, int], made_folder: Path, dashboard: OpenDashboard
+) -> None:
+    moved = Settings(theme="lamo-dark", keymap={"runs.stop": "S", "runs.sort": "ctrl+o,O"})
+    async with dashboard(made_folder, *size, settings=moved) as pilot:
+        await pilot.press("comma", "shift+tab")
+        pilot.app.screen.query_one("#keys", Rows).go_to("runs.sort")
+        await pilot.pause()
+        check("settings", size, screen_text(pilot.app))
+        await pilot.press("enter", "p")
+        await pilot.pause()
+        check("settings-key", size, screen_text(pilot.app))
 
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")

@@ -12,10 +12,10 @@ from textual.widgets import Input
 
 from lamo_core.player.opening import replays_of
 from lamo_core.runs.directory import RunDirectory
-from lamo_tui import bindings
+from lamo_tui import key_table
 from lamo_tui.picture import screen_text
-from lamo_tui.screens.chart_grid import GridChart
 from lamo_tui.screens.dialogs import Entry
+from lamo_tui.screens.grid_chart import GridChart
 from lamo_tui.screens.help import HelpScreen
 from lamo_tui.screens.rows import Rows
 from lamo_tui.screens.run import RunScreen
@@ -426,7 +426,7 @@ async def test_what_takes_long_is_named_where_the_frame_will_be(runs: RunDirecto
 async def test_no_key_breaks_it(runs: RunDirectory, live: bool) -> None:
     opening = {"target", "beside", "save", "sources"}
     keys: list[str] = []
-    for key in bindings.REPLAY[:-1]:
+    for key in key_table.REPLAY[:-1]:
         names = key.keys.split(",")
         keys += [name for name in names if live or key.action not in opening]
         if live and key.action in opening:
