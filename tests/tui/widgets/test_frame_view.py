@@ -123,7 +123,7 @@ async def test_frames_are_centred_and_follow_the_size() -> None:
 async def test_rate_and_clearing() -> None:
     app = Stage()
     async with app.run_test(size=(30, 10)) as pilot:
-        assert "no frame yet" in app.view.render_line(5).text
+        assert "no frame yet" in app.view.render_line(4).text
         for number in range(200):
             app.now = number / 30
             app.view.show(checks())
@@ -132,4 +132,4 @@ async def test_rate_and_clearing() -> None:
         app.view.show(None)
         await pilot.pause()
         assert app.view.fps == 0
-        assert "no frame yet" in app.view.render_line(5).text
+        assert "no frame yet" in app.view.render_line(4).text
