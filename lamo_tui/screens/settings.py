@@ -94,8 +94,8 @@ class SettingsScreen(LamoScreen):
 
     def _note(self) -> None:
         first, second = self._words()
-        file = f"kept in {settings_path()}, where a hand may change it, too"
-        self.say("#settings-note", note_lines(first, second, file, self.colours))
+        same = f"the same without the dashboard: {second}" if second else ""
+        self.say("#settings-note", note_lines(first, same, f"kept in {settings_path()}", self.colours))
 
     def _words(self) -> tuple[str, str]:
         """Return what is under the cursor, and the command that does the same."""
