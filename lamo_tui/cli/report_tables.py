@@ -65,8 +65,18 @@ def results_table(report: Report) -> Table:
     )
     right = ("Return (95 %)", "Normalised", "Data mean", "Random")
     columns = ("Task", "Data", "Method", "Backbone", "Seeds", *right, "Training", "Machine")
-    rows = [_result(row) for row in report.rows]
+    rows = [_result(row, method) for row, method in zip(report.rows, _methods(report), strict=True)]
     return Table(columns, rows, note, right, ("Machine", "Training", "Random"))
+
+
+def _methods(report: Report) -> list[str]:
+    """Return every row's method, with the settings that tell it from another row that looks alike."""
+    looks = [(row.task, row.ratio, row.method, row.backbone) for row in report.rows]
+    full = {seed.run: cell.method for cell in report.cells for seed in cell.seeds}
+    return [
+        full.get(row.runs[0], row.method) if looks.count(look) > 1 else row.method
+        for row, look in zip(report.rows, looks, strict=True)
+    ]
 
 
 _MANY = 10
@@ -310,13 +320,13 @@ _ALONE = ("results", "scores", "unseen", "reliance", "ratios")
 """Parts that say something of a single method."""
 
 
-def _result(row: ReportRow) -> list[str]:
+def _result(row: ReportRow, method: str) -> list[str]:
     from lamo_tui.cli.output import duration, known, rate
 
     return [
         row.title,
         f"{100 * row.ratio:g} %: {row.episodes:,} episodes, {row.transitions:,} transitions",
-        row.method,
+        method,
         row.backbone,
         ", ".join(map(str, row.seeds)),
         f"{_score(row.mean)} [{_score(row.low)}, {_score(row.high)}]",

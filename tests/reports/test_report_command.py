@@ -142,3 +142,13 @@ def test_another_baseline_turns_the_chances_round(study: Path) -> None:
     assert "0 to 0 %" in text
     with pytest.raises(LamoError, match="did you mean 'lamo'"):
         lamo("--baseline", "lam")
+
+
+def test_rows_that_look_alike_name_the_setting_that_differs(trained: Trained) -> None:
+    for context in (1, 5):
+        trained("mujoco-hopper-1pct", 0, [1000.0 + context], model__context=context)
+    trained("mujoco-hopper-1pct", 0, [500.0], ablations=["frozen"])
+    text = lamo("--part", "results", "--markdown").stdout
+    for context in (1, 5):
+        assert f"| lamo (model.context={context}) | mini | 0 | 1,00{context}.0" in text
+    assert "| lamo +frozen | mini | 0 | 500.0" in text
