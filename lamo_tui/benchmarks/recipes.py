@@ -109,8 +109,8 @@ def _result(record: dict[str, Any]) -> RecipeResult | None:
     preset, ok, message = (record.get(name) for name in ("preset", "ok", "message"))
     if None in numbers or type(ok) is not bool or not isinstance(preset, str) or not isinstance(message, str):
         return None
-    seconds, episodes, *rest = (value for value in numbers if value is not None)
-    return RecipeResult(preset, ok, seconds, int(episodes), *rest, message=message)
+    seconds, episodes, first_loss, last_loss, mean_return = (value for value in numbers if value is not None)
+    return RecipeResult(preset, ok, seconds, int(episodes), first_loss, last_loss, mean_return, message)
 
 
 def _keep(kept: Path, plan: RecipePlan, result: RecipeResult) -> None:

@@ -141,7 +141,7 @@ def _movement(read: Checkpoint) -> list[Movement]:
     from lamo_core.training.checkpoint import build_policy
 
     policy, _ = build_policy(read, torch.device("cpu"))
-    return movements(policy, initial_policy(read))  # type: ignore[arg-type]
+    return movements(policy, initial_policy(read))
 
 
 def _attention(read: Checkpoint, windows: int) -> tuple[list[HeadChange], tuple[float, float]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,13 +22,14 @@ MARKOV = 0.5
 def print_findings(found: Findings) -> None:
     """Print every part that was found out, with a line between them."""
     first = True
-    for present, show in (
+    parts: tuple[tuple[object, Callable[[], None]], ...] = (
         (found.movement, lambda: _movement(found.movement or [])),
         (found.attention, lambda: _attention(found.attention or [], found.uniform or (0.0, 0.0))),
         (found.reliance, lambda: _reliance(found.reliance or [])),
         (found.forgetting, lambda: _forgetting(found.forgetting or [])),
         (found.asked, lambda: _asked(found.asked) if found.asked else None),
-    ):
+    )
+    for present, show in parts:
         if present is not None:
             if not first:
                 print()

@@ -106,7 +106,7 @@ def run(words: list[str] | None = None) -> int:
 
 def _sentence(error: Any) -> str:
     """Return what was typed wrong, and the help that says more."""
-    text = error.format_message().partition(", unable to parse")[0].rstrip(".")
+    text: str = error.format_message().partition(", unable to parse")[0].rstrip(".")
     for old, new in ((": Value error, ", ": "), (": Input should be ", ": it must be "), (". Did you", "; did you")):
         text = text.replace(old, new)
     text, context = text[:1].lower() + text[1:], getattr(error, "ctx", None)

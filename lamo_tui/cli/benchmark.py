@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from lamo_core.config import ContextMode
     from lamo_tui.benchmarks.recipes import RecipeResult
 
 app = typer.Typer(
@@ -61,8 +62,9 @@ def acting(
     adapt(model, "lora", rank=config.model.lora_rank, alpha=config.model.lora_alpha)
     policy = Policy(get_task(task), model, config.model, PolicyStatistics(1.0, 1000)).to(place)
     results = []
+    modes: tuple[ContextMode, ...] = ("chunked", "sliding")
     with progress() as report:
-        for index, mode in enumerate(("chunked", "sliding")):
+        for index, mode in enumerate(modes):
             report(f"measuring {mode}", index, 2)
             results.append(measure_acting(policy, mode, episodes=episodes, steps=steps))
     gain = results[0].decisions_per_second / results[1].decisions_per_second

@@ -15,9 +15,9 @@ from lamo_tui.cli.parameters import CheckpointArgument
 
 if TYPE_CHECKING:
     from lamo_core.config import ContextMode, RunConfig
+    from lamo_core.evaluation.contexts import Actor
     from lamo_core.evaluation.evaluate import Evaluation
     from lamo_core.evaluation.scores import ActionMode
-    from lamo_core.model.policy import Policy
     from lamo_core.tasks.registry import Task
 
 
@@ -141,11 +141,13 @@ def _check_ending(video: Path) -> None:
 def _modes(choice: ContextChoice | None, config: RunConfig) -> tuple[ContextMode, ...]:
     if choice is None:
         return (config.eval.context,)
-    return ("sliding", "chunked") if choice is ContextChoice.both else (choice.value,)
+    if choice is ContextChoice.both:
+        return ("sliding", "chunked")
+    return ("sliding",) if choice is ContextChoice.sliding else ("chunked",)
 
 
 def _play(
-    policy: Policy,
+    policy: Actor,
     config: RunConfig,
     *,
     modes: Sequence[ContextMode],
@@ -165,6 +167,10 @@ def _play(
     with progress() as report:
         for mode in modes:
             stage = f"playing ({mode})"
+
+            def tell(done: int, total: int, steps: int, stage: str = stage) -> None:
+                report(stage, done, total)
+
             beside = modes[1] if mode == modes[0] and len(modes) == 2 else None
             try:
                 result = evaluate(
@@ -172,7 +178,7 @@ def _play(
                     config.task,
                     Asked(targets, episodes, mode, action, seed, config.paid, record=True),
                     compare_with=beside,
-                    progress=lambda done, total, steps, stage=stage: report(stage, done, total),
+                    progress=tell,
                 )
             except torch.OutOfMemoryError as error:
                 raise DeviceError("the device is out of memory; use fewer --episodes or --device cpu") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -111,7 +112,12 @@ def _words(
     runs: list[str], where: list[str], sweep: str | None, part: list[str], baseline: str | None, out: Path
 ) -> list[str]:
     """Return the arguments that make the same report again."""
-    options = [("--filter", where), ("--sweep", [sweep]), ("--part", part), ("--baseline", [baseline])]
+    options: list[tuple[str, Sequence[str | None]]] = [
+        ("--filter", where),
+        ("--sweep", [sweep]),
+        ("--part", part),
+        ("--baseline", [baseline]),
+    ]
     chosen = [word for name, values in options for value in values if value for word in (name, value)]
     return [*runs, *chosen, "--out", str(out)]
 

@@ -40,8 +40,8 @@ def update_block(path: Path, block: str, text: str) -> None:
 
 def cells_csv(cells: Sequence[Cell]) -> str:
     """Return one line per cell, all numbers unrounded."""
-    columns = ("task", "ratio", "method", "backbone", "data", "steps", "seeds", "mean", "mean_low", "mean_high")
-    columns += ("iqm", "iqm_low", "iqm_high", "window", "best", "raw", "data_mean", "targets")
+    columns = ["task", "ratio", "method", "backbone", "data", "steps", "seeds", "mean", "mean_low", "mean_high"]
+    columns += ["iqm", "iqm_low", "iqm_high", "window", "best", "raw", "data_mean", "targets"]
     rows = []
     for cell in cells:
         values = [len(cell.seeds) if name == "seeds" else getattr(cell, name) for name in columns]
@@ -52,15 +52,14 @@ def cells_csv(cells: Sequence[Cell]) -> str:
 
 def runs_csv(cells: Sequence[Cell]) -> str:
     """Return one line per run: what the cells were made from."""
-    columns = ("task", "ratio", "method", "seed", "run", "final", "window", "best", "evaluations", "unseen_loss")
-    columns += ("episodes",)
+    measured = ("seed", "run", "final", "window", "best", "evaluations", "unseen_loss")
     rows: list[list[object]] = []
     for cell in cells:
         for seed in cell.seeds:
-            scores = [getattr(seed, name) for name in columns[3:10]]
+            scores = [getattr(seed, name) for name in measured]
             episodes = " ".join(f"{score:.6g}" for score in seed.episodes)
             rows.append([cell.task, cell.ratio, cell.method, *scores, episodes])
-    return _csv(columns, rows)
+    return _csv(["task", "ratio", "method", *measured, "episodes"], rows)
 
 
 def write_report(folder: Path, markdown: str, cells: Sequence[Cell], baseline: str | None) -> list[str]:
