@@ -13,9 +13,9 @@ from rich.segment import Segment
 from rich.style import Style
 from textual import color
 
-from lamo_tui.looks import last_filters
 from lamo_tui.ascii_only import AsciiOnly
 from lamo_tui.few_colours import Nearest256, nearest
+from lamo_tui.looks import last_filters
 from lamo_tui.themes import DARK
 
 
