@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -68,7 +69,6 @@ def analyse(
     was forgotten, and whether the policy achieves the returns that it is asked for.
     """
     from lamo_core.config import unknown_key
-    from lamo_core.training.checkpoint import read_checkpoint
     from lamo_tui.cli.eval import find_checkpoint
     from lamo_tui.cli.output import console, emit_json
 
@@ -76,18 +76,21 @@ def analyse(
         if name not in PARTS:
             raise unknown_key(name, list(PARTS), "part of an analysis")
     path, wanted = find_checkpoint(checkpoint), part or list(PARTS)
+    if keep and "reliance" not in wanted:
+        raise UsageError("--keep keeps what decides: add --part reliance, or leave --part out")
     run = _run_of(path) if keep else None
-    read = read_checkpoint(path)
-    found = Findings()
+    subject, found = _Subject(path, windows), Findings()
+    read = subject.read
     for name in wanted:
         try:
-            _find(found, name, path, read, (targets, episodes, windows), text)
+            _find(found, name, subject, (targets, episodes), text)
         except (MissingError, UsageError) as error:
             if part:
                 raise
             console().print(f"left out {name}: {error}", markup=False)
     if run is not None and found.reliance is not None:
         write_reliance(run, MeasuredReliance(read.step, tuple(found.reliance)))
+        console().print(f"kept what decides in {run.reliance_file}", markup=False)
     if out is not None:
         from lamo_tui.cli.analyse_files import write_findings
 
@@ -107,23 +110,62 @@ def _run_of(checkpoint: Path) -> RunDirectory:
     return run
 
 
-def _find(
-    found: Findings, name: str, path: Path, read: Checkpoint, counts: tuple[int, int, int], text: Path | None
-) -> None:
-    targets, episodes, windows = counts
+class _Subject:
+    """A checkpoint, its policy in evaluation mode and windows of its data, each made once and only if wanted."""
+
+    def __init__(self, path: Path, windows: int) -> None:
+        from lamo_core.training.checkpoint import read_checkpoint
+
+        self.path, self.read = path, read_checkpoint(path)
+        self._windows = windows
+
+    @cached_property
+    def policy(self) -> Any:
+        import torch
+
+        from lamo_core.training.checkpoint import build_policy
+
+        policy, _ = build_policy(self.read, torch.device("cpu"))
+        return policy.eval()
+
+    @cached_property
+    def batch(self) -> WindowBatch:
+        """Windows of the data trained on, the same every time."""
+        from lamo_core.data.sources import open_data
+        from lamo_core.data.windows import WindowSampler
+        from lamo_core.training.streams import numpy_stream
+        from lamo_tui.cli.output import progress
+
+        config = self.read.config
+        with progress() as report:
+            store = open_data(config.data, config.task, config.seed, report)
+        sampler = WindowSampler(
+            store,
+            context=config.model.context,
+            return_to_go=config.model.return_to_go,
+            rewards=config.data.rewards,
+            return_scale=self.read.statistics.return_scale,
+            frame_shift=0,
+            generator=numpy_stream(config.seed, "analysis"),
+            values=config.model.q_weight > 0,
+        )
+        return sampler.sample(self._windows)
+
+
+def _find(found: Findings, name: str, subject: _Subject, counts: tuple[int, int], text: Path | None) -> None:
     if name == "movement":
-        found.movement = _movement(read)
+        found.movement = _movement(subject)
     elif name == "attention":
-        found.attention, found.uniform = _attention(read, windows)
+        found.attention, found.uniform = _attention(subject)
     elif name == "reliance":
-        found.reliance = _reliance(read, windows)
+        found.reliance = _reliance(subject)
     elif name == "forgetting":
         from lamo_core.analysis.forgetting import kept_checkpoints, language_losses
 
-        _need_memory(read, "language to forget")
-        found.forgetting = language_losses(kept_checkpoints(path), text)
+        _need_memory(subject.read, "language to forget")
+        found.forgetting = language_losses(kept_checkpoints(subject.path), text)
     else:
-        found.asked = _asked(read, targets, episodes)
+        found.asked = _asked(subject, *counts)
 
 
 def _need_memory(read: Checkpoint, what: str) -> None:
@@ -133,80 +175,39 @@ def _need_memory(read: Checkpoint, what: str) -> None:
         raise UsageError(f"{read.config.method} has no trunk, so it has no {what}")
 
 
-def _movement(read: Checkpoint) -> list[Movement]:
-    import torch
-
+def _movement(subject: _Subject) -> list[Movement]:
     from lamo_core.analysis.movement import movements
     from lamo_core.analysis.start import initial_policy
-    from lamo_core.training.checkpoint import build_policy
 
-    policy, _ = build_policy(read, torch.device("cpu"))
-    return movements(policy, initial_policy(read))
+    return movements(subject.policy, initial_policy(subject.read))
 
 
-def _attention(read: Checkpoint, windows: int) -> tuple[list[HeadChange], tuple[float, float]]:
-    import torch
-
+def _attention(subject: _Subject) -> tuple[list[HeadChange], tuple[float, float]]:
     from lamo_core.analysis.attention import head_changes, head_masses, uniform_masses
     from lamo_core.analysis.start import initial_policy
-    from lamo_core.training.checkpoint import build_policy
 
+    read = subject.read
     _need_memory(read, "attention")
-    batch = _windows(read, windows)
-    policy, _ = build_policy(read, torch.device("cpu"))
-    policy.eval()
-    masses = [head_masses(each, batch) for each in (initial_policy(read), policy)]  # type: ignore[arg-type]
+    masses = [head_masses(each, subject.batch) for each in (initial_policy(read), subject.policy)]  # type: ignore[arg-type]
     if not masses[0]:
         raise UsageError(f"the attention of {read.backbone_name} cannot be measured")
-    return head_changes(*masses), uniform_masses(batch)
+    return head_changes(*masses), uniform_masses(subject.batch)
 
 
-def _reliance(read: Checkpoint, windows: int) -> list[Reliance]:
-    import torch
-
+def _reliance(subject: _Subject) -> list[Reliance]:
     from lamo_core.analysis.reliance import reliances
-    from lamo_core.training.checkpoint import build_policy
 
-    _need_memory(read, "earlier steps to rely on")
-    policy, _ = build_policy(read, torch.device("cpu"))
-    policy.eval()
-    return reliances(policy, _windows(read, windows))  # type: ignore[arg-type]
+    _need_memory(subject.read, "earlier steps to rely on")
+    return reliances(subject.policy, subject.batch)
 
 
-def _windows(read: Checkpoint, count: int) -> WindowBatch:
-    """Return windows of the data trained on, the same for every part and every time."""
-    from lamo_core.data.sources import open_data
-    from lamo_core.data.windows import WindowSampler
-    from lamo_core.training.streams import numpy_stream
-    from lamo_tui.cli.output import progress
-
-    config = read.config
-    with progress() as report:
-        store = open_data(config.data, config.task, config.seed, report)
-    sampler = WindowSampler(
-        store,
-        context=config.model.context,
-        return_to_go=config.model.return_to_go,
-        rewards=config.data.rewards,
-        return_scale=read.statistics.return_scale,
-        frame_shift=0,
-        generator=numpy_stream(config.seed, "analysis"),
-        values=config.model.q_weight > 0,
-    )
-    return sampler.sample(count)
-
-
-def _asked(read: Checkpoint, targets: int, episodes: int) -> Asking:
-    import torch
-
+def _asked(subject: _Subject, targets: int, episodes: int) -> Asking:
     from lamo_core.analysis.asking import ask
-    from lamo_core.training.checkpoint import build_policy
     from lamo_tui.cli.output import progress
 
-    policy, _ = build_policy(read, torch.device("cpu"))
+    policy, read = subject.policy, subject.read
     if not policy.follows_targets:
         raise UsageError(f"{read.config.method} is told no return, so it cannot be asked for one")
-    policy.eval()
     with progress() as report:
         return ask(
             policy,

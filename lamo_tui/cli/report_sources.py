@@ -17,14 +17,17 @@ def find_records(texts: list[str], where: list[str], sweep: str | None) -> list[
     `texts` are runs, files of results and names of the studies that ship; without them and without a sweep all finished
     runs count. Raises `UsageError`, and `DataError` for a damaged file.
     """
+    from lamo_core.places import studies_dir
     from lamo_core.runs.query import parse_query
     from lamo_core.runs.results import NoResult, gather
     from lamo_core.runs.results_file import as_summary, merge, read_results
     from lamo_tui.cli.output import console
 
     fits = parse_query(where)
-    files = [file for text in texts if (file := _results_file(text)) is not None]
-    runs = [text for text in texts if _results_file(text) is None]
+    studies = {path.parent.name: path for path in studies_dir().glob("*/results.jsonl")}
+    found = {text: Path(text) if Path(text).is_file() else studies.get(text) for text in texts}
+    files = [file for file in found.values() if file is not None]
+    runs = [text for text, file in found.items() if file is None]
     records = [record for file in files for record in read_results(file) if fits(as_summary(record))]
     if runs or sweep is not None or not files:
         for summary in filter(fits, _summaries(runs, sweep)):
@@ -33,13 +36,6 @@ def find_records(texts: list[str], where: list[str], sweep: str | None) -> list[
             except NoResult as error:
                 console().print(f"left out: {error}", markup=False)
     return merge(records)
-
-
-def _results_file(text: str) -> Path | None:
-    from lamo_core.places import studies_dir
-
-    studies = {path.parent.name: path for path in studies_dir().glob("*/results.jsonl")}
-    return Path(text) if Path(text).is_file() else studies.get(text)
 
 
 def save_records(path: Path, records: list[dict[str, Any]]) -> tuple[int, int]:

@@ -66,6 +66,15 @@ def attention_figure(heads: Sequence[HeadChange], uniform: float) -> Sheet:
     return sheet
 
 
+def _rule(sheet: Sheet, panel: Panel) -> None:
+    """Draw the lines and numbers of an axis along which bars lie."""
+    bottom = panel.top + panel.height
+    for value, label in panel.x.ticks:
+        place, _ = panel.at(value, 0)
+        sheet.line([(place, panel.top), (place, bottom)], GRID, 1)
+        sheet.word(place, bottom + 18, label, MUTED, anchor="middle", size=12)
+
+
 def movement_figure(rows: Sequence[Movement]) -> Sheet:
     """Draw how far every module moved, as bars on a logarithmic axis."""
     shown = [row for row in rows if row.relative > 0 and math.isfinite(row.relative)]
@@ -81,11 +90,7 @@ def movement_figure(rows: Sequence[Movement]) -> Sheet:
     decades = range(round(math.log10(low)), round(math.log10(high)) + 1)
     axis = Axis(low, high, tuple((10.0**power, f"{10.0**power:g}") for power in decades), "relative change", log=True)
     panel = Panel(sheet, left, 72, WIDTH - left - 40, 22 * len(shown) + 8, axis, Axis(0, 1, ()))
-    bottom = panel.top + panel.height
-    for value, label in axis.ticks:
-        place, _ = panel.at(value, 0)
-        sheet.line([(place, panel.top), (place, bottom)], GRID, 1)
-        sheet.word(place, bottom + 18, label, MUTED, anchor="middle", size=12)
+    _rule(sheet, panel)
     for number, row in enumerate(shown):
         y = panel.top + 8 + 22 * number
         colour = LIGHT[0] if row.stable_rank is None else LIGHT[1]
@@ -103,11 +108,7 @@ def reliance_figure(rows: Sequence[Reliance]) -> Sheet:
     sheet.word(24, 56, words, MUTED, size=12)
     axis = value_axis([0.0, high], "decisions moved", 8)
     panel = Panel(sheet, left, 72, WIDTH - left - 40, 34 * len(rows) + 8, axis, Axis(0, 1, ()))
-    bottom = panel.top + panel.height
-    for value, label in axis.ticks:
-        place, _ = panel.at(value, 0)
-        sheet.line([(place, panel.top), (place, bottom)], GRID, 1)
-        sheet.word(place, bottom + 18, label, MUTED, anchor="middle", size=12)
+    _rule(sheet, panel)
     start, _ = panel.at(0, 0)
     for number, row in enumerate(rows):
         y = panel.top + 10 + 34 * number

@@ -118,6 +118,8 @@ def test_methods_without_a_trunk_still_say_what_moved(
 def test_what_decides_is_kept_only_in_a_runs_folder(checkpoint: str, tmp_path: Path) -> None:
     with pytest.raises(LamoError, match="in no run's folder"):
         lamo(checkpoint, "--part", "reliance", "--keep")
+    with pytest.raises(LamoError, match="add --part reliance"):
+        lamo(checkpoint, "--part", "movement", "--keep")
     run = RunDirectory(Path(checkpoint).parent.parent)
     run.run_file.write_text("{}")
     lamo(checkpoint, "--part", "reliance", "--windows", "8")
