@@ -16,9 +16,19 @@ _LARGEST = 10**300
 
 def unknown_key(name: str, known: list[str], what: str = "setting") -> UsageError:
     """Return the error for a misspelt name, with the nearest known one."""
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    hint = f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known[:12])}"
+    near = _nearest(name, known)
+    hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else f"; known: {', '.join(known[:12])}"
     return UsageError(f"there is no {what} {name!r}{hint}")
+
+
+def _nearest(name: str, known: list[str]) -> list[str]:
+    """Return what may be meant: names of this end, of these initials (`lr`), with this word, else one spelt alike."""
+    group, _, last = name.rpartition(".")
+    words = {one: one.rpartition(".")[2].split("_") for one in known if "." in one and one.startswith(group)}
+    same = [one for one, parts in words.items() if "_".join(parts) in (last, last + "s")]
+    initials = [one for one, parts in words.items() if "".join(part[:1] for part in parts) == last]
+    holding = [one for one, parts in words.items() if last in parts]
+    return (same or initials or holding)[:3] or difflib.get_close_matches(name, known, n=1, cutoff=0.5)
 
 
 def plain(value: Any) -> Any:

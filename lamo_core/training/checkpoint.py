@@ -89,6 +89,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
     try:
         checkpoint = _parse(payload)
         intact = payload["digest"] == _digest(checkpoint.weights)
+    except UsageError as error:  # of the configuration, whole but not one of this version
+        raise CheckpointError(f"{path} is of another version of lamo: {_one_line(error)}; update lamo") from error
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError, LamoError) as error:
         raise CheckpointError(f"{path} is damaged: {_one_line(error)}; use another checkpoint") from error
     if not intact:

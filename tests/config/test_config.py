@@ -101,6 +101,9 @@ def test_the_star_of_an_overlay_is_the_backbone_named_before() -> None:
         (("atari-breakot-1pct",), "did you mean 'atari-breakout-1pct'"),
         (("atari-pong-1pct", ["frosen"]), "no ablation 'frosen'; did you mean 'frozen'"),
         (("atari-pong-1pct", [], None, ["optim.step=3"]), "did you mean 'optim.steps'"),
+        (("atari-pong-1pct", [], None, ["optim.lr=3"]), r"did you mean 'optim.learning_rate'\?"),
+        (("atari-pong-1pct", [], None, ["context=3"]), "did you mean 'model.context' or 'eval.context'"),
+        (("atari-pong-1pct", [], None, ["model.rank=3"]), "did you mean 'model.lora_rank'"),
         (("atari-pong-1pct", [], None, ["optim.steps"]), "--set wants name=value"),
     ],
 )

@@ -127,7 +127,7 @@ def test_foreign_files_are_refused_and_never_executed(tmp_path: Path, capsys: py
         ({"weights": {"a": torch.zeros(1).expand(10**13)}}, CheckpointError, "plain tensors"),
         ({"weights": {"a": torch.zeros(10**13, device="meta")}}, CheckpointError, "plain tensors"),
         ({"weights": {"a": torch.zeros(2).to_sparse()}}, CheckpointError, "plain tensors"),
-        ({"config": {"optim": {"stepz": 3}}}, CheckpointError, "stepz"),
+        ({"config": {"optim": {"stepz": 3}}}, CheckpointError, "another version of lamo: .*stepz"),
         ({"weights": {}, "digest": module._digest({})}, CheckpointError, "does not fit"),
     ],
 )  # fmt: skip
