@@ -10,7 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from lamo_core.runs.results import RunResult
-    from lamo_tui.cli.report_tables import Report
+    from lamo_tui.cli.report_table import Report
 
 
 REPORT_EPILOG = (
@@ -126,7 +126,7 @@ def _made(results: list[RunResult], baseline: str | None) -> Report:
     from lamo_core.config import unknown_key
     from lamo_core.reports.cells import make_cells, method_names
     from lamo_core.runs.report import report_rows
-    from lamo_tui.cli.report_tables import Report
+    from lamo_tui.cli.report_table import Report
 
     cells = make_cells(results)
     if baseline is not None and baseline not in method_names(cells):
