@@ -176,7 +176,7 @@ class ShownEpisode:
         if self.at_end:
             return False
         if self.pilot is None and not self.person:
-            raise UsageError("this record has no policy beside it; take the controls with c, or open a checkpoint")
+            raise UsageError("this record has no policy beside it; take the controls yourself, or open a checkpoint")
         target = self.track.rows[self.at].target
         self.other, self.track = self.track, self.track.cut(self.at)
         self.target = target
@@ -186,7 +186,7 @@ class ShownEpisode:
     def swap(self) -> None:
         """Exchange the track with the one before the last branching; raises `UsageError` without one."""
         if self.other is None:
-            raise UsageError("there is no branch to go back to; b makes one")
+            raise UsageError("there is no branch to go back to yet")
         self.other, self.track = self.track, self.other
         self.at = min(self.at, len(self.track))
         self._here = -1  # the environment stands in the other track
@@ -235,6 +235,9 @@ class ShownEpisode:
     def _bring(self, to: int) -> None:
         """Bring the environment before decision `to`."""
         if self._here == to:
+            return
+        if 0 <= self._here == to - 1:
+            self._follow()
             return
         found = self.track.games.before(to)
         assert found is not None  # the beginning is always kept

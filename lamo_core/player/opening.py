@@ -77,7 +77,7 @@ class Opener:
     def add_policy(self, opened: Opened, say: Say) -> None:
         """Give a record the policy of its run; raises `UsageError` where there is none."""
         if opened.policy_at is None:
-            raise UsageError("this record has no policy beside it; take the controls with c, or open a checkpoint")
+            raise UsageError("this record has no policy beside it; take the controls yourself, or open a checkpoint")
         policy, config, _ = self._policy(opened.policy_at, say)
         say(f"showing the policy the past of {len(opened.episode)} decisions")
         opened.episode.attach(self._pilot(policy, config, opened.wanted, opened.episode.seed))

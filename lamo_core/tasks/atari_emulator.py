@@ -7,6 +7,7 @@ only NumPy and ale-py, so that worker processes start fast.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,8 @@ from lamo_core.errors import MissingError
 from lamo_core.tasks.area_resize import Pixels, area_resize
 
 FRAME_SKIP = 4
+_CERTAIN = 1e-9
+"""Chance at which an action that may be dropped in any frame counts as taken."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,8 @@ class EmulatorState:
     console: Any
     pooled: Pixels
     before_last: Pixels
+    key: Any
+    """The action that was pressed last."""
 
 
 def new_console(game: str, sticky_actions: float) -> ALEInterface:
@@ -50,8 +55,10 @@ class AtariEmulator:
         self.game = game
         self.frame_skip = frame_skip
         self._console = new_console(game, sticky_actions)
+        self._sticky = sticky_actions
         self._rom = roms.get_rom_path(game)
         self._actions: list[Any] = []
+        self._key: Any = None
         self._pooled = np.zeros((210, 160), np.uint8)
         self._before_last = np.zeros((210, 160), np.uint8)
 
@@ -62,12 +69,13 @@ class AtariEmulator:
         self._console.loadROM(self._rom)
         self._console.reset_game()
         self._actions = list(self._console.getMinimalActionSet())
+        self._key = self._actions[0]
         self._console.getScreenGrayscale(self._pooled)
         self._before_last[:] = 0
 
     def step(self, action: int) -> float:
         """Hold `action` for one decision and return the raw reward; stops early at game over."""
-        key = self._actions[action]
+        key = self._key = self._actions[action]
         reward = 0.0
         for frame in range(self.frame_skip):
             reward += self._console.act(key)
@@ -114,10 +122,24 @@ class AtariEmulator:
     def clone(self) -> EmulatorState:
         """Return the present moment, with the state of the sticky actions."""
         console = self._console.cloneState(include_rng=True)
-        return EmulatorState(console, self._pooled.copy(), self._before_last.copy())
+        return EmulatorState(console, self._pooled.copy(), self._before_last.copy(), self._key)
+
+    def _press(self, key: Any) -> None:
+        """Make the console forget the action before.
+
+        A sticky action repeats the one that the console took last, which it keeps outside of its states: after going
+        back it would repeat what was pressed elsewhere. A frame drops a press with the chance of sticky actions, so
+        it is pressed until it was surely taken.
+        """
+        if 0.0 < self._sticky < 1.0:
+            for _ in range(math.ceil(math.log(_CERTAIN) / math.log(self._sticky))):
+                self._console.act(key)
 
     def restore(self, state: EmulatorState) -> None:
         """Go back to a moment of `clone`; the game must be the same."""
         self._console.restoreState(state.console)
+        self._press(state.key)
+        self._console.restoreState(state.console)
+        self._key = state.key
         self._pooled[:] = state.pooled
         self._before_last[:] = state.before_last

@@ -78,6 +78,24 @@ def test_restore_goes_back_with_the_sticky_actions() -> None:
     assert len(set(first)) > 10
 
 
+def test_restore_brings_back_which_action_would_be_repeated() -> None:
+    emulator = AtariEmulator("breakout")
+    emulator.reset(5)
+    alike, moments = 0, 60
+    for moment in range(moments):
+        emulator.step((1, 3, 2)[moment % 3])
+        state = emulator.clone()
+        emulator.step(moment % 4)
+        first = emulator.ram().tobytes()
+        for action in (2, 2, 3, 3):  # whatever is pressed elsewhere
+            emulator.step(action)
+        emulator.restore(state)
+        emulator.step(moment % 4)
+        alike += emulator.ram().tobytes() == first
+        emulator.restore(state)
+    assert alike == moments
+
+
 def test_views() -> None:
     emulator = AtariEmulator("breakout")
     emulator.reset(0)
