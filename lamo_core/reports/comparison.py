@@ -28,7 +28,7 @@ Place = tuple[str, float]
 
 @dataclass(frozen=True)
 class Overall:
-    """One method over the places that all methods share."""
+    """One method over the places of the fullest comparison."""
 
     method: str
     places: int
@@ -80,19 +80,27 @@ class Curve:
     """Smallest share first."""
 
 
-def shared_places(cells: Sequence[Cell]) -> list[Place]:
-    """Return the tasks and shares that every method of these cells has, in order."""
-    by_method = [{cell.place for cell in cells if cell.method == method} for method in method_names(cells)]
-    return sorted(set.intersection(*by_method)) if by_method else []
+def fullest(cells: Sequence[Cell]) -> tuple[list[str], list[Place]]:
+    """Return the methods and places of the fullest comparison: every method has runs at every place.
+
+    As many methods times places as can be: a method of a few places is left out before they alone are compared. Two
+    methods at least; empty when no two share a place.
+    """
+    methods = method_names(cells)
+    have = {method: frozenset(cell.place for cell in cells if cell.method == method) for method in methods}
+    choices = {one & other for one in have.values() for other in have.values()}
+    if have:
+        choices.add(frozenset.intersection(*have.values()))
+    blocks = [([name for name in methods if places <= have[name]], sorted(places)) for places in choices if places]
+    blocks = [(names, places) for names, places in blocks if len(names) > 1 or len(methods) == 1]
+    return max(blocks, key=lambda block: (len(block[0]) * len(block[1]), len(block[0]), block[1]), default=([], []))
 
 
 def overall(cells: Sequence[Cell]) -> list[Overall]:
-    """Return every method's score over the places that all methods share; empty when they share none."""
-    places = shared_places(cells)
-    if not places:
-        return []
+    """Return every method's score over the places of the fullest comparison; empty when there is none."""
+    methods, places = fullest(cells)
     rows = []
-    for method in method_names(cells):
+    for method in methods:
         scores = _scores(cells, method, places)
         mean_low, mean_high = pooled_interval(scores, statistic=mean) if _spread(scores) else _UNKNOWN
         iqm_low, iqm_high = pooled_interval(scores) if _spread(scores) else _UNKNOWN
@@ -120,14 +128,14 @@ def improvements(cells: Sequence[Cell], baseline: str | None = None) -> list[Imp
 
 
 def profiles(cells: Sequence[Cell], points: int = PROFILE_POINTS) -> list[Profile]:
-    """Return every method's performance profile over the places that all methods share, on common thresholds."""
-    places = shared_places(cells)
+    """Return performance profiles of the methods and places of the fullest comparison, on common thresholds."""
+    methods, places = fullest(cells)
     if not places:
         return []
-    everything = np.concatenate([score for method in method_names(cells) for score in _scores(cells, method, places)])
+    everything = np.concatenate([score for method in methods for score in _scores(cells, method, places)])
     limits = np.linspace(min(0.0, float(everything.min())), float(everything.max()), points)
     found = []
-    for method in method_names(cells):
+    for method in methods:
         scores = _scores(cells, method, places)
         low, high = profile_band(scores, limits)
         rows = [tuple(map(float, row)) for row in (limits, profile(scores, limits), low, high)]

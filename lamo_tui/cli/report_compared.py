@@ -15,8 +15,8 @@ _NAMED = 12
 
 
 def overall_table(report: Report) -> Table:
-    """Return every method over the settings that all methods share."""
-    from lamo_core.reports.comparison import overall, shared_places
+    """Return the methods over the settings that all of them have."""
+    from lamo_core.reports.comparison import fullest, overall
 
     rows = [
         [
@@ -28,15 +28,22 @@ def overall_table(report: Report) -> Table:
         ]
         for row in overall(report.cells)
     ]
-    places = shared_places(report.cells)
+    methods, places = fullest(report.cells)
     titles = {cell.place: f"{cell.title} {100 * cell.ratio:g} %" for cell in report.cells}
     named = f" ({', '.join(titles[place] for place in places)})" if len(places) <= _NAMED else ""
     note = (
-        f"Normalised scores over the tasks and shares of data that all methods have{named}; 95 % bootstrap intervals, "
-        "runs drawn within each of them; none where one of them has a single run."
+        f"Normalised scores over tasks and shares of data that all of these methods have{named}; 95 % bootstrap "
+        "intervals, runs drawn within each of them; none where one of them has a single run."
+        f"{_left_out(report, methods)}"
     )
     columns = ("Method", "Settings", "Runs", "Mean (95 %)", "IQM (95 %)")
     return Table(columns, rows, note, columns[1:])
+
+
+def _left_out(report: Report, methods: list[str]) -> str:
+    """Return a sentence on the methods that lack some of the settings, empty where none does."""
+    others = list(dict.fromkeys(cell.method for cell in report.cells if cell.method not in methods))
+    return f" Without {', '.join(others)}, which lack some of them." if others else ""
 
 
 def improvement_table(report: Report) -> Table:
@@ -89,5 +96,8 @@ def profiles_table(report: Report) -> Table:
     places = [round(share * (len(limits) - 1)) for share in (0.1, 0.25, 0.5, 0.75, 0.9)] if found else []
     names = tuple(f"above {limits[place]:.0f}" for place in places)
     rows = [[profile.method, *(f"{100 * profile.shares[place]:.0f} %" for place in places)] for profile in found]
-    note = "Performance profiles: the share of runs that score above a normalised score; all settings weigh the same."
+    note = (
+        "Performance profiles: the share of runs that score above a normalised score; all settings weigh the same."
+        f"{_left_out(report, [profile.method for profile in found])}"
+    )
     return Table(("Method", *names), rows, note, names)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lamo_core.reports.cells import Cell, make_cells, method_names
-from lamo_core.reports.comparison import curves, improvements, overall, profiles, shared_places
+from lamo_core.reports.comparison import curves, fullest, improvements, overall, profiles
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.report import report_rows
 from lamo_core.runs.results import read_result
@@ -108,7 +108,7 @@ def test_methods_are_compared_where_all_of_them_have_runs(trained: Trained) -> N
         trained("atari-breakout-1pct", 0, [50.0]),
     ]
     cells = cells_of(*runs)
-    assert shared_places(cells) == [("atari-pong", 0.01)]
+    assert fullest(cells) == (["lamo", "lamo +frozen"], [("atari-pong", 0.01)])
     ours, frozen = overall(cells)
     assert (ours.method, ours.places, ours.runs) == ("lamo", 1, 2)
     assert ours.mean == pytest.approx(TASK.normalised(5.5))
@@ -117,6 +117,21 @@ def test_methods_are_compared_where_all_of_them_have_runs(trained: Trained) -> N
     assert (chance.method, chance.other, chance.chance, chance.low) == ("lamo", "lamo +frozen", 1.0, 1.0)
     (turned,) = improvements(cells, "lamo +frozen")
     assert turned.chance == 0.0
+
+
+def test_methods_of_few_places_are_left_out_before_the_places_of_others_are(trained: Trained) -> None:
+    shares = [PONG, "atari-pong-10pct", "atari-qbert-1pct"]
+    runs = [trained(share, 0, [1.0], ablations=names) for share in shares for names in ([], ["no-lora"])]
+    runs.append(trained("atari-breakout-1pct", 0, [50.0], ablations=["frozen"]))
+    assert fullest(cells_of(*runs))[0] == ["lamo", "lamo +no-lora"]
+    assert [(row.method, row.places) for row in overall(cells_of(*runs))] == [("lamo", 3), ("lamo +no-lora", 3)]
+    # at one place with both it is compared where all are only if that is more in all than without it
+    runs.append(trained(PONG, 0, [1.0], ablations=["frozen"]))
+    assert len(fullest(cells_of(*runs))[1]) == 3
+    runs.append(trained("atari-pong-10pct", 0, [1.0], ablations=["frozen"]))
+    assert len(fullest(cells_of(*runs))[1]) == 2
+    assert fullest(cells_of(runs[0], runs[6])) == ([], [])
+    assert {profile.method for profile in profiles(cells_of(*runs[:7]))} == {"lamo", "lamo +no-lora"}
 
 
 def test_profiles_fall_from_all_to_nothing(trained: Trained) -> None:

@@ -101,7 +101,7 @@ def test_older_runs_and_settings_are_told(trained: Trained) -> None:
     trained(PONG, 0, [5.0])
     text = lamo("--markdown").stdout
     assert "the newest counts; older ones left out: 1." in text
-    assert "that all methods have (Pong 1 %)" in text
+    assert "that all of these methods have (Pong 1 %)" in text
     assert "narrow for few seeds" in text
 
 
