@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -99,6 +99,8 @@ class LamoApp(Watching):
         """The screen that was in view before the settings."""
         self.first_mode: str | None = None
         """The screen to begin with, where neither an episode nor a run decides."""
+        self.doubts: Sequence[LamoError] = ()
+        """What of the settings file is passed over."""
         self.failure: Exception | None = None
         self.replay = replay
         """What the Replay screen opens when it comes into view."""
@@ -117,6 +119,8 @@ class LamoApp(Watching):
             self.switch_mode("run")
         if self._follow:
             self._poll_store()
+        for doubt in self.doubts:
+            self.notify(f"{doubt}; it is passed over", severity="warning", timeout=15, markup=False)
         # not only at the end, as the terminal may be closed
         self.set_interval(_KEEP_SECONDS, self.keep_view)
 
@@ -197,7 +201,8 @@ class LamoApp(Watching):
             if isinstance(screen, AskedScreen) and screen.is_mounted:
                 screen.show_sweep()
         if job is not None and not job.working and not isinstance(self.screen, AskedScreen):
-            self.notify(f"{job.run.id}: {job.problem or 'asked and achieved is there; t shows it'}", markup=False)
+            said = job.problem or "asked and achieved is there; <*.asked> shows it"
+            self.notify(f"{job.run.id}: {said}", markup=False)
 
     def open_replay(self, request: Request) -> None:
         """Show an episode."""

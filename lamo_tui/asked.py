@@ -19,7 +19,7 @@ def start_asking(run: RunDirectory, hear: Hear) -> Link:
     """Start the process that asks a run's policy for returns."""
     from lamo_tui.player_link import WorkerProcess
 
-    return WorkerProcess(hear, ["lamo_core.player.asking", str(run.path)], "the process", "r asks again")
+    return WorkerProcess(hear, ["lamo_core.player.asking", str(run.path)], "the process", "<asked.again> asks again")
 
 
 class Job:
@@ -86,7 +86,8 @@ class Desk:
         if self.working and self.job is not None:
             if self.job_of(run) is not None:
                 return
-            raise UsageError(f"{self.job.run.id} is being asked for returns; wait for it, or stop it with t, s there")
+            way = "wait for it, or stop it with <*.asked>, <asked.stop> there"
+            raise UsageError(f"{self.job.run.id} is being asked for returns; {way}")
         if not run.last_checkpoint.is_file():
             raise UsageError(f"{run.id} has no checkpoint yet: nothing can be asked for returns before its first one")
         self.stop()
@@ -104,7 +105,7 @@ class Desk:
         if self.job is None:
             return
         if self.job.working:
-            self.job.working, self.job.problem = False, "stopped: r asks again"
+            self.job.working, self.job.problem = False, "stopped: <asked.again> asks again"
         if self.job.link is not None:
             self.job.link.close()
             self.job.link = None

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from textual.binding import Binding, BindingType
 
-from lamo_core.strict import unknown_key
 from lamo_tui.key_names import shown_key
 from lamo_tui.key_table import PLACES, Key
 
 KEYS: Mapping[str, Key] = {key.id: key for _, keys in PLACES.values() for key in keys}
 """Every entry of the table by its id."""
+_NAMED = re.compile(r"<([a-z]+|\*)\.([a-z-]+)>")
 
 
 def bindings_of(place: str) -> list[BindingType]:
@@ -29,8 +30,15 @@ def hint(ids: Sequence[str], keymap: Mapping[str, str]) -> str:
     return " · ".join(f"{keys_of(KEYS[name], keymap)[0]} {KEYS[name].label}" for name in ids)
 
 
-def check_keymap(keymap: Mapping[str, str]) -> None:
-    """Raise `UsageError`, with the nearest known id, when the map names a key entry that does not exist."""
-    for name in keymap:
-        if name not in KEYS:
-            raise unknown_key(name, list(KEYS), "key binding")
+def with_keys(sentence: str, keymap: Mapping[str, str], place: str = "") -> str:
+    """Return a sentence with keys in place of the names of actions, remapping applied.
+
+    `<run.resume> continues it` becomes `r continues it`; `*` in `<*.resume>` stands for `place`, where the sentence is
+    shown. What names no action stays as it is.
+    """
+
+    def key(found: re.Match[str]) -> str:
+        entry = KEYS.get(f"{place if found[1] == '*' else found[1]}.{found[2]}")
+        return found[0] if entry is None else keys_of(entry, keymap)[0]
+
+    return _NAMED.sub(key, sentence)

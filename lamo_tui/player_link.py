@@ -106,5 +106,5 @@ class PlayerProcess(WorkerProcess):
     def __init__(self, hear: Hear, *, device: str = "cpu", root: Path | None = None) -> None:
         runs = [] if root is None else ["--runs", str(root)]
         super().__init__(
-            hear, ["lamo_core.player", "--device", device, *runs], "the player", "space starts it again"
+            hear, ["lamo_core.player", "--device", device, *runs], "the player", "<replay.play> starts it again"
         )

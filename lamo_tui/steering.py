@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from lamo_core.config import RunConfig
 from lamo_core.errors import UsageError
@@ -36,7 +36,7 @@ def pause_and_free(run: RunSummary) -> str:
     """Pause a working run, or one that is paused already, and let it give its GPU back."""
     _require_process(run)
     if run.status.freed:
-        return f"{run.id} is paused and has given its GPU back; p lets it go on"
+        return f"{run.id} is paused and has given its GPU back; <*.pause> lets it go on"
     send(run.run, "pause", free=True)
     note = nothing_to_free(run.status.device)
     return f"asked {run.id} to pause{f'; {note}' if note else ' and to free its GPU'}"
@@ -54,7 +54,7 @@ def ask(run: RunSummary, command: CommandName) -> str:
 
 def _require_process(run: RunSummary) -> None:
     if not run.derived.active:
-        hint = "; press r to continue it" if run.state in RESUMABLE else ""
+        hint = "; press <*.resume> to continue it" if run.state in RESUMABLE else ""
         raise UsageError(f"{run.id} is {run.state}: no process works on it{hint}")
 
 
@@ -71,9 +71,14 @@ def change(run: RunSummary, text: str) -> str:
     """Change a setting of a working run, given as `name=value`; takes effect between two steps."""
     name, value = assignment(run, text)
     if not run.derived.active:
-        raise UsageError(f"{run.id} is {run.state}: no process works on it, so nothing can be changed")
+        refuse_change(run)
     send(run.run, "set", name, value)
     return f"asked {run.id}: {name} = {value}"
+
+
+def refuse_change(run: RunSummary) -> NoReturn:
+    """Raise `UsageError`: the run's settings are what it ended with."""
+    raise UsageError(f"{run.id} is {run.state}: no process works on it, so nothing can be changed")
 
 
 def changeable() -> str:
@@ -89,7 +94,7 @@ def go_on(run: RunSummary) -> str:
         raise UsageError(f"{run.id} is {run.state}; only stopped, failed and lost runs can be continued")
     checkpoint = run.run.last_checkpoint
     if not checkpoint.is_file():
-        raise UsageError(f"{run.id} has saved no checkpoint; start it again with key n (new run)")
+        raise UsageError(f"{run.id} has saved no checkpoint; <app.new> sets up another run")
     launch(run.run, [*TRAIN, "--resume", str(checkpoint)])
     return f"{run.id} goes on from its last checkpoint"
 

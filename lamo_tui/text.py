@@ -87,10 +87,10 @@ def state_text(run: RunSummary) -> str:
 
 
 def lost_text(run: RunSummary) -> str:
-    """Return what is to be done about a run whose process is gone."""
+    """Return what is to be done about a run whose process is gone; its keys are named for `with_keys`."""
     saved = run.run.last_checkpoint.is_file()
-    way = "r continues from the last checkpoint" if saved else "it saved no checkpoint, n starts another run"
-    return f"its process is gone without a word; {way}"
+    way = "it saved no checkpoint, <app.new> sets up another run"
+    return f"its process is gone without a word; {'<*.resume> continues from the last checkpoint' if saved else way}"
 
 
 def short_name(run: RunSummary) -> str:

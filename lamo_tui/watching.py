@@ -13,6 +13,7 @@ from textual.worker import get_current_worker
 
 from lamo_core.errors import LamoError
 from lamo_core.runs.queue import QUEUE
+from lamo_tui.bindings import with_keys
 from lamo_tui.looks import Looks
 from lamo_tui.messages import StoreFailed, StoreUpdated
 from lamo_tui.pace import Rhythm
@@ -23,6 +24,8 @@ from lamo_tui.view import View
 from lamo_tui.worker import wait_for_device
 
 if TYPE_CHECKING:
+    from textual.notifications import SeverityLevel
+
     from lamo_tui.graphics import Graphics
 
 _SERVE_SECONDS = 10.0
@@ -59,6 +62,20 @@ class Watching(Looks):
         while snapshot.unread:
             snapshot = self.store.poll()
         self.show(snapshot)
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = True,
+    ) -> None:
+        """Say a sentence, with keys in place of the names of actions."""
+        place = self.current_mode
+        message = with_keys(message, self.settings.keymap, place if place in ("runs", "run") else "run")
+        super().notify(message, title=title, severity=severity, timeout=timeout, markup=markup)
 
     def wake(self) -> None:
         """Look at the folder soon, not only when it is time."""

@@ -171,13 +171,13 @@ def _show(
     from lamo_core.places import runs_dir
     from lamo_tui.graphics import choose_graphics
     from lamo_tui.likeness import can_draw
-    from lamo_tui.settings import load_settings
+    from lamo_tui.settings import read_settings
 
-    settings = load_settings(draws=can_draw(sys.stderr if picture is None else sys.stdout))
+    settings, problems = read_settings(draws=can_draw(sys.stderr if picture is None else sys.stdout))
     graphics = choose_graphics(pixels) if picture is None and not settings.ascii else None
 
     from lamo_tui.app import LamoApp
-    from lamo_tui.cli.tui import conclude
+    from lamo_tui.cli.tui import conclude, warn_of
     from lamo_tui.player_link import PlayerProcess
     from lamo_tui.screens.replay_request import Request
     from lamo_tui.view import load_view, save_view
@@ -197,8 +197,10 @@ def _show(
     )
     app.opened = None if run is None else run.name
     if picture is not None:
+        warn_of(problems)
         typer.echo(_picture(app, request, *picture))
         return
+    app.doubts = problems
     app.run()
     conclude(app)
 

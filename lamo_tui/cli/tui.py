@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import shutil
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from lamo_core.errors import UsageError
     from lamo_tui.app import LamoApp
 
 TUI_EPILOG = "Examples:  lamo tui   ·   lamo tui --attach last   ·   lamo tui --once --size 120x40"
@@ -47,7 +49,7 @@ def tui(
     from lamo_core.runs.directory import find_run
     from lamo_tui.graphics import choose_graphics
     from lamo_tui.likeness import can_draw
-    from lamo_tui.settings import load_settings
+    from lamo_tui.settings import read_settings
     from lamo_tui.terminal import check_terminal, choose_colours, parse_size
 
     if screen is not None and screen not in _SCREENS:
@@ -59,7 +61,7 @@ def tui(
     run = find_run(attach, root) if attach is not None else None
     if run is not None:
         root = run.path.parent
-    settings = load_settings(draws=can_draw(sys.stdout if once else sys.stderr))
+    settings, problems = read_settings(draws=can_draw(sys.stdout if once else sys.stderr))
     if ascii_only is not None:
         settings = replace(settings, ascii=ascii_only)
     if not once:
@@ -78,8 +80,10 @@ def tui(
     gc.freeze()
     gc.enable()
     if once:
+        warn_of(problems)
         typer.echo(_picture(app, size[0], size[1], svg))
         return
+    app.doubts = problems
     app.run()
     conclude(app)
 
@@ -103,6 +107,14 @@ def _picture(app: LamoApp, columns: int, rows: int, svg: Path | None) -> str:
 
     app.run(headless=True, size=(columns, rows), auto_pilot=take)  # type: ignore[arg-type]
     return pictures[0] if pictures else ""
+
+
+def warn_of(problems: Sequence[UsageError]) -> None:
+    """Say what of the settings is passed over."""
+    from lamo_tui.cli.output import note
+
+    for problem in problems:
+        note(f"{problem}; passed over")
 
 
 def conclude(app: LamoApp) -> None:

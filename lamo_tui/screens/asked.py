@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from rich.style import Style
 from rich.text import Text
@@ -12,7 +14,7 @@ from lamo_core.errors import UsageError
 from lamo_core.runs.asked import AskedReturns
 from lamo_core.runs.index import RunSummary
 from lamo_tui.asked import Job
-from lamo_tui.bindings import bindings_of
+from lamo_tui.bindings import bindings_of, with_keys
 from lamo_tui.curves import Plot
 from lamo_tui.screens.base import LamoScreen
 from lamo_tui.screens.charted import write_chart
@@ -57,7 +59,7 @@ class AskedScreen(LamoScreen):
         run = self.lamo.snapshot.run(self._run.id) or self._run
         desk = self.lamo.desk
         job, found = desk.job_of(run.run), desk.found(run.run)
-        self.say("#asked-head", head_text(run, job, found, self.colours), grows=True)
+        self.say("#asked-head", head_text(run, job, found, self.keymap, self.colours), grows=True)
         self.say("#asked-table", Text() if found is None else table_text(found, self.colours), grows=True)
         chart = self.query_one(GridChart)
         chart.set_series([] if found is None else series_of(found, self.colours))
@@ -103,7 +105,9 @@ def to_csv(found: AskedReturns) -> str:
     return "\n".join([",".join(names), *lines]) + "\n"
 
 
-def head_text(run: RunSummary, job: Job | None, found: AskedReturns | None, colours: Palette) -> Text:
+def head_text(
+    run: RunSummary, job: Job | None, found: AskedReturns | None, keymap: Mapping[str, str], colours: Palette
+) -> Text:
     """Draw which run it is, how far it is or what was found, and what went wrong."""
     title = inked(" asked and achieved", Style(bold=True, color=colours.primary))
     lines = [title.append(f"  {run.id}", Style(bold=True))]
@@ -114,9 +118,10 @@ def head_text(run: RunSummary, job: Job | None, found: AskedReturns | None, colo
         facts = f" step {found.step:,} · {found.scores[0].episodes} episodes each · rank correlation {order}"
         lines.append(inked(facts, colours.dim))
         if run.status.step > found.step:
-            lines.append(inked(f" the run is at step {run.status.step:,}: r asks again", colours.warn))
+            way = with_keys("<asked.again> asks again", keymap)
+            lines.append(inked(f" the run is at step {run.status.step:,}: {way}", colours.warn))
     if job is not None and job.problem:
-        lines.append(inked(f" {job.problem}", colours.warn))
+        lines.append(inked(f" {with_keys(job.problem, keymap)}", colours.warn))
     if found is not None and found.clipped:
         words = " asked for in clipped rewards, achieved in raw ones: they need not be equal"
         lines.append(inked(words, colours.dim))

@@ -19,6 +19,9 @@ class AskingScreen(SteeringScreen):
         run = next(iter(self.targets()), None)
         if run is None:
             return
+        if not run.derived.active:
+            self.lamo.try_to(partial(steering.refuse_change, run))
+            return
 
         def entered(text: str | None) -> None:
             if text is not None:

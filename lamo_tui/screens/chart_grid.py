@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from textual import events
 from textual.app import ComposeResult
@@ -12,6 +12,7 @@ from textual.containers import Container
 from textual.message import Message
 
 from lamo_core.errors import UsageError
+from lamo_tui.bindings import with_keys
 from lamo_tui.curves import (
     AXES,
     AXIS_TITLES,
@@ -34,6 +35,9 @@ from lamo_tui.widgets.chart import Chart
 from lamo_tui.widgets.palette import letter_of
 from lamo_tui.widgets.series import Reference, Series
 from lamo_tui.widgets.viewport import Viewport
+
+if TYPE_CHECKING:
+    from lamo_tui.app import LamoApp
 
 
 class ChartGrid(Container, can_focus=True):
@@ -282,11 +286,13 @@ class ChartGrid(Container, can_focus=True):
 
     def describe(self, room: int) -> str:
         """Return in words how the charts are drawn, as much of it as there are columns."""
+        app: LamoApp = self.app  # type: ignore[assignment]
         weight, count = SMOOTHING[self.level], len(self._shown)
         hidden = count - sum(bool(chart.display) for chart in self.charts)
-        parts = [f"{hidden} more ]"] if hidden > 0 else []
+        following = with_keys("<run.next-chart>", app.settings.keymap)
+        parts = [f"{hidden} more {following}"] if hidden > 0 else []
         if hidden == count - 1 > 0 and self._chosen in self._shown:
-            parts = [f"chart {self._shown.index(self._chosen) + 1}/{count} ]"]
+            parts = [f"chart {self._shown.index(self._chosen) + 1}/{count} {following}"]
         parts += [f"x {AXIS_TITLES[self.axis]}", f"smoothing {weight:g}" if weight else "raw"]
         parts += ["log x"] if self.log_x else []
         parts += ["follows" if self.follows else "stays"]

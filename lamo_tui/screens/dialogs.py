@@ -16,7 +16,10 @@ from lamo_core.errors import LamoError
 from lamo_core.runs.compare import config_difference
 from lamo_core.runs.index import RunSummary
 from lamo_tui.screens.rows import Row, Rows
-from lamo_tui.text import short_id
+from lamo_tui.text import fit, short_id
+
+_NAME, _LEAST, _MOST = 32, 8, 32
+"""Columns for the name of a setting, and for the values of a run."""
 
 
 class Question(ModalScreen[bool]):
@@ -138,6 +141,12 @@ class Entry(ModalScreen[str | None]):
 def differences(runs: Sequence[RunSummary]) -> Reading:
     """Return a window with the settings in which runs differ, one column per run."""
     rows = config_difference([run.settings for run in runs])
-    names = Text(" " * 32 + "  ".join(f"{short_id(run.id):>16}" for run in runs), "bold")
-    lines = [Text(f"{name:<32}" + "  ".join(f"{value!s:>16}"[:16] for value in row)) for name, row in rows.items()]
+    columns = list(zip(*rows.values(), strict=True)) or [() for _ in runs]
+    widths = [min(_MOST, max(len(str(value)) for value in (*column, _LEAST * " "))) for column in columns]
+    heads = zip((short_id(run.id) for run in runs), widths, strict=True)
+    names = Text(" " * _NAME + "  ".join(f"{head:>{width}}" for head, width in heads), "bold")
+    lines = []
+    for name, row in rows.items():
+        cells = (f"{fit(str(value), width):>{width}}" for value, width in zip(row, widths, strict=True))
+        lines.append(Text(f"{name:<{_NAME}}" + "  ".join(cells)))
     return Reading(f"Settings in which {len(runs)} runs differ", [names, *lines])

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from rich.style import Style
 from rich.text import Text
 from textual import events
 from textual.app import ComposeResult
 
-from lamo_tui.bindings import bindings_of, keys_of
+from lamo_tui.bindings import bindings_of, keys_of, with_keys
 from lamo_tui.key_table import PLACES, Key
 from lamo_tui.screens.base import LamoScreen
 from lamo_tui.screens.rows import Row, Rows
@@ -115,7 +115,7 @@ class HelpScreen(LamoScreen):
             *(Text(f"  {part}") for line in _CHARTS for part in _wrap(line, width - 2)),
             Text(),
         ]
-        remapping = (Text(f"  {part}", dim) for line in _remapping() for part in _wrap(line, width - 2))
+        remapping = (Text(f"  {part}", dim) for line in _remapping(self.keymap) for part in _wrap(line, width - 2))
         yield [inked("Other keys and another theme", title), *remapping, Text()]
 
     def _entry(self, key: Key, width: int, key_style: Style, dim: Style) -> Block:
@@ -166,14 +166,14 @@ def _wrap(text: str, width: int) -> list[str]:
     return textwrap.wrap(text, max(10, width)) or [""]
 
 
-def _remapping() -> list[str]:
+def _remapping(keymap: Mapping[str, str]) -> list[str]:
     return [
         f"{settings_path()}",
         'theme = "lamo-light"',
         "ascii = true",
         "[keymap]",
         '"runs.stop" = "S"',
-        "i shows the name of each key above, and here stands the key to use instead.",
+        with_keys("<help.names> shows the name of each key above, and here stands the key to use instead.", keymap),
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from rich.style import Style
@@ -15,7 +16,7 @@ from lamo_core.reports.paper import paper_score
 from lamo_core.runs.matrix import NONE, Matrix, MatrixCell, axis_values, make_matrix
 from lamo_core.tasks.registry import get_task, task_names
 from lamo_tui import steering
-from lamo_tui.bindings import bindings_of
+from lamo_tui.bindings import bindings_of, with_keys
 from lamo_tui.choices import Choice
 from lamo_tui.screens.base import LamoScreen
 from lamo_tui.store import Snapshot
@@ -120,7 +121,7 @@ class MatrixScreen(LamoScreen):
             return
         found = self.matrix.cells.get(cell)
         panel.border_title = " · ".join(_titled(axis, value) for axis, value in self._named(cell).items())
-        panel.update(_facts(found, self._choice(cell), self.colours))
+        panel.update(_facts(found, self._choice(cell), self.keymap, self.colours))
 
     def _here(self) -> tuple[str, str] | None:
         return self.query_one(Heatmap).cell
@@ -210,7 +211,7 @@ def _score(cell: MatrixCell) -> Score:
     return Score(mean, cell.low, cell.high, cell.seeds, note)
 
 
-def _facts(cell: MatrixCell | None, choice: Choice, colours: Palette) -> Text:
+def _facts(cell: MatrixCell | None, choice: Choice, keymap: Mapping[str, str], colours: Palette) -> Text:
     """Draw what is known of a cell, the paper's score beside it, and what the keys would do."""
     text, dim = Text(), colours.dim
     if cell is None:
@@ -226,11 +227,13 @@ def _facts(cell: MatrixCell | None, choice: Choice, colours: Palette) -> Text:
         text.append(f"   of several {' and '.join(f'{axis}s' for axis in mixed)}" if mixed else "", colours.warn)
     text.append_text(_paper(choice, dim)).append("\n")
     if cell is None:
-        return text.append("enter sets up a run, t lets one wait in the queue", dim)
+        ways = "<matrix.open> sets up a run, <matrix.train> lets one wait in the queue"
+        return text.append(with_keys(ways, keymap), dim)
     counts = {"finished": cell.finished, "under way": cell.working, "queued": cell.waiting}
     rest = len(cell.runs) - sum(counts.values())
     words = [f"{count} {name}" for name, count in {**counts, "ended early": rest}.items() if count]
-    return text.append(f"{', '.join(words)}; enter lists them, t adds a seed", dim)
+    ways = with_keys("<matrix.open> lists them, <matrix.train> adds a seed", keymap)
+    return text.append(f"{', '.join(words)}; {ways}", dim)
 
 
 def _paper(choice: Choice, dim: str) -> Text:

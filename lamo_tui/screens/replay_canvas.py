@@ -125,7 +125,8 @@ class ReplayCanvas(LamoScreen):
         view = self.query_one("#frame-0", PixelView)
         measured = self.playing and view.fps >= 1 and width >= 100
         rate = f"{view.fps:.0f} fps {view.frame_bytes / 1000:.1f} kB" if measured else ""
-        head.update(head_text(self.states, self.playing, self.speed, self.side, rate, width, self.colours))
+        place = (self.states, self.playing, self.speed, self.side)
+        head.update(head_text(*place, rate, width, self.keymap, self.colours))
 
     def recolour(self) -> None:
         """Draw in other colours; keys may be others, too."""

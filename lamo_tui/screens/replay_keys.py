@@ -12,6 +12,7 @@ from rich.style import Style
 
 from lamo_core.errors import UsageError
 from lamo_core.player.saving import check_ending
+from lamo_tui.bindings import with_keys
 from lamo_tui.screens.dialogs import Entry
 from lamo_tui.screens.replay_request import Request
 from lamo_tui.screens.replay_side import attention_title
@@ -47,7 +48,7 @@ def ask_target(screen: ReplayScreen) -> None:
     elif state.about["targets"]:
         hints.append(f"the data suggest {', '.join(f'{value:g}' for value in state.about['targets'])}")
     if not state.get("over") and state.at < state.length:
-        hints.append("the episode branches here; u goes back")
+        hints.append(with_keys("the episode branches here; <replay.undo> goes back", screen.keymap))
 
     def take(text: str | None) -> None:
         if text is not None:
@@ -93,7 +94,8 @@ def look_at(screen: ReplayScreen, part: str, by: int) -> None:
         return
     heads = state.get("heads")
     if heads is None:
-        why = "records hold no attention; b goes on live" if not state.get("live") else "this policy does not look back"
+        recorded = "records hold no attention; <replay.branch> goes on live"
+        why = "this policy does not look back" if state.get("live") else recorded
         screen.notify(why, timeout=3)
         return
     layer, head = screen.look
@@ -161,7 +163,7 @@ def next_seed(screen: ReplayScreen, by: int) -> None:
     if screen.request is None or not screen.states:
         return
     if screen.states[0].about["recorded"]:
-        screen.notify("a record has one seed; l lists the policies that can play live", timeout=3)
+        screen.notify("a record has one seed; <replay.list> lists the policies that can play live", timeout=3)
         return
     seed = max(0, int(screen.states[0].about["seed"]) + by)
     sources = [state.about["source"] for state in screen.states]

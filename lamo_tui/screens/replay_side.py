@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.style import Style
 from rich.text import Text
@@ -12,6 +13,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widget import Widget
 
+from lamo_tui.bindings import with_keys
 from lamo_tui.episode_state import EpisodeState
 from lamo_tui.screens.replay_courses import expected_text
 from lamo_tui.text import figure, inked
@@ -20,6 +22,12 @@ from lamo_tui.widgets.attention_strip import AttentionStrip
 from lamo_tui.widgets.bars import ActionBars
 from lamo_tui.widgets.fact_lines import FactLines
 from lamo_tui.widgets.gauge import ReturnGauge
+
+if TYPE_CHECKING:
+    from lamo_tui.app import LamoApp
+
+_HELM = " <replay.left><replay.right><replay.more><replay.less> and <replay.play>; <replay.back> hands back  "
+"""The keys of a person who plays."""
 
 
 class ReplaySide(Vertical):
@@ -46,6 +54,11 @@ class ReplaySide(Vertical):
         attention.border_subtitle = self._hint
         self.query_one(".facts").border_title = "episode"
 
+    @property
+    def _keymap(self) -> Mapping[str, str]:
+        app: LamoApp = self.app  # type: ignore[assignment]
+        return app.settings.keymap
+
     def show(self, state: EpisodeState, name: str, dimension: int) -> None:
         """Show the newest frame of an episode; `name` tells two of them apart."""
         heeded = state.get("heeds", True)
@@ -53,7 +66,8 @@ class ReplaySide(Vertical):
         target, earned, asked = (float(state.get(key, 0.0)) for key in ("target", "earned", "asked"))
         self.query_one(ReturnGauge).show(target, earned, asked)
         self._show_action(state, dimension)
-        self.query_one(AttentionStrip).show(state.get("attention"), _no_attention(state))
+        why_none = with_keys(_no_attention(state), self._keymap)
+        self.query_one(AttentionStrip).show(state.get("attention"), why_none)
         title = attention_title(state.get("heads"), state.get("look", (0, 0)))
         entitle(self.query_one(".attention"), title)
         # what never looks back needs no room for it
@@ -69,7 +83,8 @@ class ReplaySide(Vertical):
             entitle(bars, _action_title(state))
             bars.show_probabilities(names, values if values is not None else _known(names, taken), taken)
             return
-        entitle(bars, f"{names[dimension]}: ← → push, ↑ ↓ another" if state.get("controls") else "action")
+        steering = f"{names[dimension]}: <replay.left> <replay.right> push, <replay.more> <replay.less> another"
+        entitle(bars, with_keys(steering, self._keymap) if state.get("controls") else "action")
         shown = taken if state.get("person") and taken is not None else values
         bars.show_actions(names, shown if shown is not None else [math.nan] * len(names))
 
@@ -110,7 +125,7 @@ def _no_attention(state: EpisodeState) -> str:
     if state.get("over"):
         return "the episode is over"
     if state.about["recorded"] and not state.get("live"):
-        return "records hold none; b goes on live"
+        return "records hold none; <replay.branch> goes on live"
     if heads is None:
         return "this policy does not look back" if state.get("values") is not None else "no policy here"
     if layer > heads[0] or head > heads[1]:
@@ -146,7 +161,14 @@ def facts_of(state: EpisodeState) -> list[tuple[str, str]]:
 
 
 def head_text(
-    states: Sequence[EpisodeState], playing: bool, speed: float, chosen: int, rate: str, width: int, colours: Palette
+    states: Sequence[EpisodeState],
+    playing: bool,
+    speed: float,
+    chosen: int,
+    rate: str,
+    width: int,
+    keymap: Mapping[str, str],
+    colours: Palette,
 ) -> Text:
     """Return the line on top: what plays, how fast, and where it is."""
     state = states[0]
@@ -156,7 +178,7 @@ def head_text(
     line.append(f"{word} {speed:g}x  ", Style(bold=True))
     if state.get("controls") or (len(states) > 1 and states[1].get("controls")):
         line.append(" YOU PLAY ", Style(bold=True, reverse=True, color=colours.warn))
-        line.append(" arrows and space; esc hands back  ", colours.warn)
+        line.append(with_keys(_HELM, keymap), colours.warn)
     elif len(states) == 1:
         line.append(state.about["title"], Style(bold=True, color=colours.primary))
         line.append(f"  {state.about['label']}  ", colours.dim)

@@ -147,6 +147,8 @@ class ReplayStage(ReplayCanvas):
     def _take_error(self, header: Header) -> None:
         self.notify(header["text"], severity="error", timeout=10, markup=False)
         self.busy, self.error = "", header
+        if header.get("do") == "play":  # the player stands still then, and has no picture to say so with
+            self.playing = False
         note = "" if self.states else not_opened(self.keymap)
         if header["kind"] == "gone":
             self.close()

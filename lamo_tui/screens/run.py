@@ -15,7 +15,7 @@ from lamo_core.plain_text import plain_text
 from lamo_core.runs.control import CommandName
 from lamo_core.runs.index import RunSummary
 from lamo_tui import steering
-from lamo_tui.bindings import bindings_of
+from lamo_tui.bindings import bindings_of, with_keys
 from lamo_tui.screens import run_panels
 from lamo_tui.screens.chart_grid import ChartGrid
 from lamo_tui.screens.charted import ChartedScreen
@@ -174,8 +174,10 @@ class RunScreen(ChartedScreen):
         if not snapshot.listed or snapshot.unread:
             return Text("looking for runs…", self.colours.dim)
         if self.lamo.opened is None:
-            return Text("no run is open: press 1 for the list, n for a new run", self.colours.dim)
-        return Text(f"{self.lamo.opened} is not in {snapshot.root} any more: press 1 for the list", self.colours.warn)
+            words = "no run is open: press <app.runs> for the list, <app.new> for a new run"
+            return Text(with_keys(words, self.keymap), self.colours.dim)
+        way = with_keys("press <app.runs> for the list", self.keymap)
+        return Text(f"{self.lamo.opened} is not in {snapshot.root} any more: {way}", self.colours.warn)
 
     def _show_panel(self, run: RunSummary, data: RunData | None, snapshot: Snapshot) -> None:
         if self.panel == "system":
@@ -199,7 +201,7 @@ class RunScreen(ChartedScreen):
 
     def _panel_rows(self, run: RunSummary, data: RunData) -> list[Row]:
         if self.panel == "events":
-            return run_panels.event_rows(run, data, self.colours)
+            return run_panels.event_rows(run, data, self.keymap, self.colours)
         if self.panel == "settings":
             return run_panels.setting_rows(data, self.full_config, self.colours)
         return self.log_view.rows(data, self.colours)

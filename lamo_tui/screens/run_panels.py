@@ -13,6 +13,7 @@ from lamo_core.config import RunConfig
 from lamo_core.runs.compare import flatten
 from lamo_core.runs.index import RunSummary
 from lamo_core.runs.status import FREED, this_host
+from lamo_tui.bindings import with_keys
 from lamo_tui.cli.output import counted, duration, rate
 from lamo_tui.curves import evaluation_seconds, phase_shares, started_event
 from lamo_tui.screens.rows import Row
@@ -113,7 +114,7 @@ def tabs_width(names: Sequence[str], alerts: int) -> int:
     return 1 + sum(len(name) + 2 for name in names) + (len(f"!{alerts} ") if alerts else 0) + 3
 
 
-def event_rows(run: RunSummary, data: RunData, colours: Palette) -> list[Row]:
+def event_rows(run: RunSummary, data: RunData, keymap: Mapping[str, str], colours: Palette) -> list[Row]:
     """Return the run's events and alerts, oldest first."""
     found: list[tuple[float, int, str, str]] = []
     for event in data.events:
@@ -128,7 +129,7 @@ def event_rows(run: RunSummary, data: RunData, colours: Palette) -> list[Row]:
         # it failed before training began, so no event says why
         found.append((run.status.heartbeat, run.status.step, "alert", run.status.message))
     if run.state == "lost":
-        found.append((run.status.heartbeat, run.status.step, "alert", lost_text(run)))
+        found.append((run.status.heartbeat, run.status.step, "alert", with_keys(lost_text(run), keymap, "run")))
     inks = {"alert": colours.warn, "eval": colours.primary, "checkpoint": colours.dim, "end": colours.good}
     rows = []
     for index, (moment, step, kind, text) in enumerate(sorted(found, key=lambda item: item[0])):

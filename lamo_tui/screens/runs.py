@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from rich.style import Style
 from rich.text import Text
@@ -12,7 +12,7 @@ from textual.widgets import Input, Static
 
 from lamo_core.errors import LamoError
 from lamo_core.runs.index import RunSummary
-from lamo_tui.bindings import bindings_of
+from lamo_tui.bindings import bindings_of, with_keys
 from lamo_tui.screens.preview import Preview
 from lamo_tui.screens.rows import Row, Rows
 from lamo_tui.screens.run_table import ORDERS, RunRow, draw_head, ordered
@@ -95,7 +95,7 @@ class RunsScreen(SteeringScreen):
             self.pinned &= known
         table = self.query_one("#run-table", Rows)
         table.cursor_style = Style(bgcolor=self.colours.cursor)
-        table.empty = _why_empty(snapshot)
+        table.empty = _why_empty(snapshot, self.keymap)
         table.set_rows([self._row(run, snapshot.time) for run in ordered(runs, self.order, self.pinned)])
         self.say("#table-head", draw_head(width, self.order, self.colours))
 
@@ -229,13 +229,15 @@ class RunsScreen(SteeringScreen):
 
         runs = self.targets()
         if len(runs) < 2:
-            self.notify("select two runs or more with space, then press d")
+            self.notify("select two runs or more with <runs.select>, then press <runs.diff>")
             return
         self.app.push_screen(differences(runs))
 
 
-def _why_empty(snapshot: Snapshot) -> str:
+def _why_empty(snapshot: Snapshot, keymap: Mapping[str, str]) -> str:
     """Return what a list without runs says."""
     if not snapshot.listed or snapshot.unread:
         return "  looking for runs…"
-    return "  no run fits the filter: esc clears it" if snapshot.runs else "  no runs yet: press n to start one"
+    if snapshot.runs:
+        return "  no run fits the filter: esc clears it"
+    return with_keys("  no runs yet: press <app.new> to start one", keymap)

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from rich.text import Text
 from textual.widget import Widget
+
+from lamo_tui.bindings import with_keys
+
+if TYPE_CHECKING:
+    from lamo_tui.app import LamoApp
 
 LEAST = (40, 12)
 """Columns and rows below which no screen can be read."""
@@ -17,8 +24,10 @@ class TooSmall(Widget):
     def render(self) -> Text:
         """Draw the sentence."""
         columns, rows = self.app.size
+        app: LamoApp = self.app  # type: ignore[assignment]
+        way = with_keys("enlarge the terminal, or <app.quit> leaves", app.settings.keymap)
         needed = f"lamo needs {LEAST[0]} x {LEAST[1]}"
-        return Text(f"{columns} x {rows} is too small\n{needed}\nenlarge the terminal, or q leaves", justify="center")
+        return Text(f"{columns} x {rows} is too small\n{needed}\n{way}", justify="center")
 
 
 def fits(columns: int, rows: int) -> bool:

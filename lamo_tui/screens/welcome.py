@@ -85,7 +85,8 @@ class WelcomeScreen(ModalScreen[None]):
         def add() -> str:
             added = add_demo(app.root)
             app.call_later(app.open_run, added.id)
-            return "a recorded run: nothing is training; press P to see it play; del in the list takes it away"
+            ways = "press <run.replay> to see it play; <runs.delete> in the list takes it away"
+            return f"a recorded run: nothing is training; {ways}"
 
         app.call_later(app.try_to, add)
 

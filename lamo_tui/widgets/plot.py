@@ -65,7 +65,8 @@ def draw_plot(plot: Plot, window: Window | None, width: int, height: int) -> Cel
 
 
 def _draw_nothing(cells: Cells, plot: Plot, layout: Layout) -> None:
-    note = plot.note or "no data yet"
+    recorded = any(np.isfinite(curve.y).any() for curve in plot.curves)
+    note = plot.note or ("nothing in view" if recorded else "no data yet")
     middle = layout.row + layout.height // 2
     cells.write(middle, max(0, (cells.width - len(note)) // 2), note, FAINT)
     if layout.title_row >= 0:

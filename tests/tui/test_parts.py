@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,17 +11,19 @@ import pytest
 from rich.color import Color
 from textual.widgets import Input
 
+import lamo_tui
 from lamo_core.errors import UsageError
 from lamo_core.runs.reader import Series
 from lamo_tui import bindings, key_table, text, themes
 from lamo_tui.alerts import AlertWatch
 from lamo_tui.app import LamoApp
+from lamo_tui.bindings import KEYS, with_keys
 from lamo_tui.curves import Plot, references
 from lamo_tui.pace import CALM, LONGEST, SHORTEST, Rhythm
 from lamo_tui.picture import screen_text
 from lamo_tui.screens.base import TopBar
 from lamo_tui.screens.rows import Rows
-from lamo_tui.settings import Settings, load_settings
+from lamo_tui.settings import Settings, load_settings, read_settings
 from lamo_tui.store import RunData, RunStore
 from tests.tui.conftest import OpenDashboard
 from tests.tui.made_runs import NOW, alive, make_run
@@ -181,6 +184,53 @@ def test_settings_are_checked(tmp_path: Path) -> None:
     path.write_text("colour = 3\n")
     with pytest.raises(UsageError, match="there is no setting"):
         load_settings(path)
+
+
+def test_the_dashboard_passes_over_what_it_does_not_know(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    keymap = '[keymap]\n"runs.stop" = "K"\n"runs.pause" = ""\n"a" = "b"\n'
+    path.write_text(f'theme = "nord"\ncolour = 3\nascii = "yes"\n{keymap}')
+    settings, problems = read_settings(path)
+    assert settings == Settings("nord", {"runs.stop": "K"})
+    assert [next(name for name in ("colour", "ascii", "runs.pause", "'a'") if name in str(one)) for one in problems]
+    assert len(problems) == 4
+    path.write_text("theme = \n")
+    settings, problems = read_settings(path)
+    assert settings == Settings()
+    assert "not valid TOML" in str(problems[0])
+
+
+async def test_what_is_passed_over_is_said(made_folder: Path) -> None:
+    app = LamoApp(made_folder, follow=False)
+    app.doubts = [UsageError("no setting 'colour'")]
+    async with app.run_test():
+        assert "no setting 'colour'; it is passed over" in str(list(app._notifications)[-1].message)
+
+
+async def test_sentences_name_the_keys_as_they_were_moved(tmp_path: Path, dashboard: OpenDashboard) -> None:
+    moved = {"app.new": "N", "runs.diff": "ctrl+d", "runs.select": "ctrl+x"}
+    async with dashboard(tmp_path, settings=Settings(keymap=moved)) as pilot:
+        await pilot.press("escape")
+        assert "press N to start one" in screen_text(pilot.app)
+        await pilot.press("ctrl+d")
+        assert "with ^x, then press ^d" in str(list(pilot.app._notifications)[-1].message)
+
+
+def test_keys_stand_in_place_of_names() -> None:
+    assert with_keys("<run.resume> or <*.stop>, <x.y>", {"runs.stop": "S,K"}, "runs") == "r or S, <x.y>"
+
+
+def test_every_sentence_names_actions_that_there_are() -> None:
+    named = {
+        found
+        for path in Path(lamo_tui.__file__).parent.rglob("*.py")
+        for found in re.findall(r"<((?:[a-z]+|\*)\.[a-z-]+)>", path.read_text(encoding="utf-8"))
+        if found != "x.y"
+    }
+    assert len(named) > 20
+    for name in named:
+        places = ("runs", "run") if name.startswith("*") else ("",)
+        assert all(name.replace("*", place) in KEYS for place in places), name
 
 
 async def test_moved_keys_work_and_are_shown_everywhere(made_folder: Path, dashboard: OpenDashboard) -> None:

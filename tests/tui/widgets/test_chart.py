@@ -267,6 +267,16 @@ async def test_empty_and_single_point_charts_say_what_there_is() -> None:
         assert "●" in shown(app), "one dot would not be seen"
 
 
+async def test_a_view_beside_all_points_says_so() -> None:
+    app = Stage()
+    async with app.run_test(size=(60, 12)) as pilot:
+        app.chart.set_series([Series("run", np.array([1000.0]), np.array([2.5]), "#56b4e9")])
+        app.chart.reach((0.0, 1000.0))
+        app.chart.zoom(4.0, centre=100.0)
+        await pilot.pause()
+        assert "nothing in view" in shown(app)
+
+
 async def test_resizing_to_nothing_and_back() -> None:
     app = Stage()
     async with app.run_test(size=(60, 12)) as pilot:
