@@ -15,6 +15,7 @@ from textual.screen import Screen
 from textual.scrollbar import ScrollBar, ScrollBarRender
 
 from lamo_core.errors import LamoError
+from lamo_core.files import write_bytes
 from lamo_tui import themes
 from lamo_tui.ascii_only import AsciiOnly, PlainScrollBar
 from lamo_tui.few_colours import Nearest256
@@ -152,8 +153,8 @@ class Looks(App[None]):
         """Write the screen as SVG into the working folder."""
         path = Path(f"lamo-{self.current_mode}-{time.strftime('%H%M%S')}.svg").absolute()
         try:
-            path.write_text(self.export_screenshot(), encoding="utf-8")
-        except OSError as error:
-            self.notify(f"could not write {path}: {error.strerror}", severity="error", markup=False)
+            write_bytes(path, self.export_screenshot().encode(), "cd FOLDER before lamo tui")
+        except LamoError as error:
+            self.notify(str(error), severity="error", markup=False)
             return
         self.notify(f"wrote {path}", markup=False)
