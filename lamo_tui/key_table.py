@@ -145,6 +145,7 @@ MATRIX = (
     Key("matrix.view", "v", "view(1)", "axes", "Span the matrix by other settings: ablation, method, task, share.", 2),
     Key("matrix.next", "right_square_bracket", "page(1)", "next page", "Go to the next task, or share of data.", 2),
     Key("matrix.previous", "left_square_bracket", "page(-1)", "page before", "Go to the task or share before.", 2),
+    Key("matrix.other", "m", "other", "other method", "Hold the next method, or the next ablation, of the runs.", 3),
     Key("matrix.train", "t", "train", "train", "Let one more seed of this cell wait in the queue.", 3),
     Key("matrix.everything", "a", "everything", "all rows", "Show every row that could be, or those with runs.", 4),
     Key("matrix.back", "escape", "back", "back", "Go back to the list of runs.", 5),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     import psutil
 
 _HISTORY = 120
+_SHORTEST = 0.1
+"""Seconds over which a processor's load can be told; its clock ticks a hundred times a second."""
 
 
 @dataclass(frozen=True)
@@ -60,9 +63,13 @@ NO_SYSTEM = SystemStats()
 
 
 class SystemMeter:
-    """Reads this machine's load; the first reading of a processor load is 0, as it needs two."""
+    """Reads this machine's load: that of its processors since the reading before, at first since it was made."""
 
     def __init__(self) -> None:
+        import psutil
+
+        psutil.cpu_percent(None)
+        self._made_at = time.monotonic()
         self._processes: dict[int, psutil.Process] = {}
         self._cpu: list[float] = []
         self._memory: list[float] = []
@@ -77,11 +84,13 @@ class SystemMeter:
         if self._gpu_note is None:
             self._gpu_note = self._open_gpus()
         try:
-            cpu: float | None = float(psutil.cpu_percent(None))
+            cpu: float | None = None
+            if time.monotonic() - self._made_at >= _SHORTEST:
+                cpu = float(psutil.cpu_percent(None))
             memory = psutil.virtual_memory()
         except (psutil.Error, OSError):
             return SystemStats(gpu_note=self._gpu_note)
-        self._cpu = [*self._cpu, cpu or 0.0][-_HISTORY:]
+        self._cpu = [*self._cpu, *([] if cpu is None else [cpu])][-_HISTORY:]
         self._memory = [*self._memory, float(memory.percent)][-_HISTORY:]
         gpus = self._gpus()
         return SystemStats(
@@ -103,8 +112,11 @@ class SystemMeter:
         self._processes = {pid: process for pid, process in self._processes.items() if pid in pids}
         for pid in pids:
             try:
+                known = pid in self._processes
                 process = self._processes.setdefault(pid, psutil.Process(pid))
-                found[pid] = ProcessStats(float(process.cpu_percent(None)), float(process.memory_info().rss))
+                cpu = float(process.cpu_percent(None))  # since the reading before: the first one is 0
+                cpu = cpu if known else _load_so_far(process)
+                found[pid] = ProcessStats(cpu, float(process.memory_info().rss))
             except (psutil.Error, OSError):  # it ended, or belongs to somebody else
                 self._processes.pop(pid, None)
         return found
@@ -155,3 +167,9 @@ def _read_gpu(nvml: ModuleType, index: int) -> GpuStats:
         None if memory is None else float(memory.total),  # type: ignore[attr-defined]
         None if heat is None else float(str(heat)),
     )
+
+
+def _load_so_far(process: psutil.Process) -> float:
+    """Return the load of a process over its life, in percent of one core."""
+    used = process.cpu_times()
+    return float(100 * (used.user + used.system) / max(_SHORTEST, time.time() - process.create_time()))

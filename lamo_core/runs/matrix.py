@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from lamo_core.methods import METHODS
 from lamo_core.preset_parts import find_task, named_ratios, preset_tasks
 from lamo_core.presets import preset_names
 from lamo_core.runs.index import RunSummary
+from lamo_core.runs.results import is_of_experiment
 
 NONE = "none"
 """The row or column of runs without an ablation."""
@@ -45,7 +47,8 @@ class MatrixCell:
     seeds: int
     """Runs behind the mean, one per seed and setting: the newest."""
     mixed: tuple[str, ...] = ()
-    """Axes on which those runs differ, other than the seed: the mean is then one of several settings."""
+    """Axes on which those runs differ, other than the seed, or `setting` where they do elsewhere: then the mean is of
+    several experiments."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,21 @@ def fitting(runs: Iterable[RunSummary], where: Mapping[str, str]) -> list[RunSum
     return [run for run in runs if all(_VALUES[axis](run) == value for axis, value in where.items())]
 
 
+def held(runs: Sequence[RunSummary], axes: Sequence[str], where: Mapping[str, str]) -> dict[str, str]:
+    """Return `where` with what else must be held so that no cell mixes tasks, methods or ablations.
+
+    The task with the most runs; `lamo` and no ablation where runs have them, else what most of them have.
+    """
+    chosen = dict(where)
+    for axis, plain in (("task", ""), ("method", "lamo"), ("ablation", NONE)):
+        if axis in (*axes, *chosen):
+            continue
+        counts = Counter(_VALUES[axis](run) for run in fitting(runs, chosen))
+        if counts:
+            chosen[axis] = plain if plain in counts else counts.most_common(1)[0][0]
+    return chosen
+
+
 def axis_values(runs: Iterable[RunSummary], axis: str, *, possible: bool = False) -> list[str]:
     """Return the values that runs have on an axis, in order; `possible` adds those of presets and overlays."""
     return _ordered(axis, {_VALUES[axis](run) for run in runs} | (_known(axis, {}) if possible else set()))
@@ -115,11 +133,13 @@ def shown_ratio(ratio: float) -> str:
 def _cell(found: Sequence[RunSummary]) -> MatrixCell:
     done = [run for run in found if run.state == "finished" and run.status.evaluations]
     under_way = [run for run in found if run.derived.active and run.status.evaluations]
-    scores: dict[tuple[str, ...], float] = {}
+    newest: dict[tuple[str, ...], RunSummary] = {}
     for run in done or under_way:
-        scores.setdefault(tuple(value(run) for value in _VALUES.values()), run.status.evaluations[-1].normalised)
-    values = list(scores.values())
-    differing = [name for place, name in enumerate(AXES) if len({key[place] for key in scores}) > 1]
+        newest.setdefault(tuple(value(run) for value in _VALUES.values()), run)
+    values = [run.status.evaluations[-1].normalised for run in newest.values()]
+    differing = [name for place, name in enumerate(AXES) if name != "seed" and len({key[place] for key in newest}) > 1]
+    if not differing and len({_experiment(run) for run in newest.values()}) > 1:
+        differing = ["setting"]
     low, high = bootstrap_interval(values, resamples=1000) if len(values) > 1 else (None, None)
     return MatrixCell(
         runs=tuple(run.id for run in found),
@@ -130,8 +150,12 @@ def _cell(found: Sequence[RunSummary]) -> MatrixCell:
         low=low,
         high=high,
         seeds=len(values),
-        mixed=tuple(name for name in differing if name != "seed"),
+        mixed=tuple(differing),
     )
+
+
+def _experiment(run: RunSummary) -> tuple[tuple[str, str], ...]:
+    return tuple((name, str(value)) for name, value in run.settings.items() if is_of_experiment(name))
 
 
 def _known(axis: str, where: Mapping[str, str]) -> set[str]:

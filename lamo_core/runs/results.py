@@ -190,9 +190,14 @@ def _result(record: Mapping[str, Any]) -> RunResult:
     )
 
 
+def is_of_experiment(name: str) -> bool:
+    """Return whether a setting makes a run another experiment, unlike its seed or how often it is evaluated."""
+    return not name.startswith(_SAME_EXPERIMENT)
+
+
 def _experiment(settings: Mapping[str, Any], changes: Iterable[Sequence[Any]]) -> dict[str, str]:
     known = flatten(RunConfig().to_dict()) | dict(settings)
-    found = {_text(name): json.dumps(value) for name, value in known.items() if not name.startswith(_SAME_EXPERIMENT)}
+    found = {_text(name): json.dumps(value) for name, value in known.items() if is_of_experiment(name)}
     for step, name, value in changes:
         if name in found:
             found[name] += f", {value} from step {step}"

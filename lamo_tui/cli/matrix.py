@@ -28,21 +28,15 @@ def matrix(
 ) -> None:
     """Show runs as a table: normalised scores of the newest evaluations, mean over seeds with a 95 % interval.
 
-    Without --where a table over shares of data takes the task with the most runs.
+    What neither spans the table nor stands in --where is held, so that no mean mixes it: the task with the most runs,
+    the method lamo, no ablation, if runs have them.
     """
     from lamo_core.runs.index import list_runs
-    from lamo_core.runs.matrix import fitting, make_matrix
+    from lamo_core.runs.matrix import held, make_matrix
     from lamo_tui.cli.output import console, emit_json
 
     runs = list_runs()
-    chosen = dict(_condition(text) for text in where or [])
-    if "task" not in (rows, columns, *chosen):
-        counts: dict[str, int] = {}
-        for run in fitting(runs, chosen):
-            name = str(run.settings.get("task.name"))
-            counts[name] = counts.get(name, 0) + 1
-        if counts:
-            chosen["task"] = max(counts, key=lambda name: counts[name])
+    chosen = held(runs, (rows, columns), dict(_condition(text) for text in where or []))
     made = make_matrix(runs, rows, columns, chosen, possible=empty)
     if as_json:
         emit_json(_plain(made))

@@ -13,7 +13,7 @@ from textual.widgets import Static
 from lamo_core.errors import UsageError
 from lamo_core.preset_parts import preset_tasks
 from lamo_core.reports.paper import paper_score
-from lamo_core.runs.matrix import NONE, Matrix, MatrixCell, axis_values, make_matrix
+from lamo_core.runs.matrix import NONE, Matrix, MatrixCell, axis_values, fitting, make_matrix
 from lamo_core.tasks.registry import get_task, task_names
 from lamo_tui import steering
 from lamo_tui.bindings import bindings_of, with_keys
@@ -32,13 +32,15 @@ class View:
     rows: str
     columns: str
     page: str
+    held: str
+    """What is held, too, so that no mean mixes methods or ablations."""
 
 
 VIEWS = (
-    View("ablation", "ratio", "task"),
-    View("method", "ratio", "task"),
-    View("task", "method", "ratio"),
-    View("task", "ablation", "ratio"),
+    View("ablation", "ratio", "task", "method"),
+    View("method", "ratio", "task", "ablation"),
+    View("task", "method", "ratio", "ablation"),
+    View("task", "ablation", "ratio", "method"),
 )
 
 
@@ -53,7 +55,7 @@ class MatrixScreen(LamoScreen):
         super().__init__()
         self.view = VIEWS[0]
         self.pages: dict[str, str] = {}
-        """The page that was looked at last, by its axis."""
+        """The page that was looked at last, by its axis; so with what is held."""
         self.everything = False
         self.matrix: Matrix | None = None
         self._drawn: tuple[object, ...] = ()
@@ -75,9 +77,19 @@ class MatrixScreen(LamoScreen):
     def _page_names(self) -> list[str]:
         return axis_values(self.lamo.snapshot.runs, self.view.page, possible=True)
 
+    @property
+    def held(self) -> str:
+        """The method, or the ablation, of all runs in view: plain LaMo's where this page has any."""
+        known, chosen = self._held_names(), self.pages.get(self.view.held)
+        return chosen if chosen in known else known[0]
+
+    def _held_names(self) -> list[str]:
+        here = fitting(self.lamo.snapshot.runs, {self.view.page: self.page})
+        return axis_values(here, self.view.held) or [Choice().method if self.view.held == "method" else NONE]
+
     def show_snapshot(self, snapshot: Snapshot) -> None:
         """Draw the page anew when runs or choices have changed."""
-        looks = (self.view, self.page, self.everything, self.colours, self.size)
+        looks = (self.view, self.page, self.held, self.everything, self.colours, self.size)
         if snapshot.runs is self._runs and looks == self._drawn[1:]:
             return
         # a run that goes on changes every second, its score does not
@@ -86,7 +98,7 @@ class MatrixScreen(LamoScreen):
         if state == self._drawn:
             return
         self._drawn = state
-        where = {self.view.page: self.page}
+        where = {self.view.page: self.page, self.view.held: self.held}
         made = make_matrix(snapshot.runs, self.view.rows, self.view.columns, where, possible=True)
         if not self.everything and made.cells:
             filled = {NONE, "lamo", *(row for row, _ in made.cells)}
@@ -110,6 +122,10 @@ class MatrixScreen(LamoScreen):
         text.append(f"   {_plain(view.page)} ", dim).append(_titled(view.page, self.page), Style(bold=True))
         if self.page in pages:
             text.append(f"  {pages.index(self.page) + 1} of {len(pages)}", dim)
+        others = self._held_names()
+        if others != [NONE]:
+            text.append(f"   {view.held} ", dim).append(self.held, Style(bold=True))
+            text.append(f"  {others.index(self.held) + 1} of {len(others)}" if len(others) > 1 else "", dim)
         scales = ("   normalised: 0 random play, 100 expert", "   0 random play, 100 expert", "   100 is expert")
         text.append(next((scale for scale in scales if text.cell_len + len(scale) <= self.size.width), ""), dim)
         self.query_one("#matrix-head", Static).update(text)
@@ -128,7 +144,8 @@ class MatrixScreen(LamoScreen):
 
     def _named(self, cell: tuple[str, str]) -> dict[str, str]:
         """Return what a cell is, by axis."""
-        return {self.view.page: self.page, self.view.rows: cell[0], self.view.columns: cell[1]}
+        view = self.view
+        return {view.page: self.page, view.rows: cell[0], view.columns: cell[1], view.held: self.held}
 
     def _choice(self, cell: tuple[str, str]) -> Choice:
         """Return the run that would fill a cell; what no axis says is plain LaMo."""
@@ -171,6 +188,12 @@ class MatrixScreen(LamoScreen):
         names = self._page_names()
         at = names.index(self.page) if self.page in names else 0
         self.pages[self.view.page] = names[(at + by) % len(names)]
+        self.show_snapshot(self.lamo.snapshot)
+
+    def action_other(self) -> None:
+        """Take another method, or another ablation, of those that runs of this page have."""
+        names = self._held_names()
+        self.pages[self.view.held] = names[(names.index(self.held) + 1) % len(names)]
         self.show_snapshot(self.lamo.snapshot)
 
     def action_everything(self) -> None:

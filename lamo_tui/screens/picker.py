@@ -14,6 +14,7 @@ from textual.message import Message
 
 from lamo_tui.screens.rows import Row, Rows
 from lamo_tui.themes import Palette
+from lamo_tui.widgets.cells import shorten
 
 _ROOMY = 24
 """Columns from which on a mark may take four of them."""
@@ -71,10 +72,17 @@ class Picker(Vertical):
 
         def draw(width: int) -> Text:
             boxes = ("[x] ", "[ ] ") if width >= _ROOMY else ("x ", "· ")
-            marks = boxes if self.multiple else ("● ", "  ")
-            return Text(marks[0 if picked else 1] + option.title, style)
+            mark = (boxes if self.multiple else ("● ", "  "))[0 if picked else 1]
+            return Text(mark + self._shortened(option.title, width - len(mark)), style)
 
         return draw
+
+    def _shortened(self, title: str, width: int) -> str:
+        """Return a title in `width` columns; where others begin alike, its end tells it from them."""
+        beginning = title[: width - 1]
+        if len(title) <= width or sum(option.title.startswith(beginning) for option in self.options) == 1:
+            return shorten(title, width)
+        return title[: width // 3] + "…" + title[width // 3 + 1 - width :]
 
     def choose(self, key: str) -> None:
         """Take an option of a single list."""

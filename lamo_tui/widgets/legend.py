@@ -68,16 +68,27 @@ def _width(named: Sequence[tuple[str, str, str]]) -> int:
     return sum(sum(len(part) + 1 for part in parts if part) + 1 for parts in named) - 2 * bool(named)
 
 
-def draw_letters(cells: Cells, row: int, column: int, ends: Iterable[tuple[int, int, str, Paint]]) -> None:
-    """Write the letter of each line at its end; letters that would meet are moved up or down."""
-    taken: set[tuple[int, int]] = set()
+def draw_letters(
+    cells: Cells, row: int, column: int, height: int, ends: Iterable[tuple[int, int, str, Paint]]
+) -> None:
+    """Write the letter of each line at its end, the highest line first; those that would meet keep their order."""
+    columns: dict[int, list[tuple[int, str, Paint]]] = {}
     for line, place, letter, ink in ends:
-        for shift in (0, 1, -1, 2, -2, 3, -3):
-            at = (row + line + shift, column + place)
-            if at not in taken and row <= at[0]:
-                break
-        taken.add(at)
-        cells.write(*at, letter, ink)
+        columns.setdefault(place, []).append((line, letter, ink))
+    for place, letters in columns.items():
+        for at, (_, letter, ink) in zip(_spread([line for line, _, _ in letters], height), letters, strict=False):
+            cells.write(row + at, column + place, letter, ink)
+
+
+def _spread(lines: Sequence[int], height: int) -> list[int]:
+    """Return a row for each, in their order and as near as can be; of more than `height` the first ones."""
+    rows: list[int] = []
+    for line in lines[:height]:
+        rows.append(max(line, rows[-1] + 1 if rows else 0))
+    for back in range(len(rows)):
+        place = len(rows) - 1 - back
+        rows[place] = min(rows[place], height - 1 - back)
+    return rows
 
 
 def draw_reference_labels(

@@ -58,7 +58,7 @@ def draw_plot(plot: Plot, window: Window | None, width: int, height: int) -> Cel
     draw_reference_labels(cells, layout.row, layout.column, layout.width, _reference_rows(plot, layout, bottom, top))
     _name_marks(cells, plot, layout, window)
     if len(shapes) > 1:
-        draw_letters(cells, layout.row, layout.column, _line_ends(shapes, plot, layout, bottom, top))
+        draw_letters(cells, layout.row, layout.column, layout.height, _line_ends(shapes, plot, layout, bottom, top))
     if layout.title_row >= 0:
         _draw_title(cells, plot, plot.cursor)
     return cells
@@ -227,17 +227,22 @@ def _last_cells(
     for shape in shapes:
         seen = np.flatnonzero(np.isfinite(shape.line[0]))
         if len(seen):
-            value = float(shape.line[0][seen[-1]] + shape.line[1][seen[-1]]) / 2
-            row = min(layout.height - 1, max(0, row_of(value, layout, bottom, top)))
+            row = min(layout.height - 1, max(0, row_of(_last_value(shape), layout, bottom, top)))
             yield row, min(layout.width - 1, int(seen[-1]) // DOTS[plot.mode][1]), shape
+
+
+def _last_value(shape: Shape) -> float:
+    """Return the middle of a line at its last visible point, in axis units; -inf where none is."""
+    seen = np.flatnonzero(np.isfinite(shape.line[0]))
+    return float(shape.line[0][seen[-1]] + shape.line[1][seen[-1]]) / 2 if len(seen) else -math.inf
 
 
 def _line_ends(
     shapes: Sequence[Shape], plot: Plot, layout: Layout, bottom: float, top: float
 ) -> list[tuple[int, int, str, Paint]]:
-    """Return the cell after each line's last visible point, with the letter that goes there."""
+    """Return the cell after each line's last visible point, the highest first, with the letter that goes there."""
     ends = []
-    for row, column, shape in _last_cells(shapes, plot, layout, bottom, top):
+    for row, column, shape in _last_cells(sorted(shapes, key=_last_value, reverse=True), plot, layout, bottom, top):
         series = shape.curve.series
         ends.append((row, min(layout.width - 1, column + 1), series.marker, Paint(series.colour, bold=True)))
     return ends

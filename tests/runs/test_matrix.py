@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from lamo_core.errors import UsageError
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.index import list_runs
-from lamo_core.runs.matrix import axis_values, make_matrix
+from lamo_core.runs.matrix import axis_values, held, make_matrix
 from lamo_core.runs.queue import enqueue
 from lamo_tui.cli.app import app
 from tests.runs.run_doubles import record
@@ -50,6 +50,29 @@ def test_a_mean_of_several_settings_says_so(make_run: MakeRun) -> None:
     (cell,) = make_matrix(list_runs(), "task", "method").cells.values()
     assert (cell.mean, cell.seeds, cell.mixed) == (5.5, 2, ("ratio",))
     assert all(cell.mixed == () for cell in make_matrix(list_runs()).cells.values())
+
+
+def test_a_mean_of_several_experiments_says_so(make_run: MakeRun) -> None:
+    record(make_run(name="p", seed=0), [1.0])
+    record(make_run(name="p", seed=1, eval__every=7), [2.0])
+    (cell,) = make_matrix(list_runs()).cells.values()
+    assert (cell.seeds, cell.mixed) == (2, ())
+    record(make_run(name="p", seed=2, model__context=5), [3.0])
+    (cell,) = make_matrix(list_runs()).cells.values()
+    assert (cell.seeds, cell.mixed) == (3, ("setting",))
+
+
+def test_what_spans_nothing_is_held(make_run: MakeRun) -> None:
+    record(make_run(name="a", method="dt"), [1.0])
+    assert held(list_runs(), ("ablation", "ratio"), {}) == {"task": "atari-breakout", "method": "dt"}
+    record(make_run(name="b+frozen", method="lamo"), [1.0])
+    record(make_run(name="c", method="lamo", task__name="atari-pong"), [1.0])
+    runs = list_runs()
+    assert held(runs, ("ablation", "ratio"), {}) == {"task": "atari-breakout", "method": "lamo"}
+    assert held(runs, ("method", "task"), {}) == {"ablation": "none"}
+    wanted = {"task": "atari-breakout", "method": "lamo"}
+    assert held(runs, ("seed", "ratio"), wanted) == {**wanted, "ablation": "frozen"}
+    assert held([], ("ablation", "ratio"), {}) == {}
 
 
 def test_runs_that_wait_are_counted_and_have_no_score(make_run: MakeRun) -> None:

@@ -71,7 +71,7 @@ async def test_enter_lists_the_runs_of_a_cell(compared: Path, dashboard: OpenDas
         await look(pilot)
         screen = pilot.app.screen
         assert isinstance(screen, RunsScreen)
-        assert screen.query_text == "task=atari-breakout ablation=frozen ratio=1%"
+        assert screen.query_text == "task=atari-breakout ablation=frozen ratio=1% method=lamo"
         assert len(screen.query_one("#run-table", Rows).rows) == 3
         await pilot.press("escape")
         await look(pilot)
@@ -111,6 +111,25 @@ async def test_axes_and_pages_change(compared: Path, dashboard: OpenDashboard) -
         assert screen.page == "atari-breakout"
         assert screen.query_one(Heatmap).cell == ("none", "10%"), "where it was moved to"
         assert "no-pretraining" in screen_text(pilot.app)
+
+
+async def test_no_mean_mixes_methods_or_ablations(compared: Path, dashboard: OpenDashboard) -> None:
+    async with dashboard(compared) as pilot:
+        screen = await opened(pilot)
+        await pilot.press("right_square_bracket")
+        assert screen.matrix is not None
+        assert (screen.held, screen.matrix.cells["none", "1%"].seeds) == ("dt", 1)
+        assert "method dt  1 of 2" in screen_text(pilot.app)
+        await pilot.press("m")
+        assert (screen.held, screen.matrix.cells["none", "1%"].seeds) == ("iql", 1)
+        assert screen._choice(("frozen", "10%")).method == "iql"
+        await pilot.press("m", "left_square_bracket")
+        assert screen.held == "lamo", "Breakout has runs of lamo alone"
+        await pilot.press("v")
+        assert screen.matrix.cells["lamo", "1%"].seeds == 3, "those without an ablation"
+        await pilot.press("m")
+        assert screen.held == "frozen"
+        assert screen.matrix.cells["lamo", "1%"].seeds == 3
 
 
 async def test_one_more_seed_is_put_into_the_queue(

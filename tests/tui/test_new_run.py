@@ -255,3 +255,13 @@ async def test_the_list_that_the_keys_are_in_has_room(made_folder: Path, dashboa
         await pilot.press("tab", "tab", "tab")
         await pilot.pause()
         assert pilot.app.screen.query_one("#ablation").size.width > before
+
+
+async def test_options_that_begin_alike_keep_their_ends(tmp_path: Path, dashboard: OpenDashboard) -> None:
+    async with dashboard(tmp_path / "none") as pilot:
+        screen = await opened(pilot)
+        drawn = [row.draw(14).plain for row in screen.pickers["ablation"].rows.rows]
+        assert all(len(text) <= 14 for text in drawn)
+        assert "· back…ne-gpt2" in drawn
+        assert "· frozen" in drawn
+        assert len(set(drawn)) == len(drawn)

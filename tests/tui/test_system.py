@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -81,4 +82,15 @@ def test_why_no_card_is_measured_is_said(
 ) -> None:
     stats = read(library)
     assert (stats.gpus, stats.gpu_note) == ((), note)
-    assert stats.cpu is not None
+    assert stats.memory_used is not None
+
+
+def test_a_load_is_measured_or_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr("lamo_tui.system.time.monotonic", lambda: now)
+    meter = SystemMeter()
+    at_once = meter.read([os.getpid()])
+    assert (at_once.cpu, at_once.cpu_history) == (None, ())
+    assert at_once.processes[os.getpid()].cpu > 0.0, "what it used in its life"
+    now += 1.0
+    assert meter.read([]).cpu is not None

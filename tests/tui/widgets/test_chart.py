@@ -78,6 +78,17 @@ async def test_the_picture(width: int, height: int) -> None:
     assert picture == golden.read_text(encoding="utf-8").removesuffix("\n")
 
 
+async def test_letters_stand_in_the_order_of_their_lines() -> None:
+    app = Stage()
+    async with app.run_test(size=(60, 12)) as pilot:
+        app.chart.set_series([line(letter="A"), line(letter="B", offset=0.001), line(letter="C", offset=0.5)])
+        await pilot.pause()
+        rows = shown(app).splitlines()
+        ends = {letter: at for at, row in enumerate(rows[1:-1]) for letter in "ABC" if letter in row}
+        assert sorted(ends, key=lambda letter: ends[letter]) == ["C", "B", "A"]
+        assert rows[-1].rstrip().endswith("1000"), "no letter stands on the axis"
+
+
 async def test_equal_series_draw_nothing_and_new_points_do() -> None:
     app = Stage()
     async with app.run_test(size=(60, 12)) as pilot:
