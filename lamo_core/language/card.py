@@ -10,6 +10,7 @@ from typing import Any
 from lamo_core.errors import MissingError
 from lamo_core.files import write_bytes
 from lamo_core.language.corpora import read_text
+from lamo_core.language.made_corpora import markov_entropy
 from lamo_core.language.perplexity import METHOD, Perplexity, measure
 from lamo_core.language.pretrain import TRAINING_FILE
 from lamo_core.model.backbone import Backbone, load_backbone
@@ -19,12 +20,13 @@ CARD_FILE = "card.json"
 
 
 def write_card(
-    folder: Path, trained_on: Path, tests: list[Path], corpus: Path | None, note: str = ""
+    folder: Path, trained_on: Path | None, tests: list[Path], corpus: Path | None, note: str = ""
 ) -> dict[str, Any]:
     """Measure a folder of `lamo pretrain` on test texts and write its card.json; returns the card.
 
     `corpus` is a text file that says what was read: its first line a description, each further line a title;
-    `note` is what else a reader should know of the training. Raises `MissingError` for a folder without training facts.
+    `trained_on` adds n-grams counted on that text, `note` is what else a reader should know of the training. Raises
+    `MissingError` for a folder without training facts.
     """
     facts = _training_facts(folder)
     backbone = load_backbone(str(folder))
@@ -50,6 +52,7 @@ def write_card(
             "titles": [line for line in lines[1:] if line.strip()],
             "sha256": facts["text_sha256"],
             "tokens": facts["corpus_tokens"],
+            **_entropy(facts["settings"]),
         },
         "training": {
             "note": note,
@@ -72,11 +75,18 @@ def rounded(results: dict[str, Perplexity]) -> dict[str, dict[str, float]]:
     }
 
 
-def _measured(backbone: Backbone, test: Path, trained_on: Path) -> dict[str, Any]:
+def _measured(backbone: Backbone, test: Path, trained_on: Path | None) -> dict[str, Any]:
     results = measure(backbone, test, trained_on)
     one = next(iter(results.values()))
     digest = hashlib.sha256(test.read_bytes()).hexdigest()
     return {"text": test.name, "sha256": digest, "tokens": one.tokens, "words": one.words, "models": rounded(results)}
+
+
+def _entropy(settings: dict[str, Any]) -> dict[str, float]:
+    """Return the nats a word of a Markov chain, which its model's held-out loss can be held against."""
+    if settings.get("corpus") != "markov":
+        return {}
+    return {"entropy": round(markov_entropy(settings["states"], settings["seed"]), 4)}
 
 
 def _training_facts(folder: Path) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lamo_core.errors import UsageError
 from lamo_core.files import write_bytes
@@ -95,9 +96,8 @@ def markov_tokens(tokenizer: Tokenizer, states: int, seed: int) -> SplitTokens:
     end, vocabulary = end_of_text_id(tokenizer), tokenizer.get_vocab_size()
     if not 2 <= states < vocabulary:
         raise UsageError(f"a chain takes 2 to {vocabulary - 1} states with this vocabulary, not {states}")
-    generator = np.random.default_rng([seed, 0x4D])
-    chances_SS = np.exp(generator.normal(size=(states, states)))
-    cumulative_SS = np.cumsum(chances_SS / chances_SS.sum(1, keepdims=True), axis=1)
+    chances_SS, generator = _chain(states, seed)
+    cumulative_SS = np.cumsum(chances_SS, axis=1)
     words = np.array([word for word in range(vocabulary) if word != end][:states])
 
     def draw(count: int) -> TokenArray:
@@ -113,6 +113,20 @@ def markov_tokens(tokenizer: Tokenizer, states: int, seed: int) -> SplitTokens:
         return flat_N.astype(np.uint16) if vocabulary <= 2**16 else flat_N.astype(np.uint32)
 
     return SplitTokens(draw(_CHAIN_DOCUMENTS), draw(_HELD_OUT_DOCUMENTS))
+
+
+def markov_entropy(states: int, seed: int) -> float:
+    """Return the nats a word of the chain of `markov_tokens`: no model that knows the word before does better."""
+    chances_SS, _ = _chain(states, seed)
+    share_S = np.linalg.matrix_power(chances_SS, 1024)[0]
+    return float(-(share_S[:, None] * chances_SS * np.log(chances_SS)).sum())
+
+
+def _chain(states: int, seed: int) -> tuple[NDArray[np.float64], np.random.Generator]:
+    """Return each word's chances of the next, (S, S), and the generator that goes on from there."""
+    generator = np.random.default_rng([seed, 0x4D])
+    chances_SS = np.exp(generator.normal(size=(states, states)))
+    return chances_SS / chances_SS.sum(1, keepdims=True), generator
 
 
 def _tokenizer(texts: list[str], config: PretrainConfig) -> Tokenizer:

@@ -120,8 +120,8 @@ def measure_text(
 )
 def card(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A folder of `lamo pretrain`.")],
-    trained_on: Annotated[Path, typer.Option("--trained-on", help="The text it was trained on.")],
     test: Annotated[list[Path], typer.Option("--test", help="A text to measure on; may be repeated.")],
+    trained_on: _TrainedOn = None,
     corpus: Annotated[Path | None, typer.Option(help="A file: one line that describes the text, then titles.")] = None,
     note: Annotated[str, typer.Option(help="What else to know of the training.")] = "",
     as_json: _Json = False,

@@ -11,7 +11,7 @@ import pytest
 from lamo_core.errors import MissingError, UsageError
 from lamo_core.language import made_corpora
 from lamo_core.language.corpora import SplitTokens
-from lamo_core.language.made_corpora import markov_tokens, shuffled_tokens, text_hash
+from lamo_core.language.made_corpora import markov_entropy, markov_tokens, shuffled_tokens, text_hash
 from lamo_core.language.pretrain import pretrain
 from lamo_core.language.pretrain_events import PretrainSaved, PretrainStep
 from lamo_core.language.tokenizer import train_tokenizer
@@ -44,6 +44,9 @@ def test_a_chain_remembers_one_step(monkeypatch: pytest.MonkeyPatch) -> None:
             chosen = after[(at == state) & (before == earlier)]
             shares = np.bincount(chosen, minlength=4)[1:] / len(chosen)
             np.testing.assert_allclose(shares, next_given[state - 1], atol=0.02)
+    here = np.bincount(at, minlength=4)[1:] / len(at)
+    nats = -sum(share * (chances * np.log(chances)).sum() for share, chances in zip(here, next_given, strict=True))
+    assert markov_entropy(3, seed=0) == pytest.approx(nats, abs=0.01)
 
 
 @pytest.mark.parametrize("corpus", ["shuffled", "markov"])
