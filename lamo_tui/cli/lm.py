@@ -140,7 +140,7 @@ def card(
 
 @app.command(
     "pack",
-    epilog="Examples:  lamo lm pack mini-markov small/mini-markov   ·   lamo lm pack models/books small/books --json",
+    epilog="Examples:  lamo lm pack mini-chain small/mini-chain   ·   lamo lm pack models/books small/books --json",
 )
 def pack(
     name: _Name,

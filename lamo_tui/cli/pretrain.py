@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 PRETRAIN_EPILOG = (
     "Examples:  lamo pretrain books.txt --out models/books   ·   "
-    "lamo pretrain --corpus markov --shape mini --steps 2600 --name mini-markov"
+    "lamo pretrain --corpus markov --shape mini --states 500 --name mini-chain"
 )
 _SECONDS_BETWEEN_LINES = 10.0
 
@@ -90,7 +90,7 @@ def pretrain(
 def _folder(out: Path | None, name: str | None) -> Path:
     """Return where the model is kept; raises `UsageError` unless exactly one of both says it."""
     from lamo_core.errors import UsageError
-    from lamo_core.places import models_dir
+    from lamo_core.places import assets_dir, models_dir
 
     if (out is None) == (name is None):
         raise UsageError("say where to keep the model, with either --out FOLDER or --name NAME")
@@ -99,6 +99,8 @@ def _folder(out: Path | None, name: str | None) -> Path:
     assert name is not None
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         raise UsageError(f"a model's name is of letters, digits, dots and dashes, not {name!r}")
+    if (assets_dir() / name).exists():
+        raise UsageError(f"a model called {name} ships with lamo and would be taken instead; choose another name")
     return models_dir() / name
 
 

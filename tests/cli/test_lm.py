@@ -112,7 +112,8 @@ def test_pretrain_takes_a_shape_and_keeps_a_model_by_name(pretrain_app: typer.Ty
     rows = {row["name"]: row for row in json.loads(RUNNER.invoke(lm.app, ["list", "--json"]).stdout)["models"]}
     assert (rows["own"]["kind"], rows["own"]["here"]) == ("trained", True)
     assert rows["mini-shuffled"]["command"].startswith("lamo pretrain books.txt --corpus shuffled --shape mini")
-    for wrong in ([str(text)], [str(text), "--name", "a", "--out", "b"], [str(text), "--name", "../a"]):
+    named = [[str(text), "--name", name] for name in ("../a", "mini-early")]  # the second one ships
+    for wrong in ([str(text)], [str(text), "--name", "a", "--out", "b"], *named):
         assert isinstance(RUNNER.invoke(pretrain_app, wrong).exception, UsageError)
 
 
