@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.app import App
 from textual.pilot import Pilot
 
 from lamo_core.runs.directory import RunDirectory
@@ -30,13 +31,13 @@ Told = list[tuple[str, str]]
 def told(monkeypatch: pytest.MonkeyPatch) -> Told:
     """Return what was ever said, with how serious it is; the dashboard itself forgets after some seconds."""
     kept: Told = []
-    notify = LamoApp.notify
+    notify = App.notify
 
-    def keep(self: LamoApp, message: str, **options: Any) -> None:
+    def keep(self: App[None], message: str, **options: Any) -> None:
         kept.append((message, options.get("severity", "information")))
         notify(self, message, **options)
 
-    monkeypatch.setattr(LamoApp, "notify", keep)
+    monkeypatch.setattr(App, "notify", keep)
     return kept
 
 
@@ -149,7 +150,7 @@ async def test_a_run_that_stops_to_answer_fails_or_is_lost(folder: Path, dashboa
         change(folder, QBERT, pid=7)
         await later(pilot)
         failed = f"{name}: failed: cuda:0 is out of memory"
-        lost = "its process is gone without a word; it saved no checkpoint, n starts another run"
+        lost = "its process is gone without a word; it saved no checkpoint, n sets up another run"
         assert said(told) == [*stalled, failed, f"atari-qbert-10pct s1 (x2ab): {lost}"]
         assert [severity for _, severity in told] == ["warning", "warning", "error", "error"]
 
