@@ -19,8 +19,8 @@ FORMATS = (".svg", ".png")
 
 Point = tuple[float, float]
 Anchor = Literal["start", "middle", "end"]
-Mark = Literal["circle", "square", "triangle", "diamond", "cross", "bar"]
-MARKS: tuple[Mark, ...] = ("circle", "square", "triangle", "diamond", "cross", "bar")
+Mark = Literal["circle", "square", "triangle", "diamond", "cross", "wedge"]
+MARKS: tuple[Mark, ...] = ("circle", "square", "triangle", "diamond", "cross", "wedge")
 
 _SCALE = 2
 _OVERSAMPLING = 2
@@ -96,7 +96,7 @@ class Sheet:
     def mark(self, x: float, y: float, kind: Mark, colour: str, size: float = 4.5, hollow: bool = False) -> None:
         """Add a marker; a hollow one has paper inside."""
         outline = _outline(x, y, kind, size)
-        if kind in ("cross", "bar"):
+        if kind == "cross":
             for start, end in zip(outline[::2], outline[1::2], strict=True):
                 self.line([start, end], colour, 2.2)
             return
@@ -113,7 +113,7 @@ def _outline(x: float, y: float, kind: Mark, size: float) -> list[Point]:
         "triangle": [(0, -1.15), (1.05, 0.8), (-1.05, 0.8)],
         "diamond": [(0, -1.25), (1.25, 0), (0, 1.25), (-1.25, 0)],
         "cross": [(-0.85, -0.85), (0.85, 0.85), (-0.85, 0.85), (0.85, -0.85)],
-        "bar": [(0, -1.3), (0, 1.3)],
+        "wedge": [(0, 1.15), (1.05, -0.8), (-1.05, -0.8)],
     }
     return [(x + size * right, y + size * down) for right, down in corners[kind]]
 

@@ -18,15 +18,15 @@ _SCORE = "normalised score: 0 is random play, 100 the task's expert"
 
 def report_figures(cells: Sequence[Cell], baseline: str | None = None) -> dict[str, Sheet]:
     """Return the figures that these cells have something to show in, by name."""
+    methods = method_names(cells)  # of them all, so that a method looks the same in every figure
     sheets = {"scores": scores_figure(cells)}
     over_shares = curves(cells)
     if over_shares:
-        sheets["ratios"] = ratios_figure(over_shares)
-    methods = method_names(cells)
+        sheets["ratios"] = ratios_figure(over_shares, methods)
     if len(methods) > 1:
         found, chances = profiles(cells), improvements(cells, baseline)
         if found:
-            sheets["profiles"] = profiles_figure(found)
+            sheets["profiles"] = profiles_figure(found, methods)
         if chances:
             sheets["improvement"] = improvement_figure(chances, methods)
     return sheets
@@ -87,16 +87,16 @@ def _draw_score(panel: Panel, cell: Cell, y: float, pen: Pen) -> None:
     sheet.word(WIDTH - 28, y + 4, seeds, MUTED, anchor="end", size=11)
 
 
-def ratios_figure(found: Sequence[Curve]) -> Sheet:
+def ratios_figure(found: Sequence[Curve], methods: Sequence[str]) -> Sheet:
     """Draw one panel per task: every method's score over shares of the data, the paper's dashed."""
-    methods = list(dict.fromkeys(curve.method for curve in found))
+    drawn = {curve.method for curve in found}
     marked, tasks = pens(methods), list(dict.fromkeys(curve.task for curve in found))
-    across = min(3, len(tasks))
+    across = 2 if len(tasks) == 4 else min(3, len(tasks))
     wide, tall = (WIDTH - 40) / across, 300.0
     top = 84.0
     sheet = Sheet(WIDTH, round(top + tall * -(-len(tasks) // across) + 16), "Scores over shares of the data")
     sheet.word(24, 34, "Scores over shares of the data", INK, size=18, bold=True)
-    draw_legend(sheet, 24, 58, [(method, marked[method]) for method in methods], WIDTH - 250)
+    draw_legend(sheet, 24, 58, [(name, pen) for name, pen in marked.items() if name in drawn], WIDTH - 250)
     sheet.word(WIDTH - 24, 34, "bands: 95 %; dashed: the paper, on its own data", MUTED, anchor="end", size=12)
     for number, task in enumerate(tasks):
         mine = [curve for curve in found if curve.task == task]
@@ -126,9 +126,10 @@ def _draw_ratio_panel(
         panel.curve(xs, [cell.mean for cell in curve.points], pen)
 
 
-def profiles_figure(found: Sequence[Profile]) -> Sheet:
+def profiles_figure(found: Sequence[Profile], methods: Sequence[str]) -> Sheet:
     """Draw the share of runs above each score, with bands."""
-    marked = pens([profile.method for profile in found])
+    pen_of = pens(methods)
+    marked = {profile.method: pen_of[profile.method] for profile in found}
     sheet = Sheet(WIDTH, 500, "Performance profiles")
     sheet.word(24, 34, "Performance profiles", INK, size=18, bold=True)
     draw_legend(sheet, 24, 58, list(marked.items()), WIDTH - 48)
