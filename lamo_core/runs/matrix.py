@@ -13,7 +13,7 @@ from lamo_core.methods import METHODS
 from lamo_core.preset_parts import find_task, named_ratios, preset_tasks
 from lamo_core.presets import preset_names
 from lamo_core.runs.index import RunSummary
-from lamo_core.runs.results import is_of_experiment
+from lamo_core.runs.results import experiment_settings
 
 NONE = "none"
 """The row or column of runs without an ablation."""
@@ -107,7 +107,7 @@ def held(runs: Sequence[RunSummary], axes: Sequence[str], where: Mapping[str, st
     """
     chosen = dict(where)
     for axis, plain in (("task", ""), ("method", "lamo"), ("ablation", NONE)):
-        if axis in (*axes, *chosen):
+        if axis in (*axes, *chosen) or (axis == "ablation" and "backbone" in axes):  # overlays change the backbone
             continue
         counts = Counter(_VALUES[axis](run) for run in fitting(runs, chosen))
         if counts:
@@ -155,7 +155,7 @@ def _cell(found: Sequence[RunSummary]) -> MatrixCell:
 
 
 def _experiment(run: RunSummary) -> tuple[tuple[str, str], ...]:
-    return tuple((name, str(value)) for name, value in run.settings.items() if is_of_experiment(name))
+    return tuple(sorted((name, str(value)) for name, value in experiment_settings(run.settings).items()))
 
 
 def _known(axis: str, where: Mapping[str, str]) -> set[str]:

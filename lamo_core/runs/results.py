@@ -6,6 +6,7 @@ results (`results_file`), and only then a `RunResult`: reports of both are equal
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -190,14 +191,19 @@ def _result(record: Mapping[str, Any]) -> RunResult:
     )
 
 
-def is_of_experiment(name: str) -> bool:
-    """Return whether a setting makes a run another experiment, unlike its seed or how often it is evaluated."""
-    return not name.startswith(_SAME_EXPERIMENT)
+def experiment_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that make a run another experiment, unlike its seed; those that it lacks as they are now."""
+    known = _defaults() | dict(settings)
+    return {name: value for name, value in known.items() if not name.startswith(_SAME_EXPERIMENT)}
+
+
+@functools.cache
+def _defaults() -> dict[str, Any]:
+    return flatten(RunConfig().to_dict())
 
 
 def _experiment(settings: Mapping[str, Any], changes: Iterable[Sequence[Any]]) -> dict[str, str]:
-    known = flatten(RunConfig().to_dict()) | dict(settings)
-    found = {_text(name): json.dumps(value) for name, value in known.items() if is_of_experiment(name)}
+    found = {_text(name): json.dumps(value) for name, value in experiment_settings(settings).items()}
     for step, name, value in changes:
         if name in found:
             found[name] += f", {value} from step {step}"

@@ -57,6 +57,10 @@ def test_a_mean_of_several_experiments_says_so(make_run: MakeRun) -> None:
     record(make_run(name="p", seed=1, eval__every=7), [2.0])
     (cell,) = make_matrix(list_runs()).cells.values()
     assert (cell.seeds, cell.mixed) == (2, ())
+    older = list_runs()
+    older[0].config["model"].pop("action_dropout")  # a run from before that setting, which has its default
+    assert "model.action_dropout" not in older[0].settings
+    assert all(cell.mixed == () for cell in make_matrix(older).cells.values())
     record(make_run(name="p", seed=2, model__context=5), [3.0])
     (cell,) = make_matrix(list_runs()).cells.values()
     assert (cell.seeds, cell.mixed) == (3, ("setting",))
@@ -73,6 +77,7 @@ def test_what_spans_nothing_is_held(make_run: MakeRun) -> None:
     wanted = {"task": "atari-breakout", "method": "lamo"}
     assert held(runs, ("seed", "ratio"), wanted) == {**wanted, "ablation": "frozen"}
     assert held([], ("ablation", "ratio"), {}) == {}
+    assert "ablation" not in held(runs, ("backbone", "ratio"), {})
 
 
 def test_runs_that_wait_are_counted_and_have_no_score(make_run: MakeRun) -> None:
