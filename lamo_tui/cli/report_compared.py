@@ -43,7 +43,9 @@ def overall_table(report: Report) -> Table:
 def _left_out(report: Report, methods: list[str]) -> str:
     """Return a sentence on the methods that lack some of the settings, empty where none does."""
     others = list(dict.fromkeys(cell.method for cell in report.cells if cell.method not in methods))
-    return f" Without {', '.join(others)}, which lack some of them." if others else ""
+    if not others:
+        return ""
+    return f" Without {', '.join(others)}, which {'lacks' if len(others) == 1 else 'lack'} some of them."
 
 
 def improvement_table(report: Report) -> Table:

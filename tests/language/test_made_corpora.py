@@ -73,5 +73,5 @@ def test_what_is_missing_is_said(tmp_path: Path) -> None:
         text_hash(None, TINY)
     with pytest.raises(UsageError, match="--shape mini"):
         list(pretrain(None, tmp_path / "out", replace(TINY, corpus="markov")))
-    with pytest.raises(MissingError, match=r"lamo pretrain books.txt --corpus shuffled .* --name mini-shuffled"):
-        load_backbone("mini-shuffled")
+    with pytest.raises(MissingError, match="lamo pretrain TEXT --corpus shuffled --shape own --name own-shuffled"):
+        load_backbone("own-shuffled")
