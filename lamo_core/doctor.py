@@ -76,7 +76,7 @@ def _precision() -> Iterator[Check]:
 
     device = resolve_device("auto")
     dtype = str(resolve_precision("auto", device)).removeprefix("torch.")
-    yield Check("precision", "ok", f"{dtype} on {device.type}, by a probe of which is faster")
+    yield Check("precision", "ok", f"{dtype} on {device.type}")
 
 
 def _language_model() -> Iterator[Check]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import torch
 
 from lamo_core.errors import DeviceError, UsageError
@@ -31,33 +29,12 @@ def resolve_device(name: str) -> torch.device:
 
 
 def resolve_precision(precision: str, device: torch.device) -> torch.dtype:
-    """Return the dtype of the matrix products; `auto` takes bfloat16 only where a probe shows that it is faster.
+    """Return the dtype of the matrix products; `auto` takes bfloat16 on CUDA devices that have it, else float32.
 
-    On processors without bfloat16 units it is over ten times slower than float32, so nothing is assumed.
+    Without bfloat16 units a processor is over ten times slower with it. With them it gains nothing at sizes that fit
+    one: on one core of a Xeon with AMX, 150 steps of mujoco-hopper-10pct ran at 0.78 and 0.83 of float32's rate, 40 of
+    atari-breakout-1pct at 0.95 and 0.99, 10 with SmolLM2 at 1.08.
     """
-    if precision == "fp32":
-        return torch.float32
-    if precision == "bf16":
-        return torch.bfloat16
-    return torch.bfloat16 if _bf16_is_faster(device) else torch.float32
-
-
-def _bf16_is_faster(device: torch.device) -> bool:
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported())
-    if device.type != "cpu":
-        return False
-    # alternating, and the best of several: other work on the machine must not decide
-    seconds = {dtype: float("inf") for dtype in (torch.float32, torch.bfloat16)}
-    for _ in range(5):
-        for dtype in seconds:
-            seconds[dtype] = min(seconds[dtype], _product_seconds(dtype))
-    return seconds[torch.bfloat16] < 0.7 * seconds[torch.float32]
-
-
-def _product_seconds(dtype: torch.dtype) -> float:
-    """Return the CPU time of one product of a trunk's size; not the clock's, which counts waiting for a core."""
-    a, b = torch.ones(192, 256, dtype=dtype), torch.ones(256, 768, dtype=dtype)
-    start = time.process_time()
-    a @ b
-    return time.process_time() - start
+    if precision == "auto":
+        return torch.bfloat16 if device.type == "cuda" and torch.cuda.is_bf16_supported() else torch.float32
+    return torch.bfloat16 if precision == "bf16" else torch.float32
