@@ -72,15 +72,30 @@ def test_packing_twice_or_over_something_is_refused(packed: Path, tmp_path: Path
         write_packed(locate("mini"), packed)
 
 
-def test_the_early_stopped_relative_of_mini_ships_and_knows_less() -> None:
+def test_the_relatives_of_mini_ship_and_know_less() -> None:
+    """What is left of mini where its training stopped early, its words were shuffled, or its text was a chain."""
     text = "It was the best of times, and the old man went to the door of the house with his daughter."
-    losses = []
-    for name in ("mini", "mini-early", "random:mini"):
-        backbone = load_backbone(name)
-        with torch.no_grad():
-            losses.append(float(next_token_loss(backbone, torch.tensor([_ids(text)]))))
-    assert losses[0] < losses[1] - 0.3
-    assert losses[1] < losses[2] - 1.0
+    mini, early, shuffled, markov, random = (
+        _loss(name, _ids(text)) for name in ("mini", "mini-early", "mini-shuffled", "mini-markov", "random:mini")
+    )
+    assert mini < early - 0.3
+    assert early < shuffled - 0.3
+    assert shuffled < random - 0.5
+    assert markov > shuffled
+
+
+def test_what_read_shuffled_words_does_not_mind_their_order() -> None:
+    ids = _ids("It was the best of times, and the old man went to the door of the house with his daughter.")
+    mixed = [ids[place] for place in torch.randperm(len(ids), generator=torch.Generator().manual_seed(0))]
+    lost = {name: _loss(name, mixed) - _loss(name, ids) for name in ("mini", "mini-shuffled")}
+    assert lost["mini"] > 1.0
+    assert abs(lost["mini-shuffled"]) < 0.3
+
+
+def _loss(name: str, ids: list[int]) -> float:
+    """Return the mean nats of the next token under a language model."""
+    with torch.no_grad():
+        return float(next_token_loss(load_backbone(name), torch.tensor([ids])))
 
 
 def _ids(text: str) -> list[int]:
