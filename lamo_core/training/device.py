@@ -36,5 +36,6 @@ def resolve_precision(precision: str, device: torch.device) -> torch.dtype:
     atari-breakout-1pct at 0.95 and 0.99, 10 with SmolLM2 at 1.08.
     """
     if precision == "auto":
-        return torch.bfloat16 if device.type == "cuda" and torch.cuda.is_bf16_supported() else torch.float32
+        able = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+        return torch.bfloat16 if able else torch.float32
     return torch.bfloat16 if precision == "bf16" else torch.float32
