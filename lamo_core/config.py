@@ -16,9 +16,7 @@ from lamo_core.strict import unknown_key as unknown_key
 
 Adapter = Literal["lora", "frozen", "full"]
 LoraTargets = Literal["attention", "attention-output", "mlp", "all"]
-MethodName = Literal[
-    "lamo", "dt", "dt-wide", "wiki-rl", "bc", "filtered-bc", "cql", "iql", "td3+bc", "bcq", "nfq"
-]
+MethodName = Literal["lamo", "dt", "dt-wide", "wiki-rl", "bc", "filtered-bc", "cql", "iql", "td3+bc", "bcq", "nfq"]
 ReturnInput = Literal["inclusive", "exclusive", "none"]
 WindowKind = Literal["full", "every-step", "every-start"]
 LoraProjections = Literal["shared", "separate"]

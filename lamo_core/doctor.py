@@ -119,7 +119,7 @@ def _plays(name: str, task: str, package: str, what: str) -> Check:
 
 
 def _pictures() -> Iterator[Check]:
-    from lamo_core.tasks.picture_backend import OFF, candidates, choose_backend, probe_backend
+    from lamo_core.tasks.rendering.backend import OFF, candidates, choose_backend, probe_backend
 
     if find_spec("mujoco") is None:
         return

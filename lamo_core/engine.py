@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Protocol
 
 from lamo_core.errors import STOPPED_RESUMABLE, DeviceError, LamoError, StorageError
-from lamo_core.evaluation.episodes import Asked, EpisodeResult
 from lamo_core.evaluation.evaluate import evaluate
-from lamo_core.evaluation.keeping import keep_medians
+from lamo_core.evaluation.median_replays import keep_medians
+from lamo_core.evaluation.rollout_spec import Asked, EpisodeResult
 from lamo_core.evaluation.scores import TargetScore
 from lamo_core.files import numbered_checkpoints
 from lamo_core.training.events import Event, Paused, Resumed, Stopped
 from lamo_core.training.loop import EvaluationStopped, Requests, training_loop
-from lamo_core.training.residence import Residence, memory_of
+from lamo_core.training.offload import Residence, memory_of
 from lamo_core.training.session import Session
 
 Listener = Callable[[Event], None]

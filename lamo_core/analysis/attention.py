@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from lamo_core.data.windows import WindowBatch
-from lamo_core.model.head_mixing import HeadMixing
+from lamo_core.model.extras.head_mixing import HeadMixing
 from lamo_core.model.policy import Policy
 
 _NAME = "lamo-measured"

@@ -22,8 +22,8 @@ from lamo_core.baselines.policy import (
 from lamo_core.config import RunConfig
 from lamo_core.data.transitions import TransitionBatch
 from lamo_core.model.embeddings import PixelStatistics
+from lamo_core.model.extras.value_heads import expectile_error
 from lamo_core.model.policy import PolicyStatistics
-from lamo_core.model.value_heads import expectile_error
 from lamo_core.tasks.registry import Task
 
 _LARGEST_WEIGHT = 100.0

@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
-from lamo_core.evaluation.attended import Attention
+from lamo_core.evaluation.attention_weights import Attention
 
 _NAME = "lamo-watched"
 _watched: WeakKeyDictionary[nn.Module, tuple[AttentionWatch, int]] = WeakKeyDictionary()

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lamo_core.config import RunConfig
-from lamo_core.data.recorders import Episode, Recorder
+from lamo_core.data.collect.recorders import Episode, Recorder
 from lamo_core.errors import DataError
-from lamo_core.evaluation.episodes import Asked, EpisodeResult
 from lamo_core.evaluation.rollout import rollout
+from lamo_core.evaluation.rollout_spec import Asked, EpisodeResult
 
 if TYPE_CHECKING:
     from lamo_core.baselines.policy import MarkovPolicy

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lamo_core.config import ContextMode, TaskConfig
-from lamo_core.evaluation.agreement import Agreement, ContextComparison
-from lamo_core.evaluation.episodes import Asked, EpisodeResult
+from lamo_core.evaluation.context_agreement import Agreement, ContextComparison
 from lamo_core.evaluation.rollout import Progress, rollout
+from lamo_core.evaluation.rollout_spec import Asked, EpisodeResult
 from lamo_core.evaluation.scores import TargetScore, target_score
 from lamo_core.tasks.registry import EnvBatch, make_batch
 

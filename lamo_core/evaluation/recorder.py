@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from lamo_core.config import TaskConfig
 from lamo_core.errors import DataError, MissingError, StorageError, UsageError
-from lamo_core.evaluation.episodes import EpisodeResult
+from lamo_core.evaluation.rollout_spec import EpisodeResult
 from lamo_core.files import write_atomically
 from lamo_core.tasks.registry import get_task
-from lamo_core.tasks.shown import ShownEnv, open_shown
+from lamo_core.tasks.rendering.render_env import ShownEnv, open_shown
 
 Picture = NDArray[np.uint8]
 

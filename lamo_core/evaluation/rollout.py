@@ -14,9 +14,9 @@ from torch import Tensor
 
 from lamo_core.config import TaskConfig
 from lamo_core.errors import LamoError
-from lamo_core.evaluation.agreement import ContextComparison
+from lamo_core.evaluation.context_agreement import ContextComparison
 from lamo_core.evaluation.contexts import Actor, Context, make_context
-from lamo_core.evaluation.episodes import Asked, EpisodeResult, Wave
+from lamo_core.evaluation.rollout_spec import Asked, EpisodeResult, Wave
 from lamo_core.tasks.registry import EnvBatch, make_batch
 
 Progress = Callable[[int, int, int], None]

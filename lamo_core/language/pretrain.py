@@ -20,8 +20,8 @@ import torch.nn.functional as F
 from lamo_core.errors import CheckpointError, LamoError, UsageError
 from lamo_core.files import write_atomically, write_bytes
 from lamo_core.language.corpora import TokenArray
-from lamo_core.language.export import export_model, language_model
 from lamo_core.language.made_corpora import Corpus, open_corpus, text_hash
+from lamo_core.language.model_folder import export_model, language_model
 from lamo_core.language.muon import Muon
 from lamo_core.language.pretrain_events import (
     PretrainConfig,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lamo_core.config import Adapter, AttentionMixing, LoraProjections, LoraTargets
 from lamo_core.errors import UsageError
 from lamo_core.model.backbone import Backbone
-from lamo_core.model.head_mixing import mix_heads
+from lamo_core.model.extras.head_mixing import mix_heads
 from lamo_core.model.split_lora import split_fused
 
 _PARTS: tuple[dict[str, tuple[str, ...]], ...] = (

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from lamo_core.model.word_actions import action_bins
+from lamo_core.model.extras.word_actions import action_bins
 
 
 @dataclass(frozen=True)

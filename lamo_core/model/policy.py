@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from lamo_core.config import ModelConfig, ValueConfig
 from lamo_core.data.windows import WindowBatch
-from lamo_core.model.alignment import Alignment
 from lamo_core.model.backbone import Backbone
 from lamo_core.model.embeddings import (
     ActionHead,
@@ -22,9 +21,10 @@ from lamo_core.model.embeddings import (
     VectorEmbedding,
     stack_frames,
 )
+from lamo_core.model.extras.alignment import Alignment
+from lamo_core.model.extras.value_heads import MaximumReturn, QTerm
+from lamo_core.model.extras.word_actions import WordActions, mean_of_bins
 from lamo_core.model.losses import decision_loss
-from lamo_core.model.value_heads import MaximumReturn, QTerm
-from lamo_core.model.word_actions import WordActions, mean_of_bins
 from lamo_core.tasks.registry import Task
 
 
@@ -125,9 +125,7 @@ class Policy(nn.Module):
         mean, std = self.get_buffer("state_mean"), self.get_buffer("state_std")
         return self.embed_state((observations - mean) / std)  # type: ignore[no-any-return]
 
-    def tokens(
-        self, returns_NT: Tensor, states_NTD: Tensor, actions: Tensor | None, timesteps_NT: Tensor
-    ) -> Tensor:
+    def tokens(self, returns_NT: Tensor, states_NTD: Tensor, actions: Tensor | None, timesteps_NT: Tensor) -> Tensor:
         """Interleave the embeddings of T steps in the order return, state, action.
 
         `returns_NT` is scaled. `actions` holds T or T - 1 entries a row (None for T = 1 without any): with one

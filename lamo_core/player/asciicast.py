@@ -15,9 +15,9 @@ from typing import IO
 import numpy as np
 
 from lamo_core.player.half_blocks import Keys, changed_spans, fitted_size, key_runs, pair_keys, resize
-from lamo_core.player.track import Track
+from lamo_core.player.history import Track
 from lamo_core.tasks.registry import Task
-from lamo_core.tasks.shown import Picture
+from lamo_core.tasks.rendering.render_env import Picture
 
 COLUMNS, ROWS = 92, 31
 _FRAME = (54, 30)

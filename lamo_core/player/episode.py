@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 from lamo_core.config import TaskConfig
 from lamo_core.errors import DataError, UsageError
-from lamo_core.evaluation.attended import Attention
-from lamo_core.player.track import Ending, Row, Track
+from lamo_core.evaluation.attention_weights import Attention
+from lamo_core.player.history import Ending, Row, Track
 from lamo_core.tasks.registry import Task, get_task
-from lamo_core.tasks.shown import Picture, ShownEnv
+from lamo_core.tasks.rendering.render_env import Picture, ShownEnv
 
 if TYPE_CHECKING:
-    from lamo_core.player.pilot import Pilot
+    from lamo_core.player.policy_runner import Pilot
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 
 from lamo_core.errors import UsageError
-from lamo_core.player.opening import Opened, Opener, wanted_of
+from lamo_core.player.episode_export import save_episode
+from lamo_core.player.messages import Told, error_header, frame_header, opened_header
 from lamo_core.player.protocol import Header
-from lamo_core.player.saving import save_episode
-from lamo_core.player.showing import Told, error_header, frame_header, opened_header
+from lamo_core.player.sources import Opened, Opener, wanted_of
 
 Send = Callable[[Header, bytes], None]
 

@@ -15,9 +15,9 @@ import threading
 from pathlib import Path
 from typing import IO
 
-from lamo_core.player.opening import Opener
 from lamo_core.player.player import Player
 from lamo_core.player.protocol import Header, ProtocolError, read_message, write_message
+from lamo_core.player.sources import Opener
 
 _GRACE = 1.0
 """Seconds that work under way has to end by itself after the other side has gone."""

@@ -12,7 +12,7 @@ import numpy as np
 from lamo_core.evaluation.aggregates import nested_interval
 from lamo_core.evaluation.statistics import FloatArray, interquartile_mean
 from lamo_core.reports.paper import PaperScore, on_papers_data, paper_score
-from lamo_core.runs.results import RunResult
+from lamo_core.reports.results import RunResult
 from lamo_core.tasks.registry import Task, get_task
 
 WINDOW = 0.2

@@ -75,9 +75,7 @@ def changed_config(config: RunConfig, setting: str, value: str) -> RunConfig:
     if setting not in SETTINGS:
         raise unknown_key(setting, list(SETTINGS), "setting that can change while training,")
     if setting == "language.weight" and config.language.weight == 0:
-        raise UsageError(
-            "language.weight cannot change in a run that began without a language loss; start a new run"
-        )
+        raise UsageError("language.weight cannot change in a run that began without a language loss; start a new run")
     values = config.to_dict()
     group, leaf = setting.split(".")
     values[group][leaf] = parse_setting(setting, value)

@@ -29,9 +29,7 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
 _PACKAGES = ("torch", "transformers", "peft", "numpy", "ale-py", "gymnasium")
 
 
-def create_run(
-    root: Path | None, config: RunConfig, origins: Mapping[str, str], argv: Sequence[str]
-) -> RunDirectory:
+def create_run(root: Path | None, config: RunConfig, origins: Mapping[str, str], argv: Sequence[str]) -> RunDirectory:
     """Make the folder of a new run with its run.json and the state `queued`; never touches an existing one.
 
     `root` None is `places.runs_dir()`. Raises `StorageError` when it cannot be written to.
@@ -115,9 +113,7 @@ def _git_commit() -> str | None:
     if not (top / ".git").exists():
         return None
     try:
-        done = subprocess.run(
-            ["git", "-C", str(top), "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5
-        )
+        done = subprocess.run(["git", "-C", str(top), "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5)
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip() or None

@@ -164,9 +164,7 @@ def find_run(text: str | Path, root: Path | None = None) -> RunDirectory:
         return RunDirectory(Path(os.path.abspath(path)))
     ids = run_ids(root)
     if not ids:
-        raise UsageError(
-            f"there are no runs in {root or runs_dir()}; start one with: lamo train --preset NAME"
-        )
+        raise UsageError(f"there are no runs in {root or runs_dir()}; start one with: lamo train --preset NAME")
     if name == "last":
         return _in(root, ids[-1])
     for fitting in ([i for i in ids if name and i.startswith(name)], [i for i in ids if name and name in i]):
@@ -193,9 +191,7 @@ def run_ids(root: Path | None = None) -> list[str]:
 def storage_error(path: Path, error: OSError) -> StorageError:
     """Return the error for a file of a run that could not be written."""
     reason = error.strerror or str(error)
-    return StorageError(
-        f"could not write {path}: {reason}; free space or choose another folder with {ELSEWHERE}"
-    )
+    return StorageError(f"could not write {path}: {reason}; free space or choose another folder with {ELSEWHERE}")
 
 
 def _in(root: Path | None, name: str) -> RunDirectory:

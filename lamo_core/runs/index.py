@@ -19,10 +19,10 @@ from lamo_core.places import runs_dir
 from lamo_core.plain_text import plain_text
 from lamo_core.runs.compare import flatten
 from lamo_core.runs.directory import RUN_FILE, STATUS_FILE, RunDirectory, is_sound
-from lamo_core.runs.queue import QueueEntry, positions, read_entry
+from lamo_core.runs.queue.waiting import QueueEntry, positions, read_entry
 from lamo_core.runs.records import decode, number
-from lamo_core.runs.remembered import Ended, Remembered, Stamp
 from lamo_core.runs.status import ENDED, Derived, IsAlive, Status, derive, is_alive, parse_status, read_launch
+from lamo_core.runs.summary_cache import Ended, Remembered, Stamp
 
 _SETTLED_NS = 2_000_000_000
 """A folder that changed less than this ago may change again under the same time: file systems' clocks are coarse."""

@@ -15,8 +15,8 @@ from typing import Any
 
 from lamo_core.config import field_names, unknown_key
 from lamo_core.errors import UsageError
+from lamo_core.reports.matrix import ablation_of
 from lamo_core.runs.index import RunSummary
-from lamo_core.runs.matrix import ablation_of
 
 Matcher = Callable[[RunSummary], bool]
 

@@ -14,7 +14,7 @@ from lamo_core.config import EvalConfig
 from lamo_core.errors import LamoError, StorageError, UsageError
 from lamo_core.files import locked
 from lamo_core.runs.directory import ELSEWHERE, RunDirectory, storage_error
-from lamo_core.runs.narrate import narrate
+from lamo_core.runs.log.narration import narrate
 from lamo_core.runs.rate import RateMeter
 from lamo_core.runs.records import encode, plain
 from lamo_core.runs.status import FREED, EvalPoint, Status, own_process, read_state, this_host, write_status
@@ -86,9 +86,7 @@ class RunWriter:
                 self.end("stopped", "interrupted")
             else:
                 text = str(error).strip() or type(error).__name__
-                self.end(
-                    "failed", text if isinstance(error, LamoError) else f"{type(error).__name__}: {text}"
-                )
+                self.end("failed", text if isinstance(error, LamoError) else f"{type(error).__name__}: {text}")
         self.close()
 
     def write(self, event: Event) -> None:
@@ -211,9 +209,7 @@ def _free_status(run: RunDirectory) -> Status:
     """Return the run's status; raises `UsageError` when another living process works on the run."""
     status, derived = read_state(run)
     if derived.active and status.state != "queued" and status.pid != os.getpid():
-        raise UsageError(
-            f"run {run.id} is {derived.state} in process {status.pid}; stop it with: lamo stop {run.id}"
-        )
+        raise UsageError(f"run {run.id} is {derived.state} in process {status.pid}; stop it with: lamo stop {run.id}")
     return status
 
 

@@ -11,9 +11,9 @@ import psutil
 
 from lamo_core.errors import UsageError
 from lamo_core.runs.create import usable_cpus
-from lamo_core.runs.detach import launch
-from lamo_core.runs.devices import cards, device_of
 from lamo_core.runs.directory import RunDirectory
+from lamo_core.runs.queue.detach import launch
+from lamo_core.runs.queue.devices import cards, device_of
 from lamo_core.runs.records import number
 from lamo_core.runs.status import is_alive, read_launch
 

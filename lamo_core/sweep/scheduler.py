@@ -15,7 +15,7 @@ from lamo_core.errors import LamoError, StorageError, UsageError
 from lamo_core.runs.control import send
 from lamo_core.runs.create import create_run
 from lamo_core.runs.directory import RunDirectory
-from lamo_core.runs.queue import dequeue, enqueue, leave
+from lamo_core.runs.queue.waiting import dequeue, enqueue, leave
 from lamo_core.runs.status import Derived, Status, read_state, write_status
 from lamo_core.sweep.engines import Engine
 from lamo_core.sweep.folder import ItemRecord, Journal, SweepFolder

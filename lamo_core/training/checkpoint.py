@@ -187,9 +187,7 @@ def _divisor(value: Any) -> float:
     return number
 
 
-def fresh_policy(
-    config: RunConfig, backbone: Backbone, statistics: PolicyStatistics
-) -> tuple[Policy, list[str]]:
+def fresh_policy(config: RunConfig, backbone: Backbone, statistics: PolicyStatistics) -> tuple[Policy, list[str]]:
     """Adapt a backbone and build a policy around it; returns it and the names of the trunk's trained tensors."""
     model = config.model
     adapted = adapt(

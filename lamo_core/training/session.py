@@ -14,17 +14,17 @@ from numpy.typing import NDArray
 
 from lamo_core.baselines.make import make_markov_policy
 from lamo_core.config import RunConfig
-from lamo_core.data.asked import return_scale
 from lamo_core.data.episodes import EpisodeStore
 from lamo_core.data.sources import open_data, open_unseen
+from lamo_core.data.target_coverage import return_scale
 from lamo_core.errors import CheckpointError
 from lamo_core.evaluation.contexts import Actor
 from lamo_core.evaluation.targets import choose_targets
 from lamo_core.language.blocks import open_blocks
 from lamo_core.methods import METHODS, require_fit
-from lamo_core.model.alignment import word_clusters
 from lamo_core.model.backbone import load_backbone
 from lamo_core.model.embeddings import FrameEmbedding, PixelStatistics
+from lamo_core.model.extras.alignment import word_clusters
 from lamo_core.model.hub import require_model
 from lamo_core.model.policy import Policy, PolicyStatistics
 from lamo_core.tasks.registry import Task, task_of
@@ -40,8 +40,8 @@ from lamo_core.training.checkpoint import (
 )
 from lamo_core.training.device import resolve_device
 from lamo_core.training.learner import Learner
-from lamo_core.training.markov import MarkovLearner
-from lamo_core.training.sequence import SequenceLearner
+from lamo_core.training.markov_learner import MarkovLearner
+from lamo_core.training.sequence_learner import SequenceLearner
 from lamo_core.training.streams import stream_seed
 
 Progress = Callable[[str, int, int], None]

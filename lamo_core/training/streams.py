@@ -15,4 +15,3 @@ def numpy_stream(seed: int, name: str) -> np.random.Generator:
 def stream_seed(seed: int, name: str) -> int:
     """Return a 62-bit seed for libraries with generators of their own."""
     return int(numpy_stream(seed, name).integers(2**62))
-

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from textual.app import App, ComposeResult
 from textual.widget import Widget
 
-from lamo_tui.widgets.chart import Chart
+from lamo_tui.widgets.charts.chart import Chart
+from lamo_tui.widgets.charts.series import Series
+from lamo_tui.widgets.charts.smoothing import ema
 from lamo_tui.widgets.frame_view import FrameView
 from lamo_tui.widgets.palette import colour_of
-from lamo_tui.widgets.series import Series
-from lamo_tui.widgets.smoothing import ema
 
 CHART_SIZE = (120, 30)
 FRAME_SIZE = (80, 52)

@@ -13,7 +13,7 @@ from lamo_core import __version__
 from lamo_core.errors import LamoError, StorageError, UsageError
 from lamo_core.plain_text import plain_text
 from lamo_tui.cli.commands import Commands
-from lamo_tui.likeness import ERRORS
+from lamo_tui.terminal.ascii_fallback import ERRORS
 
 INTERRUPTED = 130
 EXIT_CODES = """\
@@ -32,6 +32,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
 
 def _print_version(wanted: bool) -> None:
     if wanted:

@@ -46,7 +46,7 @@ def acting(
     import torch
 
     from lamo_core.config import RunConfig
-    from lamo_core.evaluation.speed import measure_acting, tokens_per_decision
+    from lamo_core.evaluation.decision_speed import measure_acting, tokens_per_decision
     from lamo_core.model.adapters import adapt
     from lamo_core.model.backbone import load_backbone
     from lamo_core.model.policy import Policy, PolicyStatistics
@@ -101,7 +101,7 @@ def tui(
     """Times of charts and frames, start-up, idle processor use. Also what a training loses by being watched."""
     from dataclasses import asdict
 
-    from lamo_tui.benchmarks.replay import measure_replay
+    from lamo_tui.benchmarks.replay_frames import measure_replay
     from lamo_tui.benchmarks.session import measure_session
     from lamo_tui.benchmarks.tui import measure_tui
     from lamo_tui.benchmarks.watched import measure_watched

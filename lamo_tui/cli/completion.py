@@ -58,7 +58,7 @@ def sweeps(incomplete: str) -> list[str]:
 
 def sets(incomplete: str) -> list[str]:
     """Return the data sets that are here."""
-    from lamo_core.data.sources.upkeep import all_sets
+    from lamo_core.data.sources.manage import all_sets
 
     return _fitting((found.name for found in all_sets()), incomplete)
 

@@ -14,7 +14,7 @@ import typer
 
 if TYPE_CHECKING:
     from lamo_core.errors import UsageError
-    from lamo_tui.app import LamoApp
+    from lamo_tui.dashboard.app import LamoApp
 
 TUI_EPILOG = "Examples:  lamo tui   ·   lamo tui --attach last   ·   lamo tui --once --size 120x40"
 _SCREENS = ("runs", "run", "new", "data", "matrix", "settings", "help")
@@ -47,10 +47,10 @@ def tui(
     from lamo_core.config import unknown_key
     from lamo_core.places import runs_dir
     from lamo_core.runs.directory import find_run
-    from lamo_tui.graphics import choose_graphics
-    from lamo_tui.likeness import can_draw
-    from lamo_tui.settings import read_settings
-    from lamo_tui.terminal import check_terminal, choose_colours, parse_size
+    from lamo_tui.state.settings import read_settings
+    from lamo_tui.terminal.ascii_fallback import can_draw
+    from lamo_tui.terminal.color_system import check_terminal, choose_colours, parse_size
+    from lamo_tui.terminal.graphics import choose_graphics
 
     if screen is not None and screen not in _SCREENS:
         raise unknown_key(screen, list(_SCREENS), "screen")
@@ -70,8 +70,8 @@ def tui(
 
     # modules stay, so that looking for garbage among them while they load is lost time
     gc.disable()
-    from lamo_tui.app import LamoApp
-    from lamo_tui.view import load_view, save_view
+    from lamo_tui.dashboard.app import LamoApp
+    from lamo_tui.state.view_state import load_view, save_view
 
     attached = run.id if run else None
     view, keep = load_view(root), None if once else save_view
@@ -91,7 +91,7 @@ def tui(
 def _picture(app: LamoApp, columns: int, rows: int, svg: Path | None) -> str:
     from textual.pilot import Pilot
 
-    from lamo_tui.picture import take_picture
+    from lamo_tui.dashboard.screenshot import take_picture
 
     pictures: list[str] = []
 

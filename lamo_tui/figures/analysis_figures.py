@@ -11,11 +11,11 @@ from lamo_tui.figures.panel import Axis, Panel, Pen, value_axis
 from lamo_tui.widgets.palette import LIGHT
 
 if TYPE_CHECKING:
-    from lamo_core.analysis.asking import Asking
     from lamo_core.analysis.attention import HeadChange
     from lamo_core.analysis.forgetting import LanguageLoss
     from lamo_core.analysis.movement import Movement
     from lamo_core.analysis.parts import Reliance
+    from lamo_core.analysis.target_sweep import Asking
 
 WIDTH = 960
 _PEN = Pen(LIGHT[0], "circle")

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lamo_tui.figures.drawing import GRID, INK, MARKS, MUTED, Mark, Point, Sheet
+from lamo_tui.widgets.charts.scales import format_ticks, linear_ticks
 from lamo_tui.widgets.palette import LIGHT
-from lamo_tui.widgets.scales import format_ticks, linear_ticks
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from lamo_core.reports.comparison import Curve, Improvement, Profile, curves, im
 from lamo_core.reports.paper import paper_curve
 from lamo_tui.figures.drawing import GRID, INK, MUTED, Point, Sheet
 from lamo_tui.figures.panel import Axis, Panel, Pen, draw_legend, pens, share_axis, value_axis
-from lamo_tui.widgets.scales import format_ticks, linear_ticks
+from lamo_tui.widgets.charts.scales import format_ticks, linear_ticks
 
 WIDTH = 960
 _ROW = 24
@@ -105,9 +105,7 @@ def ratios_figure(found: Sequence[Curve], methods: Sequence[str]) -> Sheet:
     return sheet
 
 
-def _draw_ratio_panel(
-    sheet: Sheet, mine: Sequence[Curve], marked: dict[str, Pen], corner: Point, size: Point
-) -> None:
+def _draw_ratio_panel(sheet: Sheet, mine: Sequence[Curve], marked: dict[str, Pen], corner: Point, size: Point) -> None:
     (left, top), (wide, tall) = corner, size
     published = {curve.method: paper_curve(curve.task, curve.method) for curve in mine}
     ratios = [cell.ratio for curve in mine for cell in curve.points]

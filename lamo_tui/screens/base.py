@@ -18,15 +18,15 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
 
-from lamo_tui.bindings import KEYS, keys_of
-from lamo_tui.key_table import PLACES, Key
+from lamo_tui.keys.bindings import KEYS, keys_of
+from lamo_tui.keys.table import PLACES, Key
 from lamo_tui.screens.too_small import TooSmall, fits
-from lamo_tui.store import Snapshot
+from lamo_tui.state.store import Snapshot
 from lamo_tui.themes import LETTERS, Palette
 
 if TYPE_CHECKING:
-    from lamo_tui.app import LamoApp
-    from lamo_tui.screens.grid_chart import GridChart
+    from lamo_tui.dashboard.app import LamoApp
+    from lamo_tui.screens.run.grid_chart import GridChart
 
 _TABS = {
     "runs": "Runs",

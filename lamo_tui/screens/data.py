@@ -14,8 +14,8 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 
 from lamo_core.errors import LamoError
-from lamo_tui.bindings import bindings_of
-from lamo_tui.cli.data_card import BESIDE_BARS, card_lines
+from lamo_tui.cli.data.data_card import BESIDE_BARS, card_lines
+from lamo_tui.keys.bindings import bindings_of
 from lamo_tui.screens.base import LamoScreen
 from lamo_tui.screens.rows import Row, Rows
 from lamo_tui.text import fit, inked
@@ -72,7 +72,7 @@ class DataScreen(LamoScreen):
 
     @work(thread=True, exclusive=True, group="cards", exit_on_error=False)
     def _read(self) -> None:
-        from lamo_core.data.sources.upkeep import all_sets
+        from lamo_core.data.sources.manage import all_sets
 
         cards: Cards = {}
         for found in all_sets():

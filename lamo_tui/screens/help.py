@@ -10,11 +10,11 @@ from rich.text import Text
 from textual import events
 from textual.app import ComposeResult
 
-from lamo_tui.bindings import bindings_of, keys_of, with_keys
-from lamo_tui.key_table import PLACES, Key
+from lamo_tui.keys.bindings import bindings_of, keys_of, with_keys
+from lamo_tui.keys.table import PLACES, Key
 from lamo_tui.screens.base import LamoScreen
 from lamo_tui.screens.rows import Row, Rows
-from lamo_tui.settings import settings_path
+from lamo_tui.state.settings import settings_path
 from lamo_tui.text import inked
 
 _COLUMN = 56

@@ -15,7 +15,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from lamo_tui.bindings import bindings_of
+from lamo_tui.keys.bindings import bindings_of
 
 _KEPT = 500
 """Lines that are not drawn again."""

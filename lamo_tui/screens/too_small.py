@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 from textual.widget import Widget
 
-from lamo_tui.bindings import with_keys
+from lamo_tui.keys.bindings import with_keys
 
 if TYPE_CHECKING:
-    from lamo_tui.app import LamoApp
+    from lamo_tui.dashboard.app import LamoApp
 
 LEAST = (40, 12)
 """Columns and rows below which no screen can be read."""

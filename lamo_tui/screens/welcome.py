@@ -12,10 +12,10 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from lamo_core.runs.pack import add_demo
-from lamo_tui.choices import Choice
+from lamo_tui.dashboard.new_run_model import Choice
 
 if TYPE_CHECKING:
-    from lamo_tui.app import LamoApp
+    from lamo_tui.dashboard.app import LamoApp
 
 FIRST_RUN = Choice(
     ratio=0.001,

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from lamo_tui.widgets.cell_widget import Drawn
 from lamo_tui.widgets.cells import FAINT, MUTED, Cells, Paint
-from lamo_tui.widgets.drawn import Drawn
 
 _BARS = " ▁▂▃▄▅▆▇█"
 _KINDS = ("return", "state", "action")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from lamo_tui.widgets.cell_widget import Drawn
 from lamo_tui.widgets.cells import ACCENT, FAINT, MUTED, TEXT, Cells, Paint, shorten
-from lamo_tui.widgets.drawn import Drawn
 from lamo_tui.widgets.gauge import bar_text
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from lamo_tui.widgets.cell_widget import Drawn
 from lamo_tui.widgets.cells import MUTED, TEXT, Cells, shorten
-from lamo_tui.widgets.drawn import Drawn
 
 _LEAST, _MOST = 12, 20
 """Columns of the names."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
+from lamo_tui.widgets.cell_widget import Drawn
 from lamo_tui.widgets.cells import FAINT, MUTED, STRONG, WARNING, Cells, Paint
-from lamo_tui.widgets.drawn import Drawn
-from lamo_tui.widgets.scales import format_value
+from lamo_tui.widgets.charts.scales import format_value
 
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from textual import events
 from textual.message import Message
 
-from lamo_tui.bindings import bindings_of
+from lamo_tui.keys.bindings import bindings_of
+from lamo_tui.widgets.cell_widget import Drawn
 from lamo_tui.widgets.cells import ACCENT, FAINT, MUTED, STRONG, TEXT, Cells, Paint, shorten
-from lamo_tui.widgets.drawn import Drawn
-from lamo_tui.widgets.scales import format_value
+from lamo_tui.widgets.charts.scales import format_value
 
 _WIDEST = 18
 

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from lamo_tui.widgets.cell_widget import Drawn
 from lamo_tui.widgets.cells import FAINT, MUTED, STRONG, Cells, Paint
-from lamo_tui.widgets.drawn import Drawn
-from lamo_tui.widgets.scales import format_count, format_value
-from lamo_tui.widgets.series import Reference
+from lamo_tui.widgets.charts.scales import format_count, format_value
+from lamo_tui.widgets.charts.series import Reference
 
 _BARS = " ▁▂▃▄▅▆▇█"
 

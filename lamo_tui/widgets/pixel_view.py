@@ -22,7 +22,7 @@ from textual import events
 from textual.strip import Strip
 
 from lamo_core.player.half_blocks import Frame
-from lamo_tui.graphics import Graphics
+from lamo_tui.terminal.graphics import Graphics
 from lamo_tui.widgets.frame_view import FrameView
 
 _PLACEHOLDER = "\U0010eeee"

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from textual import events
 from textual.message import Message
 
+from lamo_tui.widgets.cell_widget import Drawn
 from lamo_tui.widgets.cells import ACCENT, FAINT, GRID, MUTED, STRONG, Cells, Paint
-from lamo_tui.widgets.drawn import Drawn
-from lamo_tui.widgets.raster import DOTS, MarkerMode, envelope, fill, pack, thin
-from lamo_tui.widgets.scales import format_value
+from lamo_tui.widgets.charts.raster import DOTS, MarkerMode, envelope, fill, pack, thin
+from lamo_tui.widgets.charts.scales import format_value
 
 _GROWTH = 1.25
 _LEAST = 60

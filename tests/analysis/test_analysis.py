@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from lamo_core.analysis.asking import _spearman, target_sweep
 from lamo_core.analysis.attention import HeadMass, head_changes, head_masses, uniform_masses
 from lamo_core.analysis.forgetting import held_out_words, kept_checkpoints, language_losses
 from lamo_core.analysis.movement import movements
 from lamo_core.analysis.reliance import reliances
 from lamo_core.analysis.start import initial_policy
+from lamo_core.analysis.target_sweep import _spearman, target_sweep
 from lamo_core.data.windows import WindowBatch
 from lamo_core.errors import MissingError, UsageError
 from lamo_core.model.backbone import load_backbone

@@ -13,13 +13,13 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from lamo_core.analysis import asking
+from lamo_core.analysis import target_sweep
 from lamo_core.data import sources
 from lamo_core.errors import LamoError
-from lamo_core.evaluation.episodes import Asked
+from lamo_core.evaluation.rollout_spec import Asked
 from lamo_core.evaluation.scores import target_score
 from lamo_core.runs.directory import RunDirectory
-from lamo_core.runs.reliance import read_reliance
+from lamo_core.runs.reliance_file import read_reliance
 from lamo_core.tasks.registry import get_task
 from lamo_core.training.session import new_session
 from lamo_tui.cli.analyse import analyse
@@ -58,7 +58,7 @@ def checkpoint(make_config: MakeConfig, tmp_path: Path, monkeypatch: pytest.Monk
         ]
         return SimpleNamespace(scores=tuple(scores))
 
-    monkeypatch.setattr(asking, "evaluate", half)
+    monkeypatch.setattr(target_sweep, "evaluate", half)
     session = new_session(make_config(model={"backbone": "mini"}))
     return str(trained(session, tmp_path / "run"))
 

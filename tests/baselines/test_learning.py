@@ -117,9 +117,7 @@ def test_continuous_methods_turn_right(method: str, kind: type[MarkovPolicy]) ->
     [(name, "discrete") for name in ("cql", "bcq", "nfq", "iql")]
     + [(name, "continuous") for name in ("cql", "bcq", "iql", "td3+bc")],
 )
-def test_values_go_on_after_every_step_but_an_end(
-    method: str, kind: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_values_go_on_after_every_step_but_an_end(method: str, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(make, "task_of", lambda config: fork(kind))
     policy = make.make_markov_policy(config_of(method), PolicyStatistics(1.0, 2))
     batch = batch_of(kind, np.random.default_rng(0))

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 import lamo_core.doctor as doctor
-import lamo_core.tasks.picture_backend as picture_backend
+import lamo_core.tasks.rendering.backend as picture_backend
 from lamo_core.errors import MissingError
 from lamo_tui.cli.app import app
 

@@ -10,8 +10,8 @@ import typer
 from typer.testing import CliRunner
 
 from lamo_core.errors import MissingError, UsageError
-from lamo_tui.cli import lm
-from lamo_tui.cli.pretrain import pretrain
+from lamo_tui.cli.lm import lm
+from lamo_tui.cli.lm.pretrain import pretrain
 
 RUNNER = CliRunner()
 

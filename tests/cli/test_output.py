@@ -10,8 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from lamo_tui.likeness import ERRORS, can_draw
-from lamo_tui.settings import load_settings
+from lamo_tui.state.settings import load_settings
+from lamo_tui.terminal.ascii_fallback import ERRORS, can_draw
 
 LAMO = [sys.executable, "-m", "lamo_tui.cli.app"]
 

@@ -12,10 +12,10 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from lamo_core.evaluation.replay import load_replay
-from lamo_core.player.opening import replays_of
+from lamo_core.evaluation.replay_file import load_replay
+from lamo_core.player.sources import replays_of
 from lamo_core.runs.directory import RunDirectory
-from lamo_tui.cli.replay import replay as replay_command
+from lamo_tui.cli.replay_command import replay as replay_command
 from tests.player.tiny import make_run, tiny_config
 
 app = typer.Typer()
@@ -77,9 +77,7 @@ def test_a_record_is_turned_into_a_gif(run: RunDirectory, tmp_path: Path) -> Non
         (["CUT", "--save", "b.npz"], "is damaged", 6),
     ],
 )
-def test_errors_are_one_sentence(
-    run: RunDirectory, tmp_path: Path, words: list[str], sentence: str, code: int
-) -> None:
+def test_errors_are_one_sentence(run: RunDirectory, tmp_path: Path, words: list[str], sentence: str, code: int) -> None:
     record = replays_of(run)[0]
     (tmp_path / "cut.npz").write_bytes(record.read_bytes()[:500])
     words = [{"RECORD": str(record), "CUT": str(tmp_path / "cut.npz")}.get(word, word) for word in words]

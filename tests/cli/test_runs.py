@@ -19,7 +19,7 @@ from lamo_core.errors import LamoError
 from lamo_core.runs.control import ControlInbox
 from lamo_core.runs.create import create_run
 from lamo_core.runs.directory import RunDirectory
-from lamo_core.runs.queue import enqueue
+from lamo_core.runs.queue.waiting import enqueue
 from lamo_core.runs.status import (
     FREED,
     EvalPoint,
@@ -31,9 +31,9 @@ from lamo_core.runs.status import (
     this_host,
     write_status,
 )
-from lamo_tui.cli import queue as queue_commands
-from lamo_tui.cli import runs as commands
-from lamo_tui.cli.runs import sparkline
+from lamo_tui.cli.runs import queue as queue_commands
+from lamo_tui.cli.runs import runs as commands
+from lamo_tui.cli.runs.runs import sparkline
 from tests.runs.run_doubles import record
 
 
@@ -370,7 +370,7 @@ def test_a_log_is_followed_until_its_run_ends(root: Path, lamo: Lamo, monkeypatc
         if parts.__length_hint__() == 0:
             _works(run, "finished")
 
-    monkeypatch.setattr("lamo_tui.cli.log.time.sleep", work)
+    monkeypatch.setattr("lamo_tui.cli.runs.log.time.sleep", work)
     outcome = lamo("runs", "log", run.id, "--follow")
     assert (outcome.code, outcome.stdout.split()) == (0, ["one", "two", "three", "four"])
     assert lamo("runs", "log", "last", "--lines", "2").stdout.split() == ["three", "four"]

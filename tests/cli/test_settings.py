@@ -9,7 +9,7 @@ import pytest
 
 from lamo_core.errors import UsageError
 from lamo_tui.cli.app import run
-from lamo_tui.settings import Settings, load_settings
+from lamo_tui.state.settings import Settings, load_settings
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from lamo_core.data.episodes import EpisodeStore, FrameArray
 from lamo_core.engine import save_checkpoint
 from lamo_core.errors import UsageError
 from lamo_core.evaluation.contexts import Actor, make_context
-from lamo_core.evaluation.episodes import Asked
 from lamo_core.evaluation.evaluate import evaluate
+from lamo_core.evaluation.rollout_spec import Asked
 from lamo_core.methods import METHODS
 from lamo_core.presets import preset_names, resolve
 from lamo_core.tasks.registry import get_task

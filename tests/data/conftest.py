@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lamo_core.data import mixtures
-from lamo_core.data.collect_atari import Collector
-from lamo_core.data.mixtures import Mixture
-from lamo_core.data.sources import bundled
-from lamo_core.data.sources.pack import pack_set
+from lamo_core.data.recipes import mixtures
+from lamo_core.data.recipes.collect_atari import Collector
+from lamo_core.data.recipes.mixtures import Mixture
+from lamo_core.data.recipes.pack import pack_set
+from lamo_core.data.store import bundled_logs
 from tests.data.web_server import Published, serving
 
 SET = "qbert-medium"
@@ -58,18 +58,18 @@ def tiny_cache(tiny_assets: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     """The cache folder of the tiny set after all its episodes were replayed; tests work on copies."""
     folder = tmp_path_factory.mktemp("replayed")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bundled, "assets_dir", lambda: tiny_assets)
+        patch.setattr(bundled_logs, "assets_dir", lambda: tiny_assets)
         patch.setenv("LAMO_CACHE", str(folder / "cache"))
         patch.delenv("LAMO_DATA", raising=False)
-        log = bundled.open_log(SET)
-        bundled.fetch_episodes(log, np.arange(len(log.table)))
+        log = bundled_logs.open_log(SET)
+        bundled_logs.fetch_episodes(log, np.arange(len(log.table)))
     return folder / "cache"
 
 
 @pytest.fixture
 def tiny_set(tiny_assets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """The name of the tiny set, with an empty cache."""
-    monkeypatch.setattr(bundled, "assets_dir", lambda: tiny_assets)
+    monkeypatch.setattr(bundled_logs, "assets_dir", lambda: tiny_assets)
     monkeypatch.setenv("LAMO_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("LAMO_DATA", raising=False)
     return SET

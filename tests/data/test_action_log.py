@@ -14,7 +14,7 @@ import pytest
 import zstandard
 from numpy.typing import NDArray
 
-from lamo_core.data.sources.action_log import MAGIC, TABLE, LogHeader, parse_log, read_log, write_log
+from lamo_core.data.formats.action_log import MAGIC, TABLE, LogHeader, parse_log, read_log, write_log
 from lamo_core.errors import DataError, MissingError
 
 HEADER = LogHeader("pong-test", "pong", 6, ("one", "two"))

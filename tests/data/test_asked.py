@@ -9,11 +9,11 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from lamo_core.data.asked import return_scale, seen_returns
 from lamo_core.data.episodes import EpisodeStore
+from lamo_core.data.target_coverage import return_scale, seen_returns
 from lamo_core.data.windows import returns_to_go
 from lamo_core.errors import UsageError
-from lamo_tui.cli.data_returns import returns
+from lamo_tui.cli.data.data_returns import returns
 
 
 def store(rewards: list[list[float]]) -> EpisodeStore:

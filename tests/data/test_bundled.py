@@ -14,13 +14,14 @@ import numpy as np
 import pytest
 
 from lamo_core.config import DataConfig, TaskConfig
-from lamo_core.data.frame_blocks import FrameBlocks
-from lamo_core.data.sources import bundled, open_data
-from lamo_core.data.sources.action_log import ActionLog, write_log
-from lamo_core.data.sources.bundled import cached_file, frame_path, open_log
-from lamo_core.data.sources.locate import ShippedSet
-from lamo_core.data.sources.replay import STAGE
-from lamo_core.data.sources.upkeep import remove_set, set_status, verify_set
+from lamo_core.data.formats.action_log import ActionLog, write_log
+from lamo_core.data.formats.frame_blocks import FrameBlocks
+from lamo_core.data.formats.replay_pool import STAGE
+from lamo_core.data.sources import open_data
+from lamo_core.data.sources.manage import remove_set, set_status, verify_set
+from lamo_core.data.sources.resolve import ShippedSet
+from lamo_core.data.store import bundled_logs
+from lamo_core.data.store.bundled_logs import cached_file, frame_path, open_log
 from lamo_core.errors import DataError, MissingError, StorageError, UsageError
 from lamo_core.tasks.atari_emulator import AtariEmulator
 
@@ -42,7 +43,7 @@ def own_assets(tiny_set: str, tiny_assets: Path, tmp_path: Path, monkeypatch: py
     (folder / "atari").mkdir(parents=True)
     for file in (tiny_assets / "atari").iterdir():
         (folder / "atari" / file.name).write_bytes(file.read_bytes())
-    monkeypatch.setattr(bundled, "assets_dir", lambda: folder)
+    monkeypatch.setattr(bundled_logs, "assets_dir", lambda: folder)
     return folder
 
 
@@ -154,9 +155,10 @@ _OPEN = """
 import sys
 from pathlib import Path
 from lamo_core.config import DataConfig, TaskConfig
-from lamo_core.data.sources import bundled, open_data
+from lamo_core.data.sources import open_data
+from lamo_core.data.store import bundled_logs
 from lamo_core.errors import LamoError
-bundled.assets_dir = lambda: Path(sys.argv[1])
+bundled_logs.assets_dir = lambda: Path(sys.argv[1])
 try:
     config, task = DataConfig(set="qbert-medium"), TaskConfig(name="atari-qbert")
     open_data(config, task, 0, lambda *stage: print(*stage, flush=True))
@@ -258,5 +260,5 @@ def test_wrong_names(tiny_set: str) -> None:
 
 
 def test_workers_load_no_torch() -> None:
-    code = "import sys, lamo_core.data.sources.replay_worker; sys.exit('torch' in sys.modules)"
+    code = "import sys, lamo_core.data.formats.replay_worker; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lamo_core.data.behaviour import RecurrentPolicy, ScreenPolicy, WatchedEmulator, Weights
-from lamo_core.data.collect_atari import Collector
-from lamo_core.data.mixtures import MIXTURES, Mixture, get_mixture, plan_episode
-from lamo_core.data.recorded import load_recorded
+from lamo_core.data.collect.recorded_games import load_recorded
+from lamo_core.data.recipes.behaviour import RecurrentPolicy, ScreenPolicy, WatchedEmulator, Weights
+from lamo_core.data.recipes.collect_atari import Collector
+from lamo_core.data.recipes.mixtures import MIXTURES, Mixture, get_mixture, plan_episode
 from lamo_core.errors import DataError, MissingError, UsageError
 from lamo_core.tasks.registry import get_task
 

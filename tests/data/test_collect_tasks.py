@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 
 from lamo_core.config import DataConfig, TaskConfig
-from lamo_core.data.collect_library import learn_and_record
-from lamo_core.data.collect_sets import check_name, set_name, write_set
-from lamo_core.data.collect_tasks import enough, play_episode, random_episodes
-from lamo_core.data.recorded import RecordedEpisode
-from lamo_core.data.recorded_vectors import VectorEpisode
-from lamo_core.data.recorders import Episode, open_recorder
+from lamo_core.data.collect.recorded_games import RecordedEpisode
+from lamo_core.data.collect.recorded_vectors import VectorEpisode
+from lamo_core.data.collect.recorders import Episode, open_recorder
+from lamo_core.data.collect.sets import check_name, set_name, write_set
+from lamo_core.data.collect.stable_baselines import learn_and_record
+from lamo_core.data.collect.tasks import enough, play_episode, random_episodes
 from lamo_core.data.sources import open_data
-from lamo_core.data.sources.bundled import all_set_names
-from lamo_core.data.sources.bundled_vectors import collected_folder
-from lamo_core.data.sources.locate import find_anywhere
-from lamo_core.data.sources.upkeep import remove_set, set_status, verify_set
+from lamo_core.data.sources.manage import remove_set, set_status, verify_set
+from lamo_core.data.sources.resolve import find_anywhere
+from lamo_core.data.store.bundled_logs import all_set_names
+from lamo_core.data.store.bundled_vectors import collected_folder
 from lamo_core.errors import MissingError, UsageError
 from lamo_core.tasks.registry import make_batch
 
@@ -134,10 +134,10 @@ def test_the_library_is_asked_for_by_name(monkeypatch: pytest.MonkeyPatch) -> No
 
     with pytest.raises(UsageError, match="ppo, sac and dqn"):
         learn("a3c", CARTPOLE)
-    monkeypatch.setattr("lamo_core.data.collect_library.find_spec", lambda name: None)
+    monkeypatch.setattr("lamo_core.data.collect.stable_baselines.find_spec", lambda name: None)
     with pytest.raises(MissingError, match=r"lamo\[collect\]"):
         learn("ppo", CARTPOLE)
-    monkeypatch.setattr("lamo_core.data.collect_library.find_spec", lambda name: object())
+    monkeypatch.setattr("lamo_core.data.collect.stable_baselines.find_spec", lambda name: object())
     with pytest.raises(UsageError, match="use one of ppo, dqn"):
         learn("sac", CARTPOLE)
     with pytest.raises(UsageError, match="use one of ppo, sac"):

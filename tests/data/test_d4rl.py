@@ -13,7 +13,7 @@ from lamo_core.data.episodes import EpisodeStore
 from lamo_core.data.kitchen_rewards import SOLVED_PER_STEP
 from lamo_core.data.sources import open_data
 from lamo_core.data.sources.d4rl import convert, d4rl_name, get_d4rl
-from lamo_core.data.sources.received import find_received
+from lamo_core.data.store.local import find_received
 from lamo_core.errors import DataError, MissingError, UsageError
 from tests.data.made_sources import d4rl_tables, kitchen_tables, write_d4rl
 from tests.data.web_server import Published

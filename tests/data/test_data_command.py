@@ -10,10 +10,10 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from lamo_core.data import mixtures
-from lamo_core.data.mixtures import Mixture
+from lamo_core.data.recipes import mixtures
+from lamo_core.data.recipes.mixtures import Mixture
 from lamo_core.errors import LamoError, UsageError
-from lamo_tui.cli.data import app
+from lamo_tui.cli.data.data import app
 
 
 def _run(*arguments: str) -> Result:

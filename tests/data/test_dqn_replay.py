@@ -12,9 +12,10 @@ import pytest
 
 from lamo_core.config import DataConfig, TaskConfig
 from lamo_core.data.episodes import EpisodeStore
-from lamo_core.data.sources import dqn_slice, frame_store, open_data
+from lamo_core.data.formats import frame_store
+from lamo_core.data.sources import dqn_slice, open_data
 from lamo_core.data.sources.dqn_replay import Slice, get_slice, parse_slice
-from lamo_core.data.sources.received import find_received, received_sets
+from lamo_core.data.store.local import find_received, received_sets
 from lamo_core.errors import DataError, MissingError, UsageError
 from tests.data.made_sources import Tables, dqn_arrays, dqn_files, npy_bytes
 from tests.data.web_server import Misbehaviour, Published
@@ -88,9 +89,7 @@ def test_the_published_cutting_keeps_everything(published: Published) -> None:
 
 
 @pytest.mark.parametrize(("first_empty", "whole"), [(0, 2), (1, 3), (3, 3)])
-def test_empty_rows_tell_whether_the_first_episode_is_whole(
-    published: Published, first_empty: int, whole: int
-) -> None:
+def test_empty_rows_tell_whether_the_first_episode_is_whole(published: Published, first_empty: int, whole: int) -> None:
     fetched(published, dqn_arrays((4, 7, 5, 6), first_empty=first_empty))
     assert len(opened().lengths) == whole
 

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from lamo_core.data.episodes import EpisodeStore, FrameArray
-from lamo_core.data.frame_blocks import BLOCK, FrameBlocks
+from lamo_core.data.formats.frame_blocks import BLOCK, FrameBlocks
 
 
 def _store(rewards: list[float], lengths: list[int]) -> EpisodeStore:

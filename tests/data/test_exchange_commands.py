@@ -18,12 +18,12 @@ from typer.testing import CliRunner
 
 from lamo_core.config import DataConfig, TaskConfig
 from lamo_core.data.sources import open_data
-from lamo_core.data.sources.bundled import log_path, set_path
+from lamo_core.data.store.bundled_logs import log_path, set_path
 from lamo_core.errors import DataError, LamoError, MissingError, UsageError
 from lamo_core.presets import resolve
 from lamo_core.training.events import StepDone
-from lamo_tui.cli.data import app
-from lamo_tui.cli.transfer import TransferLine
+from lamo_tui.cli.data.data import app
+from lamo_tui.cli.data.transfer import TransferLine
 from tests.data.made_sources import (
     box,
     d4rl_tables,

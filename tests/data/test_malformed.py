@@ -22,15 +22,15 @@ import numpy as np
 import pytest
 import zstandard
 
-from lamo_core.data.actors import Actor
-from lamo_core.data.recorded import RecordedEpisode, load_recorded, save_recorded
-from lamo_core.data.recorded_vectors import EpisodeBuilder, load_vectors, save_vectors
-from lamo_core.data.sources.action_log import TABLE, LogHeader, read_log, write_log
+from lamo_core.data.collect.recorded_games import RecordedEpisode, load_recorded, save_recorded
+from lamo_core.data.collect.recorded_vectors import EpisodeBuilder, load_vectors, save_vectors
+from lamo_core.data.formats.action_log import TABLE, LogHeader, read_log, write_log
+from lamo_core.data.formats.frame_file import read_frame_file, write_frame_file
+from lamo_core.data.formats.vector_file import read_vectors, write_vectors
+from lamo_core.data.recipes.actors import Actor
 from lamo_core.data.sources.dqn_slice import PARTS, cut_slice, read_columns
-from lamo_core.data.sources.frame_file import read_frame_file, write_frame_file
-from lamo_core.data.sources.frame_set import FrameSetWriter
-from lamo_core.data.sources.received import ReceivedSet
-from lamo_core.data.sources.vector_file import read_vectors, write_vectors
+from lamo_core.data.store.frame_set import FrameSetWriter
+from lamo_core.data.store.local import ReceivedSet
 from lamo_core.errors import DataError
 from tests.data.damage import MOST_MEMORY, Read, damaged, refuse
 from tests.data.made_sources import dqn_arrays, npy_bytes
@@ -59,7 +59,7 @@ def some_log() -> bytes:
     path = Path("unused")
     written: list[bytes] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lamo_core.data.sources.action_log.write_bytes", lambda _, content, __: written.append(content))
+        patch.setattr("lamo_core.data.formats.action_log.write_bytes", lambda _, content, __: written.append(content))
         write_log(path, header, table, rng.integers(0, 6, 150).astype(np.uint8))
     return written[0]
 

@@ -12,7 +12,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from lamo_core.data.sources.isolated import IsolatedReader
+from lamo_core.data.sources.sandbox import IsolatedReader
 from tests.data.damage import damaged, refuse
 from tests.data.made_sources import box, d4rl_tables, minari_episodes, write_d4rl, write_minari
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lamo_core.data.ratio import select_episodes
+from lamo_core.data.subset import select_episodes
 from lamo_core.errors import UsageError
 
 KINDS: tuple[Literal["uniform", "length-weighted"], ...] = ("uniform", "length-weighted")

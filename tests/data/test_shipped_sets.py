@@ -7,10 +7,10 @@ import json
 import numpy as np
 import pytest
 
-from lamo_core.data.mixtures import MIXTURES
-from lamo_core.data.sources.bundled import log_path, open_log, read_card, set_names
-from lamo_core.data.sources.locate import ShippedSet
-from lamo_core.data.sources.upkeep import verify_set
+from lamo_core.data.recipes.mixtures import MIXTURES
+from lamo_core.data.sources.manage import verify_set
+from lamo_core.data.sources.resolve import ShippedSet
+from lamo_core.data.store.bundled_logs import log_path, open_log, read_card, set_names
 from lamo_core.places import assets_dir
 
 NAMES = [name for name in set_names() if log_path(name).is_relative_to(assets_dir())]

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import zstandard
 
-from lamo_core.data.sources import vector_file
-from lamo_core.data.sources.vector_file import VectorHeader, VectorSet, read_vectors, write_vectors
+from lamo_core.data.formats import vector_file
+from lamo_core.data.formats.vector_file import VectorHeader, VectorSet, read_vectors, write_vectors
 from lamo_core.errors import DataError, MissingError
 
 PREFIX = 44

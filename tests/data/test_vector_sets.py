@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from lamo_core.config import DataConfig, TaskConfig
+from lamo_core.data.recipes.vector_recipes import RECIPES
 from lamo_core.data.sources import open_data
-from lamo_core.data.sources.bundled import all_set_names, lengths_and_returns, read_card
-from lamo_core.data.sources.bundled_vectors import open_vectors, vector_path, vector_set_names
-from lamo_core.data.sources.locate import ShippedSet
-from lamo_core.data.sources.upkeep import remove_set, set_status, verify_set
-from lamo_core.data.vector_recipes import RECIPES
+from lamo_core.data.sources.manage import remove_set, set_status, verify_set
+from lamo_core.data.sources.resolve import ShippedSet
+from lamo_core.data.store.bundled_logs import all_set_names, lengths_and_returns, read_card
+from lamo_core.data.store.bundled_vectors import open_vectors, vector_path, vector_set_names
 from lamo_core.data.windows import WindowSampler
 from lamo_core.errors import UsageError
 from lamo_core.places import assets_dir

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from lamo_core.config import ContextMode
-from lamo_core.evaluation.attended import Attention
 from lamo_core.evaluation.attention import _newest_weights, watch_attention
+from lamo_core.evaluation.attention_weights import Attention
 from lamo_core.evaluation.contexts import make_context
 from tests.evaluation.evaluation_doubles import FEATURES, TinyPolicy
 

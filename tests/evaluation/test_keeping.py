@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from lamo_core.config import RunConfig
-from lamo_core.evaluation import keeping
-from lamo_core.evaluation.episodes import EpisodeResult
-from lamo_core.evaluation.keeping import MOST_FILES, keep_medians, median_episode
-from lamo_core.evaluation.replay import load_replay
+from lamo_core.evaluation import median_replays
+from lamo_core.evaluation.median_replays import MOST_FILES, keep_medians, median_episode
+from lamo_core.evaluation.replay_file import load_replay
+from lamo_core.evaluation.rollout_spec import EpisodeResult
 
 
 def episode(ret: float, target: float = 9.0) -> EpisodeResult:
@@ -60,4 +60,4 @@ def test_the_number_of_files_is_bounded_and_the_oldest_go(tmp_path: Path) -> Non
 
 def test_a_sweep_over_many_targets_does_not_fill_the_folder(tmp_path: Path) -> None:
     played = [episode(1, float(target)) for target in range(40)]
-    assert len(keep_medians(tmp_path, played, RunConfig(), 1)) == keeping._MOST_TARGETS
+    assert len(keep_medians(tmp_path, played, RunConfig(), 1)) == median_replays._MOST_TARGETS

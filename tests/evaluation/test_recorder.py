@@ -13,9 +13,9 @@ import pytest
 
 from lamo_core.config import TaskConfig
 from lamo_core.errors import DataError, MissingError, StorageError, UsageError
-from lamo_core.evaluation.episodes import EpisodeResult
 from lamo_core.evaluation.recorder import check_video, screens, write_video
-from lamo_core.evaluation.replay import load_replay, save_replay
+from lamo_core.evaluation.replay_file import load_replay, save_replay
+from lamo_core.evaluation.rollout_spec import EpisodeResult
 from lamo_core.tasks.atari_emulator import AtariEmulator
 from lamo_core.tasks.registry import make_batch
 

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from lamo_core.config import TaskConfig
-from lamo_core.evaluation.episodes import Asked, EpisodeResult
 from lamo_core.evaluation.evaluate import Evaluation, evaluate
 from lamo_core.evaluation.rollout import rollout
+from lamo_core.evaluation.rollout_spec import Asked, EpisodeResult
 from lamo_core.presets import resolve
 from tests.evaluation.evaluation_doubles import ACTIONS, CounterBatch, TinyPolicy
 

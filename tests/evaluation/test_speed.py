@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lamo_core.config import ContextMode
-from lamo_core.evaluation.speed import measure_acting, tokens_per_decision
+from lamo_core.evaluation.decision_speed import measure_acting, tokens_per_decision
 from tests.evaluation.evaluation_doubles import TinyPolicy
 
 

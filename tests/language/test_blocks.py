@@ -13,7 +13,7 @@ import torch
 from lamo_core.config import LanguageConfig
 from lamo_core.errors import MissingError, UsageError
 from lamo_core.language.blocks import draw_words, open_blocks
-from lamo_core.language.export import export_model, language_model
+from lamo_core.language.model_folder import export_model, language_model
 from lamo_core.language.tokenizer import end_of_text_id, train_tokenizer
 from lamo_core.model.backbone import Backbone, load_backbone
 

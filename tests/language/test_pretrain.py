@@ -148,7 +148,7 @@ def test_the_rate_rises_then_falls_to_zero() -> None:
 
 
 def test_every_parameter_has_one_optimiser() -> None:
-    from lamo_core.language.export import language_model
+    from lamo_core.language.model_folder import language_model
 
     model = language_model({"vocab_size": 50, "n_positions": 8, "n_embd": 16, "n_layer": 1, "n_head": 2})
     held = [p for optimiser in make_optimisers(model, TINY) for p in optimiser.param_groups[0]["params"]]

@@ -45,7 +45,7 @@ def mini() -> Backbone:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A tiny GPT-2 on disk."""
-    from lamo_core.language.export import export_model, language_model
+    from lamo_core.language.model_folder import export_model, language_model
 
     torch.manual_seed(0)
     export_model(

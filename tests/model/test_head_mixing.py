@@ -18,7 +18,7 @@ from lamo_core.evaluation.attention import watch_attention
 from lamo_core.evaluation.contexts import ChunkedContext, SlidingContext
 from lamo_core.model.adapters import adapt
 from lamo_core.model.backbone import load_backbone, next_token_loss
-from lamo_core.model.head_mixing import GATE, HeadMixing
+from lamo_core.model.extras.head_mixing import GATE, HeadMixing
 from lamo_core.model.policy import Policy
 from lamo_core.training.loop import Requests, training_loop
 from lamo_core.training.session import Session, new_session

@@ -13,11 +13,11 @@ from lamo_core.data.windows import WindowBatch
 from lamo_core.errors import UsageError
 from lamo_core.evaluation.contexts import SlidingContext
 from lamo_core.model.adapters import adapt
-from lamo_core.model.alignment import Alignment, share_left, word_clusters
 from lamo_core.model.backbone import load_backbone
+from lamo_core.model.extras.alignment import Alignment, share_left, word_clusters
+from lamo_core.model.extras.value_heads import MaximumReturn, QTerm
+from lamo_core.model.extras.word_actions import WordActions, action_bins, mean_of_bins
 from lamo_core.model.policy import Policy, PolicyStatistics
-from lamo_core.model.value_heads import MaximumReturn, QTerm
-from lamo_core.model.word_actions import WordActions, action_bins, mean_of_bins
 from lamo_core.tasks.registry import get_task
 from tests.model.conftest import MakePolicy
 
@@ -223,9 +223,7 @@ def test_alignment_pulls_at_what_the_norm_gives(windows: WindowBatch, timestep: 
     assert torch.equal(now["alignment"], later["alignment"]) is not seen
 
 
-@pytest.mark.parametrize(
-    ("targets", "count"), [("attention", 4), ("attention-output", 8), ("mlp", 8), ("all", 16)]
-)
+@pytest.mark.parametrize(("targets", "count"), [("attention", 4), ("attention-output", 8), ("mlp", 8), ("all", 16)])
 def test_adapters_go_where_they_are_wanted(targets: str, count: int) -> None:
     backbone = load_backbone("random:mini", seed=0)
     names = adapt(backbone, "lora", rank=2, targets=targets)  # type: ignore[arg-type]

@@ -142,9 +142,7 @@ def test_timesteps_that_the_data_do_not_reach_share_the_last_that_is_trained(
         ("official-atari-qbert", 1, True, "full"),
     ],
 )
-def test_presets_of_the_paper_have_the_parts_of_its_code(
-    preset: str, layers: int, tanh: bool, windows: str
-) -> None:
+def test_presets_of_the_paper_have_the_parts_of_its_code(preset: str, layers: int, tanh: bool, windows: str) -> None:
     torch.manual_seed(0)
     config = resolve(preset).config
     policy = Policy(

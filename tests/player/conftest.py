@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from lamo_core.player.opening import Opener
 from lamo_core.player.player import Player
+from lamo_core.player.sources import Opener
 from lamo_core.runs.directory import RunDirectory
 from tests.player.tiny import make_run, tiny_config
 

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from lamo_core.config import RunConfig
-from lamo_core.player.asking import EPISODES, TARGETS, answer
-from lamo_core.runs.asked import parse_asked, read_asked
+from lamo_core.player.target_sweep_worker import EPISODES, TARGETS, answer
 from lamo_core.runs.directory import RunDirectory
+from lamo_core.runs.target_sweep_file import parse_asked, read_asked
 from lamo_core.training.checkpoint import read_checkpoint, write_checkpoint
 from tests.player.tiny import TARGET
 
@@ -65,7 +65,7 @@ def test_what_cannot_be_asked_is_a_sentence(run: RunDirectory) -> None:
 
 
 def test_the_process_ends_with_who_started_it(run: RunDirectory) -> None:
-    command = [sys.executable, "-m", "lamo_core.player.asking", str(run.path)]
+    command = [sys.executable, "-m", "lamo_core.player.target_sweep_worker", str(run.path)]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2])
     try:
         assert process.stdin is not None

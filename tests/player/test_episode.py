@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from lamo_core.errors import DataError, UsageError
-from lamo_core.evaluation.replay import load_replay
-from lamo_core.player.moments import Moments
-from lamo_core.player.opening import Opened, Opener, Wanted, replays_of
-from lamo_core.player.track import track_of
+from lamo_core.evaluation.replay_file import load_replay
+from lamo_core.player.history import track_of
+from lamo_core.player.sources import Opened, Opener, Wanted, replays_of
+from lamo_core.player.state_cache import Moments
 from lamo_core.runs.directory import RunDirectory
 from tests.player.tiny import TARGET, make_checkpoint, play, tiny_config
 

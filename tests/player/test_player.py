@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from lamo_core.evaluation.recorder import screens
-from lamo_core.evaluation.replay import load_replay
+from lamo_core.evaluation.replay_file import load_replay
 from lamo_core.player.asciicast import _FRAME, ATARI_PIXEL
 from lamo_core.player.half_blocks import fitted_size, pair_keys, resize
-from lamo_core.player.opening import replays_of
 from lamo_core.player.protocol import ProtocolError, read_message, write_message
+from lamo_core.player.sources import replays_of
 from lamo_core.runs.directory import RunDirectory
 from tests.player.conftest import Watched
 from tests.player.tiny import TARGET, make_checkpoint, make_run, tiny_config
@@ -65,9 +65,9 @@ def test_it_tells_the_attention_of_the_layer_and_head_that_were_chosen(
 def test_of_long_ago_only_the_mean_attention_is_kept(
     watched: Watched, tiny_run: RunDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lamo_core.player import track
+    from lamo_core.player import history
 
-    monkeypatch.setattr(track, "_HEADS_BYTES", 2000)
+    monkeypatch.setattr(history, "_HEADS_BYTES", 2000)
     watched.do("open", source=str(tiny_run.path))
     watched.do("look", layer=1)
     watched.do("step", by=30)

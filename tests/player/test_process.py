@@ -14,8 +14,8 @@ from typing import Any
 import psutil
 import pytest
 
-from lamo_core.player.opening import replays_of
 from lamo_core.player.protocol import ProtocolError, read_message, write_message
+from lamo_core.player.sources import replays_of
 from lamo_core.runs.directory import RunDirectory
 
 PLAYER = [sys.executable, "-m", "lamo_core.player"]
@@ -116,7 +116,7 @@ def gone(pid: int, seconds: float) -> bool:
 
 def test_a_record_needs_no_torch(tiny_run: RunDirectory) -> None:
     code = (
-        "import sys; from lamo_core.player.opening import Opener, Wanted; "
+        "import sys; from lamo_core.player.sources import Opener, Wanted; "
         f"o = Opener().open({str(replays_of(tiny_run)[0])!r}, Wanted(), print); o.episode.advance(); "
         "import lamo_core.player.player, lamo_core.player.process; "
         "print('heavy:', sorted({'torch', 'transformers'} & set(sys.modules)))"

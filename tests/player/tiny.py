@@ -10,9 +10,9 @@ from pathlib import Path
 import torch
 
 from lamo_core.config import RunConfig
-from lamo_core.evaluation.episodes import Asked, EpisodeResult
-from lamo_core.evaluation.keeping import keep_medians
+from lamo_core.evaluation.median_replays import keep_medians
 from lamo_core.evaluation.rollout import rollout
+from lamo_core.evaluation.rollout_spec import Asked, EpisodeResult
 from lamo_core.model.backbone import load_backbone
 from lamo_core.model.policy import PolicyStatistics
 from lamo_core.runs.create import create_run

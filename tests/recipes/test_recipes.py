@@ -59,9 +59,7 @@ def test_kept_results_are_not_run_again(tmp_path: Path, monkeypatch: pytest.Monk
     with kept.open("a") as file:
         file.write('{"steps": 6, "pre')  # a crash while writing
     ran: list[str] = []
-    monkeypatch.setattr(
-        "lamo_tui.benchmarks.recipes._run", lambda *given: (ran.append(given[0]), stand_in(*given))[1]
-    )
+    monkeypatch.setattr("lamo_tui.benchmarks.recipes._run", lambda *given: (ran.append(given[0]), stand_in(*given))[1])
     again = results(["good", "bad", "new"], RecipePlan(6), kept)
     assert ran == ["bad", "new"]
     assert again[0].seconds == first[0].seconds

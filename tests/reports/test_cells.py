@@ -6,9 +6,9 @@ import pytest
 
 from lamo_core.reports.cells import Cell, make_cells, method_names
 from lamo_core.reports.comparison import curves, fullest, improvements, overall, profiles
+from lamo_core.reports.results import read_result
+from lamo_core.reports.rows import report_rows
 from lamo_core.runs.directory import RunDirectory
-from lamo_core.runs.report import report_rows
-from lamo_core.runs.results import read_result
 from lamo_core.runs.writer import RunWriter
 from lamo_core.tasks.registry import get_task
 from lamo_core.training.events import Changed

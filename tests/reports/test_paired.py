@@ -13,8 +13,8 @@ from lamo_core.evaluation.aggregates import nested_interval
 from lamo_core.reports.cells import Cell, make_cells
 from lamo_core.reports.comparison import improvements, overall
 from lamo_core.reports.paired import differences
+from lamo_core.reports.results import read_result
 from lamo_core.runs.directory import RunDirectory
-from lamo_core.runs.results import read_result
 from lamo_core.tasks.registry import get_task
 from tests.reports.conftest import Trained
 from tests.reports.test_report_command import lamo

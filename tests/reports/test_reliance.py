@@ -10,11 +10,11 @@ import pytest
 
 from lamo_core.analysis.parts import EVERYTHING, PARTS, MeasuredReliance, Reliance
 from lamo_core.errors import DataError
+from lamo_core.reports.results import gather, result_of
+from lamo_core.reports.results_file import merge
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.pack import pack_run
-from lamo_core.runs.reliance import read_reliance, write_reliance
-from lamo_core.runs.results import gather, result_of
-from lamo_core.runs.results_file import merge
+from lamo_core.runs.reliance_file import read_reliance, write_reliance
 from tests.reports.conftest import Trained
 from tests.reports.test_report_command import lamo
 

@@ -8,9 +8,9 @@ import math
 import pytest
 
 from lamo_core.reports.cells import make_cells
-from lamo_core.reports.unseen import UnseenLoss, unseen_losses
+from lamo_core.reports.held_out import UnseenLoss, unseen_losses
+from lamo_core.reports.results import gather, read_result, result_of
 from lamo_core.runs.directory import RunDirectory
-from lamo_core.runs.results import gather, read_result, result_of
 from tests.reports.conftest import Trained
 from tests.reports.test_report_command import lamo
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from lamo_core.runs.asked import AskedReturns, AskedScore, parse_asked, read_asked, write_asked
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.records import encode, plain
+from lamo_core.runs.target_sweep_file import AskedReturns, AskedScore, parse_asked, read_asked, write_asked
 
 FOUND = AskedReturns(30, False, -12.0, -8.5, -4.0, (-5.0,), 0.9, (AskedScore(-12.0, -9.0, -10.0, -8.0, 5),))
 

@@ -56,9 +56,7 @@ def test_commands_arrive_once_and_in_order(run: RunDirectory) -> None:
     assert list(run.control.iterdir()) == []
 
 
-def test_the_folder_is_looked_at_every_100_ms_at_most(
-    run: RunDirectory, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_folder_is_looked_at_every_100_ms_at_most(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
     inbox, clock = _inbox(run)
     looks: list[None] = []
     names = ControlInbox._names
@@ -99,9 +97,7 @@ def test_old_commands_can_be_thrown_away(run: RunDirectory) -> None:
 
 def test_many_senders_lose_nothing(run: RunDirectory) -> None:
     inbox, clock = _inbox(run)
-    threads = [
-        threading.Thread(target=lambda: [send(run, "checkpoint") for _ in range(25)]) for _ in range(4)
-    ]
+    threads = [threading.Thread(target=lambda: [send(run, "checkpoint") for _ in range(25)]) for _ in range(4)]
     for thread in threads:
         thread.start()
     taken: list[Command | str] = []
@@ -123,9 +119,7 @@ def test_many_senders_lose_nothing(run: RunDirectory) -> None:
         ("language.weight", "0.5", "without a language loss"),
     ],
 )
-def test_a_bad_setting_is_refused_before_it_is_sent(
-    run: RunDirectory, setting: str, value: str, message: str
-) -> None:
+def test_a_bad_setting_is_refused_before_it_is_sent(run: RunDirectory, setting: str, value: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         send(run, "set", setting, value)
     assert list(run.control.iterdir()) == []
@@ -143,9 +137,7 @@ def test_the_language_loss_cannot_be_switched_off_on_the_way() -> None:
         changed_config(RunConfig.from_dict({"language": {"weight": 0.1}}), "language.weight", "0")
 
 
-def test_a_folder_that_cannot_be_written_is_one_sentence(
-    run: RunDirectory, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_that_cannot_be_written_is_one_sentence(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*arguments: object, **options: object) -> None:
         raise OSError(30, "Read-only file system")
 
@@ -158,9 +150,7 @@ def _controls(run: RunDirectory) -> tuple[RunControls, FakeClock, list[Event], l
     inbox, clock = _inbox(run)
     told: list[Event] = []
     beats: list[None] = []
-    controls = RunControls(
-        inbox, Interrupts(), told.append, heartbeat=lambda: beats.append(None), clock=lambda: 9.0
-    )
+    controls = RunControls(inbox, Interrupts(), told.append, heartbeat=lambda: beats.append(None), clock=lambda: 9.0)
     return controls, clock, told, beats
 
 

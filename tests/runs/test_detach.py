@@ -14,9 +14,9 @@ import pytest
 
 from lamo_core.errors import LamoError, UsageError
 from lamo_core.runs.control import send
-from lamo_core.runs.detach import adopt, launch
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.manage import kill_run, remove_run, wait_until_idle
+from lamo_core.runs.queue.detach import adopt, launch
 from lamo_core.runs.status import Derived, process_start, read_launch, read_state, read_status
 from lamo_core.runs.writer import RunWriter
 from lamo_core.training.events import Stopped
@@ -24,7 +24,7 @@ from lamo_core.training.events import Stopped
 WORK = """
 import os, sys, time
 from lamo_core.runs.control import ControlInbox, Command
-from lamo_core.runs.detach import adopt
+from lamo_core.runs.queue.detach import adopt
 from lamo_core.runs.writer import RunWriter
 from lamo_core.training.events import Stopped
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from lamo_core.runs import devices
-from lamo_core.runs.devices import cards
+from lamo_core.runs.queue import devices
+from lamo_core.runs.queue.devices import cards
 
 LINES = "0, 24000, 20000, GPU-aaaa-1\n1, 24000, 9000, GPU-bbbb-2\n2, 81000, 80000, GPU-cccc-3\n"
 

@@ -45,9 +45,7 @@ def test_runs_of_the_same_second_do_not_meet(root: Path, monkeypatch: pytest.Mon
     assert [first.id[-4:], second.id[-4:]] == ["aaaa", "bbbb"]
 
 
-def test_a_root_that_cannot_be_written_is_one_sentence(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_root_that_cannot_be_written_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(self: Path, *arguments: object, **options: object) -> None:
         raise PermissionError(13, "Permission denied", str(self))
 

@@ -116,9 +116,7 @@ def test_filters(make_run: MakeRun, words: list[str], fitting: str) -> None:
     assert {summary.name[-1] for summary in list_runs() if fits(summary)} == set(fitting)
 
 
-@pytest.mark.parametrize(
-    ("word", "message"), [("sed=3", "did you mean 'seed'"), ("seed<x", "'x', which is no number")]
-)
+@pytest.mark.parametrize(("word", "message"), [("sed=3", "did you mean 'seed'"), ("seed<x", "'x', which is no number")])
 def test_a_filter_that_means_nothing_is_one_sentence(word: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         parse_query([word])

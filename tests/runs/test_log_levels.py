@@ -10,7 +10,7 @@ import warnings
 import pytest
 
 from lamo_core.runs.directory import RunDirectory
-from lamo_core.runs.log_levels import log_levels
+from lamo_core.runs.log.levels import log_levels
 from lamo_core.runs.writer import RunWriter
 from lamo_core.training.events import Changed, CheckpointSaved, Event, Note, Paused, Resumed, Stopped
 from tests.runs.run_doubles import eval_done, score, started

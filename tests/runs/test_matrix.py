@@ -9,10 +9,10 @@ import pytest
 from typer.testing import CliRunner
 
 from lamo_core.errors import UsageError
+from lamo_core.reports.matrix import axis_values, held, make_matrix
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.index import list_runs
-from lamo_core.runs.matrix import axis_values, held, make_matrix
-from lamo_core.runs.queue import enqueue
+from lamo_core.runs.queue.waiting import enqueue
 from lamo_tui.cli.app import app
 from tests.runs.run_doubles import record
 

@@ -15,14 +15,14 @@ from typing import Any
 import pytest
 
 from lamo_core.errors import UsageError
-from lamo_core.runs import queue as queues
-from lamo_core.runs import queue_runner
-from lamo_core.runs.devices import device_of
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.index import list_runs
 from lamo_core.runs.manage import kill_run, wait_until_idle
-from lamo_core.runs.queue import QueueEntry, dequeue, enqueue, positions, read_entry, runner_file
-from lamo_core.runs.queue_runner import QueueRunner, ensure_runner, runner_process, serve
+from lamo_core.runs.queue import runner as queue_runner
+from lamo_core.runs.queue import waiting as queues
+from lamo_core.runs.queue.devices import device_of
+from lamo_core.runs.queue.runner import QueueRunner, ensure_runner, runner_process, serve
+from lamo_core.runs.queue.waiting import QueueEntry, dequeue, enqueue, positions, read_entry, runner_file
 from lamo_core.runs.status import FREED, Status, own_process, read_state, this_host, write_status
 from tests.runs.test_detach import WORK
 

@@ -16,9 +16,7 @@ from lamo_core.runs import reader
 from lamo_core.runs.reader import LineTail, MetricsTail, read_events
 from lamo_core.runs.records import encode, number
 
-_values = (
-    st.floats() | st.integers(-10, 10) | st.none() | st.booleans() | st.text(max_size=3) | st.just("NaN")
-)
+_values = st.floats() | st.integers(-10, 10) | st.none() | st.booleans() | st.text(max_size=3) | st.just("NaN")
 _record = st.fixed_dictionaries(
     {"step": st.integers(0, 12)},
     optional={"t": st.floats(0, 10), "k": st.just("train"), "loss": _values, "return": _values, "a": _values},
@@ -79,9 +77,7 @@ def _found(tail: MetricsTail) -> dict[str, dict[int, float]]:
 
 def _same(left: dict[str, dict[int, float]], right: dict[str, dict[int, float]]) -> bool:
     # compared as text, in which NaN equals NaN
-    return repr({k: v for k, v in sorted(left.items()) if v}) == repr(
-        {k: v for k, v in sorted(right.items()) if v}
-    )
+    return repr({k: v for k, v in sorted(left.items()) if v}) == repr({k: v for k, v in sorted(right.items()) if v})
 
 
 @settings(deadline=None)

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
+from lamo_core.reports.results import NoResult, read_result
+from lamo_core.reports.rows import report_rows
 from lamo_core.runs.directory import RunDirectory
-from lamo_core.runs.report import report_rows
-from lamo_core.runs.results import NoResult, read_result
 from tests.runs.run_doubles import record
 
 MakeRun = Callable[..., RunDirectory]

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-import lamo_core.runs.results_file as results_file
+import lamo_core.reports.results_file as results_file
 from lamo_core.errors import DataError, UsageError
+from lamo_core.reports.results import NoResult, gather, read_result, result_of
+from lamo_core.reports.results_file import as_summary, merge, read_results, write_results
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.query import parse_query
-from lamo_core.runs.results import NoResult, gather, read_result, result_of
-from lamo_core.runs.results_file import as_summary, merge, read_results, write_results
 from lamo_core.runs.writer import RunWriter
 from lamo_core.training.events import Changed
 from tests.runs.run_doubles import eval_done, record, score

@@ -147,9 +147,7 @@ _names = st.sampled_from([*Status.__dataclass_fields__, "unknown"])
 
 
 @settings(deadline=None)
-@given(
-    st.dictionaries(_names, _json), st.dictionaries(st.sampled_from(["pid", "host", "pid_started"]), _json)
-)
+@given(st.dictionaries(_names, _json), st.dictionaries(st.sampled_from(["pid", "host", "pid_started"]), _json))
 def test_any_status_file_has_a_state(values: dict[str, Any], launch: dict[str, Any]) -> None:
     status = parse_status(values)
     derive(status, now=NOW, alive=lambda pid, started: False, launch=launch)

@@ -139,9 +139,7 @@ def test_a_resumed_run_appends_after_half_a_line_and_adds_up_time(run: RunDirect
         (KeyboardInterrupt(), "stopped", "interrupted"),
     ],
 )
-def test_leaving_by_an_error_is_put_down(
-    run: RunDirectory, error: BaseException, state: str, message: str
-) -> None:
+def test_leaving_by_an_error_is_put_down(run: RunDirectory, error: BaseException, state: str, message: str) -> None:
     def work() -> None:
         with RunWriter(run) as writer:
             writer.write(started())
@@ -165,9 +163,7 @@ class FullFile:
         raise OSError(28, "No space left on device")
 
 
-def test_a_full_disk_stops_the_run_with_a_sentence(
-    run: RunDirectory, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_stops_the_run_with_a_sentence(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
     def work() -> None:
         with RunWriter(run) as writer:
             writer.write(started())

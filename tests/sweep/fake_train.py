@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 
 from lamo_core.runs.control import Command, ControlInbox
-from lamo_core.runs.detach import adopt
 from lamo_core.runs.directory import RunDirectory
+from lamo_core.runs.queue.detach import adopt
 from lamo_core.runs.writer import RunWriter
 from lamo_core.training.events import Stopped
 from tests.runs.run_doubles import eval_done, score, started, step_done

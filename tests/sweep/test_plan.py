@@ -128,14 +128,14 @@ def test_cores_are_divided_among_the_runs(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_several_small_runs_share_a_card(monkeypatch: pytest.MonkeyPatch) -> None:
-    from lamo_core.runs.devices import Card
+    from lamo_core.runs.queue.devices import Card
 
     def two_cards() -> list[Card]:
         return [Card(0, 24 << 30, 20 << 30, "GPU-a"), Card(1, 24 << 30, 9 << 30, "GPU-b")]
 
     monkeypatch.setattr("lamo_core.sweep.engines.usable_cpus", lambda: 16)
     monkeypatch.setattr("lamo_core.sweep.engines.cards", two_cards)
-    monkeypatch.setattr("lamo_core.runs.devices.cards", two_cards)
+    monkeypatch.setattr("lamo_core.runs.queue.devices.cards", two_cards)
     slots = local_slots("auto", 4 << 30, runs=100)
     # four fit on the first card, two on the second; both get work before one gets a second run
     assert [slot.card for slot in slots] == [0, 1, 0, 1, 0, 0]

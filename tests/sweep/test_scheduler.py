@@ -194,10 +194,10 @@ def test_of_two_processes_that_start_at_once_one_works(make_sweep: MakeSweep, mo
 
 COMMAND = """
 import sys
-import lamo_tui.worker
+import lamo_tui.train_process
 from lamo_tui.cli import app
 from tests.sweep.conftest import TRAIN
-lamo_tui.worker.TRAIN = TRAIN
+lamo_tui.train_process.TRAIN = TRAIN
 app.main()
 """
 

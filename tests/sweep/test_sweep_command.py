@@ -14,7 +14,7 @@ from lamo_core.runs.create import create_run
 from lamo_core.sweep.folder import find_sweep
 from lamo_core.sweep.grid import resolve_item
 from lamo_core.sweep.plan import read_plan
-from lamo_tui.cli import sweep as command
+from lamo_tui.cli.sweep import sweep as command
 from tests.runs.run_doubles import record
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from lamo_core.tasks.drawing import Canvas
-from lamo_core.tasks.views import View
+from lamo_core.tasks.rendering.cameras import View
+from lamo_core.tasks.rendering.rasterizer import Canvas
 
 AHEAD = View((0.0, 0.0, 0.0), 4.0, 90.0, 0.0)
 """Looks along +y from y = -4; x runs to the right."""

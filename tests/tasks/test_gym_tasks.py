@@ -15,7 +15,7 @@ from lamo_core.config import TaskConfig
 from lamo_core.errors import MissingError, UsageError
 from lamo_core.tasks.gym_tasks import gym_task, make_gym
 from lamo_core.tasks.registry import get_task, make_batch
-from lamo_core.tasks.shown import open_shown
+from lamo_core.tasks.rendering.render_env import open_shown
 
 
 class Counter(gymnasium.Env):
@@ -177,8 +177,7 @@ def test_an_id_imports_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def test_modules_that_the_user_names_register_environments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "trusted.py").write_text(
-        "import gymnasium\n"
-        "gymnasium.register('Trusted-v0', entry_point='gymnasium.envs.classic_control:CartPoleEnv')\n"
+        "import gymnasium\ngymnasium.register('Trusted-v0', entry_point='gymnasium.envs.classic_control:CartPoleEnv')\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("LAMO_ENVIRONMENTS", "trusted")

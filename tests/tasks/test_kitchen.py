@@ -10,9 +10,9 @@ import pytest
 pytest.importorskip("gymnasium_robotics")
 
 from lamo_core.config import TaskConfig
-from lamo_core.data.collect_kitchen import KitchenPlayer, draw_manner
-from lamo_core.data.kitchen_controller import Aim, HandController
-from lamo_core.data.kitchen_script import Manner, Script
+from lamo_core.data.recipes.collect_kitchen import KitchenPlayer, draw_manner
+from lamo_core.data.recipes.kitchen_controller import Aim, HandController
+from lamo_core.data.recipes.kitchen_script import Manner, Script
 from lamo_core.errors import MissingError
 from lamo_core.tasks.kitchen import POSITIONS, SUBTASKS, make_kitchen
 from lamo_core.tasks.registry import get_task, make_batch

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from lamo_core.tasks import picture_backend
-from lamo_core.tasks.picture_backend import Probe, choose_backend, is_schematic, probe_backend
+from lamo_core.tasks.rendering import backend
+from lamo_core.tasks.rendering.backend import Probe, choose_backend, is_schematic, probe_backend
 
 
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAMO_CACHE", str(tmp_path))
     monkeypatch.delenv("MUJOCO_GL", raising=False)
-    picture_backend._first_working.cache_clear()
+    backend._first_working.cache_clear()
 
 
 def answers(monkeypatch: pytest.MonkeyPatch, code: str) -> list[str]:
@@ -29,7 +29,7 @@ def answers(monkeypatch: pytest.MonkeyPatch, code: str) -> list[str]:
         calls.append(command[-1])
         return run([sys.executable, "-c", code], **options)  # type: ignore[call-overload]
 
-    monkeypatch.setattr(picture_backend.subprocess, "run", other)
+    monkeypatch.setattr(backend.subprocess, "run", other)
     return calls
 
 
@@ -37,8 +37,8 @@ def test_a_library_that_crashes_gives_drawings_and_is_asked_once(monkeypatch: py
     calls = answers(monkeypatch, "import os; os.abort()")
     assert choose_backend() == "drawing"
     asked = len(calls)
-    assert asked == len(picture_backend.candidates())
-    picture_backend._first_working.cache_clear()
+    assert asked == len(backend.candidates())
+    backend._first_working.cache_clear()
     assert choose_backend() == "drawing"
     assert len(calls) == asked
 
@@ -46,8 +46,8 @@ def test_a_library_that_crashes_gives_drawings_and_is_asked_once(monkeypatch: py
 def test_a_good_answer_is_remembered_over_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = answers(monkeypatch, "print('contrast', 40.0)")
     first = choose_backend()
-    assert first == picture_backend.candidates()[0]
-    picture_backend._first_working.cache_clear()
+    assert first == backend.candidates()[0]
+    backend._first_working.cache_clear()
     assert choose_backend() == first
     assert len(calls) == 1
 
@@ -71,8 +71,8 @@ def test_old_answers_and_damaged_ones_are_asked_again(monkeypatch: pytest.Monkey
     calls = answers(monkeypatch, "print('contrast', 40.0)")
     (tmp_path / "pictures.json").write_text('{"cut')
     choose_backend()
-    monkeypatch.setattr(picture_backend.time, "time", lambda: 4e9)
-    picture_backend._first_working.cache_clear()
+    monkeypatch.setattr(backend.time, "time", lambda: 4e9)
+    backend._first_working.cache_clear()
     choose_backend()
     assert len(calls) == 2
 
@@ -90,7 +90,7 @@ def test_the_environment_variable_and_the_argument_decide(monkeypatch: pytest.Mo
 def test_a_library_that_works_here_draws_what_the_drawing_shows(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("mujoco")
     from lamo_core.config import TaskConfig
-    from lamo_core.tasks.shown_vectors import ShownVectors
+    from lamo_core.tasks.rendering.mujoco import ShownVectors
 
     backend = choose_backend()
     if backend == "drawing":
@@ -111,7 +111,7 @@ import os
 import numpy as np
 from lamo_core.config import TaskConfig
 from lamo_core.tasks.registry import make_batch
-from lamo_core.tasks.shown import open_shown
+from lamo_core.tasks.rendering.render_env import open_shown
 for name in ("mujoco-hopper", "gym:Swimmer-v5", "mujoco-reacher2d"):
     batch = make_batch(TaskConfig(name=name), 1)
     batch.reset(np.array([0]))

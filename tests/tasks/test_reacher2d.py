@@ -9,7 +9,7 @@ pytest.importorskip("mujoco")
 
 import gymnasium
 
-from lamo_core.data.collect_reacher2d import Gains, Reacher2dPlayer, torques
+from lamo_core.data.recipes.collect_reacher2d import Gains, Reacher2dPlayer, torques
 from lamo_core.tasks.reacher2d import GYMNASIUM_ID, make_reacher2d, register_reacher2d
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from lamo_core.config import TaskConfig
 from lamo_core.tasks.registry import make_batch
-from lamo_core.tasks.shown import open_shown
+from lamo_core.tasks.rendering.render_env import open_shown
 
 TASK = TaskConfig(name="atari-breakout", max_steps=40)
 

@@ -8,7 +8,7 @@ import pytest
 from lamo_core.config import TaskConfig
 from lamo_core.errors import UsageError
 from lamo_core.tasks.registry import get_task, make_batch
-from lamo_core.tasks.shown import ShownEnv, open_shown
+from lamo_core.tasks.rendering.render_env import ShownEnv, open_shown
 
 pytest.importorskip("mujoco")
 

@@ -131,9 +131,7 @@ def test_foreign_files_are_refused_and_never_executed(tmp_path: Path, capsys: py
         ({"weights": {}, "digest": module._digest({})}, CheckpointError, "does not fit"),
     ],
 )  # fmt: skip
-def test_what_does_not_fit_says_so(
-    path: Path, changes: dict[str, Any], error: type[LamoError], says: str
-) -> None:
+def test_what_does_not_fit_says_so(path: Path, changes: dict[str, Any], error: type[LamoError], says: str) -> None:
     payload = torch.load(path, weights_only=True) | changes
     torch.save(payload, path)
     with pytest.raises(error, match=says):

@@ -54,9 +54,7 @@ def test_a_resumed_run_gives_the_numbers_of_an_uninterrupted_one(
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
-def test_the_same_seed_gives_the_same_losses_and_another_one_does_not(
-    make_config: MakeConfig, tmp_path: Path
-) -> None:
+def test_the_same_seed_gives_the_same_losses_and_another_one_does_not(make_config: MakeConfig, tmp_path: Path) -> None:
     config = make_config(optim={"steps": 2})
     runs = [losses(run(new_session(config), tmp_path)) for _ in range(2)]
     assert runs[0] == runs[1]

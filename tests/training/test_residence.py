@@ -22,7 +22,7 @@ from lamo_core.training import session as sessions
 from lamo_core.training.checkpoint import trained_weights
 from lamo_core.training.events import Event, Paused, Resumed, StepDone, Stopped
 from lamo_core.training.loop import Requests, training_loop
-from lamo_core.training.residence import CudaMemory, Residence, memory_of
+from lamo_core.training.offload import CudaMemory, Residence, memory_of
 from lamo_core.training.session import Session, new_session, resume_session
 from tests.contract.test_methods import small_config, toy_store
 

@@ -12,8 +12,8 @@ import torch
 
 from lamo_core.config import RunConfig
 from lamo_core.data.episodes import EpisodeStore
-from lamo_core.data.ratio import Selection
 from lamo_core.data.sources import open_data, open_unseen
+from lamo_core.data.subset import Selection
 from lamo_core.engine import save_checkpoint
 from lamo_core.evaluation.scores import target_score
 from lamo_core.training.checkpoint import trained_weights
@@ -42,9 +42,7 @@ def config(method: str = "lamo", ratio: float = 0.1, unseen: int = 4, **optim: A
 
 def run(session: Session, folder: Path, stop_after: int | None = None) -> list[Any]:
     requests, events = Requests(), []
-    score = target_score(
-        session.task, 1.0, [0.0], [1], steps_per_second=1.0, context="chunked", action="greedy"
-    )
+    score = target_score(session.task, 1.0, [0.0], [1], steps_per_second=1.0, context="chunked", action="greedy")
     for event in training_loop(session, requests, lambda *_: [score], lambda s, best: save_checkpoint(s, folder, best)):
         events.append(event)
         if event.step == stop_after:

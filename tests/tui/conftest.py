@@ -15,10 +15,10 @@ from typing import Protocol
 import pytest
 from textual.pilot import Pilot
 
-from lamo_tui.app import LamoApp
-from lamo_tui.settings import Settings
-from lamo_tui.store import RunStore
-from lamo_tui.view import View
+from lamo_tui.dashboard.app import LamoApp
+from lamo_tui.state.settings import Settings
+from lamo_tui.state.store import RunStore
+from lamo_tui.state.view_state import View
 from tests.tui.made_runs import NOW, alive, make_folder
 
 
@@ -89,9 +89,7 @@ def dashboard() -> OpenDashboard:
         view: View | None = None,
     ) -> AsyncIterator[Pilot[None]]:
         store = RunStore(root, clock=lambda: NOW, alive=alive)
-        app = LamoApp(
-            root, settings=settings, view=view, store=store, clock=lambda: NOW, attach=attach, follow=False
-        )
+        app = LamoApp(root, settings=settings, view=view, store=store, clock=lambda: NOW, attach=attach, follow=False)
         async with app.run_test(size=(columns, rows)) as pilot:
             await look(pilot)
             yield pilot

@@ -11,18 +11,18 @@ import numpy as np
 from textual.pilot import Pilot
 
 from lamo_core.config import RunConfig, TaskConfig
-from lamo_core.evaluation.episodes import EpisodeResult
-from lamo_core.evaluation.replay import save_replay
-from lamo_core.player.opening import Opener
+from lamo_core.evaluation.replay_file import save_replay
+from lamo_core.evaluation.rollout_spec import EpisodeResult
 from lamo_core.player.player import Player
-from lamo_core.tasks.shown import open_shown
-from lamo_tui.app import LamoApp
-from lamo_tui.graphics import Graphics
-from lamo_tui.player_link import Hear
-from lamo_tui.screens.replay import ReplayScreen
-from lamo_tui.screens.replay_request import Request
-from lamo_tui.settings import Settings
-from lamo_tui.store import RunStore
+from lamo_core.player.sources import Opener
+from lamo_core.tasks.rendering.render_env import open_shown
+from lamo_tui.dashboard.app import LamoApp
+from lamo_tui.replay.player_client import Hear
+from lamo_tui.replay.replay_screen import ReplayScreen
+from lamo_tui.replay.request import Request
+from lamo_tui.state.settings import Settings
+from lamo_tui.state.store import RunStore
+from lamo_tui.terminal.graphics import Graphics
 from tests.tui.made_runs import NOW
 
 OPENER = Opener()

@@ -12,9 +12,9 @@ from textual.pilot import Pilot
 
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.status import read_status, write_status
-from lamo_tui.app import LamoApp
-from lamo_tui.picture import screen_text
-from lamo_tui.system import NO_SYSTEM, GpuStats, SystemMeter, SystemStats
+from lamo_tui.dashboard.app import LamoApp
+from lamo_tui.dashboard.screenshot import screen_text
+from lamo_tui.state.system import NO_SYSTEM, GpuStats, SystemMeter, SystemStats
 from tests.tui.conftest import OpenDashboard, look
 from tests.tui.made_runs import NOW, make_run
 

@@ -14,11 +14,11 @@ from rich.style import Style
 from textual.color import Color
 
 from lamo_core.errors import UsageError
-from lamo_tui.app import LamoApp
-from lamo_tui.ascii_only import AsciiOnly, to_ascii
-from lamo_tui.picture import screen_text
-from lamo_tui.screens.grid_chart import GridChart
-from lamo_tui.settings import Settings, load_settings
+from lamo_tui.dashboard.app import LamoApp
+from lamo_tui.dashboard.screenshot import screen_text
+from lamo_tui.screens.run.grid_chart import GridChart
+from lamo_tui.state.settings import Settings, load_settings
+from lamo_tui.terminal.ascii_filter import AsciiOnly, to_ascii
 from lamo_tui.widgets.timeline import Timeline
 from tests.tui.conftest import OpenDashboard, look
 from tests.tui.made_runs import make_run

@@ -10,18 +10,18 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from lamo_core.runs.asked import AskedReturns, AskedScore, read_asked, write_asked
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.records import plain
-from lamo_tui import asked as desks
-from lamo_tui.app import LamoApp
-from lamo_tui.asked import Desk
-from lamo_tui.messages import AskedHeard
-from lamo_tui.picture import screen_text
-from lamo_tui.screens.asked import AskedScreen
-from lamo_tui.screens.grid_chart import GridChart
-from lamo_tui.screens.run import RunScreen
-from lamo_tui.settings import Settings
+from lamo_core.runs.target_sweep_file import AskedReturns, AskedScore, read_asked, write_asked
+from lamo_tui.dashboard import target_sweep_jobs as desks
+from lamo_tui.dashboard.app import LamoApp
+from lamo_tui.dashboard.messages import AskedHeard
+from lamo_tui.dashboard.screenshot import screen_text
+from lamo_tui.dashboard.target_sweep_jobs import Desk
+from lamo_tui.screens.run.grid_chart import GridChart
+from lamo_tui.screens.run.run import RunScreen
+from lamo_tui.screens.run.target_sweep_screen import AskedScreen
+from lamo_tui.state.settings import Settings
 from tests.tui.conftest import OpenDashboard, look
 
 BREAKOUT = "20261121-014402-atari-breakout-1pct-s0-k3f9"
@@ -177,9 +177,7 @@ async def test_what_goes_wrong_is_said_and_can_be_tried_again(
         assert len(links) == 2
 
 
-async def test_one_plays_at_a_time_and_goes_on_when_one_looks_elsewhere(
-    folder: Path, dashboard: OpenDashboard
-) -> None:
+async def test_one_plays_at_a_time_and_goes_on_when_one_looks_elsewhere(folder: Path, dashboard: OpenDashboard) -> None:
     checkpoint(folder)
     checkpoint(folder, OTHER)
     async with dashboard(folder, attach=BREAKOUT) as pilot:

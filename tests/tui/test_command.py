@@ -65,7 +65,7 @@ def test_wrong_words_are_one_sentence(made_folder: Path, words: list[str], sente
 def test_an_error_that_nobody_expected_is_a_sentence_on_the_normal_screen(made_folder: Path, tmp_path: Path) -> None:
     program = tmp_path / "broken.py"
     program.write_text(
-        "from lamo_tui.app import LamoApp\n"
+        "from lamo_tui.dashboard.app import LamoApp\n"
         "LamoApp.action_next_theme = lambda self: {}['what nobody expected']\n"
         "from lamo_tui.cli.app import main\n"
         "main()\n"
@@ -136,6 +136,6 @@ def test_a_screen_that_does_not_exist_is_refused(made_folder: Path) -> None:
 
 
 def test_the_list_of_runs_comes_up_without_numpy() -> None:
-    code = "import sys, lamo_tui.app; sys.exit(str({'numpy', 'psutil'} & set(sys.modules) or ''))"
+    code = "import sys, lamo_tui.dashboard.app; sys.exit(str({'numpy', 'psutil'} & set(sys.modules) or ''))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stderr.strip() == ""

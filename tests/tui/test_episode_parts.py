@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lamo_tui.controls import HOLD, HeldKeys
-from lamo_tui.episode_state import EpisodeState
-from lamo_tui.pace import RATES, Pace
-from lamo_tui.player_link import PlayerProcess
+from lamo_tui.replay.episode_state import EpisodeState
+from lamo_tui.replay.frame_rate import RATES, Pace
+from lamo_tui.replay.held_keys import HOLD, HeldKeys
+from lamo_tui.replay.player_client import PlayerProcess
 from tests.tui.replaying import make_record
 
 PONG = ("noop", "fire", "right", "left", "right+fire", "left+fire")

@@ -13,9 +13,9 @@ from rich.segment import Segment
 from rich.style import Style
 from textual import color
 
-from lamo_tui.ascii_only import AsciiOnly
-from lamo_tui.few_colours import Nearest256, nearest
-from lamo_tui.looks import last_filters
+from lamo_tui.dashboard.themed_app import last_filters
+from lamo_tui.terminal.ascii_filter import AsciiOnly
+from lamo_tui.terminal.color256 import Nearest256, nearest
 from lamo_tui.themes import DARK
 
 
@@ -62,7 +62,7 @@ def test_only_such_terminals_need_it() -> None:
 
 def test_the_screen_has_only_such_colours_there(made_folder: Path) -> None:
     code = (
-        "import asyncio; from pathlib import Path; from lamo_tui.app import LamoApp\n"
+        "import asyncio; from pathlib import Path; from lamo_tui.dashboard.app import LamoApp\n"
         "async def main():\n"
         f"    app = LamoApp(Path({str(made_folder)!r}), follow=False)\n"
         "    async with app.run_test(size=(100, 30)) as pilot:\n"

@@ -8,10 +8,10 @@ import pytest
 from textual.keys import _character_to_key
 
 from lamo_core.errors import UsageError
-from lamo_tui.bindings import KEYS, keys_of
-from lamo_tui.key_names import PUNCTUATION, check_sendable, names_in, shown_key
-from lamo_tui.key_table import PARTS, PLACES
-from lamo_tui.keymap import Taken, add, changed, move, takers
+from lamo_tui.keys.bindings import KEYS, keys_of
+from lamo_tui.keys.keymap import Taken, add, changed, move, takers
+from lamo_tui.keys.names import PUNCTUATION, check_sendable, names_in, shown_key
+from lamo_tui.keys.table import PARTS, PLACES
 
 STOP, PAUSE = KEYS["runs.stop"], KEYS["runs.pause"]
 

@@ -9,13 +9,13 @@ import pytest
 from textual.pilot import Pilot
 
 from lamo_core.runs.index import list_runs
-from lamo_tui import steering
-from lamo_tui.app import LamoApp
-from lamo_tui.picture import screen_text
-from lamo_tui.screens.matrix import MatrixScreen
-from lamo_tui.screens.new_run import NewRunScreen
+from lamo_tui.dashboard import run_actions
+from lamo_tui.dashboard.app import LamoApp
+from lamo_tui.dashboard.screenshot import screen_text
+from lamo_tui.screens.matrix_screen import MatrixScreen
+from lamo_tui.screens.new_run.new_run import NewRunScreen
 from lamo_tui.screens.rows import Rows
-from lamo_tui.screens.runs import RunsScreen
+from lamo_tui.screens.runs.runs import RunsScreen
 from lamo_tui.widgets.heatmap import Heatmap
 from tests.tui.conftest import OpenDashboard, look
 from tests.tui.made_runs import make_run
@@ -136,7 +136,7 @@ async def test_one_more_seed_is_put_into_the_queue(
     compared: Path, tmp_path: Path, dashboard: OpenDashboard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = Path(shutil.copytree(compared, tmp_path / "runs"))
-    monkeypatch.setattr(steering, "wait_for_device", lambda root: None)
+    monkeypatch.setattr(run_actions, "wait_for_device", lambda root: None)
     async with dashboard(root) as pilot:
         screen = await opened(pilot)
         await pilot.press("down", "t")

@@ -12,12 +12,12 @@ from lamo_core.presets import preset_names
 from lamo_core.runs.directory import run_ids
 from lamo_core.runs.estimate import estimate
 from lamo_core.runs.index import list_runs
-from lamo_tui import choices, steering
-from lamo_tui.app import LamoApp
-from lamo_tui.choices import Choice
-from lamo_tui.picture import screen_text
-from lamo_tui.screens.new_run import NewRunScreen
-from lamo_tui.screens.run import RunScreen
+from lamo_tui.dashboard import new_run_model, run_actions
+from lamo_tui.dashboard.app import LamoApp
+from lamo_tui.dashboard.new_run_model import Choice
+from lamo_tui.dashboard.screenshot import screen_text
+from lamo_tui.screens.new_run.new_run import NewRunScreen
+from lamo_tui.screens.run.run import RunScreen
 from tests.tui.conftest import OpenDashboard, look
 
 
@@ -100,7 +100,7 @@ async def test_enter_starts_the_run_and_opens_it(
     tmp_path: Path, dashboard: OpenDashboard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started: list[list[str]] = []
-    monkeypatch.setattr(steering, "launch", lambda run, command: started.append(list(command)))
+    monkeypatch.setattr(run_actions, "launch", lambda run, command: started.append(list(command)))
     async with dashboard(tmp_path / "runs") as pilot:
         await pilot.press("escape")
         await opened(pilot)
@@ -129,7 +129,7 @@ async def test_several_seeds_are_several_runs_in_the_queue(
     tmp_path: Path, dashboard: OpenDashboard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     served: list[Path] = []
-    monkeypatch.setattr(steering, "wait_for_device", served.append)
+    monkeypatch.setattr(run_actions, "wait_for_device", served.append)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     async with dashboard(tmp_path / "runs") as pilot:
         await pilot.press("escape")
@@ -153,10 +153,8 @@ async def test_several_seeds_are_several_runs_in_the_queue(
         assert "queued 3" in screen_text(pilot.app)
 
 
-async def test_one_run_can_wait_too(
-    tmp_path: Path, dashboard: OpenDashboard, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(steering, "wait_for_device", lambda root: None)
+async def test_one_run_can_wait_too(tmp_path: Path, dashboard: OpenDashboard, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_actions, "wait_for_device", lambda root: None)
     async with dashboard(tmp_path / "runs") as pilot:
         await pilot.press("escape")
         screen = await opened(pilot)
@@ -198,7 +196,7 @@ async def test_the_palette_finds_presets_and_runs(made_folder: Path, dashboard: 
 
 @pytest.mark.parametrize("name", preset_names())
 def test_every_preset_is_reached_by_its_parts(name: str) -> None:
-    choice = choices.choice_of(name)
+    choice = new_run_model.choice_of(name)
     assert choice.preset == name
     assert choice.resolve().config.name == name
     assert choice.flags == {}
@@ -212,7 +210,7 @@ def test_a_ratio_without_a_preset_becomes_a_flag() -> None:
 
 
 def test_differences_name_old_value_new_value_and_origin() -> None:
-    changed = choices.differences(Choice(ablations=("no-lora",)).with_edit("optim.steps", "10"))
+    changed = new_run_model.differences(Choice(ablations=("no-lora",)).with_edit("optim.steps", "10"))
     assert ("model.adapter", "lora", "full", "ablation no-lora") in changed
     assert ("optim.steps", 10, "--set") in [(name, *rest) for name, _, *rest in changed]
 
@@ -229,7 +227,7 @@ def test_no_time_is_guessed_without_a_run_like_it(made_folder: Path) -> None:
 
 
 def test_histogram_bars_keep_single_episodes_in_sight() -> None:
-    assert choices.histogram_lines([1000, 1, 0], 2) == ["█  ", "█▁ "]
+    assert new_run_model.histogram_lines([1000, 1, 0], 2) == ["█  ", "█▁ "]
 
 
 async def test_a_newcomer_can_look_at_a_recorded_run(tmp_path: Path, dashboard: OpenDashboard) -> None:

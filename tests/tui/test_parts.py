@@ -14,17 +14,18 @@ from textual.widgets import Input
 import lamo_tui
 from lamo_core.errors import UsageError
 from lamo_core.runs.reader import Series
-from lamo_tui import bindings, key_table, text, themes
-from lamo_tui.alerts import AlertWatch
-from lamo_tui.app import LamoApp
-from lamo_tui.bindings import KEYS, with_keys
-from lamo_tui.curves import Plot, references
-from lamo_tui.pace import CALM, LONGEST, SHORTEST, Rhythm
-from lamo_tui.picture import screen_text
+from lamo_tui import text, themes
+from lamo_tui.dashboard.app import LamoApp
+from lamo_tui.dashboard.screenshot import screen_text
+from lamo_tui.keys import bindings, table
+from lamo_tui.keys.bindings import KEYS, with_keys
+from lamo_tui.replay.frame_rate import CALM, LONGEST, SHORTEST, Rhythm
 from lamo_tui.screens.base import TopBar
 from lamo_tui.screens.rows import Rows
-from lamo_tui.settings import Settings, load_settings, read_settings
-from lamo_tui.store import RunData, RunStore
+from lamo_tui.state.alerts import AlertWatch
+from lamo_tui.state.run_series import Plot, references
+from lamo_tui.state.settings import Settings, load_settings, read_settings
+from lamo_tui.state.store import RunData, RunStore
 from tests.tui.conftest import OpenDashboard
 from tests.tui.made_runs import NOW, alive, make_run
 
@@ -161,15 +162,15 @@ def test_bars_have_their_width(share: float) -> None:
 
 
 def test_no_place_has_a_key_twice() -> None:
-    for place, (_, keys) in key_table.PLACES.items():
+    for place, (_, keys) in table.PLACES.items():
         names = [name for key in keys for name in key.keys.split(",")]
         assert len(names) == len(set(names)), f"{place}: {sorted(name for name in names if names.count(name) > 1)}"
 
 
 def test_no_place_hides_what_works_everywhere() -> None:
-    for place, (_, keys) in key_table.PLACES.items():
+    for place, (_, keys) in table.PLACES.items():
         own = {name for key in keys for name in key.keys.split(",")}
-        for shared in () if place in ("app", "list", "chart") else key_table.APP:
+        for shared in () if place in ("app", "list", "chart") else table.APP:
             assert set(shared.keys.split(",")) - own, f"{shared.id} cannot be reached in {place}"
 
 
@@ -254,7 +255,7 @@ async def test_the_help_tells_every_key(columns: int, count: int, made_folder: P
         width = (columns - 3 + 3) // count - 3
         parts = [line[1 + number * (width + 3) :][:width].strip() for number in range(count) for line in lines()]
         words = " ".join(" ".join(parts).split())
-        for place, (title, keys) in key_table.PLACES.items():
+        for place, (title, keys) in table.PLACES.items():
             for key in keys if place != "help" else ():
                 assert title in words
                 assert key.text in words.replace(" ".join(bindings.keys_of(key, {})), "", 1)
@@ -267,11 +268,11 @@ async def test_the_help_tells_every_key(columns: int, count: int, made_folder: P
         await pilot.press("i")
         await pilot.pause()
         names = " ".join(lines())
-        assert all(key.id in names for place, (_, keys) in key_table.PLACES.items() for key in keys if place != "help")
+        assert all(key.id in names for place, (_, keys) in table.PLACES.items() for key in keys if place != "help")
 
 
 async def test_the_data_screen_shows_every_card(made_folder: Path, dashboard: OpenDashboard) -> None:
-    from lamo_core.data.sources.bundled import all_set_names
+    from lamo_core.data.store.bundled_logs import all_set_names
 
     async with dashboard(made_folder) as pilot:
         await pilot.press("4")
@@ -311,7 +312,7 @@ async def test_a_card_loses_nothing_in_a_small_terminal(made_folder: Path, dashb
 async def test_the_data_screen_shows_what_was_fetched_and_imported(
     made_folder: Path, dashboard: OpenDashboard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lamo_core.data.sources.importing import import_set
+    from lamo_core.data.sources.import_set import import_set
     from tests.data.made_sources import d4rl_tables, write_d4rl
 
     monkeypatch.setenv("LAMO_DATA", str(tmp_path / "data"))

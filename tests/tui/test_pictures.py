@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from lamo_tui.picture import screen_text
-from lamo_tui.screens.replay_request import Request
+from lamo_tui.dashboard.screenshot import screen_text
+from lamo_tui.replay.request import Request
 from lamo_tui.screens.rows import Rows
-from lamo_tui.settings import Settings
+from lamo_tui.state.settings import Settings
 from tests.tui.conftest import OpenDashboard, look
 from tests.tui.replaying import make_record, replaying
 

@@ -18,7 +18,7 @@ from textual.app import App, ComposeResult
 from textual.strip import Strip
 
 from lamo_core.errors import UsageError
-from lamo_tui.graphics import Graphics, choose_graphics, find_graphics
+from lamo_tui.terminal.graphics import Graphics, choose_graphics, find_graphics
 from lamo_tui.widgets.pixel_view import PixelView, number_marks, placeholders, transmission
 
 KITTY = "\x1b_Gi=31;OK\x1b\\\x1bP>|kitty(0.42.1)\x1b\\\x1b[6;24;12t\x1b[?62c"
@@ -86,7 +86,7 @@ def test_the_choice_can_be_forced(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("answers", [True, False])
 def test_a_real_terminal_is_asked_once_and_left_as_it_was(answers: bool) -> None:
     code = (
-        "import termios, os; from lamo_tui.graphics import find_graphics, ask_terminal\n"
+        "import termios, os; from lamo_tui.terminal.graphics import find_graphics, ask_terminal\n"
         "before = termios.tcgetattr(0)\n"
         "print('found', find_graphics({'TERM': 'xterm-kitty'}, ask_terminal, None))\n"
         "print('same', termios.tcgetattr(0) == before)\n"

@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 from textual.widgets import Input
 
-from lamo_core.player.opening import replays_of
+from lamo_core.player.sources import replays_of
 from lamo_core.runs.directory import RunDirectory
-from lamo_tui import key_table
-from lamo_tui.picture import screen_text
+from lamo_tui.dashboard.screenshot import screen_text
+from lamo_tui.keys import table
+from lamo_tui.replay.source_picker import Sources
 from lamo_tui.screens.dialogs import Entry
-from lamo_tui.screens.grid_chart import GridChart
 from lamo_tui.screens.help import HelpScreen
 from lamo_tui.screens.rows import Rows
-from lamo_tui.screens.run import RunScreen
-from lamo_tui.screens.runs import RunsScreen
-from lamo_tui.screens.sources import Sources
+from lamo_tui.screens.run.grid_chart import GridChart
+from lamo_tui.screens.run.run import RunScreen
+from lamo_tui.screens.runs.runs import RunsScreen
 from lamo_tui.text import figure
 from lamo_tui.widgets.bars import ActionBars
 from lamo_tui.widgets.pixel_view import PixelView
@@ -426,7 +426,7 @@ async def test_what_takes_long_is_named_where_the_frame_will_be(runs: RunDirecto
 async def test_no_key_breaks_it(runs: RunDirectory, live: bool) -> None:
     opening = {"target", "beside", "save", "sources"}
     keys: list[str] = []
-    for key in key_table.REPLAY[:-1]:
+    for key in table.REPLAY[:-1]:
         names = key.keys.split(",")
         keys += [name for name in names if live or key.action not in opening]
         if live and key.action in opening:

@@ -12,13 +12,13 @@ from textual.pilot import Pilot
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.records import decode
 from lamo_core.runs.status import FREED, read_status, write_status
-from lamo_tui.app import LamoApp
-from lamo_tui.picture import screen_text
-from lamo_tui.screens.chart_grid import ChartGrid
+from lamo_tui.dashboard.app import LamoApp
+from lamo_tui.dashboard.screenshot import screen_text
 from lamo_tui.screens.dialogs import Passage, Reading
 from lamo_tui.screens.rows import Rows
-from lamo_tui.screens.run import RunScreen
-from lamo_tui.view import View
+from lamo_tui.screens.run.chart_grid import ChartGrid
+from lamo_tui.screens.run.run import RunScreen
+from lamo_tui.state.view_state import View
 from tests.tui.conftest import OpenDashboard, look
 from tests.tui.made_runs import make_run
 
@@ -183,9 +183,7 @@ async def test_commands_are_left_in_the_control_folder(folder: Path, dashboard: 
         assert commands(folder, BREAKOUT)[-1] == "stop"
 
 
-async def test_a_key_pauses_and_frees_and_the_run_says_what_came_of_it(
-    folder: Path, dashboard: OpenDashboard
-) -> None:
+async def test_a_key_pauses_and_frees_and_the_run_says_what_came_of_it(folder: Path, dashboard: OpenDashboard) -> None:
     run = RunDirectory(folder / BREAKOUT)
     async with dashboard(folder, attach=BREAKOUT) as pilot:
         app = pilot.app
@@ -428,7 +426,7 @@ async def test_level_search_and_follow_go_together(folder: Path, dashboard: Open
 
 
 def test_events_count_and_write_numbers_as_people_do() -> None:
-    from lamo_tui.screens.run_panels import describe
+    from lamo_tui.screens.run.run_panels import describe
 
     score = {"mean": 2, "low": 2, "high": 2, "target": 86, "normalised": 1.0, "episodes": 1}
     assert "1 episode," in describe({"event": "EvalDone", "scores": [score], "seconds": 4})[1]

@@ -14,13 +14,13 @@ from textual.widgets import Input
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.records import decode
 from lamo_core.runs.status import own_process, read_status, write_status
-from lamo_tui import steering
-from lamo_tui.app import LamoApp
-from lamo_tui.picture import screen_text
-from lamo_tui.screens.chart_grid import ChartGrid
+from lamo_tui.dashboard import run_actions
+from lamo_tui.dashboard.app import LamoApp
+from lamo_tui.dashboard.screenshot import screen_text
 from lamo_tui.screens.dialogs import Question, Reading
 from lamo_tui.screens.rows import Rows
-from lamo_tui.screens.runs import RunsScreen
+from lamo_tui.screens.run.chart_grid import ChartGrid
+from lamo_tui.screens.runs.runs import RunsScreen
 from tests.tui.conftest import OpenDashboard, look
 
 BREAKOUT = "20261121-014402-atari-breakout-1pct-s0-k3f9"
@@ -144,7 +144,7 @@ async def test_only_runs_that_ended_early_are_continued(
     folder: Path, dashboard: OpenDashboard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started: list[list[str]] = []
-    monkeypatch.setattr(steering, "launch", lambda run, command: started.append(list(command)))
+    monkeypatch.setattr(run_actions, "launch", lambda run, command: started.append(list(command)))
     async with dashboard(folder) as pilot:
         await pilot.press("r")
         await pilot.pause()

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from lamo_core.errors import StorageError, UsageError
-from lamo_tui.settings import Settings, load_settings
-from lamo_tui.settings_file import write_settings
+from lamo_tui.state.settings import Settings, load_settings
+from lamo_tui.state.settings_file import write_settings
 
 HAND_MADE = """\
 # my settings
@@ -56,7 +56,7 @@ def test_comments_order_and_foreign_entries_stay(file: Path) -> None:
     "text",
     [
         'keymap = { "runs.stop" = "S" }\ntheme = "nord"\n',
-        'keymap."runs.stop" = "S"\n"theme" = \'\'\'nord\'\'\'\n',
+        "keymap.\"runs.stop\" = \"S\"\n\"theme\" = '''nord'''\n",
         'text = """\n[keymap]\ntheme = 3\n"""\ntheme = "nord"\n[keymap]\n"runs.stop" = "S"\n',
         'day = 2026-01-02T03:04:05\ndeep = [{ a = "b\\n", h = 0.5 }]\n[keymap]\n"runs.stop" = "S"\n[a.b]\nc = true\n',
     ],

@@ -8,13 +8,13 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
-from lamo_tui.app import LamoApp
-from lamo_tui.picture import screen_text
-from lamo_tui.screens.new_key import NewKey
-from lamo_tui.screens.replay import ReplayScreen
+from lamo_tui.dashboard.app import LamoApp
+from lamo_tui.dashboard.screenshot import screen_text
+from lamo_tui.replay.replay_screen import ReplayScreen
 from lamo_tui.screens.rows import Rows
-from lamo_tui.screens.settings import SettingsScreen
-from lamo_tui.settings import Settings, load_settings
+from lamo_tui.screens.settings.new_key import NewKey
+from lamo_tui.screens.settings.settings_screen import SettingsScreen
+from lamo_tui.state.settings import Settings, load_settings
 from tests.tui.conftest import OpenDashboard, look
 
 
@@ -64,9 +64,7 @@ async def test_it_opens_from_every_screen_and_leads_back(
     assert not config.exists(), "to look changes nothing"
 
 
-async def test_a_theme_is_tried_given_back_and_taken(
-    made_folder: Path, config: Path, dashboard: OpenDashboard
-) -> None:
+async def test_a_theme_is_tried_given_back_and_taken(made_folder: Path, config: Path, dashboard: OpenDashboard) -> None:
     async with dashboard(made_folder) as pilot:
         await pilot.press("comma", "down", "down")
         await pilot.pause()

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from lamo_tui.app import LamoApp
-from lamo_tui.picture import screen_text
+from lamo_tui.dashboard.app import LamoApp
+from lamo_tui.dashboard.screenshot import screen_text
 from tests.tui.conftest import OpenDashboard, look
 
 

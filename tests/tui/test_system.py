@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from lamo_tui.system import SystemMeter, SystemStats
+from lamo_tui.state.system import SystemMeter, SystemStats
 
 
 class NvmlError(Exception):
@@ -87,7 +87,7 @@ def test_why_no_card_is_measured_is_said(
 
 def test_a_load_is_measured_or_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
-    monkeypatch.setattr("lamo_tui.system.time.monotonic", lambda: now)
+    monkeypatch.setattr("lamo_tui.state.system.time.monotonic", lambda: now)
     meter = SystemMeter()
     at_once = meter.read([os.getpid()])
     assert (at_once.cpu, at_once.cpu_history) == (None, ())

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
-from lamo_tui import view as view_module
-from lamo_tui.app import LamoApp
-from lamo_tui.picture import screen_text
-from lamo_tui.screens.chart_grid import ChartGrid
-from lamo_tui.screens.run import RunScreen
-from lamo_tui.screens.runs import RunsScreen
-from lamo_tui.view import View, load_view, save_view
-from lamo_tui.widgets.viewport import Viewport
+from lamo_tui.dashboard.app import LamoApp
+from lamo_tui.dashboard.screenshot import screen_text
+from lamo_tui.screens.run.chart_grid import ChartGrid
+from lamo_tui.screens.run.run import RunScreen
+from lamo_tui.screens.runs.runs import RunsScreen
+from lamo_tui.state import view_state as view_module
+from lamo_tui.state.view_state import View, load_view, save_view
+from lamo_tui.widgets.charts.viewport import Viewport
 from tests.tui.conftest import OpenDashboard, look
 
 BREAKOUT = "20261121-014402-atari-breakout-1pct-s0-k3f9"

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from lamo_core.config import DataConfig, TaskConfig
 from lamo_core.data.episodes import EpisodeStore
 from lamo_core.data.kitchen_rewards import in_unit
-from lamo_core.data.ratio import Selection
+from lamo_core.data.subset import Selection
 
 
 def open_data(
@@ -36,7 +36,7 @@ def open_unseen(
 
     Raises as `open_data`.
     """
-    from lamo_core.data.sources.locate import find_set, set_contents
+    from lamo_core.data.sources.resolve import find_set, set_contents
 
     if config.ratio >= 1:
         return None
@@ -48,8 +48,8 @@ def open_unseen(
 def _open(
     config: DataConfig, task: TaskConfig, selection: Selection, progress: Callable[[str, int, int], None] | None
 ) -> EpisodeStore:
-    from lamo_core.data.sources.fitting import check_task, fitted
-    from lamo_core.data.sources.locate import find_set, open_set
+    from lamo_core.data.sources.compatibility import check_task, fitted
+    from lamo_core.data.sources.resolve import find_set, open_set
 
     found = find_set(config.source, config.set, progress)
     check_task(found.card(), found.name, config, task)

@@ -9,8 +9,8 @@ from lamo_core.config import unknown_key
 from lamo_core.data.kitchen_rewards import SOLVED_PER_STEP
 from lamo_core.data.sources.catalogue import PublishedSet, licence, published_sets
 from lamo_core.data.sources.download import Progress, download, file_sha256
-from lamo_core.data.sources.isolated import read_isolated
-from lamo_core.data.sources.received import building
+from lamo_core.data.sources.sandbox import read_isolated
+from lamo_core.data.store.local import building
 from lamo_core.errors import DataError
 from lamo_core.places import data_dir
 

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lamo_core.data.sources.hdf5_file import Hdf5File
-from lamo_core.data.sources.received import VECTORS, write_card
-from lamo_core.data.sources.received_cards import vectors_card
-from lamo_core.data.sources.vector_file import MAX_STEPS, MAX_WIDTH, VectorHeader, VectorSet, write_vectors
+from lamo_core.data.formats.hdf5_file import Hdf5File
+from lamo_core.data.formats.vector_file import MAX_STEPS, MAX_WIDTH, VectorHeader, VectorSet, write_vectors
+from lamo_core.data.store.cards import vectors_card
+from lamo_core.data.store.local import VECTORS, write_card
 from lamo_core.places import DATA_ELSEWHERE
 
 LEVEL = 3

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from lamo_core.data.sources.action_log import LogHeader
+from lamo_core.data.formats.action_log import LogHeader
 from lamo_core.data.sources.catalogue import licence, resource
 from lamo_core.data.sources.download import Progress, Resource, download, file_sha256
 from lamo_core.data.sources.dqn_slice import EMPTY_STEPS, PARTS, STEP_LIMIT, Columns, cut_slice, read_columns
-from lamo_core.data.sources.frame_set import FrameSetWriter
-from lamo_core.data.sources.received import building, write_card
-from lamo_core.data.sources.received_cards import frames_card
+from lamo_core.data.store.cards import frames_card
+from lamo_core.data.store.frame_set import FrameSetWriter
+from lamo_core.data.store.local import building, write_card
 from lamo_core.errors import DataError, UsageError
 from lamo_core.places import data_dir
 from lamo_core.tasks.registry import get_task

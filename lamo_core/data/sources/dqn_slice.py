@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lamo_core.data.sources.frame_set import FrameSetWriter
-from lamo_core.data.sources.npy_stream import NpyStream, read_column
+from lamo_core.data.formats.npy_stream import NpyStream, read_column
+from lamo_core.data.store.frame_set import FrameSetWriter
 from lamo_core.errors import DataError
 
 PARTS = ("terminal", "reward", "action", "observation")

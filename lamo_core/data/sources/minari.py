@@ -10,9 +10,9 @@ from typing import Any
 
 from lamo_core.data.sources.catalogue import licence, resource
 from lamo_core.data.sources.download import MAX_BYTES, Progress, Resource, download
-from lamo_core.data.sources.isolated import read_isolated
 from lamo_core.data.sources.minari_spaces import DATA, METADATA, METADATA_BYTES, read_metadata
-from lamo_core.data.sources.received import ReceivedSet, building, find_received, require_received
+from lamo_core.data.sources.sandbox import read_isolated
+from lamo_core.data.store.local import ReceivedSet, building, find_received, require_received
 from lamo_core.errors import DataError, UsageError
 from lamo_core.places import data_dir
 

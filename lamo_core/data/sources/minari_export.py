@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 
 from lamo_core.config import DataConfig
 from lamo_core.data.episodes import EpisodeStore
-from lamo_core.data.ratio import Selection
-from lamo_core.data.sources.action_log import read_log
+from lamo_core.data.formats.action_log import read_log
+from lamo_core.data.formats.vector_file import read_vectors
 from lamo_core.data.sources.download import Progress
-from lamo_core.data.sources.locate import AnySet, open_set
 from lamo_core.data.sources.minari_spaces import DATA, METADATA
-from lamo_core.data.sources.vector_file import read_vectors
+from lamo_core.data.sources.resolve import AnySet, open_set
+from lamo_core.data.subset import Selection
 from lamo_core.errors import StorageError, UsageError
 from lamo_core.files import write_bytes
 

@@ -16,15 +16,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lamo_core.data.formats.action_log import LogHeader
+from lamo_core.data.formats.hdf5_file import Hdf5File
+from lamo_core.data.formats.vector_file import VectorHeader, VectorSet, write_vectors
 from lamo_core.data.kitchen_rewards import SOLVED_PER_STEP
-from lamo_core.data.sources.action_log import LogHeader
 from lamo_core.data.sources.d4rl_file import LEVEL, float_table, unit_actions
-from lamo_core.data.sources.frame_set import FrameSetWriter
-from lamo_core.data.sources.hdf5_file import Hdf5File
 from lamo_core.data.sources.minari_spaces import DATA, MinariFacts, read_metadata
-from lamo_core.data.sources.received import VECTORS, write_card
-from lamo_core.data.sources.received_cards import frames_card, vectors_card
-from lamo_core.data.sources.vector_file import VectorHeader, VectorSet, write_vectors
+from lamo_core.data.store.cards import frames_card, vectors_card
+from lamo_core.data.store.frame_set import FrameSetWriter
+from lamo_core.data.store.local import VECTORS, write_card
 from lamo_core.errors import MissingError
 from lamo_core.places import DATA_ELSEWHERE
 from lamo_core.tasks.kitchen import SUBTASKS

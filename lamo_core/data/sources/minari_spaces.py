@@ -14,8 +14,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from lamo_core.data.formats.vector_file import MAX_DISCRETE, MAX_WIDTH
 from lamo_core.data.kitchen_rewards import SOLVED_PER_STEP
-from lamo_core.data.sources.vector_file import MAX_DISCRETE, MAX_WIDTH
 from lamo_core.errors import DataError, MissingError
 
 METADATA, DATA = "metadata.json", "main_data.hdf5"

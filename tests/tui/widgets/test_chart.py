@@ -17,9 +17,9 @@ from textual.app import App, ComposeResult
 from textual.events import MouseScrollUp
 from textual.message import Message
 
-from lamo_tui.widgets.chart import Chart
-from lamo_tui.widgets.plot_parts import lay_out, row_of
-from lamo_tui.widgets.series import Reference, Series
+from lamo_tui.widgets.charts.chart import Chart
+from lamo_tui.widgets.charts.plot_parts import lay_out, row_of
+from lamo_tui.widgets.charts.series import Reference, Series
 
 GOLDENS = Path(__file__).parent / "goldens"
 

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from lamo_core.errors import MissingError, UsageError
-from lamo_tui.widgets.chart import Chart
-from lamo_tui.widgets.export import csv_text, export_chart
-from lamo_tui.widgets.series import Reference, Series
+from lamo_tui.widgets.charts.chart import Chart
+from lamo_tui.widgets.charts.chart_export import csv_text, export_chart
+from lamo_tui.widgets.charts.series import Reference, Series
 
 
 def chart() -> Chart:

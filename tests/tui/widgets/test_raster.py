@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from lamo_tui.widgets.plot import draw_plot
-from lamo_tui.widgets.plot_parts import Plot, columns_of
-from lamo_tui.widgets.raster import DOTS, MARKER_MODES, envelope, fill, pack, thin
-from lamo_tui.widgets.series import Reference, Series, make_curve
-from lamo_tui.widgets.viewport import Viewport
+from lamo_tui.widgets.charts.plot import draw_plot
+from lamo_tui.widgets.charts.plot_parts import Plot, columns_of
+from lamo_tui.widgets.charts.raster import DOTS, MARKER_MODES, envelope, fill, pack, thin
+from lamo_tui.widgets.charts.series import Reference, Series, make_curve
+from lamo_tui.widgets.charts.viewport import Viewport
 
 ANY = st.floats(allow_nan=True, allow_infinity=True)
 NORMAL = st.floats(-1e6, 1e6)

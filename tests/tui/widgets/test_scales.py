@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from lamo_tui.widgets.scales import (
+from lamo_tui.widgets.charts.scales import (
     clock_ticks,
     format_count,
     format_duration,

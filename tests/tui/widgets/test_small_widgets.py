@@ -13,13 +13,13 @@ from textual.geometry import Region
 from textual.message import Message
 
 from lamo_tui.widgets.bars import ActionBars
+from lamo_tui.widgets.cell_widget import Drawn
 from lamo_tui.widgets.cells import FAINT, STRONG, Cells
-from lamo_tui.widgets.drawn import Drawn
+from lamo_tui.widgets.charts.series import Reference
+from lamo_tui.widgets.charts.sparkline import sparkline
 from lamo_tui.widgets.gauge import ReturnGauge, bar_text
 from lamo_tui.widgets.heatmap import Heatmap, Score
 from lamo_tui.widgets.histogram import Histogram
-from lamo_tui.widgets.series import Reference
-from lamo_tui.widgets.sparkline import sparkline
 
 ANY = st.floats(allow_nan=True, allow_infinity=True)
 SIZES = st.tuples(st.integers(1, 60), st.integers(1, 14))

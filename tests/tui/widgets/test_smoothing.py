@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from lamo_tui.widgets.smoothing import FEWEST_POINTS, ema
+from lamo_tui.widgets.charts.smoothing import FEWEST_POINTS, ema
 
 
 def by_definition(y: np.ndarray, weight: float) -> np.ndarray:

@@ -1,0 +1,1 @@
+"""Recording of new episodes as data sets."""

@@ -1,0 +1,1 @@
+"""Recipes of the bundled data sets: behaviour policies, scripted controllers and packing."""

@@ -1,0 +1,1 @@
+"""Auxiliary heads and variants of the policy beyond the paper's method."""

@@ -1,0 +1,185 @@
+"""Runs as a table: two settings span it, and each cell holds the runs that have both values."""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from lamo_core.config import unknown_key
+from lamo_core.evaluation.statistics import bootstrap_interval
+from lamo_core.methods import METHODS
+from lamo_core.preset_parts import find_task, named_ratios, preset_tasks
+from lamo_core.presets import preset_names
+from lamo_core.reports.results import experiment_settings
+from lamo_core.runs.index import RunSummary
+
+NONE = "none"
+"""The row or column of runs without an ablation."""
+
+_VALUES: dict[str, Callable[[RunSummary], str]] = {
+    "task": lambda run: str(run.settings.get("task.name")),
+    "ratio": lambda run: shown_ratio(float(run.settings.get("data.ratio", 1.0))),
+    "method": lambda run: str(run.settings.get("method")),
+    "ablation": lambda run: ablation_of(run),
+    "backbone": lambda run: str(run.settings.get("model.backbone")),
+    "seed": lambda run: str(run.settings.get("seed")),
+}
+AXES: tuple[str, ...] = tuple(_VALUES)
+"""What can span a matrix."""
+
+
+@dataclass(frozen=True)
+class MatrixCell:
+    """The runs of one cell; scores are normalised, of each run's newest evaluation."""
+
+    runs: tuple[str, ...]
+    """Ids of all runs of the cell, newest first."""
+    finished: int
+    working: int
+    waiting: int
+    mean: float | None
+    """Mean over the seeds that have finished; of those under way while none has."""
+    low: float | None
+    high: float | None
+    """95 % bootstrap interval over seeds; None for fewer than two."""
+    seeds: int
+    """Runs behind the mean, one per seed and setting: the newest."""
+    mixed: tuple[str, ...] = ()
+    """Axes on which those runs differ, other than the seed, or `setting` where they do elsewhere: then the mean is of
+    several experiments."""
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """A table of cells; those without a run are missing."""
+
+    row_axis: str
+    column_axis: str
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    cells: Mapping[tuple[str, str], MatrixCell]
+    where: Mapping[str, str]
+    """What all runs of the table have in common by choice, such as one task."""
+
+
+def make_matrix(
+    runs: Iterable[RunSummary],
+    rows: str = "ablation",
+    columns: str = "ratio",
+    where: Mapping[str, str] | None = None,
+    *,
+    possible: bool = False,
+) -> Matrix:
+    """Return the matrix of some runs, newest first; `where` keeps those with these values, such as one task.
+
+    `possible` also has rows and columns that no run fills yet: every ablation, every method, every share of data that
+    the task's presets name. Raises `UsageError` for an axis that does not exist.
+    """
+    for axis in (rows, columns):
+        if axis not in AXES:
+            raise unknown_key(axis, list(AXES), "axis of a matrix")
+    kept = fitting(runs, where or {})
+    groups: dict[tuple[str, str], list[RunSummary]] = {}
+    for run in kept:
+        groups.setdefault((_VALUES[rows](run), _VALUES[columns](run)), []).append(run)
+    names = [
+        _ordered(axis, {key[place] for key in groups} | (_known(axis, where or {}) if possible else set()))
+        for place, axis in enumerate((rows, columns))
+    ]
+    cells = {key: _cell(found) for key, found in groups.items()}
+    return Matrix(rows, columns, tuple(names[0]), tuple(names[1]), cells, dict(where or {}))
+
+
+def fitting(runs: Iterable[RunSummary], where: Mapping[str, str]) -> list[RunSummary]:
+    """Return the runs that have these values on these axes; raises `UsageError` for an axis that does not exist."""
+    for axis in where:
+        if axis not in _VALUES:
+            raise unknown_key(axis, list(_VALUES), "axis of a matrix")
+    return [run for run in runs if all(_VALUES[axis](run) == value for axis, value in where.items())]
+
+
+def held(runs: Sequence[RunSummary], axes: Sequence[str], where: Mapping[str, str]) -> dict[str, str]:
+    """Return `where` with what else must be held so that no cell mixes tasks, methods or ablations.
+
+    The task with the most runs; `lamo` and no ablation where runs have them, else what most of them have.
+    """
+    chosen = dict(where)
+    for axis, plain in (("task", ""), ("method", "lamo"), ("ablation", NONE)):
+        if axis in (*axes, *chosen) or (axis == "ablation" and "backbone" in axes):  # overlays change the backbone
+            continue
+        counts = Counter(_VALUES[axis](run) for run in fitting(runs, chosen))
+        if counts:
+            chosen[axis] = plain if plain in counts else counts.most_common(1)[0][0]
+    return chosen
+
+
+def axis_values(runs: Iterable[RunSummary], axis: str, *, possible: bool = False) -> list[str]:
+    """Return the values that runs have on an axis, in order; `possible` adds those of presets and overlays."""
+    return _ordered(axis, {_VALUES[axis](run) for run in runs} | (_known(axis, {}) if possible else set()))
+
+
+def ablation_of(run: RunSummary) -> str:
+    """Return the overlays that a run was made with, joined by `+`; `none` without any."""
+    return "+".join(run.name.split("+")[1:]) or NONE
+
+
+def shown_ratio(ratio: float) -> str:
+    """Return a share of data as an axis names it, such as `0.5%`."""
+    return f"{100 * ratio:g}%"
+
+
+def _cell(found: Sequence[RunSummary]) -> MatrixCell:
+    done = [run for run in found if run.state == "finished" and run.status.evaluations]
+    under_way = [run for run in found if run.derived.active and run.status.evaluations]
+    newest: dict[tuple[str, ...], RunSummary] = {}
+    for run in done or under_way:
+        newest.setdefault(tuple(value(run) for value in _VALUES.values()), run)
+    values = [run.status.evaluations[-1].normalised for run in newest.values()]
+    differing = [name for place, name in enumerate(AXES) if name != "seed" and len({key[place] for key in newest}) > 1]
+    if not differing and len({_experiment(run) for run in newest.values()}) > 1:
+        differing = ["setting"]
+    low, high = bootstrap_interval(values, resamples=1000) if len(values) > 1 else (None, None)
+    return MatrixCell(
+        runs=tuple(run.id for run in found),
+        finished=sum(run.state == "finished" for run in found),
+        working=sum(run.state in ("running", "stalled", "paused") for run in found),
+        waiting=sum(run.state == "queued" for run in found),
+        mean=sum(values) / len(values) if values else None,
+        low=low,
+        high=high,
+        seeds=len(values),
+        mixed=tuple(differing),
+    )
+
+
+def _experiment(run: RunSummary) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted((name, str(value)) for name, value in experiment_settings(run.settings).items()))
+
+
+def _known(axis: str, where: Mapping[str, str]) -> set[str]:
+    if axis == "ablation":
+        return {NONE, *_overlays("ablations")}
+    if axis == "method":
+        return set(METHODS)
+    if axis == "task":
+        return set(preset_tasks())
+    if axis == "ratio":
+        tasks = [find_task(where["task"])] if where.get("task") in preset_tasks() else preset_tasks()
+        return {shown_ratio(ratio) for ratio in named_ratios(tasks)}
+    return set()
+
+
+@functools.cache
+def _overlays(kind: str) -> tuple[str, ...]:
+    """Return the names of overlays; their files are read once, not every second."""
+    return tuple(preset_names(kind))
+
+
+def _ordered(axis: str, values: set[str]) -> list[str]:
+    if axis == "ratio":
+        return sorted(values, key=lambda value: float(value.removesuffix("%")))
+    if axis == "seed":
+        return sorted(values, key=lambda value: (not value.isdecimal(), int(value) if value.isdecimal() else 0, value))
+    return sorted(values, key=lambda value: (value not in (NONE, "lamo"), value))

@@ -1,0 +1,259 @@
+"""What one run has to tell a report: its final episodes, its curve, and what made it the experiment that it is.
+
+A result is first a record of plain values, the same whether it is gathered from a run's folder or read from a file of
+results (`results_file`), and only then a `RunResult`: reports of both are equal.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lamo_core.config import RunConfig
+from lamo_core.errors import LamoError
+from lamo_core.runs.compare import flatten
+from lamo_core.runs.directory import RunDirectory
+from lamo_core.runs.reader import MetricsTail, read_events
+from lamo_core.runs.records import number
+from lamo_core.runs.reliance_file import parse_shares, read_reliance
+from lamo_core.runs.status import read_status
+from lamo_core.tasks.registry import versioned
+
+Record = dict[str, Any]
+
+_SAME_EXPERIMENT = (
+    "name", "seed", "device", "precision", "checkpoint.", "eval.every", "eval.episodes", "eval.final_episodes",
+    "eval.seed", "optim.steps", "optim.micro_batch_size", "data.memory_gb",
+)  # fmt: skip
+"""Settings in which the runs of one experiment may differ; the steps that were taken are told beside them."""
+_LONGEST = 200
+"""Letters of a name in a record."""
+_MOST_EPISODES = 10_000
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """The final evaluation of one run and what it took."""
+
+    id: str
+    task: str
+    ratio: float
+    method: str
+    """The method's label and the ablations, such as `lamo +frozen`."""
+    backbone: str
+    seed: int
+    context: str
+    target: float
+    returns: tuple[float, ...]
+    """Raw return of every episode of the best target."""
+    data_mean: float
+    data_digest: str
+    """Equal for runs on the same episodes; empty for runs that did not record it."""
+    episodes: int
+    transitions: int
+    steps: int
+    seconds: float
+    """Wall time of the whole run, pauses left out."""
+    rate: float
+    """Optimiser steps per second, evaluations left out."""
+    machine: str
+    source: str
+    data_set: str
+    rewards: str
+    """Whether `data_mean` is of raw or of clipped rewards."""
+    targets: int
+    """Return targets that the final evaluation tried."""
+    unseen_loss: float | None
+    """Of the final evaluation: loss on the actions of episodes that the ratio leaves out; None if not measured."""
+    reliance: Mapping[str, float] | None
+    """How far each part of what the policy sees moves its last checkpoint's decisions, as a share; None if not
+    measured."""
+    evaluations: tuple[tuple[int, Mapping[float, float]], ...]
+    """Step and mean raw return by target of every evaluation; a repeated step counts as it was last."""
+    settings: Mapping[str, str]
+    """What makes the run the experiment that it is, as text; a setting that it did not know has its default."""
+
+
+class NoResult(LamoError):
+    """A run that has no final evaluation yet."""
+
+
+def read_result(run: RunDirectory) -> RunResult:
+    """Return a run's final result; raises `NoResult` when there is none, `UsageError` when it is no run."""
+    return result_of(gather(run))
+
+
+def gather(run: RunDirectory) -> Record:
+    """Return a run's result as plain values without host, paths and command; raises as `read_result` does."""
+    try:
+        record = _gather(run)
+        result_of(record)
+    except (ValueError, TypeError, AttributeError, LookupError) as error:
+        what = error if isinstance(error, ValueError) else "they have another form"
+        raise NoResult(f"the records of run {run.id} are damaged: {what}") from error
+    return record
+
+
+def _gather(run: RunDirectory) -> Record:
+    info = run.read_info()
+    events = read_events(run.events_file)
+    final = [event for event in events if event.get("event") == "EvalDone" and event.get("final")]
+    started = [event for event in events if event.get("event") == "Started"]
+    if not started or not final or not final[-1].get("scores"):
+        raise NoResult(f"run {run.id} has no final evaluation yet")
+    begin, steps = started[-1], _speed(run)
+    machine, measured = info.get("machine") or {}, read_reliance(run)
+    return {
+        "id": run.id,
+        "name": str(info.get("name", "")),
+        "lamo": str((info.get("versions") or {}).get("lamo", "")),
+        "commit": info.get("git"),
+        "settings": flatten(info["config"]),
+        "changes": [[e.get("step"), e.get("name"), e.get("value")] for e in events if e.get("event") == "Changed"],
+        "trunk": str(begin.get("backbone")),
+        "data": {
+            "episodes": begin.get("episodes", 0),
+            "transitions": begin.get("transitions", 0),
+            "return_mean": begin.get("data_return_mean"),
+            "digest": str(begin.get("data_digest") or ""),
+        },
+        "device": str(begin.get("device")),
+        "processor": str(machine.get("processor", "unknown")),
+        "cpus": machine.get("cpus", 0),
+        "steps": steps[0],
+        "seconds": round(read_status(run).seconds, 3),
+        "rate": steps[1],
+        "evaluations": _evaluations(events),
+        "unseen_loss": final[-1].get("unseen_loss"),
+        "reliance": measured.shares if measured is not None and measured.step == steps[0] else None,
+        "final": [{key: score.get(key) for key in ("target", "context", "returns")} for score in final[-1]["scores"]],
+    }
+
+
+def result_of(record: Mapping[str, Any]) -> RunResult:
+    """Return the result that a record holds; raises `ValueError` with what is wrong with it."""
+    try:
+        return _result(record)
+    except KeyError as error:
+        raise ValueError(f"{error.args[0]} is missing") from error
+    except (LookupError, TypeError, AttributeError, OverflowError) as error:
+        raise ValueError("it has another form") from error
+
+
+def _result(record: Mapping[str, Any]) -> RunResult:
+    settings, data = record["settings"], record["data"]
+    evaluations = tuple((_whole(step), _means(means)) for step, means in record["evaluations"])
+    scores = [(score, tuple(_finite(value, "a return") for value in score["returns"])) for score in record["final"]]
+    if not scores or not evaluations or not all(returns for _, returns in scores):
+        raise ValueError("it has no episodes")
+    best, returns = max(scores, key=lambda score: sum(score[1]) / len(score[1]))
+    if any(len(values) > _MOST_EPISODES for _, values in scores):
+        raise ValueError("it has more episodes than any evaluation")
+    ratio = _finite(settings.get("data.ratio", 1.0), "the share of the data")
+    if not 0 < ratio <= 1:
+        raise ValueError("the share of the data is none")
+    for name in ("lamo", "commit"):
+        _text(record.get(name) or "")
+    cores = f"{record['cpus'] or '?'} core{'s' * (record['cpus'] != 1)}"
+    device, where = _text(record["device"]), f"{cores}, {_text(record['processor'])}"
+    ablations = "".join(f" +{part}" for part in _text(record["name"]).split("+")[1:])
+    return RunResult(
+        id=_text(record["id"]),
+        task=versioned(_text(settings.get("task.name")), _text(settings.get("task.version", "v4"))),
+        ratio=ratio,
+        method=f"{_text(settings.get('method'))}{ablations}",
+        # methods without a trunk say so when they start
+        backbone="none" if record["trunk"] == "none" else _text(settings.get("model.backbone")),
+        seed=_whole(settings.get("seed", 0)),
+        context=_text(best["context"]),
+        target=number(best["target"]) or 0.0,
+        returns=returns,
+        data_mean=number(data["return_mean"]) or 0.0,
+        data_digest=_text(data.get("digest", "")),
+        episodes=_whole(data["episodes"]),
+        transitions=_whole(data["transitions"]),
+        steps=_whole(record["steps"]),
+        seconds=_finite(record["seconds"], "the time"),
+        rate=_finite(record["rate"], "the rate"),
+        machine=where if device == "cpu" else f"{device}, {where}",
+        source=_text(settings.get("data.source")),
+        data_set=_text(settings.get("data.set")),
+        rewards=_text(settings.get("data.rewards", "raw")),
+        targets=len(scores),
+        unseen_loss=None if record.get("unseen_loss") is None else _finite(record["unseen_loss"], "a loss"),
+        reliance=None if record.get("reliance") is None else parse_shares(record["reliance"]),
+        evaluations=evaluations,
+        settings=_experiment(settings, record["changes"]),
+    )
+
+
+def experiment_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that make a run another experiment, unlike its seed; those that it lacks as they are now."""
+    known = _defaults() | dict(settings)
+    return {name: value for name, value in known.items() if not name.startswith(_SAME_EXPERIMENT)}
+
+
+@functools.cache
+def _defaults() -> dict[str, Any]:
+    return flatten(RunConfig().to_dict())
+
+
+def _experiment(settings: Mapping[str, Any], changes: Iterable[Sequence[Any]]) -> dict[str, str]:
+    found = {_text(name): json.dumps(value) for name, value in experiment_settings(settings).items()}
+    for step, name, value in changes:
+        if name in found:
+            found[name] += f", {value} from step {step}"
+    return {name: _text(value, 100 * _LONGEST) for name, value in found.items()}
+
+
+def _evaluations(events: Iterable[Mapping[str, Any]]) -> list[list[Any]]:
+    """Return [step, [[target, mean], …]] of every evaluation."""
+    found: dict[int, list[list[float]]] = {}
+    for event in events:
+        if event.get("event") == "EvalDone" and event.get("scores") and isinstance(event.get("step"), int):
+            # a run that was resumed from an older checkpoint goes back: what came after is void
+            found = {step: means for step, means in found.items() if step < event["step"]}
+            scores = event["scores"]
+            found[event["step"]] = [[number(s.get("target")) or 0.0, number(s.get("mean")) or 0.0] for s in scores]
+    return [[step, found[step]] for step in sorted(found)]
+
+
+def _means(pairs: Iterable[Sequence[Any]]) -> dict[float, float]:
+    means = {_finite(target, "a target"): _finite(mean, "a mean return") for target, mean in pairs}
+    if not means:
+        raise ValueError("an evaluation has no targets")
+    return means
+
+
+def _speed(run: RunDirectory) -> tuple[int, float]:
+    """Return a run's last step and its steps per second of training alone."""
+    metrics = MetricsTail(run.metrics_file)
+    metrics.poll_all()
+    phases = [name for name in metrics.names if name.startswith("time/") and name != "time/eval"]
+    seconds = sum(float(metrics.series(name).value.sum()) for name in phases)
+    count = max((len(metrics.series(name)) for name in phases), default=0)
+    return metrics.last_step, count / seconds if seconds > 0 else 0.0
+
+
+def _finite(value: Any, what: str) -> float:
+    found = number(value)
+    if found is None or not math.isfinite(found):
+        raise ValueError(f"{what} is no number")
+    return found
+
+
+def _whole(value: Any) -> int:
+    if type(value) is not int or not -1 <= value < 1 << 62:
+        raise ValueError("a count is no whole number")
+    return value
+
+
+def _text(value: Any, longest: int = _LONGEST) -> str:
+    """Return a text that may stand in a table; terminals would obey letters that do not print."""
+    if not isinstance(value, str) or len(value) > longest or not value.isprintable():
+        raise ValueError("a name is no plain text")
+    return value

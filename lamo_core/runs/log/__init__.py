@@ -1,0 +1,1 @@
+"""The log of a run: narration of events and severity of lines."""

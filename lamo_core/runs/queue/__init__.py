@@ -1,0 +1,1 @@
+"""The queue of waiting runs: devices, background processes and the runner that starts them."""

@@ -1,0 +1,1 @@
+"""Rendering of environments: emulator frames, OpenGL and software pictures of simulators."""

@@ -1,0 +1,98 @@
+"""A MuJoCo task with pictures; see `ShownEnv`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lamo_core.config import TaskConfig
+from lamo_core.tasks.registry import Array, get_task
+from lamo_core.tasks.rendering.renderer import Picture, SimulatorPictures
+from lamo_core.tasks.rendering.simulator_state import Moment, put_moment, take_moment
+from lamo_core.tasks.vector_batch import make_environment, prepared_actions
+
+
+@dataclass(frozen=True)
+class _ShownMoment:
+    simulation: Moment
+    observation: Array
+    decisions: int
+    earned: float
+
+
+class ShownVectors:
+    """One environment of Hopper, HalfCheetah, Walker2d, Reacher2d or the kitchen, played as `VectorBatch` plays it.
+
+    Pictures are (`height`, 4/3 `height`, 3), drawn by OpenGL where that works without a screen, else as a schematic
+    drawing; `backend` names a way of `choose_backend`. The way is chosen at the first picture, and an object belongs to
+    the thread that asks for it. Raises `UsageError`.
+    """
+
+    def __init__(self, config: TaskConfig, *, height: int = 180, pretty: bool = False, backend: str = "") -> None:
+        task = get_task(config.name)
+        self._name = config.name
+        self._limit = min(config.max_steps, task.horizon or config.max_steps)
+        self._environment = make_environment(config)
+        self._simulator: Any = self._environment.unwrapped
+        self._task = task
+        self._pictures = SimulatorPictures(self._simulator, config.name, height, pretty=pretty, backend=backend)
+        self._observation: NDArray[np.float32] = np.zeros(task.observation_shape, np.float32)
+        self._decisions = 0
+        self._earned = 0.0
+        self.pictures_per_second = 1.0 / _seconds_per_decision(self._environment)
+
+    @property
+    def backend(self) -> str:
+        """How pictures are drawn: `egl`, `osmesa`, … or `drawing`."""
+        return self._pictures.backend
+
+    def reset(self, seed: int, noops: int) -> Array:
+        """Start an episode and return (O,) float32; these tasks start without no-ops."""
+        self._observation[:] = self._environment.reset(seed=seed)[0]
+        self._decisions, self._earned = 0, 0.0
+        return self._observation.copy()
+
+    def step(self, action: Any) -> tuple[Array, float, bool, bool]:
+        """Take one decision; `action` (A,) is clipped to [-1, 1]."""
+        observation, reward, terminated, _, _ = self._environment.step(prepared_actions(action, self._task))
+        self._observation[:] = observation
+        self._decisions += 1
+        self._earned += float(reward)
+        over = bool(terminated)
+        return self._observation.copy(), float(reward), over, not over and self._decisions >= self._limit
+
+    def picture(self) -> Picture:
+        """Return the present moment, (H, W, 3)."""
+        return self._pictures.picture()
+
+    def facts(self) -> dict[str, float]:
+        """Return where the body is, how near the fingertip, or how many subtasks are solved."""
+        data = self._simulator.data
+        if self._name.startswith("kitchen-"):
+            return {"subtasks": self._earned}
+        if self._name == "mujoco-reacher2d":
+            return {"distance": float(np.abs(self._observation[10:12]).sum())}
+        return {"x": float(data.qpos[0]), "speed": float(data.qvel[0])}
+
+    def clone(self) -> _ShownMoment:
+        """Return the present moment: some kilobytes."""
+        return _ShownMoment(take_moment(self._environment), self._observation.copy(), self._decisions, self._earned)
+
+    def restore(self, moment: _ShownMoment) -> None:
+        """Go back to a moment of `clone`; what follows is the same to the last bit."""
+        put_moment(self._environment, moment.simulation)
+        self._observation[:] = moment.observation
+        self._decisions, self._earned = moment.decisions, moment.earned
+
+    def close(self) -> None:
+        """Free the environment and the OpenGL context."""
+        self._pictures.close()
+        self._environment.close()
+
+
+def _seconds_per_decision(environment: Any) -> float:
+    simulator = environment.unwrapped
+    return float(getattr(simulator, "robot_env", simulator).dt)

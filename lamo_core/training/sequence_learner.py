@@ -1,0 +1,144 @@
+"""Training of a sequence policy: windows, micro-batches, and the language model's own loss beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
+from dataclasses import fields, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lamo_core.config import RunConfig
+from lamo_core.data.episodes import EpisodeStore
+from lamo_core.data.windows import WindowBatch, WindowSampler
+from lamo_core.language.blocks import TokenBlocks
+from lamo_core.model.backbone import next_token_loss
+from lamo_core.model.extras.alignment import share_left
+from lamo_core.model.policy import Policy
+from lamo_core.training.device import resolve_precision
+from lamo_core.training.learner import Lap, StepLosses
+from lamo_core.training.optimiser import build_optimiser
+from lamo_core.training.streams import numpy_stream
+
+UNSEEN_WINDOWS = 128
+"""Of unseen episodes, the same ones at every evaluation."""
+
+
+class SequenceLearner:
+    """Trains a `Policy`: LaMo, Decision Transformer and Wiki-RL, which differ in their settings alone."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        policy: Policy,
+        adapted: Iterable[str],
+        blocks: TokenBlocks | None,
+        store: EpisodeStore,
+        device: torch.device,
+        unseen: EpisodeStore | None = None,
+    ) -> None:
+        """`adapted` are the names of the trunk's trained tensors, `blocks` the texts of the language loss."""
+        self.policy, self.blocks, self.device = policy, blocks, device
+        self.dtype = resolve_precision(config.precision, device)
+        self.backbone = (policy.backbone.name, policy.backbone.content_hash)
+        self.sampler = _sampler(config, policy, store, "windows", frame_shift=config.data.frame_shift)
+        self._unseen: WindowBatch | None = None
+        if unseen is not None:
+            self._unseen = _sampler(config, policy, unseen, "unseen windows", frame_shift=0).sample(UNSEEN_WINDOWS)
+        rate = config.optim.adapter_learning_rate
+        self.optimiser = build_optimiser(policy, adapted, config.optim, rate=rate, labels=("embeddings", "trunk"))
+
+    def backward(self, config: RunConfig, step: int, lap: Lap) -> StepLosses:
+        batch = self.sampler.sample(config.optim.batch_size)
+        lap("data")
+        parts = self._backward_decision(config, batch, self._weights(config, step))
+        language = self._backward_language(config)
+        lap("model")
+        weights = self._weights(config, step)
+        total = sum(weights[name] * value for name, value in parts.items()) + config.language.weight * (language or 0.0)
+        return StepLosses(total, decision=parts.pop("decision"), language=language, parts=parts)
+
+    def unseen_loss(self, config: RunConfig) -> float | None:
+        if self._unseen is None:
+            return None
+        total, size = 0.0, config.optim.micro_batch_size
+        with torch.no_grad(), self._precision():
+            for start in range(0, UNSEEN_WINDOWS, size):
+                total += float(self.policy.imitation_loss(_part(self._unseen, slice(start, start + size), self.device)))
+        return total / int(self._unseen.mask.sum())
+
+    def settle(self, config: RunConfig, step: int) -> None:
+        if step % config.value.target_every == 0:
+            self.policy.follow()
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "sampler": self.sampler.state_dict(),
+            "blocks": self.blocks.state_dict() if self.blocks else None,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.sampler.load_state_dict(state["sampler"])
+        if self.blocks and state["blocks"] is not None:
+            self.blocks.load_state_dict(state["blocks"])
+
+    def _weights(self, config: RunConfig, step: int) -> dict[str, float]:
+        """Return the weight of every term that a policy may have."""
+        aligned = config.alignment.weight * share_left(step, config.alignment.steps)
+        return {"decision": 1.0, "maximum": 1.0, "critic": 1.0, "q": config.model.q_weight, "alignment": aligned}
+
+    def _backward_decision(
+        self, config: RunConfig, batch: WindowBatch, weights: Mapping[str, float]
+    ) -> dict[str, float]:
+        """Accumulate the gradient of the mean losses over all real steps of the batch, micro-batch by micro-batch."""
+        count, size = int(batch.mask.sum()), config.optim.micro_batch_size
+        means: dict[str, float] = {}
+        for start in range(0, len(batch.mask), size):
+            micro = _part(batch, slice(start, start + size), self.device)
+            with self._precision():
+                sums = self.policy.losses(micro)
+            terms = {name: term / count for name, term in sums.items()}
+            total = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
+            total.backward()  # type: ignore[no-untyped-call]
+            for name, term in terms.items():
+                means[name] = means.get(name, 0.0) + float(term.detach())
+        return means
+
+    def _backward_language(self, config: RunConfig) -> float | None:
+        if self.blocks is None:
+            return None
+        ids_BT = self.blocks.sample().to(self.device)
+        with self._precision():
+            loss = next_token_loss(self.policy.backbone, ids_BT)
+        (config.language.weight * loss).backward()  # type: ignore[no-untyped-call]
+        return float(loss.detach())
+
+    def _precision(self) -> torch.autocast | nullcontext[None]:
+        if self.dtype == torch.float32:
+            return nullcontext()
+        return torch.autocast(self.device.type, dtype=self.dtype)
+
+
+def _sampler(config: RunConfig, policy: Policy, store: EpisodeStore, stream: str, *, frame_shift: int) -> WindowSampler:
+    return WindowSampler(
+        store,
+        context=config.model.context,
+        return_to_go=config.model.return_to_go,
+        rewards=config.data.rewards,
+        return_scale=policy.return_scale,
+        frame_shift=frame_shift,
+        generator=numpy_stream(config.seed, stream),
+        values=config.model.q_weight > 0,
+        windows=config.data.windows,
+    )
+
+
+def _part(batch: WindowBatch, rows: slice, device: torch.device) -> WindowBatch:
+    parts: dict[str, Tensor] = {}
+    for field in fields(batch):
+        value = getattr(batch, field.name)
+        if value is not None:
+            parts[field.name] = value[rows].to(device, non_blocking=True)
+    return replace(batch, **parts)

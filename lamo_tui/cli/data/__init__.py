@@ -1,0 +1,1 @@
+"""`lamo data` and its commands."""

@@ -1,0 +1,1 @@
+"""`lamo lm` and `lamo pretrain`."""

@@ -1,0 +1,1 @@
+"""`lamo report` and `lamo matrix`."""

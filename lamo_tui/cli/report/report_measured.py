@@ -1,0 +1,76 @@
+"""Tables of what was measured beside returns: losses on unseen episodes, what decisions are made from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lamo_tui.cli.report.report_table import Report, Table
+
+if TYPE_CHECKING:
+    from lamo_core.reports.held_out import UnseenLoss
+    from lamo_core.reports.reliance_table import PartShare
+
+
+def unseen_table(report: Report) -> Table:
+    """Return the losses on episodes that were not trained on."""
+    from lamo_core.reports.held_out import unseen_losses
+
+    found = unseen_losses(report.cells, report.baseline)
+    rows = [
+        [
+            row.title,
+            f"{100 * row.ratio:g} %",
+            row.method,
+            str(row.seeds),
+            f"{row.loss:.4f} [{row.low:.4f}, {row.high:.4f}]" if row.low == row.low else f"{row.loss:.4f} [-]",
+            _change(row) if row.other else "-",
+        ]
+        for row in found
+    ]
+    other = next((row.other for row in found if row.other), "")
+    note = (
+        "Loss after training on the actions of episodes that the share leaves out: squared error of actions between -1 "
+        "and 1, or cross-entropy in nats. Mean over seeds with a 95 % bootstrap interval; the change is the geometric "
+        "mean over the seeds that both methods have, on the same episodes. Methods with a memory are measured on whole "
+        "windows, those without one on single steps; value-based methods were never asked to foretell actions."
+    )
+    against = f"Against {other} (95 %)" if other else "Change"
+    columns = ("Task", "Data", "Method", "Seeds", "Loss on unseen episodes (95 %)", against)
+    return Table(columns, rows, note, columns[3:])
+
+
+def _change(row: UnseenLoss) -> str:
+    if row.change_low != row.change_low:
+        return f"{100 * row.change:+.1f} % [-]"
+    return f"{100 * row.change:+.1f} % [{100 * row.change_low:+.1f}, {100 * row.change_high:+.1f}]"
+
+
+def reliance_table(report: Report) -> Table:
+    """Return what the decisions of every method are made from."""
+    from lamo_core.analysis.parts import PARTS as SEEN
+    from lamo_core.reports.reliance_table import method_reliances
+
+    rows = [
+        [
+            row.title,
+            f"{100 * row.ratio:g} %",
+            row.method,
+            str(row.seeds),
+            *(_part(row.parts[part]) if part in row.parts else "-" for part in SEEN),
+        ]
+        for row in method_reliances(report.cells)
+    ]
+    note = (
+        "How far decisions move when one part of what the policy sees is that of another window, as a share of how far "
+        "they move when all of it is. Mean over seeds with a 95 % bootstrap interval; measured after training on "
+        "windows of its data by `lamo analyse RUN --part reliance --keep`. Earlier actions are a policy's own mistakes "
+        "when it plays."
+    )
+    columns = ("Task", "Data", "Method", "Seeds", *(part.capitalize() for part in SEEN))
+    return Table(columns, rows, note, columns[3:])
+
+
+def _part(share: PartShare) -> str:
+    if share.low != share.low:
+        return f"{100 * share.mean:.0f} % [-]"
+    return f"{100 * share.mean:.0f} % [{100 * share.low:.0f}, {100 * share.high:.0f}]"

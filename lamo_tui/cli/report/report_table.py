@@ -1,0 +1,53 @@
+"""What every table of a report is made from, and what it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lamo_core.reports.cells import Cell
+    from lamo_core.reports.rows import ReportRow
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns and rows of text, and a sentence that says how they came about."""
+
+    columns: tuple[str, ...]
+    rows: list[list[str]]
+    note: str
+    right: tuple[str, ...] = ()
+    """Columns of numbers."""
+    optional: tuple[str, ...] = ()
+    """Columns that a narrow terminal leaves out, the first one first."""
+
+    def markdown(self) -> str:
+        """Return the table and its note as Markdown."""
+        rule = ["---:" if column in self.right else "---" for column in self.columns]
+        lines = [self.columns, rule, *self.rows]
+        table = "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+        return f"{table}\n\n{self.note}"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What all tables are made from."""
+
+    rows: list[ReportRow]
+    cells: list[Cell]
+    baseline: str | None = None
+    older: int = 0
+    """Runs that do not count, since newer ones have the same settings and seed."""
+
+    @property
+    def replaced(self) -> str:
+        """A sentence on what does not count, empty where everything does."""
+        if not self.older:
+            return ""
+        return f" Of runs with the same settings and seed the newest counts; older ones left out: {self.older:,}."
+
+
+def between(value: float, low: float, high: float) -> str:
+    """Return a number with its interval, a dash where there is none."""
+    return f"{value:.1f} [{low:.1f}, {high:.1f}]" if low == low else f"{value:.1f} [-]"

@@ -1,0 +1,1 @@
+"""`lamo runs`, `lamo queue` and the commands that steer runs."""

@@ -1,0 +1,1 @@
+"""`lamo train` and `lamo eval`."""

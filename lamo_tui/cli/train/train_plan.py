@@ -1,0 +1,103 @@
+"""What is known of a run before it starts: whether its parts are here, what it is made of, and what it costs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lamo_core.config import RunConfig
+    from lamo_core.presets import Resolved
+    from lamo_tui.dashboard.new_run_model import DataFacts
+
+
+def require_parts(config: RunConfig) -> None:
+    """Refuse what cannot be trained here before a run's folder is made: method, environment, data, model, device."""
+    from lamo_core.data.sources.compatibility import check_task
+    from lamo_core.data.sources.resolve import find_set
+    from lamo_core.methods import METHODS, require_fit
+    from lamo_core.model.hub import require_model
+    from lamo_core.tasks.registry import get_task
+    from lamo_core.tasks.requirements import require_environment
+
+    require_fit(config.method, get_task(config.task.name).action_kind)
+    if config.eval.every or config.eval.final_episodes:
+        require_environment(config.task.name)
+    if config.data.source != "minari":  # a set of Minari's own folder is converted when it is first found
+        found = find_set(config.data.source, config.data.set)
+        check_task(found.card(), config.data.set, config.data, config.task)
+    if METHODS[config.method].memory:
+        require_model(config.model.backbone)
+    if config.device not in ("auto", "cpu"):
+        from lamo_core.training.device import resolve_device
+
+        resolve_device(config.device)
+
+
+def show_plan(preset: str | None, several: list[Resolved], as_json: bool) -> None:
+    """Print what a run would be: its data, work, time, memory, disk, and the settings that are not the defaults.
+
+    Runs that differ by their seeds alone are told by the first; time and disk are those of each.
+    """
+    from lamo_core.config import RunConfig
+    from lamo_core.runs.compare import config_difference
+    from lamo_core.runs.index import list_runs
+    from lamo_tui.cli.output import emit_json, say
+    from lamo_tui.dashboard.new_run_model import data_facts
+
+    resolved = several[0]
+    config = resolved.config
+    facts = data_facts(config.data, config.seed)
+    cost = _cost(preset, config, facts, list_runs())
+    if as_json:
+        seeds = [one.config.seed for one in several]
+        data = {"episodes": facts.episodes, "transitions": facts.transitions, "return_mean": facts.returns.mean()}
+        values = {"config": config.to_dict(), "origins": dict(resolved.origins)}
+        emit_json({"name": config.name, "seeds": seeds, "data": data, "cost": cost, **values})
+        return
+    for name, value in _lines(several, facts, cost):
+        say(f"{name:<12}{value}")
+    say("settings")
+    for name, (value, _) in config_difference([config.to_dict(), RunConfig().to_dict()]).items():
+        say(f"  {name:<34} {value!s:<26} {resolved.origins.get(name, '')}")
+
+
+def _cost(preset: str | None, config: RunConfig, facts: DataFacts, runs: list[Any]) -> dict[str, Any]:
+    from lamo_core.runs.estimate import disk_bytes, estimate, memory_bytes, sized_for
+
+    known = estimate(config, runs)
+    sized = sized_for(preset, config) if known is None and preset is not None else None
+    return {
+        "seconds": known.seconds if known else sized,
+        "like_run": known.run.id if known else None,
+        "memory_bytes": memory_bytes(config) + facts.bytes,
+        "disk_bytes": disk_bytes(config, runs),
+    }
+
+
+def _lines(several: list[Resolved], facts: DataFacts, cost: dict[str, Any]) -> list[tuple[str, str]]:
+    from lamo_core.seeds import shown_seeds
+    from lamo_tui.cli.output import counted, duration, file_size
+
+    config = several[0].config
+    each = " each" if len(several) > 1 else ""
+    seeds = shown_seeds(tuple(one.config.seed for one in several))
+    share = f"{100 * config.data.ratio:g} % of {config.data.set}"
+    amount = f"{counted(facts.episodes, 'episode')}, {counted(facts.transitions, 'transition')}"
+    time = "not known: no run like it has been here yet"
+    if cost["like_run"]:
+        time = f"about {duration(cost['seconds'])}{each}, as {cost['like_run']} took"
+    elif cost["seconds"] is not None:
+        time = f"about {duration(cost['seconds'])}{each}, what the preset is sized for on two cores"
+    times = [f"every {config.eval.every:,} steps over {config.eval.episodes}"] if config.eval.every else []
+    times += [f"at the end over {config.eval.final_episodes}"] if config.eval.final_episodes else []
+    return [
+        ("name", config.name),
+        ("seed" if not each else "seeds", seeds),
+        ("data", f"{share}: {amount}, mean return {facts.returns.mean():,.4g}"),
+        ("work", f"{counted(config.optim.steps, 'step')} of {counted(config.optim.batch_size, 'window')}"),
+        ("device", config.device),
+        ("evaluated", f"{' and '.join(times)} episodes per target" if times else "never"),
+        ("time", time),
+        ("memory", f"up to {file_size(cost['memory_bytes'])}, a guess on the safe side"),
+        ("disk", f"{file_size(cost['disk_bytes'])}{each}"),
+    ]

@@ -1,0 +1,1 @@
+"""The Textual application: themes, polling, palette, notifications and actions on runs."""

@@ -1,0 +1,158 @@
+"""What the dashboard does to runs: pause, stop, continue, delete, start. Errors become `LamoError` sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, NoReturn
+
+from lamo_core.config import RunConfig
+from lamo_core.errors import UsageError
+from lamo_core.presets import Resolved, resolve
+from lamo_core.runs.control import SETTINGS, CommandName, changed_config, send
+from lamo_core.runs.create import create_run
+from lamo_core.runs.directory import RunDirectory
+from lamo_core.runs.index import RunSummary
+from lamo_core.runs.manage import remove_run
+from lamo_core.runs.queue.detach import launch
+from lamo_core.runs.queue.devices import nothing_to_free
+from lamo_core.runs.queue.waiting import dequeue, enqueue
+from lamo_core.runs.status import RESUMABLE
+from lamo_tui.train_process import TRAIN, wait_for_device
+
+Action = Callable[[RunSummary], str]
+"""Does something to a run and returns a sentence about it."""
+
+
+def pause_or_go_on(run: RunSummary) -> str:
+    """Pause a working run or let a paused one go on; returns what was asked."""
+    command: CommandName = "resume" if run.state == "paused" else "pause"
+    ask(run, command)
+    return f"asked {run.id} to {'go on' if command == 'resume' else 'pause'}"
+
+
+def pause_and_free(run: RunSummary) -> str:
+    """Pause a working run, or one that is paused already, and let it give its GPU back."""
+    _require_process(run)
+    if run.status.freed:
+        return f"{run.id} is paused and has given its GPU back; <*.pause> lets it go on"
+    send(run.run, "pause", free=True)
+    note = nothing_to_free(run.status.device)
+    return f"asked {run.id} to pause{f'; {note}' if note else ' and to free its GPU'}"
+
+
+def ask(run: RunSummary, command: CommandName) -> str:
+    """Send a command to a working run; raises `UsageError` when no process would hear it."""
+    _require_process(run)
+    if command == "stop" and dequeue(run.run):
+        return f"took {run.id} out of the queue"
+    send(run.run, command)
+    words = {"stop": "stop after this step and save", "checkpoint": "save a checkpoint", "eval": "evaluate"}
+    return f"asked {run.id} to {words.get(command, command)}"
+
+
+def _require_process(run: RunSummary) -> None:
+    if not run.derived.active:
+        hint = "; press <*.resume> to continue it" if run.state in RESUMABLE else ""
+        raise UsageError(f"{run.id} is {run.state}: no process works on it{hint}")
+
+
+def assignment(run: RunSummary, text: str) -> tuple[str, str]:
+    """Return name and value of `name=value`; raises `UsageError` unless a run may change that while it works."""
+    name, separator, value = text.partition("=")
+    if not separator:
+        raise UsageError(f"say name=value, such as eval.every=200, not {text!r}")
+    changed_config(run.run.read_config(), name.strip(), value.strip())
+    return name.strip(), value.strip()
+
+
+def change(run: RunSummary, text: str) -> str:
+    """Change a setting of a working run, given as `name=value`; takes effect between two steps."""
+    name, value = assignment(run, text)
+    if not run.derived.active:
+        refuse_change(run)
+    send(run.run, "set", name, value)
+    return f"asked {run.id}: {name} = {value}"
+
+
+def refuse_change(run: RunSummary) -> NoReturn:
+    """Raise `UsageError`: the run's settings are what it ended with."""
+    raise UsageError(f"{run.id} is {run.state}: no process works on it, so nothing can be changed")
+
+
+def changeable() -> str:
+    """Return the names of the settings that may change while a run works."""
+    return "one of: " + ", ".join(SETTINGS)
+
+
+def go_on(run: RunSummary) -> str:
+    """Continue a run that ended early, in the background, from its last checkpoint."""
+    if run.state == "paused":
+        return pause_or_go_on(run)
+    if run.state not in RESUMABLE:
+        raise UsageError(f"{run.id} is {run.state}; only stopped, failed and lost runs can be continued")
+    checkpoint = run.run.last_checkpoint
+    if not checkpoint.is_file():
+        raise UsageError(f"{run.id} has saved no checkpoint; <app.new> sets up another run")
+    launch(run.run, [*TRAIN, "--resume", str(checkpoint)])
+    return f"{run.id} goes on from its last checkpoint"
+
+
+def delete(run: RunSummary) -> str:
+    """Delete a run's folder; refused while a process works on it."""
+    remove_run(run.run)
+    return f"deleted {run.id}"
+
+
+METHOD = RunConfig().method
+"""The method of presets that name none."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a run is made from, as `lamo train` would be told."""
+
+    preset: str
+    method: str = METHOD
+    ablations: Sequence[str] = ()
+    settings: Sequence[str] = ()
+    flags: Mapping[str, Any] = field(default_factory=dict)
+
+    def resolve(self) -> Resolved:
+        """Return the complete config; raises `UsageError`."""
+        method = self.method if self.method != METHOD else None
+        return resolve(self.preset, self.ablations, None, self.settings, self.flags, method)
+
+    def words(self) -> list[str]:
+        """Return the words of the command that does the same."""
+        words = ["lamo", "train", "--preset", self.preset]
+        words += ["--method", self.method] if self.method != METHOD else []
+        for ablation in self.ablations:
+            words += ["--ablation", ablation]
+        for name, value in self.flags.items():
+            words += [f"--{name.rpartition('.')[2]}", f"{value:g}" if isinstance(value, float) else str(value)]
+        for setting in self.settings:
+            words += ["--set", setting]
+        return words
+
+    def create(self, root: Path) -> RunDirectory:
+        """Make the folder of a run; raises `UsageError`, `StorageError`."""
+        resolved = self.resolve()
+        return create_run(root, resolved.config, resolved.origins, self.words())
+
+
+def start(root: Path, recipe: Recipe) -> RunDirectory:
+    """Create a run and start its process, which outlives the dashboard; returns the run."""
+    run = recipe.create(root)
+    launch(run, [*TRAIN, "--adopt", str(run.path)])
+    return run
+
+
+def wait_in_queue(root: Path, recipe: Recipe, seeds: Sequence[int]) -> list[RunDirectory]:
+    """Create one run per seed; they start one after the other, whenever their device is free."""
+    runs = [replace(recipe, flags={**recipe.flags, "seed": seed}).create(root) for seed in seeds]
+    for run in runs:
+        enqueue(run)
+    wait_for_device(root)
+    return runs

@@ -1,0 +1,1 @@
+"""Key bindings: the table of keys, their names and remapping."""

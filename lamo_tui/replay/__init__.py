@@ -1,0 +1,1 @@
+"""The Replay screen: playing, scrubbing and steering episodes."""

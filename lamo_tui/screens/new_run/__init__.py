@@ -1,0 +1,1 @@
+"""The screen that sets up new runs."""

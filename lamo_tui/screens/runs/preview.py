@@ -1,0 +1,135 @@
+"""Beside the list of runs: the curves of those chosen, and the facts of the one under the cursor."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.style import Style
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.widgets import Static
+
+from lamo_core.runs.index import RunSummary
+from lamo_tui.cli.output import duration
+from lamo_tui.screens.base import LamoScreen
+from lamo_tui.state.store import Snapshot
+from lamo_tui.text import figure, fit, inked, normalised, paragraph, percent, short_id, short_name, state_text
+from lamo_tui.themes import Palette
+from lamo_tui.widgets.palette import letter_of
+
+if TYPE_CHECKING:
+    from lamo_tui.screens.run.chart_grid import ChartGrid
+
+
+class Preview(Vertical):
+    """Facts above, return and loss below."""
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self._charts: ChartGrid | None = None
+        self._newest: tuple[Snapshot, dict[str, list[str]], Palette] | None = None
+
+    def compose(self) -> ComposeResult:
+        """Show facts; the charts come when the whole list is on the screen, as they need NumPy."""
+        yield Static(id="facts")
+        yield Static(id="preview-legend")
+
+    async def load_charts(self) -> None:
+        """Put the charts where they belong; does nothing the second time."""
+        if self._charts is None and self.is_mounted and self.is_attached:
+            from lamo_tui.screens.run.chart_grid import ChartGrid
+
+            self._charts = ChartGrid(id="preview-charts", names=("return", "loss"))
+            self._charts.can_focus = False
+            await self.mount(self._charts, before="#preview-legend")
+            for chart in self._charts.charts:
+                chart.can_focus = False
+            if isinstance(self.screen, LamoScreen):
+                self.screen.take_marker()
+            if self._newest is not None:
+                self._draw(self._charts, *self._newest)
+
+    def show(
+        self, snapshot: Snapshot, ids: Sequence[str], by_seed: bool, current: RunSummary | None, colours: Palette
+    ) -> None:
+        """Show the runs `ids` over each other; `by_seed` draws the mean over runs of one preset."""
+        groups = _groups(snapshot, ids, by_seed)
+        self._say("#facts", _facts(current, self.size.width - 4, colours))
+        self._say("#preview-legend", _legend(groups, self.size.width - 4, colours))
+        self._newest = snapshot, groups, colours
+        if self._charts is not None:
+            self._draw(self._charts, snapshot, groups, colours)
+        elif snapshot.listed and not snapshot.unread:
+            self.call_after_refresh(self.load_charts)
+
+    def _draw(self, charts: ChartGrid, snapshot: Snapshot, groups: dict[str, list[str]], colours: Palette) -> None:
+        from lamo_tui.screens.run.grid_chart import Drawn
+
+        drawn = []
+        for number, (title, members) in enumerate(groups.items()):
+            datas = tuple(snapshot.watched[run_id] for run_id in members if run_id in snapshot.watched)
+            if datas:
+                drawn.append(Drawn(datas, title.partition("  ")[0], number))
+        charts.show_all(drawn, colours)
+
+    def _say(self, place: str, text: Text) -> None:
+        # an update lays the whole screen out anew, so it is made for news only
+        static = self.query_one(place, Static)
+        if static.content != text:
+            static.update(text)
+
+
+def _facts(run: RunSummary | None, width: int, colours: Palette) -> Text:
+    if run is None:
+        return Text("no run chosen", colours.dim)
+    status, settings, dim = run.status, run.settings, colours.dim
+    text = inked(fit(run.id, width) + "\n", Style(bold=True, color=colours.primary))
+    ratio = settings.get("data.ratio")
+    share = percent(ratio) if isinstance(ratio, int | float) else "?"
+    made = time.strftime("%Y-%m-%d %H:%M", time.localtime(run.created)) if run.created else "?"
+    rows = {
+        "state": [state_text(run), f"step {status.step:,} of {status.total:,}", f"{duration(status.seconds)} worked"],
+        "model": [str(settings.get(f"model.{name}")) for name in ("backbone", "adapter", "embedding")],
+        "data": [share, str(settings.get("data.set"))],
+        "return": _returns(run),
+        "made": [made, *([status.device] if status.device else [])],
+    }
+    for label, parts in rows.items():
+        text.append_text(paragraph(label, parts, width, dim))
+    if status.message and not run.derived.active:
+        text.append(status.message, colours.bad if run.state == "failed" else dim)
+    text.rstrip()
+    return text
+
+
+def _returns(run: RunSummary) -> list[str]:
+    points = run.status.evaluations
+    if not points:
+        return ["not evaluated yet"]
+    best = max(points, key=lambda point: point.mean)
+    return [figure(points[-1].mean), f"best {figure(best.mean)}", f"normalised {normalised(points[-1].normalised)}"]
+
+
+def _groups(snapshot: Snapshot, ids: Sequence[str], by_seed: bool) -> dict[str, list[str]]:
+    """Return what each curve is called and the runs that it is made from, in an order that does not change."""
+    groups: dict[str, list[str]] = {}
+    for run_id in sorted(ids):
+        run = snapshot.run(run_id)
+        if run is not None:
+            groups.setdefault(run.name if by_seed else f"{short_id(run_id)}  {short_name(run)}", []).append(run_id)
+    return groups
+
+
+def _legend(groups: dict[str, list[str]], width: int, colours: Palette) -> Text:
+    text = Text()
+    for number, (title, members) in enumerate(groups.items()):
+        if len(groups) < 2 and len(members) < 2:
+            continue
+        seeds = f"  mean and range of {len(members)} seeds" if len(members) > 1 else ""
+        text.append(f"{letter_of(number)} ", Style(bold=True, color=colours.series[number % len(colours.series)]))
+        text.append(fit(f"{title}{seeds}", width - 2) + "\n", colours.dim)
+    text.rstrip()
+    return text

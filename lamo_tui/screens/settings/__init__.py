@@ -1,0 +1,1 @@
+"""The settings screen: themes, characters and keys."""

@@ -1,0 +1,1 @@
+"""State of the dashboard without Textual: runs, settings, alerts, system load."""

@@ -1,0 +1,1 @@
+"""Terminal capabilities: colour systems, graphics protocols and ASCII fallbacks."""
