@@ -119,7 +119,8 @@ def _save(path: Path, options: dict[str, Any], file: Path, decisions: int, devic
     """Play without showing anything, and keep the episode."""
     from lamo_core.player.episode_export import check_save, save_episode
     from lamo_core.player.sources import Opener, Wanted
-    from lamo_tui.cli.output import console, emit_json, progress
+    from lamo_tui.cli.output import console, emit_json
+    from lamo_tui.cli.progress import progress
 
     check_save(file)
     out = console()

@@ -27,7 +27,8 @@ from lamo_tui.keys.bindings import bindings_of
 from lamo_tui.screens.base import LamoScreen
 from lamo_tui.screens.runs.runs import RunsScreen
 from lamo_tui.state.settings import Settings
-from lamo_tui.state.store import RunStore, Snapshot
+from lamo_tui.state.snapshot import Snapshot
+from lamo_tui.state.store import RunStore
 from lamo_tui.state.view_state import View
 
 if TYPE_CHECKING:
