@@ -81,6 +81,7 @@ class OpenDashboard(Protocol):
         attach: str | None = None,
         settings: Settings = ...,
         view: View | None = None,
+        first: str | None = None,
     ) -> AbstractAsyncContextManager[Pilot[None]]: ...
 
 
@@ -97,9 +98,11 @@ def dashboard() -> OpenDashboard:
         attach: str | None = None,
         settings: Settings = Settings(),
         view: View | None = None,
+        first: str | None = None,
     ) -> AsyncIterator[Pilot[None]]:
         store = RunStore(root, clock=lambda: NOW, alive=alive)
         app = LamoApp(root, settings=settings, view=view, store=store, clock=lambda: NOW, attach=attach, follow=False)
+        app.first_mode = first
         async with app.run_test(size=(columns, rows)) as pilot:
             await look(pilot)
             yield pilot
