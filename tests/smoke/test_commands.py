@@ -219,7 +219,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = RecipeResult("atari-pong-100pct", True, 1.0)
     made: dict[str, Any] = {
         "tui.measure_tui": lambda: [Row("chart", 1.0, 2.0)],
-        "replay.measure_replay": lambda rounds: [Row("replay", 1.0, 2.0, 300.0)],
+        "replay_frames.measure_replay": lambda rounds: [Row("replay", 1.0, 2.0, 300.0)],
         "session.measure_session": lambda runs: session,
         "watched.measure_watched": lambda runs: watched,
         "recipes.run_recipes": lambda presets, plan, report, out: [recipe],
