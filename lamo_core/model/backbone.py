@@ -158,7 +158,7 @@ def _config(described: dict[str, Any], name: str, dropout: float, attention_drop
             config: Any = GPT2Config(**values)
         except Exception as error:  # what a damaged description makes the library raise has no end
             raise DataError(f"the config.json of {name} is damaged ({_one_line(error)}); get it again") from error
-        if config.activation_function.startswith("gelu"):
+        if str(config.activation_function).startswith("gelu"):
             config.activation_function = "gelu_pytorch_tanh"  # the same function as gelu_new, in one kernel
         config.embd_pdrop = config.resid_pdrop = dropout
         config.attn_pdrop = attention_dropout

@@ -27,7 +27,6 @@ def said(words: list[str], **environment: str) -> tuple[int, list[str]]:
     ("words", "sentence"),
     [
         ("trian", "no such command 'trian'; did you mean 'train', 'pretrain'?"),
-        ("train --seed abc", "invalid value for '--seed': it must be a valid integer; see: lamo train --help"),
         ("sweep --engine foo", "'foo' is not one of 'local', 'ray', 'slurm'; see: lamo sweep --help"),
         ("runs diff last", "missing argument 'RUN'; see: lamo runs diff --help"),
         ("train atari-breakout-1pct", "a preset is named with --preset NAME; see: lamo train --help"),
@@ -39,6 +38,14 @@ def test_a_wrong_word_is_one_sentence(words: str, sentence: str) -> None:
     assert (code, len(lines)) == (2, 1)
     assert lines[0].startswith("lamo: ")
     assert lines[0].endswith(sentence)
+
+
+def test_a_wrong_value_is_one_sentence_in_whatever_words_of_typer() -> None:
+    code, lines = said(["train", "--seed", "abc"])
+    assert (code, len(lines)) == (2, 1)
+    assert lines[0].startswith("lamo: invalid value for '--seed': ")
+    assert lines[0].endswith("; see: lamo train --help")
+    assert "valid int" in lines[0]
 
 
 def test_no_word_at_all_is_answered_with_the_list_of_commands() -> None:
