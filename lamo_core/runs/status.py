@@ -223,6 +223,14 @@ def read_state(run: RunDirectory) -> tuple[Status, Derived]:
     return status, derive(status, launch=read_launch(run), waiting=waits(run))
 
 
+def has_begun(run: RunDirectory, status: Status) -> bool:
+    """Return whether a step was ever taken, so that a run without a checkpoint has lost something."""
+    try:
+        return status.step > 0 or run.metrics_file.stat().st_size > 0
+    except OSError:
+        return status.step > 0
+
+
 def waits(run: RunDirectory) -> bool:
     """Return whether a run stands in a queue and no process was started for it yet."""
     return run.queue_file.is_file() and not run.launch_file.is_file()

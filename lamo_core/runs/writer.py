@@ -18,7 +18,7 @@ from lamo_core.runs.log.narration import narrate
 from lamo_core.runs.rate import RateMeter
 from lamo_core.runs.records import encode, plain
 from lamo_core.runs.status import FREED, EvalPoint, Status, own_process, read_state, this_host, write_status
-from lamo_core.training.events import EvalDone, Event, Paused, Resumed, Started, StepDone, Stopped
+from lamo_core.training.events import EvalDone, EvalFailed, Event, Paused, Resumed, Started, StepDone, Stopped
 
 _STATUS_SECONDS = 1.0
 """A status file is replaced at most this often, unless the state changes."""
@@ -146,6 +146,8 @@ class RunWriter:
             point = EvalPoint(event.step, best.mean, best.normalised)
             kept = tuple([*earlier, point][-_EVALUATIONS_KEPT:])
             self._change(step=event.step, evaluations=kept)
+        elif isinstance(event, EvalFailed):
+            self._change(message=f"the evaluation after step {event.step:,} failed: {event.message}")
         elif isinstance(event, Paused):
             self._seconds_before, self._awake_since = self._seconds(), float("inf")
             phase = FREED if event.freed else "paused"

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from lamo_core.evaluation.scores import TargetScore
 
-StopReason = Literal["finished", "stop", "signal", "non-finite loss", "error"]
-"""Why a run ended; `stop` and `signal` leave a checkpoint from which it can be resumed."""
+StopReason = Literal["finished", "stop", "signal", "non-finite loss", "error", "evaluation failed"]
+"""Why a run ended; `stop` and `signal` leave a checkpoint from which it can be resumed, `evaluation failed` one with
+all steps done, from which only the final evaluation is tried again."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,16 @@ class EvalDone:
 
 
 @dataclass(frozen=True)
+class EvalFailed:
+    """The environment let an evaluation fail; training loses nothing by it and goes on."""
+
+    step: int
+    time: float
+    message: str
+    final: bool = False
+
+
+@dataclass(frozen=True)
 class CheckpointSaved:
     """A checkpoint is complete on disk."""
 
@@ -135,4 +146,4 @@ class Stopped:
     message: str
 
 
-Event = Started | StepDone | EvalDone | CheckpointSaved | Paused | Resumed | Changed | Note | Stopped
+Event = Started | StepDone | EvalDone | EvalFailed | CheckpointSaved | Paused | Resumed | Changed | Note | Stopped

@@ -18,8 +18,8 @@ from lamo_tui.terminal.ascii_fallback import ERRORS
 INTERRUPTED = 130
 EXIT_CODES = """\
 Exit codes: 0 done · 1 the run failed · 2 wrong argument or setting · 3 data or model missing · 4 device missing or out
-of memory · 5 checkpoint unusable · 6 data damaged · 7 could not write · 75 stopped, checkpoint saved, resumable ·
-130 interrupted
+of memory · 5 checkpoint unusable · 6 data damaged · 7 could not write · 8 the environment failed · 75 stopped,
+checkpoint saved, resumable · 130 interrupted
 """
 
 app = typer.Typer(

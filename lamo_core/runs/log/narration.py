@@ -6,6 +6,7 @@ from lamo_core.training.events import (
     Changed,
     CheckpointSaved,
     EvalDone,
+    EvalFailed,
     Event,
     Note,
     Paused,
@@ -22,6 +23,9 @@ def narrate(event: Event) -> str:
             return _started(event)
         case EvalDone():
             return _evaluated(event)
+        case EvalFailed():
+            kind, after = ("final evaluation", "") if event.final else ("evaluation", "; training goes on")
+            return f"step {event.step:,}: {kind} failed: {event.message}{after}"
         case CheckpointSaved():
             return f"step {event.step:,}: checkpoint {event.path}{' (best so far)' if event.best else ''}"
         case Paused():
