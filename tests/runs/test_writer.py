@@ -17,7 +17,7 @@ from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.reader import MetricsTail, read_events
 from lamo_core.runs.status import read_state, read_status
 from lamo_core.runs.writer import RunWriter
-from lamo_core.training.events import CheckpointSaved, Note, Paused, Resumed, Stopped
+from lamo_core.training.events import CheckpointSaved, EvalFailed, Note, Paused, Resumed, Stopped
 from tests.runs.run_doubles import FakeClock, eval_done, score, started, step_done
 
 
@@ -105,6 +105,25 @@ def test_a_pause_says_what_the_run_holds_and_what_went_wrong(run: RunDirectory) 
     log = run.log_file.read_text()
     assert "step 3: paused, 1.2 GB of its device given back\n" in log
     assert "step 3: paused, 1.2 GB of its device given back: cuda:0 has less room\n" in log
+
+
+def test_a_failed_evaluation_is_recorded_and_the_run_goes_on(run: RunDirectory) -> None:
+    with RunWriter(run, clock=FakeClock()) as writer:
+        writer.write(started())
+        writer.write(EvalFailed(3, 1.0, message="the simulator blew up"))
+        status = read_status(run)
+        assert (status.state, status.message) == (
+            "running",
+            "the evaluation after step 3 failed: the simulator blew up",
+        )
+        writer.write(EvalFailed(4, 1.0, message="it blew up", final=True))
+        writer.write(Stopped(4, 1.0, reason="evaluation failed", message="it blew up; all steps are saved"))
+    assert read_status(run).state == "failed"
+    kept = [(event["event"], event.get("message"), event.get("final")) for event in read_events(run.events_file)[1:3]]
+    assert kept == [("EvalFailed", "the simulator blew up", False), ("EvalFailed", "it blew up", True)]
+    log = run.log_file.read_text()
+    assert "step 3: evaluation failed: the simulator blew up; training goes on\n" in log
+    assert "step 4: final evaluation failed: it blew up\n" in log
 
 
 def test_a_resumed_run_appends_after_half_a_line_and_adds_up_time(run: RunDirectory) -> None:
