@@ -100,7 +100,8 @@ class RunWriter:
         if isinstance(event, EvalDone):
             self._line(self._metrics, self.run.metrics_file, _eval_record(event))
         self._line(self._events, self.run.events_file, _event_record(event))
-        self.log(narrate(event))
+        if text := narrate(event):
+            self.log(text)
         self._note(event)
 
     def stage(self, name: str, done: int, total: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from lamo_core.tasks.door import Door, blamed
 from lamo_core.tasks.mujoco_library import load_mujoco
 from lamo_core.tasks.registry import Task
 
@@ -43,4 +44,6 @@ def make_reacher2d() -> Any:
     register_reacher2d()
     import gymnasium
 
-    return gymnasium.make(GYMNASIUM_ID, disable_env_checker=True, max_episode_steps=-1)
+    name = "mujoco-reacher2d"
+    with blamed(name, "while it was made"):
+        return Door(gymnasium.make(GYMNASIUM_ID, disable_env_checker=True, max_episode_steps=-1), name)

@@ -30,7 +30,7 @@ _MAX_THREADS = 16
 
 
 def make_environment(config: TaskConfig) -> Any:
-    """Return one environment of a vector task, without a time limit."""
+    """Return one environment of a vector task, without a time limit, behind its `Door`."""
     if config.name.startswith(GYM_PREFIX):
         return make_gym(config.name)
     makers: dict[str, Callable[[], Any]] = {
@@ -48,7 +48,14 @@ class VectorBatch:
         self.size = size
         self._limit = min(config.max_steps, task.horizon or config.max_steps)
         self._task = task
-        self._environments = [make_environment(config) for _ in range(size)]
+        self._environments: list[Any] = []
+        try:
+            for _ in range(size):
+                self._environments.append(make_environment(config))
+        except BaseException:
+            for environment in self._environments:
+                environment.close()
+            raise
         self._observations: NDArray[np.float32] = np.zeros((size, *task.observation_shape), np.float32)
         self._decisions: IntArray = np.zeros(size, np.int64)
         self._terminated = np.zeros(size, np.bool_)

@@ -23,7 +23,6 @@ from tests.runs.run_doubles import eval_done, score, started
         (eval_done(1200, score([1.0, 3.0]), final=True), "info"),
         (CheckpointSaved(1200, 2.0, path="error/000002.pt", best=True), "info"),
         (EvalFailed(1200, 2.0, message="the simulator blew up"), "error"),
-        (EvalFailed(1200, 2.0, message="the simulator blew up", final=True), "error"),
         (Paused(3, 1.0), "info"),
         (Paused(3, 1.0, freed=10**9), "info"),
         (Paused(3, 1.0, freed=10**9, message="cuda:0 has less room"), "warning"),

@@ -123,7 +123,8 @@ def test_a_failed_evaluation_is_recorded_and_the_run_goes_on(run: RunDirectory) 
     assert kept == [("EvalFailed", "the simulator blew up", False), ("EvalFailed", "it blew up", True)]
     log = run.log_file.read_text()
     assert "step 3: evaluation failed: the simulator blew up; training goes on\n" in log
-    assert "step 4: final evaluation failed: it blew up\n" in log
+    assert "step 4: evaluation failed: it blew up; all steps are saved\n" in log
+    assert log.count("it blew up") == 1
 
 
 def test_a_resumed_run_appends_after_half_a_line_and_adds_up_time(run: RunDirectory) -> None:

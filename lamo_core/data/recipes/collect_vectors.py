@@ -19,7 +19,7 @@ from lamo_core.data.collect.recorded_vectors import VectorEpisode, load_vectors,
 from lamo_core.data.formats.card import histogram, summary
 from lamo_core.data.formats.vector_file import SUFFIX, VectorHeader, VectorSet, write_vectors
 from lamo_core.data.recipes.vector_recipes import Player, VectorRecipe
-from lamo_core.errors import MissingError
+from lamo_core.errors import DataError, MissingError
 from lamo_core.files import write_bytes
 from lamo_core.tasks.registry import get_task
 
@@ -84,10 +84,16 @@ class SetOrigin:
 def write_vector_set(origin: SetOrigin, episodes: list[VectorEpisode], out: Path) -> dict[str, Any]:
     """Write `out`/<name>.lamovec and its card, and return the card.
 
-    Raises `MissingError` without episodes, `StorageError`.
+    Raises `MissingError` without episodes, `DataError` for one that could not be trained on, `StorageError`.
     """
     if not episodes:
         raise MissingError(f"there are no episodes of {origin.name} to pack; collect some first")
+    for episode in episodes:
+        if not all(np.isfinite(numbers).all() for numbers in (episode.observations, episode.actions, episode.rewards)):
+            raise DataError(
+                f"the episode of seed {episode.seed} holds numbers that are not finite, so no set of {origin.name} was "
+                "written; collect it again"
+            )
     content = _joined(origin, episodes)
     path = out / f"{origin.name}{SUFFIX}"
     digest = write_vectors(path, content)

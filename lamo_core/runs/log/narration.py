@@ -17,15 +17,15 @@ from lamo_core.training.events import (
 
 
 def narrate(event: Event) -> str:
-    """Return one line of text about an event; empty for steps, of which there are too many."""
+    """Return one line of text about an event; empty for steps, of which there are too many, and for what is told by the next event."""
     match event:
         case Started():
             return _started(event)
         case EvalDone():
             return _evaluated(event)
         case EvalFailed():
-            kind, after = ("final evaluation", "") if event.final else ("evaluation", "; training goes on")
-            return f"step {event.step:,}: {kind} failed: {event.message}{after}"
+            # of the final one the run's end tells, which comes at once
+            return "" if event.final else f"step {event.step:,}: evaluation failed: {event.message}; training goes on"
         case CheckpointSaved():
             return f"step {event.step:,}: checkpoint {event.path}{' (best so far)' if event.best else ''}"
         case Paused():

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lamo_core.analysis.parts import MeasuredReliance, Reliance
-from lamo_core.errors import MissingError, UsageError
+from lamo_core.errors import EnvironmentFault, LamoError, MissingError, UsageError
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.reliance_file import write_reliance
 from lamo_core.runs.target_sweep_file import EPISODES, TARGETS
@@ -79,13 +79,12 @@ def analyse(
     run = _run_of(path) if keep else None
     subject, found = _Subject(path, windows), Findings()
     read = subject.read
+    code = 0
     for name in wanted:
         try:
             _find(found, name, subject, (targets, episodes), text)
-        except (MissingError, UsageError) as error:
-            if part:
-                raise
-            console().print(f"left out {name}: {error}", markup=False)
+        except (MissingError, UsageError, EnvironmentFault) as error:
+            code = max(code, _left_out(name, error, bool(part), len(wanted)))
     if run is not None and found.reliance is not None:
         write_reliance(run, MeasuredReliance(read.step, tuple(found.reliance)))
         console().print(f"kept what decides in {run.reliance_file}", markup=False)
@@ -99,6 +98,19 @@ def analyse(
         from lamo_tui.cli.analyse.analyse_text import print_findings
 
         print_findings(found)
+    if code:
+        raise typer.Exit(code)
+
+
+def _left_out(name: str, error: LamoError, asked_for: bool, parts: int) -> int:
+    """Say that a part is left out, and return the exit code that it is worth; raises what leaves nothing to tell."""
+    from lamo_tui.cli.output import console
+
+    failed = isinstance(error, EnvironmentFault)
+    if asked_for and not (failed and parts > 1):
+        raise error
+    console().print(f"left out {name}: {error}", markup=False)
+    return error.exit_code if failed else 0
 
 
 def _run_of(checkpoint: Path) -> RunDirectory:
