@@ -17,7 +17,7 @@ from lamo_core.training.events import (
 
 
 def narrate(event: Event) -> str:
-    """Return one line of text about an event; empty for steps, of which there are too many, and for what is told by the next event."""
+    """Return one line of text about an event; empty for steps, too many, and for what the next event tells."""
     match event:
         case Started():
             return _started(event)
