@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 
 from lamo_core.errors import STOPPED_RESUMABLE, DeviceError, EnvironmentFault, LamoError, StorageError
 from lamo_core.evaluation.evaluate import evaluate
 from lamo_core.evaluation.median_replays import keep_medians
 from lamo_core.evaluation.rollout_spec import Asked, EpisodeResult
 from lamo_core.evaluation.scores import TargetScore
-from lamo_core.files import numbered_checkpoints
+from lamo_core.files import numbered_checkpoints, write_atomically
+from lamo_core.out_of_memory import TRAINING, advised, name_of
 from lamo_core.training.events import CheckpointSaved, Event, Paused, Resumed, Stopped
 from lamo_core.training.loop import EvaluationStopped, Requests, training_loop
 from lamo_core.training.offload import Residence, memory_of
@@ -68,12 +70,13 @@ def run_session(
 
     last: Event | None = None
     try:
-        for event in training_loop(session, requests, roll_out, save):
-            last = event
-            record(event)
-            controls.poll(requests, session)
-            if controls.paused and not requests.stop:
-                _wait(session, requests, controls, record)
+        with advised(name_of(session.device.type), f"{TRAINING}; what was trained is kept"):
+            for event in training_loop(session, requests, roll_out, save):
+                last = event
+                record(event)
+                controls.poll(requests, session)
+                if controls.paused and not requests.stop:
+                    _wait(session, requests, controls, record)
     except BaseException as error:
         if record.whole:  # what is not recorded is done again from the last checkpoint
             _rescue(session, save, record)
@@ -129,13 +132,18 @@ def save_checkpoint(session: Session, folder: Path, best: bool) -> str:
 def _point_last_at(path: Path) -> None:
     """Make `last.pt` a second name of the same file, replaced in one move."""
     link = path.with_name("last.pt.part")
-    link.unlink(missing_ok=True)
     try:
+        link.unlink(missing_ok=True)
         link.hardlink_to(path)
+        link.replace(path.with_name("last.pt"))
     except OSError:
         # file systems without hard links keep a copy
-        link.write_bytes(path.read_bytes())
-    link.replace(path.with_name("last.pt"))
+        write_atomically(path.with_name("last.pt"), lambda file: _copy(path, file), "LAMO_RUNS=FOLDER")
+
+
+def _copy(path: Path, file: IO[bytes]) -> None:
+    with path.open("rb") as source:
+        shutil.copyfileobj(source, file)
 
 
 def _wait(session: Session, requests: Requests, controls: Controls, tell: Listener) -> None:

@@ -38,6 +38,8 @@ class Started:
     targets: tuple[float, ...]
     data_digest: str = ""
     """Equal for runs that are trained on the same episodes."""
+    threads: int = 0
+    """Of a processor's computations: another number changes the last digits of results. 0 where it was not noted."""
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from lamo_core.training.events import (
     EvalDone,
     EvalFailed,
     Event,
+    Note,
     Started,
     StepDone,
     Stopped,
@@ -57,6 +58,8 @@ def training_loop(session: Session, requests: Requests, evaluate: Evaluate, save
     quiet = session.config.optim.dropout_stops_at_first_eval and session.evaluated_step >= 0
     session.policy.train(not quiet)
     yield _started(session)
+    for text in session.notes:
+        yield Note(session.step, time.time(), text=text)
     total = session.config.optim.steps
     if session.step == 0 and session.saved_step != 0:
         yield _saved(session, save)
@@ -121,6 +124,7 @@ def _started(session: Session) -> Started:
         data_return_mean=session.data["return_mean"],
         targets=session.targets,
         data_digest=session.data["digest"],
+        threads=torch.get_num_threads(),
     )
 
 

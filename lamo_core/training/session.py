@@ -68,6 +68,8 @@ class Session:
     """Last step whose whole state is the newest one saved."""
     best_return: float = -np.inf
     average: WeightAverage | None = None
+    notes: tuple[str, ...] = ()
+    """What a resumed run does otherwise than it did before."""
     whole: bool = True
     """False while an optimiser step changes the state, and for good if that breaks off."""
 
@@ -141,6 +143,7 @@ class Session:
             "optimiser": self.learner.optimiser.state_dict(),
             "newest_weights": newest_weights(self.policy) if self.average else None,
             **self._random_state(),
+            "threads": torch.get_num_threads(),
             "evaluated_step": self.evaluated_step,
             "best_return": float(self.best_return),
         }
@@ -224,9 +227,25 @@ def resume_session(path: Path, config: RunConfig | None = None, progress: Progre
     session = _assemble(config, task, store, learner, device)
     session.step = checkpoint.step
     session._restore(checkpoint.training)
+    session.notes = _differences(checkpoint, config, device)
     if config == checkpoint.config and _is_newest(path):
         session.saved_step = session.step
     return session
+
+
+def _differences(checkpoint: Checkpoint, config: RunConfig, device: torch.device) -> tuple[str, ...]:
+    """Return what is no longer as it was when the checkpoint was saved, and moves numbers."""
+    notes, now = [], torch.get_num_threads()
+    before = (checkpoint.training or {}).get("threads")  # older versions did not say
+    if type(before) is int and before != now and device.type == "cpu":
+        notes.append(
+            f"trained on {now} thread{'s' * (now != 1)} from here on, and on {before} so far: numbers may differ in "
+            f"their last digits from those of an undisturbed run; OMP_NUM_THREADS={before} keeps them"
+        )
+    before, now = checkpoint.config.optim.micro_batch_size, config.optim.micro_batch_size
+    if before != now:
+        notes.append(f"optim.micro_batch_size is {now} instead of {before}: numbers differ from an undisturbed run's")
+    return tuple(notes)
 
 
 def _is_newest(path: Path) -> bool:

@@ -11,6 +11,7 @@ import typer
 
 from lamo_core import __version__
 from lamo_core.errors import LamoError, StorageError, UsageError
+from lamo_core.out_of_memory import ANYTHING, advised
 from lamo_core.plain_text import plain_text
 from lamo_tui.cli.commands import Commands
 from lamo_tui.terminal.ascii_fallback import ERRORS
@@ -60,7 +61,8 @@ def main() -> None:
             stream.reconfigure(errors=ERRORS)
     try:
         try:
-            code = run()
+            with advised("this machine", ANYTHING):
+                code = run()
         finally:
             if sys.stdout is not None:  # what cannot be written is to be found now, not at exit
                 sys.stdout.flush()

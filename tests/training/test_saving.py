@@ -14,7 +14,7 @@ from lamo_core.engine import save_checkpoint
 from lamo_core.errors import EnvironmentFault, StorageError
 from lamo_core.evaluation.scores import TargetScore
 from lamo_core.training.checkpoint import read_checkpoint, trained_weights
-from lamo_core.training.events import CheckpointSaved, EvalDone, EvalFailed, Event, StepDone, Stopped
+from lamo_core.training.events import CheckpointSaved, EvalDone, EvalFailed, Event, Note, Started, StepDone, Stopped
 from lamo_core.training.loop import Requests, training_loop
 from lamo_core.training.session import Session, new_session, resume_session
 from tests.training.conftest import MakeConfig
@@ -154,6 +154,30 @@ def test_a_failing_environment_ends_evaluations_and_nothing_else(make_config: Ma
     again = run(resume_session(tmp_path / "failed" / "last.pt"), tmp_path / "failed")
     assert [type(event).__name__ for event in again] == ["Started", "EvalDone", "CheckpointSaved", "Stopped"]
     assert told(again) == {("evaluation", 6): told(whole)["evaluation", 6]}
+
+
+def test_another_number_of_threads_is_told(make_config: MakeConfig, tmp_path: Path) -> None:
+    threads = torch.get_num_threads()
+    config = make_config(optim={"steps": 2})
+    try:
+        torch.set_num_threads(1)
+        first = run(new_session(config), tmp_path)
+        assert isinstance(first[0], Started)
+        assert first[0].threads == 1
+        assert told_notes(run(resume_session(tmp_path / "last.pt"), tmp_path)) == []
+        torch.set_num_threads(2)
+        (note,) = told_notes(run(resume_session(tmp_path / "last.pt"), tmp_path))
+        assert note.startswith("trained on 2 threads from here on, and on 1 so far: numbers may differ in")
+        payload = torch.load(tmp_path / "last.pt", weights_only=True)
+        del payload["training"]["threads"]  # as earlier versions wrote it
+        torch.save(payload, tmp_path / "older.pt")
+        assert told_notes(run(resume_session(tmp_path / "older.pt"), tmp_path)) == []
+    finally:
+        torch.set_num_threads(threads)
+
+
+def told_notes(events: list[Event]) -> list[str]:
+    return [event.text for event in events if isinstance(event, Note)]
 
 
 class Free:

@@ -43,7 +43,8 @@ def narrate(event: Event) -> str:
 
 
 def _started(event: Started) -> str:
-    where = f"{event.device}, {event.precision}"
+    threads = f", {event.threads} thread{'s' * (event.threads != 1)}" if event.device == "cpu" and event.threads else ""
+    where = f"{event.device}, {event.precision}{threads}"
     what = f"{event.trainable:,} parameters trained, {event.frozen:,} frozen ({event.backbone})"
     size = f"{event.episodes:,} episodes, {event.transitions:,} transitions"
     mean = f"mean return {event.data_return_mean:.4g}"

@@ -289,28 +289,22 @@ def _train(
 
 
 def _session(config: RunConfig, checkpoint: Path | None, prepare: Any) -> Session:
+    from lamo_core.out_of_memory import TRAINING, advised, name_of
+
     # imported here, after the first line is on the screen: these take seconds
     warnings.filterwarnings("ignore", category=FutureWarning)
     from lamo_core.training.session import new_session, resume_session
 
-    if checkpoint is not None:
-        return resume_session(checkpoint, config, prepare)
-    return new_session(config, prepare)
+    with advised(name_of(config.device), TRAINING):
+        if checkpoint is not None:
+            return resume_session(checkpoint, config, prepare)
+        return new_session(config, prepare)
 
 
 def _run(session: Session, run: RunDirectory, tell: Any, controls: Any, stage: Any) -> int:
-    import torch
-
     from lamo_core.engine import run_session
-    from lamo_core.errors import DeviceError
 
-    try:
-        return run_session(session, run.checkpoints, [tell], controls, stage, run.replays)
-    except torch.OutOfMemoryError as error:
-        raise DeviceError(
-            f"{session.device} is out of memory; lower optim.micro_batch_size or model.context, or choose a smaller "
-            "model.backbone, with --set"
-        ) from error
+    return run_session(session, run.checkpoints, [tell], controls, stage, run.replays)
 
 
 def _conclude(run: RunDirectory, code: int, scores: tuple[TargetScore, ...], as_json: bool) -> None:
