@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 
-from lamo_core.errors import STOPPED_RESUMABLE, DeviceError, LamoError, StorageError
+from lamo_core.errors import STOPPED_RESUMABLE, DeviceError, EnvironmentFault, LamoError, StorageError
 from lamo_core.evaluation.evaluate import evaluate
 from lamo_core.evaluation.median_replays import keep_medians
 from lamo_core.evaluation.rollout_spec import Asked, EpisodeResult
 from lamo_core.evaluation.scores import TargetScore
-from lamo_core.files import numbered_checkpoints
-from lamo_core.training.events import Event, Paused, Resumed, Stopped
+from lamo_core.files import numbered_checkpoints, write_atomically
+from lamo_core.out_of_memory import TRAINING, advised, name_of
+from lamo_core.training.events import CheckpointSaved, Event, Paused, Resumed, Stopped
 from lamo_core.training.loop import EvaluationStopped, Requests, training_loop
 from lamo_core.training.offload import Residence, memory_of
 from lamo_core.training.session import Session
@@ -44,27 +47,21 @@ def run_session(
 ) -> int:
     """Train to the end, or until asked to stop; returns the exit code.
 
-    Every event goes to every listener before the next step starts. An error is reported as a `Stopped` event and
-    raised again; `stage` shows the progress of evaluations. The median episode of each target of an evaluation is
-    kept in the folder `replays`.
+    Every event goes to every listener before the next step starts. After an error the steps that were done, and
+    recorded by the listeners, are saved; it is reported as a `Stopped` event and raised again. `stage` shows the
+    progress of evaluations. The median episode of each target of an evaluation is kept in the folder `replays`.
     """
-    requests = Requests()
-
-    def tell(event: Event) -> None:
-        for listener in listeners:
-            listener(event)
+    requests, record = Requests(), _Record(listeners)
 
     def roll_out(session: Session, episodes: int) -> list[TargetScore]:
-        config = session.config
-
         def progress(done: int, total: int, steps: int) -> None:
             controls.poll(requests, session)
             stage("evaluating", done, total)
             if requests.stop:
                 raise EvaluationStopped("the evaluation was left")
 
-        asked = Asked.by(config, session.targets, episodes, record=replays is not None)
-        result = evaluate(session.policy, config.task, asked, progress=progress)
+        asked = Asked.by(session.config, session.targets, episodes, record=replays is not None)
+        result = evaluate(session.policy, session.config.task, asked, progress=progress)
         _keep_replays(replays, result.episodes, session)
         return list(result.scores)
 
@@ -73,16 +70,44 @@ def run_session(
 
     last: Event | None = None
     try:
-        for event in training_loop(session, requests, roll_out, save):
-            last = event
-            tell(event)
-            controls.poll(requests, session)
-            if controls.paused and not requests.stop:
-                _wait(session, requests, controls, tell)
-    except (LamoError, RuntimeError, OSError, MemoryError) as error:
-        _report(error, session, tell)
+        with advised(name_of(session.device.type), f"{TRAINING}; what was trained is kept"):
+            for event in training_loop(session, requests, roll_out, save):
+                last = event
+                record(event)
+                controls.poll(requests, session)
+                if controls.paused and not requests.stop:
+                    _wait(session, requests, controls, record)
+    except BaseException as error:
+        if record.whole:  # what is not recorded is done again from the last checkpoint
+            _rescue(session, save, record)
+        if isinstance(error, Exception):
+            _report(error, session, record)
         raise
     return _exit_code(last)
+
+
+class _Record:
+    """Tells events to all listeners."""
+
+    def __init__(self, listeners: Sequence[Listener]) -> None:
+        self._listeners = listeners
+        self.whole = True
+        """Whether every listener has taken the last event."""
+
+    def __call__(self, event: Event) -> None:
+        self.whole = False
+        for listener in self._listeners:
+            listener(event)
+        self.whole = True
+
+
+def _rescue(session: Session, save: Callable[[Session, bool], str], tell: Listener) -> None:
+    """Save what was trained before an error, as far as that is possible; the error itself is told by others."""
+    if session.whole and session.saved_step != session.step:
+        with suppress(LamoError, OSError, RuntimeError, MemoryError):
+            path = save(session, False)
+            session.saved_step = session.step
+            tell(CheckpointSaved(session.step, time.time(), path=path, best=False))
 
 
 def _keep_replays(folder: Path | None, episodes: Sequence[EpisodeResult], session: Session) -> None:
@@ -107,13 +132,18 @@ def save_checkpoint(session: Session, folder: Path, best: bool) -> str:
 def _point_last_at(path: Path) -> None:
     """Make `last.pt` a second name of the same file, replaced in one move."""
     link = path.with_name("last.pt.part")
-    link.unlink(missing_ok=True)
     try:
+        link.unlink(missing_ok=True)
         link.hardlink_to(path)
+        link.replace(path.with_name("last.pt"))
     except OSError:
         # file systems without hard links keep a copy
-        link.write_bytes(path.read_bytes())
-    link.replace(path.with_name("last.pt"))
+        write_atomically(path.with_name("last.pt"), lambda file: _copy(path, file), "LAMO_RUNS=FOLDER")
+
+
+def _copy(path: Path, file: IO[bytes]) -> None:
+    with path.open("rb") as source:
+        shutil.copyfileobj(source, file)
 
 
 def _wait(session: Session, requests: Requests, controls: Controls, tell: Listener) -> None:
@@ -170,4 +200,5 @@ def _report(error: BaseException, session: Session, tell: Listener) -> None:
 def _exit_code(last: Event | None) -> int:
     if not isinstance(last, Stopped):
         return 1
-    return {"finished": 0, "stop": STOPPED_RESUMABLE, "signal": STOPPED_RESUMABLE}.get(last.reason, 1)
+    codes = {"finished": 0, "stop": STOPPED_RESUMABLE, "signal": STOPPED_RESUMABLE}
+    return codes.get(last.reason, EnvironmentFault.exit_code if last.reason == "evaluation failed" else 1)

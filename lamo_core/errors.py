@@ -45,5 +45,14 @@ class StorageError(LamoError):
     exit_code = 7
 
 
+class EnvironmentFault(LamoError):
+    """An environment that raised, or returned what none may; the policy is not to blame (exit code 8).
+
+    In training it ends one evaluation, not the run; only after a failed final evaluation the run ends with this code.
+    """
+
+    exit_code = 8
+
+
 STOPPED_RESUMABLE = 75
 """Exit code of a run that was asked to stop, saved a checkpoint and can be resumed (sysexits' EX_TEMPFAIL)."""

@@ -5,13 +5,23 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import re
+import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 from lamo_core.errors import StorageError
+
+_MARK, _ENDING = ".lamo-", ".part"
+"""What the names of temporary files and folders begin and end with."""
+_OLDER_NAMES = re.compile(r"(?:tmp[a-z0-9_]{8}|\.status-\d+|last\.pt|\d{20}-[0-9a-f]{6})\.part")
+_OLD_SECONDS = 3600.0
+_cleared: set[Path] = set()
+"""Folders that this process has looked through for what killed processes left."""
 
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], object], elsewhere: str) -> None:
@@ -20,23 +30,128 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object], elsewhere
     `elsewhere` ends the sentence of the `StorageError` that a full disk or a missing permission raises; it
     says how another place is chosen, such as "--out FOLDER".
     """
-    temporary: str | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
-            temporary = file.name
+    except OSError as error:
+        raise _could_not(path, error, elsewhere) from error
+    replace_file(path, write, elsewhere)
+
+
+def replace_file(
+    path: Path, write: Callable[[IO[bytes]], object], elsewhere: str, *, survives_power_cut: bool = True
+) -> None:
+    """Do as `write_atomically` does in a folder that is there; flushing to the disk takes time, and can be left out.
+
+    What processes that were killed have left in the folder is deleted at this process's first visit.
+    """
+    clear_abandoned(path.parent, once=True)
+    temporary: Path | None = None
+    try:
+        file = _temporary_file(path.parent)
+        temporary = Path(file.name)
+        with file:
             write(file)
             file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
+            if survives_power_cut:
+                os.fsync(file.fileno())
+            os.chmod(temporary, 0o666 & ~_umask())
+            os.replace(temporary, path)
     except (OSError, RuntimeError) as error:
-        reason, way_out = _explain(error)
-        raise StorageError(f"could not write {path}: {reason}; {way_out} with {elsewhere}") from error
+        raise _could_not(path, error, elsewhere) from error
     finally:
         # gone after the rename; still there when `write` broke off, for whatever reason
         if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def scratch_folder(parent: Path) -> Iterator[Path]:
+    """Make a hidden folder in `parent` for work in progress, which is deleted at the end unless it was moved away.
+
+    Raises `OSError`.
+    """
+    parent.mkdir(parents=True, exist_ok=True)
+    clear_abandoned(parent, once=True)
+    folder, lock = _temporary_folder(parent)
+    try:
+        os.chmod(folder, 0o777 & ~_umask())
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
+
+
+def clear_abandoned(folder: Path, *, once: bool = False) -> None:
+    """Delete the temporary files and folders that killed processes have left in `folder`; whatever lives is spared.
+
+    Each is locked by its process for as long as that lives, so one that can be locked has none. With `once` nothing is
+    done where this process has looked before.
+    """
+    if once and folder in _cleared:
+        return
+    _cleared.add(folder)
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith(_MARK) and entry.name.endswith(_ENDING):
+                _delete_abandoned(entry)
+
+
+def clear_older_versions(folder: Path) -> None:
+    """Delete from a folder of lamo's own the temporary files that versions without locks have left an hour ago.
+
+    Only for whoever has made sure that no other process writes there.
+    """
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            named = _OLDER_NAMES.fullmatch(entry.name) and entry.is_file(follow_symlinks=False)
+            if named and time.time() - entry.stat().st_mtime > _OLD_SECONDS:
+                os.unlink(entry.path)
+
+
+def _delete_abandoned(entry: os.DirEntry[str]) -> None:
+    whole = entry.is_dir(follow_symlinks=False)
+    if not (whole or entry.is_file(follow_symlinks=False)):
+        return
+    with suppress(OSError):
+        # a folder cannot be opened for writing; a file must be, where locks come from another machine
+        lock = os.open(entry.path, (os.O_RDONLY if whole else os.O_RDWR) | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if whole:
+                shutil.rmtree(entry.path, ignore_errors=True)
+            else:
+                os.unlink(entry.path)
+        finally:
+            os.close(lock)
+
+
+def _temporary_file(folder: Path) -> IO[bytes]:
+    while True:
+        file = tempfile.NamedTemporaryFile(dir=folder, prefix=_MARK, suffix=_ENDING, delete=False)  # noqa: SIM115
+        if _hold(file.fileno(), file.name):
+            return file
+        file.close()
+
+
+def _temporary_folder(parent: Path) -> tuple[Path, int]:
+    """Return a new folder, and the descriptor that holds its lock."""
+    while True:
+        folder = tempfile.mkdtemp(dir=parent, prefix=_MARK, suffix=_ENDING)
+        lock = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+        if _hold(lock, folder):
+            return Path(folder), lock
+        os.close(lock)
+
+
+def _hold(descriptor: int, path: str) -> bool:
+    """Lock what was made just now; returns whether it is still there: who clears may have been faster."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks: then nobody clears it, either
+        return True
+    return os.path.lexists(path)
 
 
 def write_bytes(path: Path, data: bytes, elsewhere: str) -> None:
@@ -54,14 +169,18 @@ def locked(path: Path, elsewhere: str) -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     except OSError as error:
-        reason, way_out = _explain(error)
-        raise StorageError(f"could not write {path}: {reason}; {way_out} with {elsewhere}") from error
+        raise _could_not(path, error, elsewhere) from error
     try:
         with suppress(OSError):  # a file system without locks: then two at once stay possible
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
         os.close(descriptor)
+
+
+def _could_not(path: Path, error: OSError | RuntimeError, elsewhere: str) -> StorageError:
+    reason, way_out = _explain(error)
+    return StorageError(f"could not write {path}: {reason}; {way_out} with {elsewhere}")
 
 
 def _explain(error: OSError | RuntimeError) -> tuple[str, str]:

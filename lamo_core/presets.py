@@ -250,7 +250,9 @@ def _relative(name: str, value: Any, before: Any) -> Any:
     return type(before)(kept) if before else before
 
 
-_RESUME_MAY_CHANGE = ("optim.steps", "eval.", "checkpoint.", "device", "precision")
+_RESUME_MAY_CHANGE = (
+    "optim.steps", "optim.micro_batch_size", "eval.", "checkpoint.", "device", "precision", "data.memory_gb",
+)  # fmt: skip
 
 
 def override(config: RunConfig, settings: Iterable[str], flags: Mapping[str, Any]) -> RunConfig:

@@ -10,6 +10,7 @@ from rich.style import Style
 from rich.text import Text
 
 from lamo_core.runs.index import RunSummary
+from lamo_core.runs.status import has_begun
 
 _SPARKS = "▁▂▃▄▅▆▇█"
 
@@ -88,9 +89,13 @@ def state_text(run: RunSummary) -> str:
 
 def lost_text(run: RunSummary) -> str:
     """Return what is to be done about a run whose process is gone; its keys are named for `with_keys`."""
-    saved = run.run.last_checkpoint.is_file()
-    way = "it saved no checkpoint, <app.new> sets up another run"
-    return f"its process is gone without a word; {'<*.resume> continues from the last checkpoint' if saved else way}"
+    if run.run.last_checkpoint.is_file():
+        way = "<*.resume> continues from the last checkpoint"
+    elif has_begun(run.run, run.status):
+        way = "it saved no checkpoint, <app.new> sets up another run"
+    else:
+        way = "nothing was trained yet, <*.resume> begins"
+    return f"its process is gone without a word; {way}"
 
 
 def short_name(run: RunSummary) -> str:

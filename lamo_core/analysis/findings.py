@@ -19,7 +19,7 @@ from lamo_core.analysis.start import initial_policy
 from lamo_core.analysis.target_sweep import Asking, ask
 from lamo_core.data.sources import open_data
 from lamo_core.data.windows import WindowBatch, WindowSampler
-from lamo_core.errors import LamoError, MissingError, UsageError
+from lamo_core.errors import EnvironmentFault, LamoError, MissingError, UsageError
 from lamo_core.evaluation.contexts import Actor
 from lamo_core.methods import METHODS
 from lamo_core.model.policy import Policy
@@ -83,13 +83,16 @@ class Analysis:
         self._windows, self._text, self._progress = windows, text, progress
 
     def measure_all(self, parts: Iterable[str], *, targets: int, episodes: int, strict: bool) -> dict[str, LamoError]:
-        """Measure parts into `found` and return why some were left out; with `strict` such a reason is raised."""
-        left_out: dict[str, LamoError] = {}
-        for part in parts:
+        """Measure parts into `found` and return why some were left out.
+
+        With `strict` such a reason is raised, but for a fault of the environment where there are other parts to tell.
+        """
+        wanted, left_out = list(parts), dict[str, LamoError]()
+        for part in wanted:
             try:
                 self.measure(part, targets=targets, episodes=episodes)
-            except (MissingError, UsageError) as error:
-                if strict:
+            except (MissingError, UsageError, EnvironmentFault) as error:
+                if strict and not (isinstance(error, EnvironmentFault) and len(wanted) > 1):
                     raise
                 left_out[part] = error
         return left_out

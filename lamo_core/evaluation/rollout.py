@@ -6,14 +6,14 @@ Shape suffixes: N episodes side by side, M of them still running, A actions.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from lamo_core.config import TaskConfig
-from lamo_core.errors import LamoError
+from lamo_core.errors import EnvironmentFault, LamoError
 from lamo_core.evaluation.context_agreement import ContextComparison
 from lamo_core.evaluation.contexts import Actor, Context, make_context
 from lamo_core.evaluation.rollout_spec import Asked, EpisodeResult, Wave
@@ -25,6 +25,14 @@ Progress = Callable[[int, int, int], None]
 
 WAVE = 64
 """Most episodes side by side; more are played one wave after another to bound memory."""
+
+
+class BrokenOff(EnvironmentFault):
+    """An environment's fault in the middle of a roll-out, with the episodes that had come to their end before."""
+
+    def __init__(self, fault: EnvironmentFault, whole: list[EpisodeResult]) -> None:
+        super().__init__(str(fault))
+        self.whole = whole
 
 
 def rollout(
@@ -41,7 +49,7 @@ def rollout(
     Actions are drawn from the policy's distribution (`sample`) or are its most likely ones (`greedy`);
     continuous actions are always the policy's means, clipped to [-1, 1]. The policy is left in the mode it
     was in. Whatever `progress` raises ends the roll-out cleanly, which is how a caller stops it. `comparison`
-    watches the decisions of a second context mode along the way.
+    watches the decisions of a second context mode along the way. Raises `BrokenOff`.
     """
     jobs = [(target, asked.seed + index) for target in asked.targets for index in range(asked.episodes)]
     results: list[EpisodeResult] = []
@@ -49,13 +57,13 @@ def rollout(
     with _acting(policy):
         for start in range(0, len(jobs), WAVE):
             wave = Wave(asked, jobs[start : start + WAVE])
-            batch = environments(task_config, len(wave.seeds_N))
             try:
-                for done in _play(policy, batch, wave, comparison):
-                    if progress:
-                        progress(len(results) + done, len(jobs), steps + int(wave.lengths_N.sum()))
-            finally:
-                batch.close()
+                with closing(environments(task_config, len(wave.seeds_N))) as batch:
+                    for done in _play(policy, batch, wave, comparison):
+                        if progress:
+                            progress(len(results) + done, len(jobs), steps + int(wave.lengths_N.sum()))
+            except EnvironmentFault as fault:
+                raise BrokenOff(fault, results + wave.whole()) from fault
             steps += int(wave.lengths_N.sum())
             results += wave.results()
     return results

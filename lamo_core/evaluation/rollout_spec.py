@@ -139,6 +139,11 @@ class Wave:
         self.truncated_N[running_M] |= truncated_N[running_M]
         return self.terminated_N | self.truncated_N
 
+    def whole(self) -> list[EpisodeResult]:
+        """Return the episodes that have come to their end."""
+        over_N = self.terminated_N | self.truncated_N
+        return [result for result, over in zip(self.results(), over_N, strict=True) if over] if over_N.any() else []
+
     def results(self) -> list[EpisodeResult]:
         """Cut the columns into episodes."""
         actions_TN, rewards_TN = np.stack(self._actions), np.stack(self._rewards)

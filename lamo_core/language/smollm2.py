@@ -12,12 +12,11 @@ import importlib.util
 import io
 import json
 import os
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from lamo_core.errors import DataError, MissingError, StorageError
+from lamo_core.files import scratch_folder
 from lamo_core.model.hub import SMOLLM2, get_command
 from lamo_core.places import models_dir
 
@@ -53,20 +52,14 @@ def import_smollm2() -> Path:
     if importlib.util.find_spec("gguf") is None:
         raise MissingError("reading the weights needs the package gguf; run: pip install gguf")
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(dir=folder.parent, suffix=".part"))
+        with scratch_folder(folder.parent) as scratch:
+            with contextlib.redirect_stderr(io.StringIO()):  # transformers draws its progress bar there, asked or not
+                _convert(file, scratch, digest)
+            for path in scratch.iterdir():
+                path.chmod(0o644)  # some of them are made for their owner alone
+            os.replace(scratch, folder)
     except OSError as error:
         raise _unwritable(folder, error) from error
-    try:
-        with contextlib.redirect_stderr(io.StringIO()):  # transformers draws its progress bar there, asked or not
-            _convert(file, scratch, digest)
-        for path in (scratch, *scratch.iterdir()):
-            path.chmod(0o755 if path.is_dir() else 0o644)  # temporary files are made for their owner alone
-        os.replace(scratch, folder)
-    except OSError as error:
-        raise _unwritable(folder, error) from error
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
     return folder
 
 

@@ -17,7 +17,7 @@ from lamo_core.config import TaskConfig
 from lamo_core.errors import DataError, UsageError
 from lamo_core.evaluation.attention_weights import Attention
 from lamo_core.player.history import Ending, Row, Track
-from lamo_core.tasks.environment import Picture, RenderedEnv
+from lamo_core.tasks.environment import Array, Picture, RenderedEnv
 from lamo_core.tasks.registry import get_task
 from lamo_core.tasks.task import Task
 
@@ -64,7 +64,11 @@ class ShownEpisode:
         self.person = False
         """Whether a person decides; the policy goes on watching, so that it can take over at any time."""
         self._here = 0
-        self._observation = shown.reset(seed, noops)
+        try:
+            self._observation = shown.reset(seed, noops)
+        except BaseException:
+            shown.close()
+            raise
         self._proposal: Proposal | None = None
         self._note_place()
 
@@ -102,7 +106,7 @@ class ShownEpisode:
         proposal = self.proposal()
         chosen = proposal.action if action is None and proposal is not None else self._checked(action)
         self._bring(self.at)
-        observation, reward, terminated, truncated = self.shown.step(chosen)
+        observation, reward, terminated, truncated = self._stepped(chosen)
         ended: Ending = "terminated" if terminated else "truncated" if truncated else ""
         row = Row(
             asked=self.asked(),
@@ -250,7 +254,7 @@ class ShownEpisode:
 
     def _follow(self) -> None:
         row = self.track.rows[self._here]
-        observation, reward, _, _ = self.shown.step(row.action)
+        observation, reward, _, _ = self._stepped(row.action)
         if not np.isclose(reward, row.reward, rtol=1e-6, atol=1e-6):
             self._here = -1
             raise DataError(
@@ -259,6 +263,12 @@ class ShownEpisode:
         self._here += 1
         self._observation = observation
         self._note_place()
+
+    def _stepped(self, action: Any) -> tuple[Array, float, bool, bool]:
+        here, self._here = self._here, -1  # where the environment stands if it breaks off is not known
+        stepped = self.shown.step(action)
+        self._here = here
+        return stepped
 
     def _note_place(self) -> None:
         if len(self.track.lives) == self._here:

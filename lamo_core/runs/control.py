@@ -17,7 +17,8 @@ from typing import Literal, Protocol, get_args
 
 from lamo_core.config import RunConfig, parse_setting, unknown_key
 from lamo_core.errors import LamoError, UsageError
-from lamo_core.runs.directory import RunDirectory, storage_error
+from lamo_core.files import replace_file
+from lamo_core.runs.directory import ELSEWHERE, RunDirectory, storage_error
 from lamo_core.runs.records import decode, encode
 from lamo_core.runs.status import this_host
 from lamo_core.training.events import Changed, Event, Note
@@ -60,13 +61,11 @@ def send(run: RunDirectory, name: CommandName, setting: str = "", value: str = "
     if name == "set":
         changed_config(run.read_config(), setting, value)
     target = run.control / f"{time.time_ns():020d}-{secrets.token_hex(3)}.json"
-    temporary = target.with_suffix(".part")
     try:
         run.control.mkdir(exist_ok=True)
-        temporary.write_text(encode(command) + "\n", encoding="utf-8")
-        os.replace(temporary, target)
     except OSError as error:
         raise storage_error(target, error) from error
+    replace_file(target, lambda file: file.write((encode(command) + "\n").encode()), ELSEWHERE)
     return command
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
 import re
@@ -12,20 +13,23 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from lamo_core import __version__
 from lamo_core.config import RunConfig
-from lamo_core.errors import LamoError, StorageError
-from lamo_core.files import write_bytes
+from lamo_core.errors import LamoError
+from lamo_core.files import scratch_folder, write_bytes
 from lamo_core.places import runs_dir
-from lamo_core.runs.directory import ELSEWHERE, SCHEMA, RunDirectory, storage_error
+from lamo_core.runs.directory import ELSEWHERE, REMOVED, RUN_FILE, SCHEMA, RunDirectory, storage_error
 from lamo_core.runs.records import encode
 from lamo_core.runs.status import Status, write_status
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
+_ID = re.compile(rf"\d{{8}}-\d{{6}}-.+-s\d+-[{_LETTERS}]{{4}}")
+_HALF_AFTER = 3600.0
 _PACKAGES = ("torch", "transformers", "peft", "numpy", "ale-py", "gymnasium")
 
 
@@ -35,36 +39,54 @@ def create_run(root: Path | None, config: RunConfig, origins: Mapping[str, str],
     `root` None is `places.runs_dir()`. Raises `StorageError` when it cannot be written to.
     """
     root = root or runs_dir()
-    run = _new_folder(root, config)
+    _clear_half_runs_once(root)
     try:
-        for folder in (run.control, run.checkpoints, run.replays):
-            folder.mkdir()
-        write_bytes(run.run_file, (encode(_describe(config, origins, argv)) + "\n").encode(), ELSEWHERE)
-        write_status(run, Status(state="queued", total=config.optim.steps, heartbeat=time.time()))
-    except (OSError, StorageError) as error:
-        shutil.rmtree(run.path, ignore_errors=True)  # half a run would be in everybody's way
-        raise error if isinstance(error, StorageError) else storage_error(run.path, error) from error
-    return run
+        # out of sight until it is whole: half a run would be in everybody's way
+        with scratch_folder(root) as hidden:
+            run = RunDirectory(hidden)
+            for folder in (run.control, run.checkpoints, run.replays):
+                folder.mkdir()
+            write_bytes(run.run_file, (encode(_describe(config, origins, argv)) + "\n").encode(), ELSEWHERE)
+            write_status(run, Status(state="queued", total=config.optim.steps, heartbeat=time.time()))
+            return _named(hidden, root, config)
+    except OSError as error:
+        raise storage_error(root, error) from error
 
 
-def _new_folder(root: Path, config: RunConfig) -> RunDirectory:
+def _named(hidden: Path, root: Path, config: RunConfig) -> RunDirectory:
+    """Give a run's folder its name; raises `OSError`."""
     name = re.sub(r"[^A-Za-z0-9.+_-]+", "-", config.name).strip("-.")[:60] or "run"
     for _ in range(100):
         # UTC, so that ids sort by time whatever the clock's zone; the random part is no stream of the seed
         stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
         ending = "".join(secrets.choice(_LETTERS) for _ in range(4))
         path = Path(os.path.abspath(root)) / f"{stamp}-{name}-s{config.seed}-{ending}"
-        try:
-            root.mkdir(parents=True, exist_ok=True)
-            path.mkdir()
-        except FileExistsError as error:
-            if not root.is_dir():
-                raise storage_error(root, error) from error
-            continue
-        except OSError as error:
-            raise storage_error(path, error) from error
-        return RunDirectory(path)
+        if not os.path.lexists(path):
+            os.rename(hidden, path)
+            return RunDirectory(path)
     raise LamoError(f"could not find a free run id in {root}")
+
+
+_clear_half_runs_once = functools.cache(lambda root: clear_half_runs(root))
+
+
+def clear_half_runs(root: Path) -> None:
+    """Delete what earlier versions left of runs that were killed while they were made, and of runs that were deleted.
+
+    Half a run has an id for its name and holds nothing but empty folders and temporary files; making it took
+    milliseconds, so after an hour nobody works on it.
+    """
+    with suppress(OSError), os.scandir(root) as entries:
+        for entry in entries:
+            left = entry.name.startswith(REMOVED) or (_ID.fullmatch(entry.name) and _holds_nothing(entry.path))
+            if left and entry.is_dir(follow_symlinks=False) and time.time() - entry.stat().st_mtime > _HALF_AFTER:
+                shutil.rmtree(entry.path, ignore_errors=True)
+
+
+def _holds_nothing(folder: str) -> bool:
+    if os.path.lexists(os.path.join(folder, RUN_FILE)):  # a whole run, which is found out at once
+        return False
+    return all(name.endswith(".part") for _, _, names in os.walk(folder) for name in names)
 
 
 def _describe(config: RunConfig, origins: Mapping[str, str], argv: Sequence[str]) -> dict[str, Any]:

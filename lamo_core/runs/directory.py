@@ -23,6 +23,8 @@ SCHEMA = 1
 RUN_FILE = "run.json"
 STATUS_FILE = "status.json"
 ELSEWHERE = "LAMO_RUNS=FOLDER"
+REMOVED = ".removed-"
+"""What the name of a run begins with while it is deleted."""
 _KINDS: dict[str, type] = {"origins": dict, "versions": dict, "machine": dict, "argv": list}
 """What run.json holds under names that readers look into."""
 _NUMBERS = frozenset({*RANGES, "data.ratio"})

@@ -8,7 +8,7 @@ import signal
 import time
 
 from lamo_core.errors import LamoError, UsageError
-from lamo_core.runs.directory import RunDirectory, storage_error
+from lamo_core.runs.directory import REMOVED, RunDirectory, storage_error
 from lamo_core.runs.status import Derived, is_alive, read_state, this_host
 
 
@@ -41,7 +41,7 @@ def remove_run(run: RunDirectory) -> None:
     if derived.active:
         raise UsageError(f"run {run.id} is {derived.state}; stop it first with: lamo stop {run.id}")
     # out of sight in one move: a reader never meets half a run
-    grave = run.path.with_name(f".removed-{run.id}")
+    grave = run.path.with_name(f"{REMOVED}{run.id}")
     try:
         os.replace(run.path, grave)
         if grave.is_symlink():

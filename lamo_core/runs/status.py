@@ -15,8 +15,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
+from lamo_core.files import replace_file
 from lamo_core.plain_text import plain_text
-from lamo_core.runs.directory import SCHEMA, RunDirectory, storage_error
+from lamo_core.runs.directory import ELSEWHERE, SCHEMA, RunDirectory
 from lamo_core.runs.records import decode, encode, number
 
 State = Literal["queued", "running", "stalled", "paused", "finished", "stopped", "failed", "lost"]
@@ -223,6 +224,14 @@ def read_state(run: RunDirectory) -> tuple[Status, Derived]:
     return status, derive(status, launch=read_launch(run), waiting=waits(run))
 
 
+def has_begun(run: RunDirectory, status: Status) -> bool:
+    """Return whether a step was ever taken, so that a run without a checkpoint has lost something."""
+    try:
+        return status.step > 0 or run.metrics_file.stat().st_size > 0
+    except OSError:
+        return status.step > 0
+
+
 def waits(run: RunDirectory) -> bool:
     """Return whether a run stands in a queue and no process was started for it yet."""
     return run.queue_file.is_file() and not run.launch_file.is_file()
@@ -264,12 +273,8 @@ def write_status(run: RunDirectory, status: Status) -> None:
 
     It is not flushed to the disk: it changes every second, and after a power cut the run is lost anyway.
     """
-    temporary = run.path / f".status-{os.getpid()}.part"
-    try:
-        temporary.write_text(encode({"schema": SCHEMA} | status_values(status)) + "\n", encoding="utf-8")
-        os.replace(temporary, run.status_file)
-    except OSError as error:
-        raise storage_error(run.status_file, error) from error
+    text = encode({"schema": SCHEMA} | status_values(status)) + "\n"
+    replace_file(run.status_file, lambda file: file.write(text.encode()), ELSEWHERE, survives_power_cut=False)
 
 
 def _is_count(value: Any) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import TracebackType
@@ -12,13 +13,13 @@ from typing import IO, Any
 
 from lamo_core.config import EvalConfig
 from lamo_core.errors import LamoError, StorageError, UsageError
-from lamo_core.files import locked
+from lamo_core.files import clear_abandoned, clear_older_versions, locked
 from lamo_core.runs.directory import ELSEWHERE, RunDirectory, storage_error
 from lamo_core.runs.log.narration import narrate
 from lamo_core.runs.rate import RateMeter
 from lamo_core.runs.records import encode, plain
 from lamo_core.runs.status import FREED, EvalPoint, Status, own_process, read_state, this_host, write_status
-from lamo_core.training.events import EvalDone, Event, Paused, Resumed, Started, StepDone, Stopped
+from lamo_core.training.events import EvalDone, EvalFailed, Event, Paused, Resumed, Started, StepDone, Stopped
 
 _STATUS_SECONDS = 1.0
 """A status file is replaced at most this often, unless the state changes."""
@@ -29,9 +30,10 @@ _ENDINGS = {"finished": "finished", "stop": "stopped", "signal": "stopped"}
 class RunWriter:
     """Writes metrics.jsonl, events.jsonl, log.txt and status.json of a run; use it in a `with` block.
 
-    A run that is resumed appends; steps may then occur twice, and the later record counts. What cannot be
-    written raises `StorageError`, so that training stops instead of going on unseen. Leaving the block
-    without a `Stopped` event marks the run as failed (with the error) or stopped (at an interruption).
+    A run that is resumed appends; steps may then occur twice, and the later record counts. Records that cannot be
+    written raise `StorageError`, so that training stops instead of going on unseen; a status that cannot be is tried
+    again and harms nothing. Leaving the block without a `Stopped` event marks the run as failed (with the error) or
+    stopped (at an interruption).
     """
 
     def __init__(
@@ -40,11 +42,14 @@ class RunWriter:
         evaluation: EvalConfig | None = None,
         *,
         clock: Callable[[], float] = time.time,
+        stopwatch: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`clock` tells moments, which others read; `stopwatch` how long things take, whatever is done to the clock."""
         self.run = run
-        self._clock = clock
+        self._clock, self._stopwatch = clock, stopwatch
         self._meter = RateMeter(evaluation)
         self._written = -float("inf")
+        self._status_failed = False
         self._files: list[IO[str]] = []
         # of two that begin at once, one sees the other
         with locked(run.status_file.with_suffix(".lock"), ELSEWHERE):
@@ -52,7 +57,10 @@ class RunWriter:
 
     def _take_over(self, before: Status) -> None:
         """Open the files and say that this process works on the run, which was last left in `before`."""
-        self._opened = self._awake_since = self._clock()
+        for folder in (self.run.path, self.run.checkpoints, self.run.replays, self.run.control):
+            clear_abandoned(folder)
+            clear_older_versions(folder)
+        self._awake_since = self._stopwatch()
         self._metrics = self._append(self.run.metrics_file)
         self._events = self._append(self.run.events_file)
         self._log = self._append(self.run.log_file)
@@ -69,11 +77,11 @@ class RunWriter:
             phase_total=0,
             rate=None,
             eta=None,
-            started=before.started or self._opened,
+            started=before.started or self._clock(),
             reason="",
             message="",
         )
-        self._publish()
+        self._write_status()  # nobody may take a run for free that is not
 
     def __enter__(self) -> RunWriter:
         return self
@@ -100,7 +108,8 @@ class RunWriter:
         if isinstance(event, EvalDone):
             self._line(self._metrics, self.run.metrics_file, _eval_record(event))
         self._line(self._events, self.run.events_file, _event_record(event))
-        self.log(narrate(event))
+        if text := narrate(event):
+            self.log(text)
         self._note(event)
 
     def stage(self, name: str, done: int, total: int) -> None:
@@ -123,14 +132,14 @@ class RunWriter:
     def end(self, state: str, message: str) -> None:
         """Put down how the run ended, as well as that is possible: a full disk does not raise here."""
         self.status = replace(self.status, state=state, reason=state, message=message, phase="", eta=None)
-        for attempt in (self._publish, lambda: self.log(f"{state}: {message}")):
-            try:
-                attempt()
-            except StorageError:
-                continue
+        self._publish()
+        with suppress(StorageError):
+            self.log(f"{state}: {message}")
 
     def close(self) -> None:
         """Close the files; may be called twice."""
+        if self._status_failed:  # of how it ended
+            self._publish()
         for file in self._files:
             try:
                 file.close()
@@ -146,12 +155,14 @@ class RunWriter:
             point = EvalPoint(event.step, best.mean, best.normalised)
             kept = tuple([*earlier, point][-_EVALUATIONS_KEPT:])
             self._change(step=event.step, evaluations=kept)
+        elif isinstance(event, EvalFailed):
+            self._change(message=f"the evaluation after step {event.step:,} failed: {event.message}")
         elif isinstance(event, Paused):
             self._seconds_before, self._awake_since = self._seconds(), float("inf")
             phase = FREED if event.freed else "paused"
             self._change(state="paused", phase=phase, message=event.message, eta=None)
         elif isinstance(event, Resumed):
-            self._awake_since = self._clock()
+            self._awake_since = self._stopwatch()
             self._change(state="running", phase="training", message="")
         elif isinstance(event, Stopped):
             state = _ENDINGS.get(event.reason, "failed")
@@ -165,16 +176,26 @@ class RunWriter:
     def _update(self, **changes: Any) -> None:
         """Take over changes; they are published when it is time."""
         self.status = replace(self.status, **changes)
-        # a clock that was put back would else silence the run until it has caught up
-        if not 0 <= self._clock() - self._written < _STATUS_SECONDS:
+        if self._stopwatch() - self._written >= _STATUS_SECONDS:
             self._publish()
 
     def _publish(self) -> None:
-        self._written = self._clock()
+        """Say how the run is doing, if that can be written now."""
+        try:
+            self._write_status()
+            self._status_failed = False
+        except StorageError as error:
+            said, self._status_failed = self._status_failed, True
+            if not said:
+                with suppress(StorageError):
+                    self.log(f"ignored a status that could not be written; training goes on: {error}")
+
+    def _write_status(self) -> None:
+        self._written = self._stopwatch()
         running = self.status.state == "running"
         self.status = replace(
             self.status,
-            heartbeat=self._written,
+            heartbeat=self._clock(),
             rate=self._meter.rate,
             eta=self._meter.eta if running else None,
             seconds=self._seconds(),
@@ -182,7 +203,7 @@ class RunWriter:
         write_status(self.run, self.status)
 
     def _seconds(self) -> float:
-        return self._seconds_before + max(0.0, self._clock() - self._awake_since)
+        return self._seconds_before + max(0.0, self._stopwatch() - self._awake_since)
 
     def _append(self, path: Path) -> IO[str]:
         try:

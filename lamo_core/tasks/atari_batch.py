@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from lamo_core.config import TaskConfig
 from lamo_core.errors import UsageError
+from lamo_core.tasks.door import blamed
 from lamo_core.tasks.environment import Array, IntArray
 from lamo_core.tasks.task import Task
 
@@ -56,11 +57,12 @@ class AtariBatch:
         self._terminated[:] = False
         self._truncated[:] = False
         self._observations[:] = 0
-        for row, (game, seed) in enumerate(zip(self._games, seeds, strict=True)):
-            newest = game.reset(seed=np.array([seed], np.int64))[0]
-            for _ in range(self._noops[row]):
-                newest = game.step(_NOOP)[0]
-            self._observations[row, -1] = newest[0, -1]
+        with blamed(self._config.name, "in reset"):
+            for row, (game, seed) in enumerate(zip(self._games, seeds, strict=True)):
+                newest = game.reset(seed=np.array([seed], np.int64))[0]
+                for _ in range(self._noops[row]):
+                    newest = game.step(_NOOP)[0]
+                self._observations[row, -1] = newest[0, -1]
         return self._observations.copy()
 
     def step(self, actions: Array) -> tuple[Array, Array, Array, Array]:
@@ -68,15 +70,16 @@ class AtariBatch:
         rewards = np.zeros(self.size, np.float64)
         live = np.flatnonzero(~(self._terminated | self._truncated))
         chosen = np.asarray(actions, np.int64)
-        for row in live:
-            self._games[row].send(chosen[row : row + 1])
-        self._observations[live, :-1] = self._observations[live, 1:]
-        for row in live:
-            newest, reward, over, _, _ = self._games[row].recv()
-            self._observations[row, -1] = newest[0, -1]
-            rewards[row] = reward[0]
-            self._terminated[row] = over[0]
         self._decisions[live] += 1
+        self._observations[live, :-1] = self._observations[live, 1:]
+        with blamed(self._config.name, f"in step {self._decisions.max()}"):
+            for row in live:
+                self._games[row].send(chosen[row : row + 1])
+            for row in live:
+                newest, reward, over, _, _ = self._games[row].recv()
+                self._observations[row, -1] = newest[0, -1]
+                rewards[row] = reward[0]
+                self._terminated[row] = over[0]
         self._truncated[live] = ~self._terminated[live] & (self._decisions[live] >= self._config.max_steps)
         return self._observations.copy(), rewards, self._terminated.copy(), self._truncated.copy()
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from lamo_core.errors import MissingError
 from lamo_core.tasks.area_resize import Pixels, area_resize
+from lamo_core.tasks.door import blamed
 
 FRAME_SKIP = 4
 _CERTAIN = 1e-9
@@ -64,11 +65,12 @@ class AtariEmulator:
 
     def reset(self, seed: int) -> None:
         """Start the episode of `seed`; the sticky actions of the whole episode follow from it."""
-        self._console.setInt("random_seed", seed)
-        # ALE reads its seed only while it loads a game.
-        self._console.loadROM(self._rom)
-        self._console.reset_game()
-        self._actions = list(self._console.getMinimalActionSet())
+        with blamed(self.game, f"in reset with seed {seed}"):
+            self._console.setInt("random_seed", seed)
+            # ALE reads its seed only while it loads a game.
+            self._console.loadROM(self._rom)
+            self._console.reset_game()
+            self._actions = list(self._console.getMinimalActionSet())
         self._key = self._actions[0]
         self._console.getScreenGrayscale(self._pooled)
         self._before_last[:] = 0
@@ -77,12 +79,13 @@ class AtariEmulator:
         """Hold `action` for one decision and return the raw reward; stops early at game over."""
         key = self._key = self._actions[action]
         reward = 0.0
-        for frame in range(self.frame_skip):
-            reward += self._console.act(key)
-            if self._console.game_over():
-                break
-            if frame >= self.frame_skip - 2:
-                self._capture(newest=frame == self.frame_skip - 1)
+        with blamed(self.game, "in a step"):
+            for frame in range(self.frame_skip):
+                reward += self._console.act(key)
+                if self._console.game_over():
+                    break
+                if frame >= self.frame_skip - 2:
+                    self._capture(newest=frame == self.frame_skip - 1)
         # Pooled in place: when the game ends inside a decision, the vector environment shows the old pool
         # under whatever was drawn before the end, and so do we.
         np.maximum(self._pooled, self._before_last, out=self._pooled)

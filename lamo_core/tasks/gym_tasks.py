@@ -22,6 +22,7 @@ import numpy as np
 from lamo_core.config import TaskConfig
 from lamo_core.errors import MissingError, UsageError
 from lamo_core.tasks.atari import PREFIX as ATARI_PREFIX
+from lamo_core.tasks.door import Door, blamed, fault, passes
 from lamo_core.tasks.environment import RenderedEnv
 from lamo_core.tasks.mujoco_library import load_mujoco
 from lamo_core.tasks.task import Simulation, Task
@@ -48,7 +49,7 @@ _SIMULATION = Simulation(batch=vector_batch, rendered=_rendered, environment=_ma
 
 @lru_cache
 def gym_task(name: str) -> Task:
-    """Return the record of `gym:ID`; makes the environment once. Raises `UsageError`, `MissingError`."""
+    """Return the record of `gym:ID`; makes the environment once. Raises as `make_gym` does."""
     import gymnasium
 
     environment = make_gym(name)
@@ -76,7 +77,8 @@ def gym_task(name: str) -> Task:
 def make_gym(name: str, *, pictures: bool = False) -> Any:
     """Return the environment of task `name`, without a time limit, that takes and gives what `VectorBatch` does.
 
-    With `pictures` it can be rendered as an array, where it has such a mode. Raises `UsageError`, `MissingError`.
+    With `pictures` it can be rendered as an array, where it has such a mode. Raises `UsageError`, `MissingError`,
+    `EnvironmentFault`.
     """
     from gymnasium import spaces, wrappers
 
@@ -90,9 +92,9 @@ def make_gym(name: str, *, pictures: bool = False) -> Any:
     if observations.shape != (size,):
         environment = wrappers.FlattenObservation(environment)
     if isinstance(actions, spaces.Discrete):
-        return _counted_from_zero(environment, actions)
+        return Door(_counted_from_zero(environment, actions), name)
     if isinstance(actions, spaces.Box) and np.prod(actions.shape):
-        return _stretched(environment, actions)
+        return Door(_stretched(environment, actions), name)
     raise _unfit(name, f"it takes a {type(actions).__name__}")
 
 
@@ -124,12 +126,19 @@ def _game(identifier: str) -> str:
 
 
 def _register_users_environments() -> None:
-    """Import the modules that LAMO_ENVIRONMENTS lists, with commas between; raises `MissingError`."""
+    """Import the modules that LAMO_ENVIRONMENTS lists, with commas between.
+
+    Raises `MissingError`, and `EnvironmentFault` for whatever a module does beside being absent.
+    """
     for module in filter(None, (part.strip() for part in os.environ.get("LAMO_ENVIRONMENTS", "").split(","))):
         try:
             importlib.import_module(module)
         except ImportError as error:
             raise MissingError(f"LAMO_ENVIRONMENTS names {module}, which cannot be imported: {error}") from error
+        except BaseException as error:
+            if passes(error):
+                raise
+            raise fault(module, "while it was imported, as LAMO_ENVIRONMENTS wants", error) from error
 
 
 def _make(identifier: str, pictures: bool) -> Any:
@@ -145,25 +154,26 @@ def _make(identifier: str, pictures: bool) -> Any:
             load_mujoco()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            environment = gymnasium.make(identifier, disable_env_checker=True, max_episode_steps=-1, **mode)
+            return gymnasium.make(identifier, disable_env_checker=True, max_episode_steps=-1, **mode)
     except (gymnasium.error.DependencyNotInstalled, ImportError) as error:
         raise MissingError(f"{identifier} needs a package that is not installed: {_first_line(error)}") from error
     except gymnasium.error.Error as error:
         raise UsageError(f"Gymnasium cannot make {identifier}: {_first_line(error)}") from error
-    except Exception as error:  # whatever a stranger's environment does while it is made
-        raise UsageError(f"{identifier} could not be made: {_first_line(error)}") from error
-    return environment
+    except BaseException as error:  # whatever a stranger's environment does while it is made
+        if passes(error):
+            raise
+        raise fault(identifier, "while it was made", error) from error
 
 
 def _render_modes(identifier: str) -> list[str]:
-
     probe = _make(identifier, pictures=False)
-    modes = list(probe.metadata.get("render_modes", []))
-    probe.close()
+    with blamed(identifier, "when it was asked what pictures it has"):
+        modes = list(probe.metadata.get("render_modes", []))
+        probe.close()
     return modes
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return lines[0].rstrip(".")
 

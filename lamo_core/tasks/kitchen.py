@@ -14,6 +14,7 @@ from typing import Any
 
 from lamo_core.config import TaskConfig
 from lamo_core.errors import MissingError
+from lamo_core.tasks.door import Door, blamed
 from lamo_core.tasks.environment import Array
 from lamo_core.tasks.mujoco_library import load_mujoco
 from lamo_core.tasks.rendering.cameras import View
@@ -103,15 +104,14 @@ def make_kitchen(name: str = "kitchen-complete") -> Any:
         )
     logging.getLogger("gymnasium").setLevel(logging.ERROR)
     gymnasium.register_envs(gymnasium_robotics)
-    environment = gymnasium.make(
-        "FrankaKitchen-v1",
-        tasks_to_complete=list(KITCHEN_TASKS[name].subtasks),
-        disable_env_checker=True,
-        max_episode_steps=-1,
-    )
+    wanted = list(KITCHEN_TASKS[name].subtasks)
+    with blamed(name, "while it was made"):
+        environment = gymnasium.make(
+            "FrankaKitchen-v1", tasks_to_complete=wanted, disable_env_checker=True, max_episode_steps=-1
+        )
     state = gymnasium.wrappers.FilterObservation(environment, ["observation"])
     flat = gymnasium.wrappers.FlattenObservation(state)
     if not name.endswith("-v0"):
-        return flat
+        return Door(flat, name)
     space = gymnasium.spaces.Box(-np.inf, np.inf, (len(POSITIONS),), np.float64)
-    return gymnasium.wrappers.TransformObservation(flat, lambda seen: seen[list(POSITIONS)], space)
+    return Door(gymnasium.wrappers.TransformObservation(flat, lambda seen: seen[list(POSITIONS)], space), name)

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from lamo_core.config import TaskConfig
+from lamo_core.tasks.door import Door, blamed
 from lamo_core.tasks.environment import Array
 from lamo_core.tasks.mujoco_library import load_mujoco
 from lamo_core.tasks.rendering.cameras import View
@@ -46,10 +47,11 @@ def make_locomotion(config: TaskConfig) -> Any:
 
     load_mujoco()
     body = _BODIES[config.name.removeprefix("mujoco-")]
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), blamed(config.name, "while it was made"):
         # Gymnasium advises v5; why it is not the default is said above.
         warnings.simplefilter("ignore")
-        return gymnasium.make(f"{body}-{config.version}", disable_env_checker=True, max_episode_steps=-1)
+        environment = gymnasium.make(f"{body}-{config.version}", disable_env_checker=True, max_episode_steps=-1)
+    return Door(environment, config.name)
 
 
 def _following(height: float, distance: float) -> Callable[[Any, Any], View]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from lamo_core.config import TaskConfig
+from lamo_core.tasks.door import Door, blamed
 from lamo_core.tasks.environment import Array
 from lamo_core.tasks.mujoco_library import load_mujoco
 from lamo_core.tasks.rendering.cameras import View
@@ -33,7 +34,9 @@ def make_reacher2d() -> Any:
     register_reacher2d()
     import gymnasium
 
-    return gymnasium.make(GYMNASIUM_ID, disable_env_checker=True, max_episode_steps=-1)
+    name = "mujoco-reacher2d"
+    with blamed(name, "while it was made"):
+        return Door(gymnasium.make(GYMNASIUM_ID, disable_env_checker=True, max_episode_steps=-1), name)
 
 
 def _make_configured(config: TaskConfig) -> Any:

@@ -25,7 +25,10 @@ _MAX_THREADS = 16
 
 
 def make_environment(config: TaskConfig, task: Task) -> Any:
-    """Return one environment of a vector task, without a time limit; raises `UsageError` for one with frames."""
+    """Return one environment of a vector task, without a time limit, behind its `Door`.
+
+    Raises `UsageError` for a task with frames.
+    """
     if task.simulation.environment is None:
         raise UsageError(f"{task.title} has no environment with vector observations")
     return task.simulation.environment(config)
@@ -38,7 +41,14 @@ class VectorBatch:
         self.size = size
         self._limit = min(config.max_steps, task.horizon or config.max_steps)
         self._task = task
-        self._environments = [make_environment(config, task) for _ in range(size)]
+        self._environments: list[Any] = []
+        try:
+            for _ in range(size):
+                self._environments.append(make_environment(config, task))
+        except BaseException:
+            for environment in self._environments:
+                environment.close()
+            raise
         self._observations: NDArray[np.float32] = np.zeros((size, *task.observation_shape), np.float32)
         self._decisions: IntArray = np.zeros(size, np.int64)
         self._terminated = np.zeros(size, np.bool_)

@@ -16,13 +16,14 @@ from torch import Tensor, nn
 
 from lamo_core.baselines.make import make_markov_policy
 from lamo_core.config import RunConfig
-from lamo_core.errors import CheckpointError, LamoError, UsageError
+from lamo_core.errors import CheckpointError, DeviceError, LamoError, UsageError
 from lamo_core.evaluation.contexts import Actor
 from lamo_core.files import write_atomically
 from lamo_core.methods import METHODS
 from lamo_core.model.adapters import adapt
 from lamo_core.model.backbone import Backbone, load_backbone
 from lamo_core.model.policy import Policy, PolicyStatistics
+from lamo_core.out_of_memory import ANYTHING, is_out_of_memory
 from lamo_core.tasks.registry import task_of
 
 FORMAT = "lamo-checkpoint"
@@ -116,6 +117,8 @@ def _load_payload(path: Path) -> Any:
             f"{path} holds more than plain tensors, so it was not opened; only lamo's own checkpoints are"
         ) from error
     except Exception as error:  # a damaged archive surfaces as many kinds of errors
+        if is_out_of_memory(error):
+            raise DeviceError(f"this machine has no memory left to read {path}; {ANYTHING}") from error
         raise CheckpointError(f"{path} is damaged: {_one_line(error)}; use another checkpoint") from error
 
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from lamo_core.evaluation.scores import TargetScore
 
-StopReason = Literal["finished", "stop", "signal", "non-finite loss", "error"]
-"""Why a run ended; `stop` and `signal` leave a checkpoint from which it can be resumed."""
+StopReason = Literal["finished", "stop", "signal", "non-finite loss", "error", "evaluation failed"]
+"""Why a run ended; `stop` and `signal` leave a checkpoint from which it can be resumed, `evaluation failed` one with
+all steps done, from which only the final evaluation is tried again."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class Started:
     targets: tuple[float, ...]
     data_digest: str = ""
     """Equal for runs that are trained on the same episodes."""
+    threads: int = 0
+    """Of a processor's computations: another number changes the last digits of results. 0 where it was not noted."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,16 @@ class EvalDone:
     """The evaluation after the last step, which tables report."""
     unseen_loss: float | None = None
     """Mean loss of the actions of episodes that the ratio leaves out; None where that is not measured."""
+
+
+@dataclass(frozen=True)
+class EvalFailed:
+    """The environment let an evaluation fail; training loses nothing by it and goes on."""
+
+    step: int
+    time: float
+    message: str
+    final: bool = False
 
 
 @dataclass(frozen=True)
@@ -135,4 +148,4 @@ class Stopped:
     message: str
 
 
-Event = Started | StepDone | EvalDone | CheckpointSaved | Paused | Resumed | Changed | Note | Stopped
+Event = Started | StepDone | EvalDone | EvalFailed | CheckpointSaved | Paused | Resumed | Changed | Note | Stopped

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 
 import torch
 
-from lamo_core.errors import LamoError
+from lamo_core.errors import EnvironmentFault, LamoError, MissingError
 from lamo_core.evaluation.scores import TargetScore
-from lamo_core.training.events import CheckpointSaved, EvalDone, Event, Started, StepDone, Stopped
+from lamo_core.training.events import (
+    CheckpointSaved,
+    EvalDone,
+    EvalFailed,
+    Event,
+    Note,
+    Started,
+    StepDone,
+    Stopped,
+)
 from lamo_core.training.optimiser import rate_multiplier, set_rates
 from lamo_core.training.session import Session
 
@@ -42,12 +51,18 @@ def training_loop(session: Session, requests: Requests, evaluate: Evaluate, save
     """Advance a session to its last step and yield what happens.
 
     A stop request ends the loop after the step under way with a checkpoint. A loss that is not finite ends it before
-    the update: the last checkpoint stays the newest good state.
+    the update: the last checkpoint stays the newest good state. What is due to be saved is saved before it is
+    evaluated, so that nothing that happens to an evaluation costs training, and once more with the outcome; the state
+    before the first step is saved, too.
     """
     quiet = session.config.optim.dropout_stops_at_first_eval and session.evaluated_step >= 0
     session.policy.train(not quiet)
     yield _started(session)
+    for text in session.notes:
+        yield Note(session.step, time.time(), text=text)
     total = session.config.optim.steps
+    if session.step == 0 and session.saved_step != 0:
+        yield _saved(session, save)
     if 0 < session.step < total and not requests.stop and _is_due(session, session.config.eval.every):
         yield from _evaluation(session, requests, evaluate, save)
     while session.step < total and not requests.stop:
@@ -57,30 +72,40 @@ def training_loop(session: Session, requests: Requests, evaluate: Evaluate, save
             yield Stopped(session.step, time.time(), reason="non-finite loss", message=str(error))
             return
         yield from _between_steps(session, requests, evaluate, save)
-    if not requests.stop:
-        yield from _evaluation(session, requests, evaluate, save, final=True)
-    if not requests.stop or session.saved_step != session.step:
+    failed = ""
+    if session.saved_step != session.step:
         yield _saved(session, save)
-    if requests.stop:
-        yield Stopped(session.step, time.time(), reason="stop", message=f"asked to stop by {requests.stop}")
-    else:
-        yield Stopped(session.step, time.time(), reason="finished", message="")
+    if not requests.stop:
+        failed = yield from _evaluation(session, requests, evaluate, save, final=True)
+    yield _stopped(session, requests, failed)
 
 
 def _between_steps(session: Session, requests: Requests, evaluate: Evaluate, save: Save) -> Iterator[Event]:
     config, last = session.config, session.step >= session.config.optim.steps
     if requests.stop or last:
         return
-    if requests.evaluate or _is_due(session, config.eval.every):
-        requests.evaluate = False
-        yield from _evaluation(session, requests, evaluate, save)
     if requests.checkpoint or session.step % config.checkpoint.every == 0:
         requests.checkpoint = False
         yield _saved(session, save)
+    if not requests.stop and (requests.evaluate or _is_due(session, config.eval.every)):
+        requests.evaluate = False
+        yield from _evaluation(session, requests, evaluate, save)
 
 
 def _is_due(session: Session, every: int) -> bool:
     return every > 0 and session.step % every == 0 and session.evaluated_step != session.step
+
+
+def _stopped(session: Session, requests: Requests, failed: str) -> Stopped:
+    """Return how the loop ended; `failed` says why the final evaluation did."""
+    if requests.stop:
+        return Stopped(session.step, time.time(), reason="stop", message=f"asked to stop by {requests.stop}")
+    if failed:
+        message = (
+            f"{failed}; all steps are trained and saved: lamo train --resume RUN evaluates once more, so does lamo eval"
+        )
+        return Stopped(session.step, time.time(), reason="evaluation failed", message=message)
+    return Stopped(session.step, time.time(), reason="finished", message="")
 
 
 def _started(session: Session) -> Started:
@@ -99,33 +124,50 @@ def _started(session: Session) -> Started:
         data_return_mean=session.data["return_mean"],
         targets=session.targets,
         data_digest=session.data["digest"],
+        threads=torch.get_num_threads(),
     )
 
 
 def _evaluation(
     session: Session, requests: Requests, evaluate: Evaluate, save: Save, final: bool = False
-) -> Iterator[Event]:
-    episodes = session.config.eval.final_episodes if final else session.config.eval.episodes
+) -> Generator[Event, None, str]:
+    """Evaluate and put down the outcome; returns why the environment let it fail, or nothing.
+
+    An evaluation that fails counts as done: whoever resumes the run does not meet the same failure again and again.
+    """
+    episodes, failed = session.config.eval.final_episodes if final else session.config.eval.episodes, ""
     if not episodes:
-        return
+        return failed
     start = time.perf_counter()
+    try:
+        scores, unseen = _measured(session, episodes, evaluate)
+    except EvaluationStopped:
+        return failed
+    except (EnvironmentFault, MissingError) as error:
+        failed, session.evaluated_step = str(error), session.step
+        yield EvalFailed(session.step, time.time(), message=failed, final=final)
+    else:
+        session.evaluated_step = session.step
+        yield EvalDone(session.step, time.time(), tuple(scores), time.perf_counter() - start, final, unseen)
+        best = max(score.mean for score in scores)
+        if best > session.best_return:
+            session.best_return = best
+            yield _saved(session, save, best=True)
+    if session.saved_step == session.step:
+        save(session, False)  # what was saved before the evaluation does not know how it went
+    return failed
+
+
+def _measured(session: Session, episodes: int, evaluate: Evaluate) -> tuple[list[TargetScore], float | None]:
+    """Return the scores, and the loss on unseen episodes, of the policy that acts."""
     session.policy.eval()
     try:
         with session.averaged():
             unseen = session.learner.unseen_loss(session.config)
-            scores = evaluate(session, episodes)
-    except EvaluationStopped:
-        return
+            return evaluate(session, episodes), unseen
     finally:
         if not session.config.optim.dropout_stops_at_first_eval:
             session.policy.train()
-    session.evaluated_step = session.step
-    seconds = time.perf_counter() - start
-    yield EvalDone(session.step, time.time(), tuple(scores), seconds, final, unseen)
-    best = max(score.mean for score in scores)
-    if best > session.best_return:
-        session.best_return = best
-        yield _saved(session, save, best=True)
 
 
 def _saved(session: Session, save: Save, best: bool = False) -> CheckpointSaved:
@@ -139,20 +181,23 @@ def _train_step(session: Session) -> StepDone:
     """Take one optimiser step: gradient of the method's losses, clip, step."""
     optim, clock, learner = session.config.optim, _Clock(session.device), session.learner
     rate = set_rates(learner.optimiser, rate_multiplier(session.step, optim, _tokens_per_step(session)))
-    losses = learner.backward(session.config, session.step, clock.lap)
-    parameters = [p for group in learner.optimiser.param_groups for p in group["params"]]
-    norm = float(torch.nn.utils.clip_grad_norm_(parameters, optim.clip if optim.clip else float("inf")))
-    if not (_finite(losses.total) and _finite(norm)):
-        raise NonFiniteLoss(
-            f"the loss or its gradient is not finite at step {session.step + 1}; lower optim.learning_rate or set "
-            "precision = fp32, then resume from the last checkpoint"
-        )
+    with session.undone_if_it_fails():
+        losses = learner.backward(session.config, session.step, clock.lap)
+        parameters = [p for group in learner.optimiser.param_groups for p in group["params"]]
+        norm = float(torch.nn.utils.clip_grad_norm_(parameters, optim.clip if optim.clip else float("inf")))
+        if not (_finite(losses.total) and _finite(norm)):
+            raise NonFiniteLoss(
+                f"the loss or its gradient is not finite at step {session.step + 1}; lower optim.learning_rate or set "
+                "precision = fp32, then resume from the last checkpoint"
+            )
+    session.whole = False
     learner.optimiser.step()
     learner.optimiser.zero_grad(set_to_none=True)
     session.step += 1
     learner.settle(session.config, session.step)
     if session.average:
         session.average.update(session.step)
+    session.whole = True
     clock.lap("optimiser")
     return StepDone(
         session.step,

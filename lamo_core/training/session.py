@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,11 +64,15 @@ class Session:
     targets: tuple[float, ...]
     step: int = 0
     evaluated_step: int = -1
-    """Last step whose evaluation is done, so that a resumed run neither repeats nor skips one."""
+    """Last step whose evaluation is done or has failed, so that a resumed run neither repeats nor skips one."""
     saved_step: int = -1
-    """Last step whose whole state this process has saved."""
+    """Last step whose whole state is the newest one saved."""
     best_return: float = -np.inf
     average: WeightAverage | None = None
+    notes: tuple[str, ...] = ()
+    """What a resumed run does otherwise than it did before."""
+    whole: bool = True
+    """False while an optimiser step changes the state, and for good if that breaks off."""
 
     @property
     def policy(self) -> Actor:
@@ -78,6 +82,23 @@ class Session:
     def averaged(self) -> AbstractContextManager[None]:
         """Let the policy hold the average of its weights for a while, if the run keeps one."""
         return self.average.applied() if self.average else nullcontext()
+
+    @contextmanager
+    def undone_if_it_fails(self) -> Iterator[None]:
+        """Put the random numbers back, and drop gradients, if what is done within breaks off before weights change.
+
+        So what was trained until then can be saved, and goes on as if nothing had happened.
+        """
+        before = self._random_state(), self.learner.state_dict()
+        try:
+            yield
+        except BaseException:
+            self.whole = False
+            self._put_random_state(before[0])
+            self.learner.load_state_dict(before[1])
+            self.learner.optimiser.zero_grad(set_to_none=True)
+            self.whole = True
+            raise
 
     def trainable(self) -> tuple[int, int]:
         """Return the numbers of trained parameters and of frozen ones."""
@@ -105,14 +126,25 @@ class Session:
         """Write a checkpoint; raises `StorageError`."""
         write_checkpoint(path, self.checkpoint(training=training))
 
-    def _training_state(self) -> dict[str, Any]:
+    def _random_state(self) -> dict[str, Any]:
         cuda = self.device.type == "cuda"
+        return {
+            "torch": torch.get_rng_state(),
+            "cuda": torch.cuda.get_rng_state(self.device) if cuda else None,
+        }
+
+    def _put_random_state(self, state: Mapping[str, Any]) -> None:
+        torch.set_rng_state(state["torch"])
+        if self.device.type == "cuda" and state["cuda"] is not None:
+            torch.cuda.set_rng_state(state["cuda"], self.device)
+
+    def _training_state(self) -> dict[str, Any]:
         return {
             **self.learner.state_dict(),
             "optimiser": self.learner.optimiser.state_dict(),
             "newest_weights": newest_weights(self.policy) if self.average else None,
-            "torch": torch.get_rng_state(),
-            "cuda": torch.cuda.get_rng_state(self.device) if cuda else None,
+            **self._random_state(),
+            "threads": torch.get_num_threads(),
             "evaluated_step": self.evaluated_step,
             "best_return": float(self.best_return),
         }
@@ -123,9 +155,7 @@ class Session:
             self.learner.load_state_dict(state)
             if state["newest_weights"] is not None:
                 load_newest_weights(self.policy, state["newest_weights"])
-            torch.set_rng_state(state["torch"])
-            if self.device.type == "cuda" and state["cuda"] is not None:
-                torch.cuda.set_rng_state(state["cuda"], self.device)
+            self._put_random_state(state)
             self.evaluated_step = int(state["evaluated_step"])
             self.best_return = float(state["best_return"])
         except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError) as error:
@@ -198,7 +228,33 @@ def resume_session(path: Path, config: RunConfig | None = None, progress: Progre
     session = _assemble(config, task, store, learner, device)
     session.step = checkpoint.step
     session._restore(checkpoint.training)
+    session.notes = _differences(checkpoint, config, device)
+    if config == checkpoint.config and _is_newest(path):
+        session.saved_step = session.step
     return session
+
+
+def _differences(checkpoint: Checkpoint, config: RunConfig, device: torch.device) -> tuple[str, ...]:
+    """Return what is no longer as it was when the checkpoint was saved, and moves numbers."""
+    notes, now = [], torch.get_num_threads()
+    before = (checkpoint.training or {}).get("threads")  # older versions did not say
+    if type(before) is int and before != now and device.type == "cpu":
+        notes.append(
+            f"trained on {now} thread{'s' * (now != 1)} from here on, and on {before} so far: numbers may differ in "
+            f"their last digits from those of an undisturbed run; OMP_NUM_THREADS={before} keeps them"
+        )
+    before, now = checkpoint.config.optim.micro_batch_size, config.optim.micro_batch_size
+    if before != now:
+        notes.append(f"optim.micro_batch_size is {now} instead of {before}: numbers differ from an undisturbed run's")
+    return tuple(notes)
+
+
+def _is_newest(path: Path) -> bool:
+    """Return whether a checkpoint is the one that its run would be resumed from."""
+    try:
+        return path.samefile(path.with_name("last.pt"))
+    except OSError:
+        return False
 
 
 def _open(config: RunConfig, progress: Progress | None) -> tuple[Task, EpisodeStore, EpisodeStore | None]:

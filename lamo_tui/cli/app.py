@@ -11,6 +11,7 @@ import typer
 
 from lamo_core import __version__
 from lamo_core.errors import LamoError, MissingError, StorageError, UsageError
+from lamo_core.out_of_memory import ANYTHING, advised
 from lamo_core.plain_text import plain_text
 from lamo_tui.cli.commands import Commands
 from lamo_tui.terminal.ascii_fallback import ERRORS
@@ -18,8 +19,8 @@ from lamo_tui.terminal.ascii_fallback import ERRORS
 INTERRUPTED = 130
 EXIT_CODES = """\
 Exit codes: 0 done · 1 the run failed · 2 wrong argument or setting · 3 data or model missing · 4 device missing or out
-of memory · 5 checkpoint unusable · 6 data damaged · 7 could not write · 75 stopped, checkpoint saved, resumable ·
-130 interrupted
+of memory · 5 checkpoint unusable · 6 data damaged · 7 could not write · 8 the environment failed · 75 stopped,
+checkpoint saved, resumable · 130 interrupted
 """
 
 app = typer.Typer(
@@ -60,7 +61,8 @@ def main() -> None:
             stream.reconfigure(errors=ERRORS)
     try:
         try:
-            code = run()
+            with advised("this machine", ANYTHING):
+                code = run()
         finally:
             if sys.stdout is not None:  # what cannot be written is to be found now, not at exit
                 sys.stdout.flush()

@@ -62,7 +62,7 @@ class Announcer:
         return found
 
     def _ended(self, snapshot: Snapshot) -> Iterator[News]:
-        """Yield what the states of runs say: they stalled, failed, are lost, or could not do what they were asked."""
+        """Yield what the states of runs say: they stalled, failed, are lost, or could not do something."""
         # most of a thousand runs are the same objects as before
         changed = [run for run in snapshot.runs if id(run) not in self._objects]
         self._runs, self._objects = snapshot.runs, {id(run) for run in snapshot.runs}
@@ -72,6 +72,8 @@ class Announcer:
             self._states[run.id] = now
             if run.state == "paused" and run.status.message not in ("", said):
                 yield News(f"paused: {run.status.message}", run)
+            elif run.state == "running" and run.status.message not in ("", said):
+                yield News(run.status.message, run)
             elif run.state == was:
                 continue
             elif run.state == "stalled":

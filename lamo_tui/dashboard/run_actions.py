@@ -18,7 +18,7 @@ from lamo_core.runs.manage import remove_run
 from lamo_core.runs.queue.detach import launch
 from lamo_core.runs.queue.devices import nothing_to_free
 from lamo_core.runs.queue.waiting import dequeue, enqueue
-from lamo_core.runs.status import RESUMABLE
+from lamo_core.runs.status import RESUMABLE, has_begun
 from lamo_tui.train_process import TRAIN, wait_for_device
 
 Action = Callable[[RunSummary], str]
@@ -93,10 +93,13 @@ def go_on(run: RunSummary) -> str:
     if run.state not in RESUMABLE:
         raise UsageError(f"{run.id} is {run.state}; only stopped, failed and lost runs can be continued")
     checkpoint = run.run.last_checkpoint
-    if not checkpoint.is_file():
+    if checkpoint.is_file():
+        launch(run.run, [*TRAIN, "--resume", str(checkpoint)])
+        return f"{run.id} goes on from its last checkpoint"
+    if has_begun(run.run, run.status):
         raise UsageError(f"{run.id} has saved no checkpoint; <app.new> sets up another run")
-    launch(run.run, [*TRAIN, "--resume", str(checkpoint)])
-    return f"{run.id} goes on from its last checkpoint"
+    launch(run.run, [*TRAIN, "--resume", str(run.run.path)])
+    return f"{run.id} begins: nothing was trained yet"
 
 
 def delete(run: RunSummary) -> str:

@@ -224,6 +224,8 @@ def test_a_run_that_gave_its_device_back_says_so(root: Path, lamo: Lamo) -> None
 def test_a_run_that_ended_says_how_to_go_on(root: Path, lamo: Lamo, command: list[str]) -> None:
     run = _make(root)
     write_status(run, Status(state="stopped"))
+    assert f"continue it with: lamo train --resume {run.id}" in lamo(*command, "last").stderr, "it begins then"
+    write_status(run, Status(state="stopped", step=3))
     assert "it has no checkpoint, so start it again" in lamo(*command, "last").stderr
     run.last_checkpoint.write_bytes(b"x")
     outcome = lamo(*command, "last")

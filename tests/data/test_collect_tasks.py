@@ -20,7 +20,7 @@ from lamo_core.data.sources.manage import remove_set, set_status, verify_set
 from lamo_core.data.sources.resolve import find_anywhere
 from lamo_core.data.store.bundled_logs import all_set_names
 from lamo_core.data.store.bundled_vectors import collected_folder
-from lamo_core.errors import MissingError, UsageError
+from lamo_core.errors import DataError, MissingError, StorageError, UsageError
 from lamo_core.tasks.registry import make_batch
 
 CARTPOLE = TaskConfig(name="gym:CartPole-v1")
@@ -112,6 +112,27 @@ def test_a_game_becomes_an_action_log_whose_frames_come_back() -> None:
     assert verify_set(find_anywhere("freeway-random"), replay=1).replayed == 1
     remove_set(find_anywhere("freeway-random"))
     assert not list(collected_folder().iterdir())
+
+
+@pytest.mark.parametrize("config", [CARTPOLE, FREEWAY])
+def test_a_set_is_there_with_its_card_or_not_at_all(config: TaskConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, data: bytes, elsewhere: str) -> None:
+        raise StorageError("no space left")
+
+    episodes = random_set(config, 20)
+    monkeypatch.setattr("lamo_core.data.publishing.write_bytes", full)
+    with pytest.raises(StorageError, match="no space left"):
+        written("made", config, episodes)
+    assert list(collected_folder().iterdir()) == []
+
+
+def test_an_episode_that_could_not_be_trained_on_is_not_written() -> None:
+    episode = random_set(CARTPOLE, 1)[0]
+    assert isinstance(episode, VectorEpisode)
+    episode.observations[1, 2] = np.nan
+    with pytest.raises(DataError, match="the episode of seed 0 holds numbers that are not finite"):
+        written("made", CARTPOLE, [episode])
+    assert not collected_folder().exists()
 
 
 def test_names_of_sets() -> None:

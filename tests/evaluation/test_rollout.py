@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from lamo_core.config import TaskConfig
+from lamo_core.errors import EnvironmentFault
 from lamo_core.evaluation.evaluate import Evaluation, evaluate
-from lamo_core.evaluation.rollout import rollout
+from lamo_core.evaluation.rollout import BrokenOff, rollout
 from lamo_core.evaluation.rollout_spec import Asked, EpisodeResult
 from lamo_core.presets import resolve
 from tests.evaluation.evaluation_doubles import ACTIONS, CounterBatch, TinyPolicy
@@ -43,6 +44,31 @@ def test_episodes_come_target_by_target_with_the_environments_lengths_and_ends()
         assert episode.actions.dtype == np.uint8
         np.testing.assert_array_equal(episode.rewards, episode.actions + 1.0)
         assert episode.ret == episode.rewards.sum()
+
+
+def test_episodes_that_were_over_before_a_fault_come_with_it() -> None:
+    class Faulty(CounterBatch):
+        def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+            if self.steps.max() == 10:
+                raise EnvironmentFault("it broke")
+            return super().step(actions)
+
+    sound = play(TinyPolicy(), targets=(30.0,))
+    with pytest.raises(BrokenOff, match=r"^it broke$") as caught:
+        play(TinyPolicy(), targets=(30.0,), environments=Faulty)
+    whole = [episode for episode in sound if episode.length <= 10]
+    assert len(whole) == 2
+    for ours, theirs in zip(caught.value.whole, whole, strict=True):
+        assert (ours.seed, ours.ret, ours.length) == (theirs.seed, theirs.ret, theirs.length)
+        np.testing.assert_array_equal(ours.actions, theirs.actions)
+
+    class Unmade(CounterBatch):
+        def __init__(self, config: TaskConfig, size: int) -> None:
+            raise EnvironmentFault("none can be made")
+
+    with pytest.raises(BrokenOff, match="none can be made") as caught:
+        play(TinyPolicy(), environments=Unmade)
+    assert caught.value.whole == []
 
 
 def test_return_to_go_is_the_target_minus_what_was_earned() -> None:

@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,8 +17,9 @@ import pytest
 from lamo_core.config import RunConfig
 from lamo_core.errors import StorageError, UsageError
 from lamo_core.runs import create
-from lamo_core.runs.create import create_run
+from lamo_core.runs.create import clear_half_runs, create_run
 from lamo_core.runs.directory import RunDirectory, find_run, run_ids
+from lamo_core.runs.index import list_runs
 from lamo_core.runs.status import read_state
 
 MakeRun = Callable[..., RunDirectory]
@@ -68,6 +73,46 @@ def test_a_full_disk_is_one_sentence(root: Path, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(StorageError, match="No space left on device"):
         create_run(root, RunConfig(), {}, [])
     assert list(root.iterdir()) == [], "half a run is nobody's"
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from lamo_core.config import RunConfig
+from lamo_core.runs import create
+create.write_status = lambda *arguments: os.kill(os.getpid(), signal.SIGKILL)
+create.create_run(Path(sys.argv[1]), RunConfig(), {}, [])
+"""
+
+
+def test_a_run_that_was_killed_while_it_was_made_is_never_seen_and_cleared(root: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", KILLED, str(root)], timeout=120)
+    assert done.returncode == -signal.SIGKILL
+    assert len(list(root.iterdir())) == 1
+    assert run_ids(root) == [] == list_runs(root)
+    run = create_run(root, RunConfig(), {}, [])
+    assert [path.name for path in root.iterdir()] == [run.id]
+
+
+def test_an_error_of_any_kind_leaves_no_half_run(root: Path) -> None:
+    with pytest.raises(UnicodeEncodeError):
+        create_run(root, RunConfig(), {}, ["lamo", "\udcff"])
+    assert list(root.iterdir()) == []
+
+
+def test_half_runs_of_earlier_versions_are_cleared_and_nothing_else(root: Path) -> None:
+    old = time.time() - 7200
+    names = [*(f"20260101-000000-pong-s0-{ending}" for ending in ("aaaa", "bbbb", "cccc")), "my-folder"]
+    names += [".removed-20260101-000000-pong-s0-dddd", "20260101-000000-pong-s0-eeee"]
+    for name in names:
+        (root / name / "checkpoints").mkdir(parents=True)
+    (root / names[0] / "tmpabcdefgh.part").write_text("{")
+    (root / names[1] / "checkpoints" / "000100.pt").write_text("trained")
+    (root / names[2] / "run.json").write_text("{}")
+    for name in names[:-1]:
+        os.utime(root / name, (old, old))
+    clear_half_runs(root)
+    assert sorted(path.name for path in root.iterdir()) == sorted([*names[1:4], names[5]]), "the last one is new"
 
 
 def _make(root: Path, *ids: str) -> None:

@@ -12,7 +12,7 @@ import pytest
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.log.levels import log_levels
 from lamo_core.runs.writer import RunWriter
-from lamo_core.training.events import Changed, CheckpointSaved, Event, Note, Paused, Resumed, Stopped
+from lamo_core.training.events import Changed, CheckpointSaved, EvalFailed, Event, Note, Paused, Resumed, Stopped
 from tests.runs.run_doubles import eval_done, score, started
 
 
@@ -22,6 +22,7 @@ from tests.runs.run_doubles import eval_done, score, started
         (started(), "info"),
         (eval_done(1200, score([1.0, 3.0]), final=True), "info"),
         (CheckpointSaved(1200, 2.0, path="error/000002.pt", best=True), "info"),
+        (EvalFailed(1200, 2.0, message="the simulator blew up"), "error"),
         (Paused(3, 1.0), "info"),
         (Paused(3, 1.0, freed=10**9), "info"),
         (Paused(3, 1.0, freed=10**9, message="cuda:0 has less room"), "warning"),
@@ -32,6 +33,7 @@ from tests.runs.run_doubles import eval_done, score, started
         (Stopped(1500, 2.0, reason="stop", message="asked to stop by lamo stop"), "info"),
         (Stopped(1500, 2.0, reason="signal", message="SIGTERM"), "warning"),
         (Stopped(1500, 2.0, reason="error", message="no space"), "error"),
+        (Stopped(1500, 2.0, reason="evaluation failed", message="the simulator blew up"), "error"),
         (Stopped(1500, 2.0, reason="non-finite loss", message="lower the rate"), "error"),
     ],
     ids=lambda value: type(value).__name__ if not isinstance(value, str) else value,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+import time
 from pathlib import Path
 from typing import IO, Any
 
@@ -17,7 +18,7 @@ from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.reader import MetricsTail, read_events
 from lamo_core.runs.status import read_state, read_status
 from lamo_core.runs.writer import RunWriter
-from lamo_core.training.events import CheckpointSaved, Note, Paused, Resumed, Stopped
+from lamo_core.training.events import CheckpointSaved, EvalFailed, Note, Paused, Resumed, Stopped
 from tests.runs.run_doubles import FakeClock, eval_done, score, started, step_done
 
 
@@ -53,29 +54,77 @@ def test_a_whole_run_on_disk(run: RunDirectory) -> None:
     assert "finished" in log
 
 
-def test_status_is_replaced_at_most_every_second(run: RunDirectory) -> None:
-    clock = FakeClock()
-    writer = RunWriter(run, clock=clock)
+@pytest.mark.parametrize("put", [0.0, 2 * 86_400.0, -2 * 86_400.0])
+def test_status_is_replaced_every_second_whatever_is_done_to_the_clock(run: RunDirectory, put: float) -> None:
+    clock, stopwatch = FakeClock(), FakeClock(50.0)
+    writer = RunWriter(run, clock=clock, stopwatch=stopwatch)
     writer.write(started())
-    clock.now += 0.9
+    stopwatch.now += 0.9
+    clock.now += put
     writer.write(step_done(1))
     assert read_status(run).step == 0
-    clock.now += 0.2
+    stopwatch.now += 0.2
     writer.write(step_done(2))
     assert read_status(run).step == 2
     writer.write(Note(3, 3.0, text="nothing that a status shows"))
-    clock.now += 5
+    stopwatch.now += 5
     writer.heartbeat()
     assert read_status(run).heartbeat == clock.now
-    clock.now -= 3600  # somebody has put the clock back
-    writer.write(step_done(4))
-    assert read_status(run).step == 4
+    assert read_status(run).seconds == pytest.approx(6.1)
     writer.close()
+
+
+def test_a_status_that_cannot_be_written_is_told_of_once_and_ends_nothing(
+    run: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopwatch = FakeClock()
+    with RunWriter(run, stopwatch=stopwatch) as writer:
+        writer.write(started())
+        with monkeypatch.context() as full_disk:
+            full_disk.setattr("lamo_core.runs.writer.write_status", _full)
+            for step in range(1, 4):
+                stopwatch.now += 2
+                writer.write(step_done(step))
+            writer.write(eval_done(3, score([1.0])))
+        stopwatch.now += 2
+        writer.write(step_done(4))
+        assert read_status(run).step == 4, "it is tried again"
+        with monkeypatch.context() as full_disk:
+            full_disk.setattr("lamo_core.runs.writer.write_status", _full)
+            writer.write(Stopped(4, 4.0, reason="finished", message=""))
+        assert read_status(run).state == "running"
+    assert read_status(run).state == "finished", "how it ended is tried again, too"
+    assert run.log_file.read_text().count("ignored a status that could not be written; training goes on") == 2
+    assert len(_lines(run.metrics_file)) == 5
+    assert not list(run.path.rglob("*.part"))
+
+
+def test_a_run_is_not_taken_over_if_nobody_would_know(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lamo_core.runs.writer.write_status", _full)
+    with pytest.raises(StorageError, match="no space"):
+        RunWriter(run)
+
+
+def _full(run: RunDirectory, status: object) -> None:
+    raise StorageError("no space left")
+
+
+def test_what_killed_processes_left_in_a_run_is_cleared(run: RunDirectory) -> None:
+    old = time.time() - 7200
+    left = [run.checkpoints / ".lamo-abcdefgh.part", run.replays / ".lamo-12345678.part"]
+    older = [run.checkpoints / "tmpabcd_123.part", run.checkpoints / "last.pt.part", run.path / ".status-77.part"]
+    fresh = [run.checkpoints / "tmpffffffff.part", run.checkpoints / "000001.pt", run.path / "mine.part"]
+    for path in (*left, *older, *fresh):
+        path.write_bytes(b"x")
+    for path in older:
+        os.utime(path, (old, old))
+    with RunWriter(run):
+        assert [path.exists() for path in (*left, *older, *fresh)] == [False] * 5 + [True] * 3
 
 
 def test_a_pause_shows_at_once_and_does_not_count_as_work(run: RunDirectory) -> None:
     clock = FakeClock()
-    with RunWriter(run, clock=clock) as writer:
+    with RunWriter(run, clock=clock, stopwatch=clock) as writer:
         writer.write(started())
         clock.now += 10
         writer.write(Paused(0, clock.now))
@@ -107,9 +156,29 @@ def test_a_pause_says_what_the_run_holds_and_what_went_wrong(run: RunDirectory) 
     assert "step 3: paused, 1.2 GB of its device given back: cuda:0 has less room\n" in log
 
 
+def test_a_failed_evaluation_is_recorded_and_the_run_goes_on(run: RunDirectory) -> None:
+    with RunWriter(run, clock=FakeClock()) as writer:
+        writer.write(started())
+        writer.write(EvalFailed(3, 1.0, message="the simulator blew up"))
+        status = read_status(run)
+        assert (status.state, status.message) == (
+            "running",
+            "the evaluation after step 3 failed: the simulator blew up",
+        )
+        writer.write(EvalFailed(4, 1.0, message="it blew up", final=True))
+        writer.write(Stopped(4, 1.0, reason="evaluation failed", message="it blew up; all steps are saved"))
+    assert read_status(run).state == "failed"
+    kept = [(event["event"], event.get("message"), event.get("final")) for event in read_events(run.events_file)[1:3]]
+    assert kept == [("EvalFailed", "the simulator blew up", False), ("EvalFailed", "it blew up", True)]
+    log = run.log_file.read_text()
+    assert "step 3: evaluation failed: the simulator blew up; training goes on\n" in log
+    assert "step 4: evaluation failed: it blew up; all steps are saved\n" in log
+    assert log.count("it blew up") == 1
+
+
 def test_a_resumed_run_appends_after_half_a_line_and_adds_up_time(run: RunDirectory) -> None:
     clock = FakeClock()
-    with RunWriter(run, clock=clock) as writer:
+    with RunWriter(run, clock=clock, stopwatch=clock) as writer:
         writer.write(started())
         writer.write(step_done(1))
         writer.write(step_done(2, loss=8.0))
@@ -118,7 +187,7 @@ def test_a_resumed_run_appends_after_half_a_line_and_adds_up_time(run: RunDirect
     with run.metrics_file.open("a") as file:
         file.write('{"t":1.0,"step":3,"lo')
     clock.now += 100
-    with RunWriter(run, clock=clock) as writer:
+    with RunWriter(run, clock=clock, stopwatch=clock) as writer:
         writer.write(started(step=1))
         writer.write(step_done(2, loss=9.0))
         clock.now += 3

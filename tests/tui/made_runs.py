@@ -48,7 +48,7 @@ def make_run(
     assert info is not None
     run.run_file.write_text(encode(info | {"created": NOW - age}))
     clock = _Clock(NOW - age)
-    writer = RunWriter(run, resolved.config.eval, clock=clock)
+    writer = RunWriter(run, resolved.config.eval, clock=clock, stopwatch=clock)
     for event in _events(steps, total, seed, clock, language, nan_from, spike_at):
         writer.write(event)
     if ending:

@@ -168,6 +168,18 @@ async def test_a_paused_run_that_cannot_do_what_it_was_asked_says_so(
         assert said(told) == ["atari-qbert-1pct s5 (ee66): paused: cuda:0 has less room"]
 
 
+async def test_an_evaluation_that_failed_is_said_once_while_the_run_goes_on(
+    folder: Path, dashboard: OpenDashboard, told: Told
+) -> None:
+    async with dashboard(folder) as pilot:
+        await later(pilot)
+        for _ in range(2):
+            change(folder, BREAKOUT, message="the evaluation after step 400 failed: the simulator blew up")
+            await later(pilot)
+        name = "atari-breakout-1pct s0 (k3f9)"
+        assert said(told) == [f"{name}: the evaluation after step 400 failed: the simulator blew up"]
+
+
 async def test_a_run_that_came_later_has_nothing_old(folder: Path, dashboard: OpenDashboard, told: Told) -> None:
     async with dashboard(folder) as pilot:
         await later(pilot)

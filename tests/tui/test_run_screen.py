@@ -432,6 +432,8 @@ def test_events_count_and_write_numbers_as_people_do() -> None:
     assert "1 episode," in describe({"event": "EvalDone", "scores": [score], "seconds": 4})[1]
     assert "2 episodes," in describe({"event": "EvalDone", "scores": [score | {"episodes": 2}], "seconds": 4})[1]
     assert describe({"event": "Changed", "name": "eval.every", "value": 700.0})[1] == "eval.every = 700"
+    failed = {"event": "EvalFailed", "message": "it blew up", "final": True}
+    assert describe(failed) == ("alert", "final evaluation failed: it blew up")
 
 
 async def test_how_charts_are_drawn_is_not_said_where_none_is_in_view(

@@ -77,7 +77,7 @@ class EpisodeBuilder:
 
     def __init__(self, seed: int, policy: str, noise: float, first: NDArray[np.float64]) -> None:
         self._seed, self._policy, self._noise = seed, policy, noise
-        self._observations = [np.asarray(first, np.float32)]
+        self._observations = [np.array(first, np.float32)]  # a copy: environments may use their arrays again
         self._actions: list[NDArray[Any]] = []
         self._rewards: list[float] = []
 
@@ -87,7 +87,7 @@ class EpisodeBuilder:
     def add(self, action: NDArray[Any], observation: NDArray[np.float64], reward: float) -> None:
         """Note one step: the action, float32 (A,) or one uint8, what it led to (O,) and what it paid."""
         self._actions.append(action)
-        self._observations.append(np.asarray(observation, np.float32))
+        self._observations.append(np.array(observation, np.float32))
         self._rewards.append(reward)
 
     def finish(self, terminated: bool) -> VectorEpisode:

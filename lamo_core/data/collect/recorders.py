@@ -13,6 +13,7 @@ import numpy as np
 from lamo_core.config import TaskConfig
 from lamo_core.data.collect.recorded_games import RecordedEpisode
 from lamo_core.data.collect.recorded_vectors import EpisodeBuilder, VectorEpisode
+from lamo_core.errors import LamoError
 from lamo_core.tasks.environment import Array
 from lamo_core.tasks.registry import task_of
 from lamo_core.tasks.task import Task
@@ -66,10 +67,10 @@ class VectorRecorder:
 
     def begin(self, seed: int, policy: str, noise: float = 0.0) -> Array:
         """Start an episode and return (O,) float32."""
-        observation = np.asarray(self._environment.reset(seed=seed)[0], np.float64)
+        observation = self._environment.reset(seed=seed)[0]
         self._builder = EpisodeBuilder(seed, policy, noise, observation)
         self._terminated = False
-        return observation.astype(np.float32)
+        return np.asarray(observation, np.float32)
 
     def step(self, action: Any) -> Step:
         """Take one decision; what is stored is what is played, so actions are rounded to float32 before they act."""
@@ -78,12 +79,14 @@ class VectorRecorder:
         assert self._builder is not None
         discrete = self.task.action_kind == "discrete"
         kept = np.asarray(action, np.uint8 if discrete else np.float32)
+        if not np.isfinite(kept).all():
+            raise LamoError(f"whoever plays chose no finite action in step {len(self._builder) + 1}; let another play")
         played = prepared_actions(kept, self.task)
         observation, reward, terminated, truncated, _ = self._environment.step(played)
-        self._builder.add(kept if discrete else played.astype(np.float32), observation, float(reward))
+        self._builder.add(kept if discrete else played.astype(np.float32), observation, reward)
         self._terminated = bool(terminated)
         cut = bool(truncated) or len(self._builder) >= self._limit
-        return np.asarray(observation, np.float32), float(reward), self._terminated, not self._terminated and cut
+        return np.asarray(observation, np.float32), reward, self._terminated, not self._terminated and cut
 
     def episode(self) -> VectorEpisode:
         """Return what was recorded; needs at least one step."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
@@ -18,11 +17,11 @@ from lamo_core.data.collect.recorded_vectors import VectorEpisode
 from lamo_core.data.collect.recorders import Episode
 from lamo_core.data.formats.action_log import TABLE, LogHeader, write_log
 from lamo_core.data.formats.card import histogram, summary
+from lamo_core.data.publishing import publish
 from lamo_core.data.recipes.collect_vectors import SetOrigin, write_vector_set
 from lamo_core.data.recipes.pack import log_record
 from lamo_core.data.store.bundled_logs import all_set_names
 from lamo_core.errors import MissingError, UsageError
-from lamo_core.files import write_bytes
 from lamo_core.tasks.registry import get_task
 
 _LICENCE = "that of whoever collected it"
@@ -107,9 +106,17 @@ def _write_log_set(
     )
     table = np.array([log_record(episode, policies) for episode in episodes], TABLE)
     actions = np.concatenate([episode.actions for episode in episodes])
-    path = out / f"{name}.lamolog"
-    digest = write_log(path, header, table, actions)
-    card = {
+
+    def card_of(digest: str, size: int) -> dict[str, Any]:
+        return _log_card(header, table, actions, source, how, command) | {"log_sha256": digest, "log_bytes": size}
+
+    return publish(out / f"{name}.lamolog", lambda path: write_log(path, header, table, actions), card_of)
+
+
+def _log_card(
+    header: LogHeader, table: NDArray[Any], actions: NDArray[np.uint8], source: str, how: str, command: str
+) -> dict[str, Any]:
+    return {
         **_figures(header, table, actions),
         "collection": {
             "emulator": f"ale-py {header.ale_py}",
@@ -124,11 +131,7 @@ def _write_log_set(
         },
         "licence": _LICENCE,
         "behaviour_sources": [source],
-        "log_sha256": digest,
-        "log_bytes": path.stat().st_size,
     }
-    write_bytes(path.with_suffix(".json"), json.dumps(card, indent=1).encode() + b"\n", "--out FOLDER")
-    return card
 
 
 def _figures(header: LogHeader, table: NDArray[Any], actions: NDArray[np.uint8]) -> dict[str, Any]:

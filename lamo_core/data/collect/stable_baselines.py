@@ -16,7 +16,7 @@ import numpy as np
 
 from lamo_core.config import TaskConfig
 from lamo_core.data.collect.recorders import Episode, Recorder, open_recorder
-from lamo_core.errors import MissingError, UsageError
+from lamo_core.errors import LamoError, MissingError, UsageError
 
 Algorithm = Literal["ppo", "sac", "dqn"]
 _ACTIONS = {"ppo": ("discrete", "continuous"), "sac": ("continuous",), "dqn": ("discrete",)}
@@ -71,7 +71,9 @@ class History:
     episodes: list[Episode]
     """Every finished one, in order of their ends."""
     steps: int
-    """Decisions in all; fewer than asked for after an interruption."""
+    """Decisions in all; fewer than asked for after an interruption or an error."""
+    error: LamoError | None = None
+    """What ended it early."""
 
 
 def learn_and_record(
@@ -85,8 +87,9 @@ def learn_and_record(
 ) -> History:
     """Train an agent for `steps` decisions and return all that it did.
 
-    `progress(done)` is called as it goes on. An interruption (Ctrl-C) ends the training and keeps what there is.
-    Raises `MissingError` without the library, `UsageError` when the algorithm does not fit the task's actions.
+    `progress(done)` is called as it goes on. An interruption (Ctrl-C), or a fault of the environment, ends the training
+    and keeps what there is. Raises `MissingError` without the library, `UsageError` when the algorithm does not fit the
+    task's actions.
     """
     recorders = _recorders(config, algorithm)
     episodes: list[Episode] = []
@@ -104,13 +107,19 @@ def learn_and_record(
         progress(min(now, steps))
         return now < steps  # by itself PPO stops only at the end of a rollout
 
+    error: LamoError | None = None
     try:
         model.learn(steps, callback=_callback(goes_on))
     except KeyboardInterrupt:
         pass
+    except LamoError as found:
+        error = found
+    except (ValueError, ArithmeticError, RuntimeError) as found:  # such as a policy of the library's that diverged
+        said = (str(found).strip().splitlines() or [type(found).__name__])[0]
+        error = LamoError(f"{algorithm.upper()} of stable-baselines3 broke off after {done[0]:,} steps: {said}")
     finally:
         model.get_env().close()
-    return History(episodes, done[0])
+    return History(episodes, done[0], error)
 
 
 def _recorders(config: TaskConfig, algorithm: str) -> list[Recorder]:

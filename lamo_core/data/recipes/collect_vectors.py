@@ -5,7 +5,6 @@ A collection that was killed goes on where it stopped, because an episode follow
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -18,9 +17,9 @@ from numpy.typing import NDArray
 from lamo_core.data.collect.recorded_vectors import VectorEpisode, load_vectors, save_vectors
 from lamo_core.data.formats.card import histogram, summary
 from lamo_core.data.formats.vector_file import SUFFIX, VectorHeader, VectorSet, write_vectors
+from lamo_core.data.publishing import publish
 from lamo_core.data.recipes.vector_recipes import Player, VectorRecipe
-from lamo_core.errors import MissingError
-from lamo_core.files import write_bytes
+from lamo_core.errors import DataError, MissingError
 from lamo_core.tasks.registry import get_task
 
 LICENCE = "MIT, as lamo itself: the trajectories were made by this project"
@@ -84,16 +83,22 @@ class SetOrigin:
 def write_vector_set(origin: SetOrigin, episodes: list[VectorEpisode], out: Path) -> dict[str, Any]:
     """Write `out`/<name>.lamovec and its card, and return the card.
 
-    Raises `MissingError` without episodes, `StorageError`.
+    Raises `MissingError` without episodes, `DataError` for one that could not be trained on, `StorageError`.
     """
     if not episodes:
         raise MissingError(f"there are no episodes of {origin.name} to pack; collect some first")
+    for episode in episodes:
+        if not all(np.isfinite(numbers).all() for numbers in (episode.observations, episode.actions, episode.rewards)):
+            raise DataError(
+                f"the episode of seed {episode.seed} holds numbers that are not finite, so no set of {origin.name} was "
+                "written; collect it again"
+            )
     content = _joined(origin, episodes)
-    path = out / f"{origin.name}{SUFFIX}"
-    digest = write_vectors(path, content)
-    card = _card(origin, content, digest, path.stat().st_size)
-    write_bytes(path.with_suffix(".json"), json.dumps(card, indent=1).encode() + b"\n", "--out FOLDER")
-    return card
+    return publish(
+        out / f"{origin.name}{SUFFIX}",
+        lambda path: write_vectors(path, content),
+        lambda digest, size: _card(origin, content, digest, size),
+    )
 
 
 def _joined(origin: SetOrigin, episodes: list[VectorEpisode]) -> VectorSet:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import zlib
 from importlib.metadata import version
@@ -15,9 +14,9 @@ from numpy.typing import NDArray
 from lamo_core.data.collect.recorded_games import RecordedEpisode, load_recorded
 from lamo_core.data.formats.action_log import HASH_BYTES, TABLE, LogHeader, write_log
 from lamo_core.data.formats.card import histogram, summary
+from lamo_core.data.publishing import publish
 from lamo_core.data.recipes.mixtures import Mixture, plan_episode
 from lamo_core.errors import DataError, MissingError
-from lamo_core.files import write_bytes
 from lamo_core.tasks.atari import ATARI_TASKS
 
 LICENCE = "MIT, as lamo itself: the trajectories were made by this project"
@@ -49,10 +48,11 @@ def pack_set(mixture: Mixture, folder: Path, out: Path, transitions: int) -> dic
     )
     table = np.array([log_record(episode, policies) for episode in episodes], TABLE)
     actions = np.concatenate([episode.actions for episode in episodes])
-    digest = write_log(out / f"{mixture.name}.lamolog", header, table, actions)
-    card = _card(mixture, table, actions, digest, (out / f"{mixture.name}.lamolog").stat().st_size)
-    write_bytes(out / f"{mixture.name}.json", json.dumps(card, indent=1).encode() + b"\n", "--out FOLDER")
-    return card
+    return publish(
+        out / f"{mixture.name}.lamolog",
+        lambda path: write_log(path, header, table, actions),
+        lambda digest, size: _card(mixture, table, actions, digest, size),
+    )
 
 
 def _load_all(mixture: Mixture, folder: Path, transitions: int) -> list[RecordedEpisode]:

@@ -13,7 +13,7 @@ from typing import Literal
 Level = Literal["info", "warning", "error"]
 
 _SENTENCE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  (?:step [\d,]+: )?(.*)", re.DOTALL)
-_ERROR = re.compile(r"(?:failed|error|non-finite loss)\b")
+_ERROR = re.compile(r"(?:failed|error|non-finite loss|evaluation failed)\b")
 _WARNING = re.compile(r"(?:stopped: |signal\b|ignored |paused[^:]*: )")
 """The writer's sentences about a run that failed, or that was broken off; a command that made no sense."""
 _LIBRARY_ERROR = re.compile(r"lamo: |(?:ERROR|CRITICAL)\b|\[E\d{4} |\S*(?:Error|Exception)(?::|$)")

@@ -6,6 +6,7 @@ from lamo_core.training.events import (
     Changed,
     CheckpointSaved,
     EvalDone,
+    EvalFailed,
     Event,
     Note,
     Paused,
@@ -16,12 +17,15 @@ from lamo_core.training.events import (
 
 
 def narrate(event: Event) -> str:
-    """Return one line of text about an event; empty for steps, of which there are too many."""
+    """Return one line of text about an event; empty for steps, too many, and for what the next event tells."""
     match event:
         case Started():
             return _started(event)
         case EvalDone():
             return _evaluated(event)
+        case EvalFailed():
+            # of the final one the run's end tells, which comes at once
+            return "" if event.final else f"step {event.step:,}: evaluation failed: {event.message}; training goes on"
         case CheckpointSaved():
             return f"step {event.step:,}: checkpoint {event.path}{' (best so far)' if event.best else ''}"
         case Paused():
@@ -39,7 +43,8 @@ def narrate(event: Event) -> str:
 
 
 def _started(event: Started) -> str:
-    where = f"{event.device}, {event.precision}"
+    threads = f", {event.threads} thread{'s' * (event.threads != 1)}" if event.device == "cpu" and event.threads else ""
+    where = f"{event.device}, {event.precision}{threads}"
     what = f"{event.trainable:,} parameters trained, {event.frozen:,} frozen ({event.backbone})"
     size = f"{event.episodes:,} episodes, {event.transitions:,} transitions"
     mean = f"mean return {event.data_return_mean:.4g}"

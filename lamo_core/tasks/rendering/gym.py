@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,8 +49,7 @@ class RenderedGym:
         self._seed = 0
         self._actions: list[Any] = []
         self._simulator = self._open_simulator(pretty)
-        rate = self._environment.metadata.get("render_fps")
-        self.pictures_per_second = float(rate) if rate else _USUAL_RATE
+        self.pictures_per_second = _pictures_per_second(self._environment)
 
     def reset(self, seed: int, noops: int) -> Array:
         """Start an episode and return (O,) float32; these tasks start without no-ops."""
@@ -65,7 +65,7 @@ class RenderedGym:
         self._observe(observation)
         over = bool(terminated)
         cut = bool(truncated) or len(self._actions) >= self._limit
-        return self._observation.copy(), float(reward), over, not over and cut
+        return self._observation.copy(), reward, over, not over and cut
 
     def picture(self) -> Picture:
         """Return the present moment, (H, W, 3)."""
@@ -110,6 +110,15 @@ class RenderedGym:
         from lamo_core.tasks.rendering.renderer import SimulatorPictures
 
         return SimulatorPictures(simulator, self._task.simulation.camera, self._height, pretty=pretty)
+
+
+def _pictures_per_second(environment: Any) -> float:
+    """Return the rate that an environment says it is drawn at, if it says one that can be played."""
+    with contextlib.suppress(Exception):
+        rate = float(environment.metadata["render_fps"])
+        if 0 < rate < math.inf:
+            return rate
+    return _USUAL_RATE
 
 
 def _bars(shares: NDArray[np.float32], height: int) -> Picture:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from lamo_core.analysis.parts import MeasuredReliance
-from lamo_core.errors import UsageError
+from lamo_core.errors import EnvironmentFault, UsageError
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.reliance_file import write_reliance
 from lamo_core.runs.target_sweep_file import EPISODES, TARGETS
@@ -75,6 +75,10 @@ def analyse(
         from lamo_tui.cli.analyse.analyse_text import print_findings
 
         print_findings(found)
+    if code := max(
+        (reason.exit_code for reason in missing.values() if isinstance(reason, EnvironmentFault)), default=0
+    ):
+        raise typer.Exit(code)
 
 
 def _run_of(checkpoint: Path) -> RunDirectory:

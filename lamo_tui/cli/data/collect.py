@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lamo_core.errors import UsageError
+from lamo_core.errors import LamoError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from lamo_core.config import TaskConfig
     from lamo_core.data.collect.recorders import Episode
@@ -74,17 +76,21 @@ def collect(
     """
     from lamo_tui.cli.output import emit_json
 
+    error: LamoError | None = None
     if policy is not None or train is not None:
         if policy is not None and train is not None:
             raise UsageError("give either --policy or --train")
         asked = _Asked(name, as_name, transitions or _USUAL_TRANSITIONS, seed, out)
-        result = _collect_task(asked, policy) if policy is not None else _collect_training(asked, str(train), steps)
+        recorded = _collect_task(asked, policy) if policy is not None else _collect_training(asked, str(train), steps)
+        result, error = recorded
     else:
         result = _collect_recipe(name, policies, out, transitions, shard, games, pack)
     if as_json:
         emit_json(result)
     else:
         _say(result, out)
+    if error is not None:
+        raise error
 
 
 def _say(result: dict[str, Any], out: Path | None) -> None:
@@ -134,7 +140,11 @@ class _Asked:
         }
 
 
-def _collect_task(asked: _Asked, policy: str) -> dict[str, Any]:
+_Recorded = tuple[dict[str, Any], LamoError | None]
+"""What was recorded, and what ended it early."""
+
+
+def _collect_task(asked: _Asked, policy: str) -> _Recorded:
     """Record random play, or a checkpoint of ours."""
     from lamo_core.data.collect.recorders import open_recorder
     from lamo_core.data.collect.tasks import enough, random_episodes
@@ -149,8 +159,9 @@ def _collect_task(asked: _Asked, policy: str) -> dict[str, Any]:
     else:
         config, played, source = _checkpoint_episodes(asked, policy)
         how = "played as evaluations play, one return target after the other"
-    episodes = _gathered(enough(played, asked.transitions), asked.transitions)
-    return asked.write(name, config, episodes, source=source, how=how, command=command)
+    episodes, error = _gathered(enough(played, asked.transitions), asked.transitions)
+    _keep_whole(episodes, error)
+    return asked.write(name, config, episodes, source=source, how=how, command=command), error
 
 
 def _checkpoint_episodes(asked: _Asked, policy: str) -> tuple[TaskConfig, Iterator[Episode], str]:
@@ -169,12 +180,13 @@ def _checkpoint_episodes(asked: _Asked, policy: str) -> tuple[TaskConfig, Iterat
     return trained.task, played, f"a policy of this lamo: {trained.name}, step {facts['step']:,}"
 
 
-def _gathered(episodes: Iterator[Episode], transitions: int) -> list[Episode]:
+def _gathered(episodes: Iterator[Episode], transitions: int) -> tuple[list[Episode], LamoError | None]:
+    """Return whole episodes, and what ended the play before there were enough."""
     from lamo_tui.cli.output import console
     from lamo_tui.cli.progress import progress
 
     kept: list[Episode] = []
-    total = 0
+    total, error = 0, None
     with progress() as report:
         try:
             for episode in episodes:
@@ -183,10 +195,23 @@ def _gathered(episodes: Iterator[Episode], transitions: int) -> list[Episode]:
                 report("collecting", min(total, transitions), transitions)
         except KeyboardInterrupt:
             console().print(f"interrupted; keeping {len(kept)} episodes")
-    return kept
+        except LamoError as found:
+            error = found
+    return kept, error
 
 
-def _collect_training(asked: _Asked, algorithm: str, steps: int) -> dict[str, Any]:
+def _keep_whole(episodes: list[Episode], error: LamoError | None) -> None:
+    """Say that an error leaves a smaller set; raises it where there is none at all."""
+    from lamo_tui.cli.output import console
+    from lamo_tui.format import counted
+
+    if error is not None and not episodes:
+        raise error
+    if error is not None:
+        console().print(f"stopped early, by an error; keeping the {counted(len(episodes), 'episode')} that are whole")
+
+
+def _collect_training(asked: _Asked, algorithm: str, steps: int) -> _Recorded:
     """Record the whole learning history of a policy that a library trains."""
     from lamo_core.data.collect.stable_baselines import learn_and_record
     from lamo_tui.cli.output import console
@@ -199,7 +224,8 @@ def _collect_training(asked: _Asked, algorithm: str, steps: int) -> dict[str, An
         history = learn_and_record(
             config, algorithm, steps=steps, seed=asked.seed, first_seed=asked.seed, progress=tell
         )
-    if history.steps < steps:
+    _keep_whole(history.episodes, history.error)
+    if history.steps < steps and history.error is None:
         console().print(f"interrupted after {history.steps:,} steps; keeping {len(history.episodes):,} episodes")
     command = f"lamo data collect {asked.task} --train {algorithm} --steps {steps} --seed {asked.seed}"
     how = (
@@ -207,7 +233,7 @@ def _collect_training(asked: _Asked, algorithm: str, steps: int) -> dict[str, An
         "tenths apart"
     )
     source = f"stable-baselines3's {algorithm.upper()}, trained for this set"
-    return asked.write(name, config, history.episodes, source=source, how=how, command=command)
+    return asked.write(name, config, history.episodes, source=source, how=how, command=command), history.error
 
 
 def _collect_recipe(
@@ -248,7 +274,7 @@ def _collect_atari(
     mixture = get_mixture(name)
     collector = Collector(mixture, policies, out / "episodes", shard=shard, slots=games)
     total, episodes = 0, 0
-    with progress() as report:
+    with progress() as report, _going_on_later(out):
         for episode in collector.collect(transitions):
             total, episodes = total + len(episode.actions), episodes + 1
             report("collecting", min(total, transitions), transitions)
@@ -271,7 +297,7 @@ def _collect_vectors(name: str, policies: Path, out: Path, transitions: int, pac
     wanted = transitions or recipe.transitions
     kept = []
     total = 0
-    with progress() as report:
+    with progress() as report, _going_on_later(out):
         for episode in collect_vectors(recipe, recipe.player(policies), out / "episodes", transitions=transitions):
             kept.append(episode)
             total += len(episode.rewards)
@@ -281,6 +307,18 @@ def _collect_vectors(name: str, policies: Path, out: Path, transitions: int, pac
         return {"set": name, "episodes": len(kept), "transitions": total}
     card = pack_vectors(recipe, kept, out)
     return {"set": name} | {key: card[key] for key in _PACKED}
+
+
+@contextmanager
+def _going_on_later(out: Path) -> Iterator[None]:
+    """Say what becomes of the episodes of a recipe that an error ends."""
+    from lamo_tui.cli.output import console
+
+    try:
+        yield
+    except LamoError:
+        console().print(f"whole episodes stay in {out / 'episodes'}; the same command goes on from there", markup=False)
+        raise
 
 
 def _parse_shard(text: str) -> tuple[int, int]:

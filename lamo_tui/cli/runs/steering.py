@@ -135,11 +135,11 @@ def _steerable(text: str) -> RunDirectory:
 
 def _way_on(run: RunDirectory, state: str) -> str:
     """Return how a run that no process works on is continued; empty when it is finished."""
-    from lamo_core.runs.status import RESUMABLE
+    from lamo_core.runs.status import RESUMABLE, has_begun, read_status
 
     if state not in RESUMABLE:
         return ""
-    if not run.last_checkpoint.is_file():
+    if not run.last_checkpoint.is_file() and has_begun(run, read_status(run)):
         return "; it has no checkpoint, so start it again with: lamo train --preset NAME"
     return f"; continue it with: lamo train --resume {run.id}"
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lamo_core.errors import DeviceError, UsageError
+from lamo_core.errors import UsageError
 from lamo_tui.cli.parameters import CheckpointArgument
 
 if TYPE_CHECKING:
@@ -156,13 +156,12 @@ def _play(
     seed: int,
 ) -> list[Evaluation]:
     """Evaluate in every mode on the same seeds; the second of two modes also decides beside the first."""
-    import torch
-
     from lamo_core.evaluation.evaluate import evaluate
     from lamo_core.evaluation.rollout_spec import Asked
+    from lamo_core.out_of_memory import advised, name_of
     from lamo_tui.cli.progress import progress
 
-    results = []
+    results, device = [], next(policy.parameters()).device.type
     with progress() as report:
         for mode in modes:
             stage = f"playing ({mode})"
@@ -171,7 +170,7 @@ def _play(
                 report(stage, done, total)
 
             beside = modes[1] if mode == modes[0] and len(modes) == 2 else None
-            try:
+            with advised(name_of(device), "use fewer --episodes, close other programs, or choose another --device"):
                 result = evaluate(
                     policy,
                     config.task,
@@ -179,8 +178,6 @@ def _play(
                     compare_with=beside,
                     progress=tell,
                 )
-            except torch.OutOfMemoryError as error:
-                raise DeviceError("the device is out of memory; use fewer --episodes or --device cpu") from error
             results.append(result)
     return results
 

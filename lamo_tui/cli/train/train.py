@@ -90,9 +90,10 @@ def train(
             return _enqueue(wanted, _per_seed(given, seeds), as_json)
         run, resolved = _created(wanted, given)
     if detach:
-        _launch(run, checkpoint, setting or [], given, as_json)
+        _launch(run, None if resume is None else checkpoint or run.path, setting or [], given, as_json)
     else:
-        raise typer.Exit(_train(run, resolved, checkpoint, as_json=as_json, background=background))
+        again = resume is not None
+        raise typer.Exit(_train(run, resolved, checkpoint, again=again, as_json=as_json, background=background))
 
 
 def _by_data(settings: list[str]) -> list[str]:
@@ -179,11 +180,12 @@ def _settled(wanted: Wanted, flags: dict[str, Any]) -> Resolved:
     return resolved
 
 
-def _resumed(text: str, settings: list[str], flags: dict[str, Any]) -> tuple[RunDirectory, Path, RunConfig]:
+def _resumed(text: str, settings: list[str], flags: dict[str, Any]) -> tuple[RunDirectory, Path | None, RunConfig]:
+    """Return a run, the checkpoint that it goes on from and its settings; None where nothing was trained yet."""
     from lamo_core.errors import UsageError
     from lamo_core.presets import override
     from lamo_core.runs.directory import RunDirectory, find_run
-    from lamo_core.runs.status import ACTIVE, read_state
+    from lamo_core.runs.status import ACTIVE, has_begun, read_state
     from lamo_core.training.checkpoint import read_checkpoint
 
     path = Path(text)
@@ -192,11 +194,13 @@ def _resumed(text: str, settings: list[str], flags: dict[str, Any]) -> tuple[Run
     else:
         run = find_run(text)
         checkpoint = run.last_checkpoint
-    _, derived = read_state(run)
+    status, derived = read_state(run)
     if derived.state in ACTIVE:
         raise UsageError(f"run {run.id} is {derived.state}; stop it first with: lamo stop {run.id}")
     if not checkpoint.is_file():
-        raise UsageError(f"run {run.id} has saved no checkpoint yet; start it again with: lamo train --preset NAME")
+        if not has_begun(run, status):  # it begins as it was set up
+            return run, None, override(run.read_config(), settings, flags)
+        raise UsageError(f"run {run.id} has no checkpoint to go on from; start it again with: lamo train --preset NAME")
     stored = read_checkpoint(checkpoint)
     config = override(stored.config, settings, flags)
     if derived.state == "finished" and stored.step >= config.optim.steps and not settings:
@@ -207,18 +211,17 @@ def _resumed(text: str, settings: list[str], flags: dict[str, Any]) -> tuple[Run
     return run, checkpoint, config
 
 
-def _launch(
-    run: RunDirectory, checkpoint: Path | None, settings: list[str], flags: dict[str, Any], as_json: bool
-) -> None:
+def _launch(run: RunDirectory, resumed: Path | None, settings: list[str], flags: dict[str, Any], as_json: bool) -> None:
+    """Let a process of its own train: a new run, or one that goes on from the checkpoint or folder `resumed`."""
     from lamo_core.runs.queue.detach import launch
     from lamo_tui.cli.output import emit_json
     from lamo_tui.train_process import TRAIN
 
     command = [*TRAIN]
-    if checkpoint is None:
+    if resumed is None:
         command += ["--adopt", str(run.path)]
     else:
-        command += ["--resume", str(checkpoint)]
+        command += ["--resume", str(resumed)]
         for setting in settings:
             command += ["--set", setting]
         for name, value in flags.items():
@@ -230,7 +233,9 @@ def _launch(
         typer.echo(run.id)
 
 
-def _train(run: RunDirectory, config: RunConfig, checkpoint: Path | None, *, as_json: bool, background: bool) -> int:
+def _train(
+    run: RunDirectory, config: RunConfig, checkpoint: Path | None, *, again: bool, as_json: bool, background: bool
+) -> int:
     from lamo_core.runs.control import ControlInbox, Interrupts, RunControls
     from lamo_core.runs.signals import catch_signals
     from lamo_core.runs.writer import RunWriter
@@ -271,7 +276,7 @@ def _train(run: RunDirectory, config: RunConfig, checkpoint: Path | None, *, as_
             writer.end("stopped", "left at once, by a second signal")
 
         inbox = ControlInbox(run.control)
-        if checkpoint is not None:  # what is left there was meant for an earlier process
+        if again:  # what is left there was meant for an earlier process
             inbox.discard()
         controls = RunControls(inbox, interrupts, tell, heartbeat=writer.heartbeat)
         with catch_signals(interrupts, announce=announce, leave=leave, detached=background):
@@ -284,28 +289,22 @@ def _train(run: RunDirectory, config: RunConfig, checkpoint: Path | None, *, as_
 
 
 def _session(config: RunConfig, checkpoint: Path | None, prepare: Any) -> Session:
+    from lamo_core.out_of_memory import TRAINING, advised, name_of
+
     # imported here, after the first line is on the screen: these take seconds
     warnings.filterwarnings("ignore", category=FutureWarning)
     from lamo_core.training.session import new_session, resume_session
 
-    if checkpoint is not None:
-        return resume_session(checkpoint, config, prepare)
-    return new_session(config, prepare)
+    with advised(name_of(config.device), TRAINING):
+        if checkpoint is not None:
+            return resume_session(checkpoint, config, prepare)
+        return new_session(config, prepare)
 
 
 def _run(session: Session, run: RunDirectory, tell: Any, controls: Any, stage: Any) -> int:
-    import torch
-
     from lamo_core.engine import run_session
-    from lamo_core.errors import DeviceError
 
-    try:
-        return run_session(session, run.checkpoints, [tell], controls, stage, run.replays)
-    except torch.OutOfMemoryError as error:
-        raise DeviceError(
-            f"{session.device} is out of memory; lower optim.micro_batch_size or model.context, or choose a smaller "
-            "model.backbone, with --set"
-        ) from error
+    return run_session(session, run.checkpoints, [tell], controls, stage, run.replays)
 
 
 def _conclude(run: RunDirectory, code: int, scores: tuple[TargetScore, ...], as_json: bool) -> None:

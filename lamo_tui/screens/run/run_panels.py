@@ -145,6 +145,9 @@ def describe(event: Mapping[str, Any]) -> tuple[str, str]:
     if name == "EvalDone":
         scores = event.get("scores")
         return "eval", _evaluated([s for s in scores if isinstance(s, dict)] if isinstance(scores, list) else [], event)
+    if name == "EvalFailed":
+        kind = "final evaluation" if event.get("final") else "evaluation"
+        return "alert", f"{kind} failed: {event.get('message')}"
     if name == "Started":
         return "start", (
             f"{'resumed' if _whole(event.get('step')) else 'started'} on {event.get('device')} "
