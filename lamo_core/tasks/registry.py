@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 
 from lamo_core.config import TaskConfig, unknown_key
 from lamo_core.errors import UsageError
+from lamo_core.tasks.action_bounds import ActionBounds
+from lamo_core.tasks.flattening import Part
 
 IntArray = NDArray[np.int64]
 Array = NDArray[Any]
@@ -36,6 +39,12 @@ class Task:
     """Decisions after which the task itself cuts an episode; 0 leaves that to the config alone."""
     expert: str = "a human professional"
     """Whose return counts as 100."""
+    first_action: int = 0
+    """What the environment itself calls the first of discrete actions, which count from 0 here."""
+    bounds: ActionBounds | None = None
+    """Bounds of continuous actions in the environment's own units; None where these are -1 to 1."""
+    parts: tuple[Part, ...] = ()
+    """What a flat observation is made of, for an environment whose observations have a structure."""
 
     def normalised(self, raw_return: float) -> float:
         """Return the score on the scale where random play is 0 and the expert 100; NaN without such a scale."""
@@ -64,6 +73,24 @@ class EnvBatch(Protocol):
 
     def close(self) -> None:
         """Free the environments."""
+
+
+def packed_task(task: Task) -> dict[str, Any]:
+    """Return a record as plain values, for another process; `unpacked_task` undoes it, through JSON too."""
+    return asdict(task)
+
+
+def unpacked_task(values: Mapping[str, Any]) -> Task:
+    """Return the record that `packed_task` has made plain."""
+    bounds, parts = values["bounds"], values["parts"]
+    fields: dict[str, Any] = {
+        **values,
+        "observation_shape": tuple(values["observation_shape"]),
+        "action_names": tuple(values["action_names"]),
+        "bounds": bounds and ActionBounds(tuple(bounds["low"]), tuple(bounds["high"])),
+        "parts": tuple(Part(**{key: tuple(value) for key, value in part.items()}) for part in parts),
+    }
+    return Task(**fields)
 
 
 def task_names() -> list[str]:

@@ -58,6 +58,7 @@ def _registered() -> Iterator[None]:
     register("Picture-v0", spaces.Box(0, 255, (84, 84, 3), np.uint8), spaces.Discrete(2))
     register("Many-v0", BOX, spaces.Discrete(1000))
     register("Both-v0", BOX, spaces.MultiDiscrete([2, 2]))
+    register("Words-v0", spaces.Dict({"seen": BOX, "said": spaces.Text(9)}), spaces.Discrete(2))
     yield
     for name in added:
         del gymnasium.registry[name]
@@ -105,9 +106,9 @@ def test_an_end_that_the_environment_sets_itself_counts() -> None:
     [
         ("gym", UsageError, "task.id=CartPole-v1"),
         ("gym:CartPol-v1", UsageError, "CartPole"),
-        ("gym:FrozenLake-v1", UsageError, "observes a Discrete"),
+        ("gym:Words-v0", UsageError, "observes a Text space"),
         ("gym:Picture-v0", UsageError, "21,168 numbers"),
-        ("gym:Many-v0", UsageError, "256 choices"),
+        ("gym:Many-v0", UsageError, "one of 1,000 actions; 256 are the most"),
         ("gym:Both-v0", UsageError, "takes a MultiDiscrete"),
         ("gym:nowhere:Name-v0", UsageError, "LAMO_ENVIRONMENTS=nowhere"),
     ],
