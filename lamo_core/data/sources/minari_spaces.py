@@ -95,7 +95,9 @@ def read_metadata(folder: Path, task: str = "") -> MinariFacts:
                 f"{folder} holds a Minari data set in the layout before Minari 0.5, whose description lies in {DATA}",
                 f"convert it with `lamo data import {folder} --older-layout`, or get its newer version from Minari",
             ) from error
-        raise MissingError(f"there is no Minari data set at {folder} ({error.strerror or error})") from error
+        raise MissingError(
+            f"there is no Minari data set at {folder} ({error.strerror or error}); check the path"
+        ) from error
     try:
         if len(text) > METADATA_BYTES:
             raise ValueError("it is too long")
