@@ -64,7 +64,10 @@ class ActionBounds:
 
     def __str__(self) -> str:
         """Return the bounds for people: `-2 to 2`, or one pair per number where they differ."""
-        pairs = [f"{low:g} to {high:g}" for low, high in zip(self.low, self.high, strict=True)]
+        pairs = [
+            f"{low:g} to {high:g}" if np.isfinite(low) and np.isfinite(high) else "none"
+            for low, high in zip(self.low, self.high, strict=True)
+        ]
         return pairs[0] if len(set(pairs)) == 1 else ", ".join(pairs[:4]) + (", …" if len(pairs) > 4 else "")
 
     def _finite(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

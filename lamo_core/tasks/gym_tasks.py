@@ -60,7 +60,7 @@ def gym_task(name: str) -> Task:
         # What is made here has no limit of its own; this is the one that the environment is registered with.
         horizon=max(gymnasium.spec(identifier).max_episode_steps or 0, 0),
         first_action=int(actions.start) if discrete else 0,
-        bounds=bounds if bounds is not None and bounds.scales else None,
+        bounds=None if bounds == ActionBounds((-1.0,) * count, (1.0,) * count) else bounds,
         parts=parts,
     )
 

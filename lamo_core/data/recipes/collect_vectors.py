@@ -19,6 +19,7 @@ from lamo_core.data.collect.recorded_vectors import VectorEpisode, load_vectors,
 from lamo_core.data.formats.card import histogram, summary
 from lamo_core.data.formats.vector_file import SUFFIX, VectorHeader, VectorSet, write_vectors
 from lamo_core.data.recipes.vector_recipes import Player, VectorRecipe
+from lamo_core.data.store.cards import form_of
 from lamo_core.errors import MissingError
 from lamo_core.files import write_bytes
 from lamo_core.tasks.registry import get_task
@@ -129,7 +130,7 @@ def _joined(origin: SetOrigin, episodes: list[VectorEpisode]) -> VectorSet:
 
 
 def _card(origin: SetOrigin, content: VectorSet, digest: str, size: int) -> dict[str, Any]:
-    returns = content.returns
+    returns, task = content.returns, get_task(origin.task)
     return {
         "name": origin.name,
         "task": origin.task,
@@ -159,6 +160,7 @@ def _card(origin: SetOrigin, content: VectorSet, digest: str, size: int) -> dict
         "behaviour_sources": [origin.source],
         "log_sha256": digest,
         "log_bytes": size,
+        **form_of(task.bounds, task.parts),
     }
 
 

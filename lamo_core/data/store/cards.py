@@ -79,13 +79,12 @@ def _card(
         "licence": facts["licence"],
         "log_sha256": digest,
         "log_bytes": size,
-        **_form(facts),
+        **form_of(facts.get("action_bounds"), facts.get("observation_parts") or ()),
     }
 
 
-def _form(facts: Facts) -> dict[str, Any]:
-    """Return what undoes the form that a set has been given: bounds of its actions, parts of its observations."""
-    bounds, parts = facts.get("action_bounds"), facts.get("observation_parts") or ()
+def form_of(bounds: ActionBounds | None, parts: Sequence[Part]) -> dict[str, Any]:
+    """Return what a card says of the form that a set was given: bounds of actions and parts of observations, if any."""
     form: dict[str, Any] = {}
     if bounds is not None and bounds.scales:
         form["action_bounds"] = {"low": list(bounds.low), "high": list(bounds.high)}
