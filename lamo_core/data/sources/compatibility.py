@@ -125,7 +125,7 @@ def _check_units(card: Mapping[str, Any], name: str, task: Task) -> None:
     bounds = bounds_of(card)
     if bounds is not None and (task.bounds is None or not bounds.same(task.bounds)):
         raise TaskMismatchError(
-            f"the actions of {name} were scaled from {bounds}, and {task.name} has the bounds {task.bounds or '-1 to 1'}",
+            f"actions of {name} were scaled from {bounds}, and {task.name} has the bounds {task.bounds or '-1 to 1'}",
             f"train it for {card.get('task') or 'the environment that it was recorded in'}, or get a set of this task",
         )
 

@@ -20,6 +20,8 @@ from lamo_core.tasks.flattening import size_of
 from lamo_core.tasks.registry import get_task
 
 SOURCE = "minari"
+_CONVERSION = "2"
+"""Grows when sets are converted in another way: 2 added goals to what is observed."""
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*(/[A-Za-z0-9_][A-Za-z0-9_-]*)*-v\d{1,4}")
 
 
@@ -125,9 +127,9 @@ def _convert(folder: Path, name: str, addresses: list[str], progress: Progress |
 
 
 def _stamp(folder: Path) -> str:
-    """Return what changes when the files of a folder do."""
+    """Return what changes when the files of a folder do, or what is made of them."""
     try:
         stats = [(folder / file).stat() for file in (METADATA, DATA)]
     except OSError:
         return ""
-    return " ".join(f"{stat.st_size}:{stat.st_mtime_ns}" for stat in stats)
+    return " ".join([_CONVERSION, *(f"{stat.st_size}:{stat.st_mtime_ns}" for stat in stats)])
