@@ -53,6 +53,9 @@ class DataConfig:
     set: str = "breakout-medium"
     ratio: float = 1.0
     """Share of whole episodes that is used, in (0, 1]; subsets are nested for one seed."""
+    ratio_rounding: Literal["nearest", "down"] = "nearest"
+    """To how many episodes a share comes: the nearest number, or no more than the share, as LaMo's code takes them
+    (`int(E * ratio)`; 5 of 1,191 at 0.5 %, not 6). One at least."""
     cutting: Literal["correct", "published"] = "correct"
     """How fetched data are cut into episodes. `published` keeps what LaMo's code does: steps at which a time limit
     struck vanish with the mark, and DQN-Replay's empty steps and partial episodes stay."""
@@ -104,6 +107,9 @@ class ModelConfig:
     head: Literal["as-embedding", "linear"] = "as-embedding"
     """The action head: two layers beside `mlp` embeddings (the paper's MuJoCo code), or one in any case (its Atari
     code)."""
+    frame_layers: Literal["one", "two"] = "one"
+    """Linear layers behind the convolutions of frames: one, or beside `mlp` embeddings two in a row with nothing
+    between them (3,136 to D to D, the paper's Atari code)."""
     frames: Literal["centred", "scaled"] = "centred"
     """`centred` subtracts the data's mean frame, divides by the spread around it and starts the network
     orthogonally, so that what moves stands out; `scaled` divides by 255 and keeps PyTorch's start (published)."""
@@ -233,6 +239,9 @@ class OptimConfig:
     """Share of the learning rate that the cosine ends on."""
     clip: float = 1.0
     """Largest gradient norm."""
+    epsilon: float = 1e-8
+    """Added to AdamW's denominator: PyTorch's 1e-8, or 1e-6 (the paper's MuJoCo code). Weights whose gradients are
+    smaller than it learn more slowly."""
     ema_decay: float = 0.0
     """What acts and is saved is the exponential moving average of the trained weights with this decay; 0 is none."""
     dropout_stops_at_first_eval: bool = False

@@ -50,6 +50,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "optim.warmup_steps": (0, 10**9),
     "optim.final_rate": (0, 1),
     "optim.clip": (0, 1e9),
+    "optim.epsilon": (1e-15, 1),
     "optim.ema_decay": (0, 0.99999),
     "eval.every": (0, 10**9),
     "eval.episodes": (1, 10_000),

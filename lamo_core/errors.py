@@ -33,10 +33,38 @@ class CheckpointError(LamoError):
     exit_code = 5
 
 
-class DataError(LamoError):
-    """Data on disk that is damaged or not what its hash says (exit code 6)."""
+class AdvisedError(LamoError):
+    """An error of two arguments: what is wrong, and what to do about it; its text joins both."""
+
+    def __str__(self) -> str:
+        return "; ".join(map(str, self.args))
+
+
+class DataError(AdvisedError):
+    """Data on disk that cannot be used (exit code 6); of data sets one of the two kinds below is raised."""
 
     exit_code = 6
+
+
+class DamagedDataError(DataError):
+    """Data that are cut, changed or not what their hash says; the advice tells how to have them whole again."""
+
+    def __init__(self, problem: str, advice: str = "get it again") -> None:
+        super().__init__(problem, advice)
+
+
+class UnsupportedDataError(DataError):
+    """Whole data of a kind that lamo does not take; the advice tells what it takes, or how to convert."""
+
+    def __init__(self, problem: str, advice: str) -> None:
+        super().__init__(problem, advice)
+
+
+class TaskMismatchError(AdvisedError, UsageError):
+    """Whole data that are not for the task they were asked for; the advice tells which task they fit (exit code 2)."""
+
+    def __init__(self, problem: str, advice: str) -> None:
+        super().__init__(problem, advice)
 
 
 class StorageError(LamoError):

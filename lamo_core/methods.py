@@ -67,6 +67,12 @@ def _idle_on_task(config: RunConfig) -> tuple[str, ...]:
     from lamo_core.tasks.registry import get_task
 
     task = get_task(config.task.name)
-    found = ("data.state_scaling",) if task.observation == "frames" else ("data.frame_shift", "model.frames")
-    logits = () if task.action_kind == "discrete" else ("model.logits",)
-    return (*found, *logits, *(() if config.data.rewards == "clipped" else ("eval.subtract",)))
+    frames = task.observation == "frames"
+    found = ["data.state_scaling"] if frames else ["data.frame_shift", "model.frames"]
+    if not frames or config.model.embedding == "linear":
+        found.append("model.frame_layers")
+    if task.action_kind == "continuous":
+        found.append("model.logits")
+    if config.data.rewards != "clipped":
+        found.append("eval.subtract")
+    return tuple(found)

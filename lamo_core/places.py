@@ -22,6 +22,11 @@ def data_dir() -> Path:
     return Path(os.environ.get("LAMO_DATA") or cache_dir() / "data")
 
 
+def collected_dir() -> Path:
+    """Return the folder of the sets that `lamo data collect` made, which are used by name like bundled ones."""
+    return data_dir() / "collected"
+
+
 def sources_path() -> Path | None:
     """Return the user's file of addresses of published data sets: `LAMO_SOURCES`, else `sources.toml` in the user's
     configuration folder; None when there is none."""

@@ -62,13 +62,15 @@ class ActionTable(nn.Module):
 class FrameEmbedding(nn.Module):
     """Embed stacks of four 84x84 frames with the DQN network (32-64-64), (N, 4, 84, 84) uint8 to (N, D).
 
-    Pixels are centred by `mean` (84, 84) and divided by `scale`, which start as the usual 0 and 255.
+    Pixels are centred by `mean` (84, 84) and divided by `scale`, which start as the usual 0 and 255. With `two` there
+    are two linear layers in a row behind the convolutions, as in LaMo's Atari code, whose network ends in one and whose
+    residual block begins with another.
     """
 
     mean: Tensor
     scale: Tensor
 
-    def __init__(self, width: int, *, mlp: bool) -> None:
+    def __init__(self, width: int, *, mlp: bool, two: bool = False) -> None:
         super().__init__()
         self.register_buffer("mean", torch.zeros(FRAME_SIDE, FRAME_SIDE))
         self.register_buffer("scale", torch.tensor(255.0))
@@ -81,6 +83,7 @@ class FrameEmbedding(nn.Module):
             nn.ReLU(),
         ).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.linear = nn.Linear(64 * 7 * 7, width)
+        self.second = nn.Linear(width, width) if two else nn.Identity()
         self.residual = ResidualMlp(width) if mlp else nn.Identity()
 
     def centre(self, mean_HW: Tensor, scale: float) -> None:
@@ -95,13 +98,16 @@ class FrameEmbedding(nn.Module):
             if isinstance(layer, nn.Conv2d):
                 _start_orthogonal(layer, 2**0.5)
         _start_orthogonal(self.linear, 1.0)
+        if isinstance(self.second, nn.Linear):
+            _start_orthogonal(self.second, 1.0)
 
     def forward(self, frames_NCHW: Tensor, shifts_N2: Tensor | None = None) -> Tensor:
         """Embed stacks; `shifts_N2` are the pixels by which they were moved, as `WindowBatch.shifts` has them."""
         # channels-last convolutions take 0.7 of the time on CPUs and use tensor cores on GPUs
         x_NCHW = frames_NCHW.to(dtype=self.mean.dtype, memory_format=torch.channels_last)
         x_NCHW = (x_NCHW - (self.mean if shifts_N2 is None else self._moved_mean(shifts_N2))) / self.scale
-        return self.residual(self.linear(self.convolutions(x_NCHW).flatten(1)))  # type: ignore[no-any-return]
+        u_ND = self.second(self.linear(self.convolutions(x_NCHW).flatten(1)))
+        return self.residual(u_ND)  # type: ignore[no-any-return]
 
     def _moved_mean(self, shifts_N2: Tensor) -> Tensor:
         """Return the mean frame moved as the frames were, edges repeated: a moved picture less it is a moved,

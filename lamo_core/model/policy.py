@@ -70,7 +70,7 @@ class Policy(nn.Module):
         self.embed_return = VectorEmbedding(1, width, mlp=mlp)
         self.embed_state: nn.Module
         if task.observation == "frames":
-            self.embed_state = FrameEmbedding(width, mlp=mlp)
+            self.embed_state = FrameEmbedding(width, mlp=mlp, two=mlp and config.frame_layers == "two")
         else:
             features = task.observation_shape[0]
             self.embed_state = VectorEmbedding(features, width, mlp=mlp)

@@ -2,8 +2,8 @@
 
 A task `gym:CartPole-v1` is the environment with that id. Ids come from configs, checkpoints and replays of strangers,
 so none of them may name a module to import, as Gymnasium's `module:Name-v0` would; modules that register environments
-are named by the user alone, in LAMO_ENVIRONMENTS. Observations are flattened; bounded continuous actions are stretched
-to [-1, 1]; choices count from 0.
+are named by the user alone, in LAMO_ENVIRONMENTS. Observations are flattened (`flattening`); bounded continuous actions
+are stretched to [-1, 1] (`action_bounds`); choices count from 0.
 """
 
 from __future__ import annotations
@@ -21,9 +21,12 @@ import numpy as np
 
 from lamo_core.config import TaskConfig
 from lamo_core.errors import MissingError, UsageError
+from lamo_core.tasks.action_bounds import ActionBounds
 from lamo_core.tasks.atari import PREFIX as ATARI_PREFIX
 from lamo_core.tasks.door import Door, blamed, fault, passes
 from lamo_core.tasks.environment import RenderedEnv
+from lamo_core.tasks.flattening import TAKEN, Part, UnflattenableError, described, flatten_one, parts_of, size_of
+from lamo_core.tasks.known_packages import VARIABLE, named_modules, unregistered
 from lamo_core.tasks.mujoco_library import load_mujoco
 from lamo_core.tasks.task import Simulation, Task
 from lamo_core.tasks.vector_simulation import vector_batch
@@ -52,16 +55,19 @@ def gym_task(name: str) -> Task:
     """Return the record of `gym:ID`; makes the environment once. Raises as `make_gym` does."""
     import gymnasium
 
-    environment = make_gym(name)
-    observations, actions = environment.observation_space, environment.action_space
-    environment.close()
+    identifier = _identifier(name)
+    plain = _make(identifier, pictures=False)
+    parts, actions = _parts(name, plain.observation_space), plain.action_space
+    _check_actions(name, actions)
+    plain.close()
     discrete = hasattr(actions, "n")
-    count = int(actions.n if discrete else actions.shape[0])
+    count = int(actions.n if discrete else np.prod(actions.shape))
+    bounds = None if discrete else ActionBounds.of(actions.low, actions.high)
     return Task(
         name=name,
-        title=_identifier(name).rpartition(":")[2],
+        title=identifier.rpartition(":")[2],
         observation="vector",
-        observation_shape=(int(observations.shape[0]),),
+        observation_shape=(size_of(parts),),
         action_kind="discrete" if discrete else "continuous",
         actions=count,
         action_names=tuple(f"action {index}" for index in range(count)),
@@ -69,7 +75,10 @@ def gym_task(name: str) -> Task:
         expert_score=math.nan,
         expert="nobody known",
         # What is made here has no limit of its own; this is the one that the environment is registered with.
-        horizon=max(gymnasium.spec(_identifier(name)).max_episode_steps or 0, 0),
+        horizon=max(gymnasium.spec(identifier).max_episode_steps or 0, 0),
+        first_action=int(actions.start) if discrete else 0,
+        bounds=None if bounds == ActionBounds((-1.0,) * count, (1.0,) * count) else bounds,
+        parts=parts,
         simulation=_SIMULATION,
     )
 
@@ -80,22 +89,47 @@ def make_gym(name: str, *, pictures: bool = False) -> Any:
     With `pictures` it can be rendered as an array, where it has such a mode. Raises `UsageError`, `MissingError`,
     `EnvironmentFault`.
     """
-    from gymnasium import spaces, wrappers
-
     environment = _make(_identifier(name), pictures)
-    observations, actions = environment.observation_space, environment.action_space
-    if not isinstance(observations, spaces.Box):
-        raise _unfit(name, f"it observes a {type(observations).__name__}")
-    size = int(np.prod(observations.shape))
+    actions = environment.action_space
+    parts = _parts(name, environment.observation_space)
+    _check_actions(name, actions)
+    flat = _flattened(environment, parts)
+    return Door(_counted_from_zero(flat, actions) if hasattr(actions, "n") else _stretched(flat, actions), name)
+
+
+def _parts(name: str, observations: Any) -> tuple[Part, ...]:
+    """Return what an observation is made of; raises `UsageError` for a space that is not taken."""
+    try:
+        parts = parts_of(described(observations), _identifier(name))
+    except UnflattenableError as error:
+        raise _unfit(name, f"it observes {error}") from error
+    size = size_of(parts)
     if not 1 <= size <= _LARGEST:
         raise _unfit(name, f"it observes {size:,} numbers; {_LARGEST:,} are the most")
-    if observations.shape != (size,):
-        environment = wrappers.FlattenObservation(environment)
+    return parts
+
+
+def _check_actions(name: str, actions: Any) -> None:
+    from gymnasium import spaces
+
     if isinstance(actions, spaces.Discrete):
-        return Door(_counted_from_zero(environment, actions), name)
-    if isinstance(actions, spaces.Box) and np.prod(actions.shape):
-        return Door(_stretched(environment, actions), name)
-    raise _unfit(name, f"it takes a {type(actions).__name__}")
+        if actions.n > _MOST_CHOICES:
+            raise _unfit(name, f"it takes one of {actions.n:,} actions; {_MOST_CHOICES} are the most")
+    elif not isinstance(actions, spaces.Box) or not np.prod(actions.shape):
+        raise _unfit(name, f"it takes a {type(actions).__name__}")
+    elif not (actions.low <= actions.high).all():
+        raise _unfit(name, "its actions have bounds that are none")
+
+
+def _flattened(environment: Any, parts: tuple[Part, ...]) -> Any:
+    from gymnasium import spaces, wrappers
+
+    size = size_of(parts)
+    space = environment.observation_space
+    if isinstance(space, spaces.Box):
+        return environment if space.shape == (size,) else wrappers.FlattenObservation(environment)
+    flat = spaces.Box(-np.inf, np.inf, (size,), np.float64)
+    return wrappers.TransformObservation(environment, lambda seen: flatten_one(parts, seen), flat)
 
 
 def _identifier(name: str) -> str:
@@ -105,7 +139,7 @@ def _identifier(name: str) -> str:
     module, separator, rest = identifier.partition(":")
     if separator:
         raise UsageError(
-            f"lamo imports no module because an id names it: set LAMO_ENVIRONMENTS={module} if you trust that module, "
+            f"lamo imports no module because an id names it: set {VARIABLE}={module} if you trust that module, "
             f"and use the id {rest}"
         )
     if game := _game(identifier):
@@ -126,19 +160,19 @@ def _game(identifier: str) -> str:
 
 
 def _register_users_environments() -> None:
-    """Import the modules that LAMO_ENVIRONMENTS lists, with commas between.
+    """Import the modules that the user names.
 
     Raises `MissingError`, and `EnvironmentFault` for whatever a module does beside being absent.
     """
-    for module in filter(None, (part.strip() for part in os.environ.get("LAMO_ENVIRONMENTS", "").split(","))):
+    for module in named_modules():
         try:
             importlib.import_module(module)
         except ImportError as error:
-            raise MissingError(f"LAMO_ENVIRONMENTS names {module}, which cannot be imported: {error}") from error
+            raise MissingError(f"{VARIABLE} names {module}, which cannot be imported: {error}") from error
         except BaseException as error:
             if passes(error):
                 raise
-            raise fault(module, "while it was imported, as LAMO_ENVIRONMENTS wants", error) from error
+            raise fault(module, f"while it was imported, as {VARIABLE} wants", error) from error
 
 
 def _make(identifier: str, pictures: bool) -> Any:
@@ -157,12 +191,18 @@ def _make(identifier: str, pictures: bool) -> Any:
             return gymnasium.make(identifier, disable_env_checker=True, max_episode_steps=-1, **mode)
     except (gymnasium.error.DependencyNotInstalled, ImportError) as error:
         raise MissingError(f"{identifier} needs a package that is not installed: {_first_line(error)}") from error
+    except gymnasium.error.UnregisteredEnv as error:
+        raise unregistered(identifier) or _not_made(identifier, error) from error
     except gymnasium.error.Error as error:
-        raise UsageError(f"Gymnasium cannot make {identifier}: {_first_line(error)}") from error
+        raise _not_made(identifier, error) from error
     except BaseException as error:  # whatever a stranger's environment does while it is made
         if passes(error):
             raise
         raise fault(identifier, "while it was made", error) from error
+
+
+def _not_made(identifier: str, error: Exception) -> UsageError:
+    return UsageError(f"Gymnasium cannot make {identifier}: {_first_line(error)}")
 
 
 def _render_modes(identifier: str) -> list[str]:
@@ -180,14 +220,12 @@ def _first_line(error: BaseException) -> str:
 
 def _unfit(name: str, why: str) -> UsageError:
     return UsageError(
-        f"{name.removeprefix(PREFIX)} does not fit: {why}; lamo takes boxes of numbers as observations, and boxes or "
-        "one choice as actions"
+        f"{name.removeprefix(PREFIX)} does not fit: {why}; lamo takes {TAKEN} as observations, and Box or Discrete as "
+        "actions"
     )
 
 
 def _counted_from_zero(environment: Any, actions: Any) -> Any:
-    if actions.n > _MOST_CHOICES:
-        raise UsageError(f"lamo takes at most {_MOST_CHOICES} choices, and this environment has {actions.n}")
     from gymnasium import spaces, wrappers
 
     return wrappers.TransformAction(
@@ -199,12 +237,9 @@ def _stretched(environment: Any, actions: Any) -> Any:
     """Map [-1, 1] to the bounds of each action, and leave actions without bounds as they are."""
     from gymnasium import spaces, wrappers
 
-    bounded = np.isfinite(actions.low) & np.isfinite(actions.high)
-    low = np.where(bounded, actions.low, -1.0).astype(np.float64)
-    high = np.where(bounded, actions.high, 1.0).astype(np.float64)
+    bounds = ActionBounds.of(actions.low, actions.high)
 
     def stretch(action: Any) -> Any:
-        flat = np.asarray(action, np.float64).reshape(actions.shape)
-        return (low + (flat + 1) / 2 * (high - low)).astype(actions.dtype)
+        return bounds.from_unit(np.asarray(action, np.float64).ravel()).reshape(actions.shape).astype(actions.dtype)
 
-    return wrappers.TransformAction(environment, stretch, spaces.Box(-1.0, 1.0, (low.size,), np.float64))
+    return wrappers.TransformAction(environment, stretch, spaces.Box(-1.0, 1.0, (len(bounds.low),), np.float64))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from lamo_core.config import TaskConfig
+from lamo_core.errors import UsageError
+from lamo_core.tasks.action_bounds import ActionBounds
 from lamo_core.tasks.environment import Array, EnvBatch, RenderedEnv
+from lamo_core.tasks.flattening import Part
 from lamo_core.tasks.rendering.cameras import View, whole_view
 
 PREFIXES = ("atari-", "mujoco-", "gym:")
@@ -62,6 +65,12 @@ class Task:
     """Decisions after which the task itself cuts an episode; 0 leaves that to the config alone."""
     expert: str = "a human professional"
     """Whose return counts as 100."""
+    first_action: int = 0
+    """What the environment itself calls the first of discrete actions, which count from 0 here."""
+    bounds: ActionBounds | None = None
+    """Bounds of continuous actions in the environment's own units; None where these are -1 to 1."""
+    parts: tuple[Part, ...] = ()
+    """What a flat observation is made of, for an environment whose observations have a structure."""
     simulation: Simulation = field(kw_only=True, compare=False, repr=False)
     """What plays it."""
     subtasks: tuple[str, ...] = ()
@@ -79,3 +88,28 @@ class Task:
     def normalised(self, raw_return: float) -> float:
         """Return the score on the scale where random play is 0 and the expert 100; NaN without such a scale."""
         return 100 * (raw_return - self.random_score) / (self.expert_score - self.random_score)
+
+
+def _unplayable(*_: Any) -> Any:
+    raise UsageError("this task is known by its facts alone; name it to play it")
+
+
+def packed_task(task: Task) -> dict[str, Any]:
+    """Return a record's facts as plain values, for another process; `unpacked_task` undoes it, through JSON too."""
+    return {key: value for key, value in asdict(task).items() if key != "simulation"}
+
+
+def unpacked_task(values: Mapping[str, Any]) -> Task:
+    """Return the record that `packed_task` has made plain; it cannot be played."""
+    bounds, parts = values["bounds"], values["parts"]
+    fields: dict[str, Any] = {
+        **values,
+        "observation_shape": tuple(values["observation_shape"]),
+        "action_names": tuple(values["action_names"]),
+        "subtasks": tuple(values["subtasks"]),
+        "selection": tuple(values["selection"]),
+        "bounds": bounds and ActionBounds(tuple(bounds["low"]), tuple(bounds["high"])),
+        "parts": tuple(Part(**{key: tuple(value) for key, value in part.items()}) for part in parts),
+        "simulation": Simulation(batch=_unplayable, rendered=_unplayable),
+    }
+    return Task(**fields)

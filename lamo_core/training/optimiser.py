@@ -76,6 +76,7 @@ def build_optimiser(
         ],
         lr=optim.learning_rate,
         betas=(0.9, 0.999),
+        eps=optim.epsilon,
         fused=True,
     )
 

@@ -157,7 +157,7 @@ def data_facts(config: DataConfig, seed: int) -> DataFacts:
     from lamo_core.data.subset import select_episodes
 
     lengths, returns, observation_bytes, card = _content(config.source, config.set, config.cutting)
-    chosen = select_episodes(lengths, config.ratio, seed, config.subset)
+    chosen = select_episodes(lengths, config.ratio, seed, config.subset, config.ratio_rounding)
     return DataFacts(
         config.set,
         len(chosen),

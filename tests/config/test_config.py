@@ -216,7 +216,45 @@ def test_what_is_switched_off_stays_off() -> None:
 def test_what_is_trained_in_full_takes_a_high_rate_down_and_leaves_a_low_one(method: str) -> None:
     short, long = (resolve(name, method=method).config.optim for name in ("mujoco-hopper-1pct", "paper-mujoco-hopper"))
     assert short.learning_rate == short.adapter_learning_rate == 1e-3
-    assert long == replace(resolve("paper-mujoco-hopper").config.optim, weight_decay=long.weight_decay)
+    changed = {"weight_decay": long.weight_decay, "epsilon": 1e-6 if method == "wiki-rl" else 1e-8}
+    assert long == replace(resolve("paper-mujoco-hopper").config.optim, **changed)
+
+
+def test_what_the_published_code_does_otherwise_is_in_the_presets_that_keep_it() -> None:
+    def published(preset: str, method: str | None = None) -> tuple[float, str, str]:
+        config = resolve(preset, method=method).config
+        return config.optim.epsilon, config.data.ratio_rounding, config.model.frame_layers
+
+    plain = (1e-8, "nearest", "one")
+    assert (
+        published("mujoco-hopper-1pct") == published("atari-pong-1pct") == published("kitchen-complete-30pct") == plain
+    )
+    for preset in ("hopper", "halfcheetah", "walker2d", "reacher2d"):
+        assert published(f"paper-mujoco-{preset}") == (1e-6, "down", "one")
+    assert published("paper-kitchen-partial") == (1e-6, "down", "one")
+    for game in ("breakout", "qbert", "pong"):
+        assert published(f"paper-atari-{game}") == published(f"official-atari-{game}") == (1e-8, "down", "two")
+    # the published code's Decision Transformer, and the value-based methods, keep PyTorch's epsilon
+    for method in ("dt", "dt-wide", "bc", "cql", "iql", "td3+bc"):
+        assert published("paper-mujoco-hopper", method)[0] == 1e-8
+    assert resolve("atari-pong-1pct", ["official-frame-layers"]).config.model.frame_layers == "two"
+    for preset, ablations in (("mujoco-hopper-1pct", []), ("atari-pong-1pct", ["linear-embeddings"])):
+        with pytest.raises(UsageError, match="official-frame-layers changes nothing"):
+            resolve(preset, [*ablations, "official-frame-layers"])
+
+
+def test_a_config_from_before_a_setting_means_what_it_meant() -> None:
+    values = resolve("paper-mujoco-hopper").config.to_dict()
+    for group, name in (("optim", "epsilon"), ("data", "ratio_rounding"), ("model", "frame_layers")):
+        del values[group][name]
+    config = RunConfig.from_dict(values)
+    assert (config.optim.epsilon, config.data.ratio_rounding, config.model.frame_layers) == (1e-8, "nearest", "one")
+
+
+@pytest.mark.parametrize("epsilon", [0.0, -1e-8, 2.0])
+def test_no_epsilon_divides_by_nothing(epsilon: float) -> None:
+    with pytest.raises(UsageError, match=r"optim\.epsilon must lie between"):
+        RunConfig.from_dict({"optim": {"epsilon": epsilon}})
 
 
 def test_an_environment_is_named_by_its_id() -> None:

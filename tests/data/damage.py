@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lamo_core.errors import DataError, LamoError, MissingError
+from lamo_core.errors import DataError, LamoError, MissingError, TaskMismatchError
 
 MOST_MEMORY = 400_000
 """Kilobytes that reading damaged files may add to a process."""
@@ -58,7 +58,7 @@ def refuse(read: Read, path: Path, contents: Iterable[bytes], *, always: bool = 
 
 def check_sentence(error: LamoError) -> None:
     """Fail unless the error blames the data in one short line that says what to do."""
-    assert isinstance(error, DataError | MissingError), error
+    assert isinstance(error, DataError | MissingError | TaskMismatchError), error
     assert "\n" not in str(error)
     assert len(str(error)) < 600
     assert ";" in str(error), f"{error} says nothing to do"

@@ -14,7 +14,7 @@ from lamo_core.data.kitchen_rewards import SOLVED_PER_STEP
 from lamo_core.data.sources import open_data
 from lamo_core.data.sources.d4rl import convert, d4rl_name, get_d4rl
 from lamo_core.data.store.local import find_received
-from lamo_core.errors import DataError, MissingError, UsageError
+from lamo_core.errors import DataError, MissingError, TaskMismatchError, UsageError
 from tests.data.made_sources import d4rl_tables, kitchen_tables, write_d4rl
 from tests.data.web_server import Published
 
@@ -132,7 +132,7 @@ def test_a_set_is_fetched_checked_and_kept(published: Published, tmp_path: Path)
 def test_a_damaged_file_is_fetched_anew(published: Published, tmp_path: Path) -> None:
     write_d4rl(tmp_path / "set.hdf5", d4rl_tables())
     published.d4rl("hopper-medium-v2", b"no hdf5", sha256=sha256(b"no hdf5").hexdigest())
-    with pytest.raises(DataError, match="is no usable HDF5 file"):
+    with pytest.raises(DataError, match=r"is no whole HDF5 file.*; get it again"):
         get_d4rl("hopper-medium-v2", no_progress)
     assert find_received("d4rl", "hopper-medium-v2") is None
     content = (tmp_path / "set.hdf5").read_bytes()
@@ -158,7 +158,7 @@ def test_kitchen_data_keep_their_reward_unit_and_lose_the_goal(published: Publis
     np.testing.assert_array_equal(store.observations[6], store.observations[5])  # what came after is not in the file
     assert store.card["reward_unit"] == SOLVED_PER_STEP
     assert store.card["task"] == "kitchen-complete-v0"
-    with pytest.raises(UsageError, match="kitchen-complete-v0 does"):
+    with pytest.raises(UsageError, match=r"task\.name=kitchen-complete-v0"):
         opened(task=TaskConfig(name="kitchen-complete"), name="kitchen-complete")
 
 
@@ -186,12 +186,12 @@ def test_a_set_of_another_task_is_refused(tmp_path: Path, published: Published) 
     imported(tmp_path, d4rl_tables())
     with pytest.raises(UsageError, match="is for the task mujoco-hopper, not for mujoco-walker2d"):
         opened(task=TaskConfig(name="mujoco-walker2d"))
-    imported(tmp_path, d4rl_tables(features=12))
-    with pytest.raises(UsageError, match=r"have shape \(12,\)"):
-        opened()
-    imported(tmp_path, d4rl_tables(actions=4))
-    with pytest.raises(UsageError, match="of 4 dimensions"):
-        opened()
+    with pytest.raises(TaskMismatchError, match=r"observations of 12 numbers .*; name the environment"):
+        imported(tmp_path, d4rl_tables(features=12))
+    with pytest.raises(TaskMismatchError, match=r"actions of 4 numbers"):
+        imported(tmp_path, d4rl_tables(actions=4))
+    with pytest.raises(TaskMismatchError, match=r"that it fits, --task mujoco-halfcheetah or --task mujoco-walker2d$"):
+        imported(tmp_path, d4rl_tables(features=17, actions=6))
 
 
 def test_names_and_near_names() -> None:

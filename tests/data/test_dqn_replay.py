@@ -16,7 +16,7 @@ from lamo_core.data.formats import frame_store
 from lamo_core.data.sources import dqn_slice, open_data
 from lamo_core.data.sources.dqn_replay import Slice, get_slice, parse_slice
 from lamo_core.data.store.local import find_received, received_sets
-from lamo_core.errors import DataError, MissingError, UsageError
+from lamo_core.errors import DataError, MissingError, TaskMismatchError, UsageError
 from tests.data.made_sources import Tables, dqn_arrays, dqn_files, npy_bytes
 from tests.data.web_server import Misbehaviour, Published
 
@@ -212,8 +212,7 @@ def test_damage_is_fetched_anew(published: Published) -> None:
     ("part", "change", "message"),
     [
         ("action", lambda values: values[:-1], "columns of"),
-        ("action", lambda values: values + 1, "actions outside of 0 to 3"),
-        ("action", lambda values: values - 1, "actions outside of 0 to 3"),
+        ("action", lambda values: values - 1, "actions that are no whole numbers from 0 on"),
         ("reward", lambda values: values + np.float32(0.5), "no whole numbers"),
         ("reward", lambda values: np.where(values == 1, np.nan, values).astype(np.float32), "no whole numbers"),
         ("reward", lambda values: values[:, None], "not one column"),
@@ -228,6 +227,14 @@ def test_impossible_values_are_refused(published: Published, part: str, change: 
     arrays = dqn_arrays()
     arrays[part] = change(arrays[part])  # type: ignore[operator]
     with pytest.raises(DataError, match=message):
+        fetched(published, arrays)
+    assert received_sets() == []
+
+
+def test_actions_of_another_game_do_not_fit_this_one(published: Published) -> None:
+    arrays = dqn_arrays()
+    arrays["action"] += 1
+    with pytest.raises(TaskMismatchError, match="holds action 4, and the game has 4"):
         fetched(published, arrays)
     assert received_sets() == []
 

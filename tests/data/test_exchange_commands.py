@@ -169,9 +169,9 @@ def test_files_of_the_kind_of_d4rl_are_imported(published: Published, tmp_path: 
         lamo("import", tmp_path / "data.hdf5")
     with pytest.raises(UsageError, match="did you mean"):
         lamo("import", tmp_path / "data.hdf5", "--task", "mujoco-hoper")
-    with pytest.raises(UsageError, match="11 numbers and actions of 3, and mujoco-reacher2d observations of 12"):
+    with pytest.raises(UsageError, match=r"11 numbers and actions of 3 .*mujoco-reacher2d wants observations of 12"):
         lamo("import", tmp_path / "data.hdf5", "--task", "mujoco-reacher2d", "--name", "h")
-    with pytest.raises(UsageError, match="atari-pong frames and 6 discrete actions"):
+    with pytest.raises(UsageError, match="atari-pong wants frames and 6 discrete actions"):
         lamo("import", tmp_path / "data.hdf5", "--task", "atari-pong", "--name", "h")
     assert lamo_json("import", tmp_path / "data.hdf5", "--task", "mujoco-hopper", "--name", "h")["transitions"] == 12
     write_d4rl(tmp_path / "mini_kitchen_microwave_kettle_light_slider-v0.hdf5", kitchen_tables())
@@ -183,7 +183,7 @@ def test_files_of_the_kind_of_d4rl_are_imported(published: Published, tmp_path: 
 def test_a_minari_folder_is_imported(published: Published, tmp_path: Path) -> None:
     arguments = (minari_episodes((4, 6), 11, 3), box((11,), -np.inf, np.inf), box((3,), -1, 1))
     folder = write_minari(tmp_path / "elsewhere", "my-set-v0", *arguments)
-    with pytest.raises(UsageError, match="choose another --task"):
+    with pytest.raises(UsageError, match="--task mujoco-hopper"):
         lamo("import", folder.parent, "--task", "mujoco-walker2d")
     card = lamo_json("import", folder.parent, "--task", "mujoco-hopper")
     assert (card["set"], card["task"]) == ("my-set-v0", "mujoco-hopper")

@@ -13,10 +13,18 @@ import h5py
 import numpy as np
 
 from lamo_core.data.sources.sandbox import IsolatedReader
+from lamo_core.tasks.registry import get_task
+from lamo_core.tasks.task import packed_task
 from tests.data.damage import damaged, refuse
 from tests.data.made_sources import box, d4rl_tables, minari_episodes, write_d4rl, write_minari
 
-FACTS = {"name": "set", "task": "mujoco-hopper", "licence": "?", "origin": {"source": "imported"}}
+FACTS = {
+    "name": "set",
+    "task": "mujoco-hopper",
+    "licence": "?",
+    "origin": {"source": "imported"},
+    "task_record": packed_task(get_task("mujoco-hopper")),
+}
 
 
 def sparse(file: Any) -> None:
@@ -98,6 +106,8 @@ def forged_d4rl(folder: Path) -> Iterator[bytes]:
     for name in ("observations", "actions", "rewards", "terminals"):
         tables = d4rl_tables()
         missing = tables.pop(name)
+        if name == "terminals":
+            del tables["timeouts"]
         write_d4rl(folder / "made.hdf5", {"actions": missing[:0], **tables} if name == "actions" else tables)
         yield (folder / "made.hdf5").read_bytes()
     (folder / "secret").write_bytes(bytes(400))
@@ -158,7 +168,7 @@ def forged_minari(folder: Path) -> list[bytes]:
         {"actions": np.zeros((4, 2))},
         {"actions": np.full((4, 3), np.nan)},
         {"actions": np.full((4, 3), -3.0)},
-        {"rewards": np.zeros((4, 1))},
+        {"rewards": np.zeros((4, 2))},
         {"rewards": np.zeros(0)},
         {"rewards": np.array(["a"] * 4, "S1")},
         {"terminations": np.zeros(5)},

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lamo_core.data.subset import select_episodes
+from lamo_core.data.subset import Selection, select_episodes
 from lamo_core.errors import UsageError
 
 KINDS: tuple[Literal["uniform", "length-weighted"], ...] = ("uniform", "length-weighted")
@@ -45,6 +45,29 @@ def test_length_weighted_prefers_long_episodes() -> None:
     weighted = select_episodes(lengths, 0.2, 0, "length-weighted")
     assert 0.4 < (plain % 2).mean() < 0.6
     assert (weighted % 2).mean() > 0.95
+
+
+@pytest.mark.parametrize(
+    ("episodes", "ratio", "nearest", "down"),
+    [
+        (2187, 0.005, 11, 10),
+        (1191, 0.005, 6, 5),
+        (1000, 0.005, 5, 5),
+        (1191, 0.1, 119, 119),
+        (19, 0.3, 6, 5),
+        (601, 0.01, 6, 6),
+        (100, 0.29, 29, 28),  # 100 * 0.29 is 28.999999999999996, of which int makes 28, as in the published code
+        (9, 0.01, 1, 1),
+        (7, 1.0, 7, 7),
+    ],
+)
+def test_shares_are_rounded_as_asked_and_hold_an_episode(episodes: int, ratio: float, nearest: int, down: int) -> None:
+    lengths = np.full(episodes, 10)
+    more, fewer = (select_episodes(lengths, ratio, 0, rounding=rounding) for rounding in ("nearest", "down"))
+    assert (len(more), len(fewer)) == (nearest, down)
+    assert set(fewer) <= set(more)
+    rest = Selection(ratio, 0, unseen=episodes, rounding="down").of(lengths)
+    assert len(rest) == episodes - down
 
 
 @pytest.mark.parametrize("ratio", [0.0, -0.1, 1.5, float("nan")])

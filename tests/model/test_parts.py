@@ -38,6 +38,27 @@ def test_frame_embedding_equals_the_plain_convolutions_on_a_scaled_image() -> No
     torch.testing.assert_close(embedding(frames), plain, atol=1e-5, rtol=1e-4)
 
 
+def test_two_linear_layers_in_a_row_are_those_of_the_published_code() -> None:
+    torch.manual_seed(0)
+    one, two = FrameEmbedding(16, mlp=True), FrameEmbedding(16, mlp=True, two=True)
+    added = set(two.state_dict()) - set(one.state_dict())
+    assert added == {"second.weight", "second.bias"}
+    assert (two.linear.weight.shape, two.second.weight.shape) == ((16, 3136), (16, 16))
+    frames = torch.randint(0, 256, (3, 4, 84, 84), dtype=torch.uint8)
+    # its network ends in a linear layer; its residual block makes u by another one, and adds fc2(gelu(u))
+    x = two.convolutions(frames.float() / 255).flatten(1)
+    u = two.second(two.linear(x))
+    torch.testing.assert_close(two(frames), u + two.residual.project(torch.nn.functional.gelu(u)), atol=1e-5, rtol=1e-4)
+    # the same function as one layer of both, which learns otherwise
+    one.load_state_dict({name: value for name, value in two.state_dict().items() if name not in added})
+    with torch.no_grad():
+        one.linear.weight.copy_(two.second.weight @ two.linear.weight)
+        one.linear.bias.copy_(two.second.weight @ two.linear.bias + two.second.bias)
+    torch.testing.assert_close(one(frames), two(frames), atol=1e-5, rtol=1e-4)
+    two.centre(torch.zeros(84, 84), 255.0)
+    torch.testing.assert_close(two.second.weight @ two.second.weight.T, torch.eye(16), atol=1e-5, rtol=0)
+
+
 def test_shifted_frames_are_shifted_centred_frames_with_repeated_edges() -> None:
     torch.manual_seed(0)
     embedding = FrameEmbedding(16, mlp=False)

@@ -18,6 +18,7 @@ from lamo_core.tasks.door import Door
 from lamo_core.tasks.gym_tasks import gym_task, make_gym
 from lamo_core.tasks.registry import get_task, make_batch
 from lamo_core.tasks.rendering.render_env import open_rendered
+from lamo_core.tasks.task import Task
 from lamo_core.tasks.vector_batch import make_environment
 from tests.tasks.faulty import RESETS, SEED, STEP, STEPS, Faulty, register
 
@@ -52,7 +53,13 @@ def _forgotten() -> Iterator[None]:
     gym_task.cache_clear()
     yield
     for name in set(gymnasium.registry) - known:
-        del gymnasium.registry[name]
+        if _of_a_test(name):
+            del gymnasium.registry[name]
+
+
+def _of_a_test(name: str) -> bool:
+    """Return whether a test registered it, not a package that stays imported."""
+    return not isinstance(entry := gymnasium.registry[name].entry_point, str) or entry.startswith("tests.")
 
 
 def bare(how: str, where: str = "step") -> Door:
@@ -127,7 +134,7 @@ def test_of_several_that_one_cannot_be_made_costs_nothing(monkeypatch: pytest.Mo
     closed: list[Door] = []
     monkeypatch.setattr(Door, "close", lambda self: closed.append(self))
 
-    def make(config: TaskConfig) -> Door:
+    def make(config: TaskConfig, task: Task) -> Door:
         if len(made) == 2:
             raise EnvironmentFault("no third one")
         made.append(bare("nan"))
@@ -242,7 +249,7 @@ def test_every_task_with_vectors_is_behind_it(name: str) -> None:
         pytest.importorskip("mujoco")
     if name.startswith("kitchen"):
         pytest.importorskip("gymnasium_robotics")
-    environment = make_environment(TaskConfig(name=name))
+    environment = make_environment(TaskConfig(name=name), get_task(name))
     assert isinstance(environment, Door)
     assert environment.name == name
     assert environment.unwrapped is not None

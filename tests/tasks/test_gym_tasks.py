@@ -58,6 +58,7 @@ def _registered() -> Iterator[None]:
     register("Picture-v0", spaces.Box(0, 255, (84, 84, 3), np.uint8), spaces.Discrete(2))
     register("Many-v0", BOX, spaces.Discrete(1000))
     register("Both-v0", BOX, spaces.MultiDiscrete([2, 2]))
+    register("Words-v0", spaces.Dict({"seen": BOX, "said": spaces.Text(9)}), spaces.Discrete(2))
     yield
     for name in added:
         del gymnasium.registry[name]
@@ -105,9 +106,9 @@ def test_an_end_that_the_environment_sets_itself_counts() -> None:
     [
         ("gym", UsageError, "task.id=CartPole-v1"),
         ("gym:CartPol-v1", UsageError, "CartPole"),
-        ("gym:FrozenLake-v1", UsageError, "observes a Discrete"),
+        ("gym:Words-v0", UsageError, "observes a Text space"),
         ("gym:Picture-v0", UsageError, "21,168 numbers"),
-        ("gym:Many-v0", UsageError, "256 choices"),
+        ("gym:Many-v0", UsageError, "one of 1,000 actions; 256 are the most"),
         ("gym:Both-v0", UsageError, "takes a MultiDiscrete"),
         ("gym:nowhere:Name-v0", UsageError, "LAMO_ENVIRONMENTS=nowhere"),
     ],
@@ -196,3 +197,65 @@ def test_a_game_by_its_id_is_told_its_task(identifier: str, task: str) -> None:
         get_task(f"gym:{identifier}")
     with pytest.raises(UsageError, match=f"--set task.name=atari-{task} "):
         get_task(f"gym:atari-{task}")
+
+
+@pytest.mark.parametrize(
+    ("identifier", "package", "module"),
+    [
+        ("PointMaze_UMaze-v3", "gymnasium-robotics", "gymnasium_robotics"),
+        ("AdroitHandDoor-v1", "gymnasium-robotics", "gymnasium_robotics"),
+        ("FetchReach-v4", "gymnasium-robotics", "gymnasium_robotics"),
+        ("MiniGrid-Empty-5x5-v0", "minigrid", "minigrid"),
+        ("highway-fast-v0", "highway-env", "highway_env"),
+        ("u-turn-v0", "highway-env", "highway_env"),
+        ("PandaReachDense-v3", "panda-gym", "panda_gym"),
+        ("Meta-World/MT1", "metaworld", "metaworld"),
+        ("PyFlyt/QuadX-Hover-v4", "pyflyt", "PyFlyt.gym_envs"),
+    ],
+)
+def test_ids_of_known_packages_say_how_they_are_named(
+    monkeypatch: pytest.MonkeyPatch, identifier: str, package: str, module: str
+) -> None:
+    for installed, error, text in (
+        (False, MissingError, f"pip install {package}, and set"),
+        (True, UsageError, "; set"),
+    ):
+        monkeypatch.setattr("lamo_core.tasks.known_packages.find_spec", lambda name, here=installed: here or None)
+        monkeypatch.delenv("LAMO_ENVIRONMENTS", raising=False)
+        monkeypatch.delitem(gymnasium.registry, identifier, raising=False)  # other tests import some of them
+        with pytest.raises(
+            error, match=f"{identifier} is an environment of {package}.*{text} LAMO_ENVIRONMENTS={module}"
+        ):
+            get_task(f"gym:{identifier}")
+    monkeypatch.setenv("LAMO_ENVIRONMENTS", "math")
+    with pytest.raises(UsageError, match=f"LAMO_ENVIRONMENTS=math,{module}"):
+        get_task(f"gym:{identifier}")
+
+
+def test_ids_that_a_named_package_does_not_register_are_gymnasiums_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lamo_core.tasks.gym_tasks.importlib.import_module", lambda name: None)
+    monkeypatch.setenv("LAMO_ENVIRONMENTS", "highway_env")
+    with pytest.raises(UsageError, match="Gymnasium cannot make highway-slow-v7"):
+        get_task("gym:highway-slow-v7")
+
+
+def test_one_observed_choice_is_a_vector_of_zeros_with_a_one() -> None:
+    task = get_task("gym:FrozenLake-v1")
+    assert (task.observation_shape, task.action_kind, task.actions) == ((16,), "discrete", 4)
+    batch = make_batch(TaskConfig(name="gym:FrozenLake-v1"), 1)
+    assert batch.reset(np.array([0])).tolist() == [[1.0] + [0.0] * 15]
+    batch.close()
+
+
+@pytest.mark.parametrize("name", ["PointMaze_UMaze-v3", "AntMaze_UMaze-v5"])
+def test_goal_environments_of_the_robotics_package(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    pytest.importorskip("gymnasium_robotics")
+    monkeypatch.setenv("LAMO_ENVIRONMENTS", "gymnasium_robotics")
+    environment = make_gym(f"gym:{name}")
+    seen = environment.reset(seed=0)[0]
+    whole = environment.unwrapped.reset(seed=0)[0]
+    order = (
+        ("observation", "achieved_goal", "desired_goal") if name.startswith("Ant") else ("observation", "desired_goal")
+    )
+    assert seen.shape == get_task(f"gym:{name}").observation_shape == (sum(whole[part].size for part in order),)
+    environment.close()

@@ -54,6 +54,26 @@ def test_a_resumed_run_gives_the_numbers_of_an_uninterrupted_one(
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
+@pytest.mark.parametrize("before", [True, False])
+def test_published_settings_resume_exactly_and_so_do_checkpoints_from_before_them(
+    make_config: MakeConfig, tmp_path: Path, before: bool
+) -> None:
+    changes = {} if before else {"model": {"frame_layers": "two"}, "optim": {"epsilon": 1e-6}}
+    config = make_config(**changes)
+    expected = losses(run(new_session(config), tmp_path / "whole"))
+    first = losses(run(new_session(config), tmp_path / "parts", stop_after=4))
+    path = tmp_path / "parts" / "last.pt"
+    if before:
+        payload = torch.load(path, weights_only=True)
+        for group, name in (("optim", "epsilon"), ("data", "ratio_rounding"), ("model", "frame_layers")):
+            del payload["config"][group][name]
+        torch.save(payload, path)
+    resumed = resume_session(path)
+    assert resumed.config == config
+    assert {group["eps"] for group in resumed.learner.optimiser.param_groups} == {1e-8 if before else 1e-6}
+    assert first + losses(run(resumed, tmp_path / "parts")) == expected
+
+
 def test_the_same_seed_gives_the_same_losses_and_another_one_does_not(make_config: MakeConfig, tmp_path: Path) -> None:
     config = make_config(optim={"steps": 2})
     runs = [losses(run(new_session(config), tmp_path)) for _ in range(2)]

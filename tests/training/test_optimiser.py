@@ -71,3 +71,20 @@ def test_fused_adamw_takes_a_step() -> None:
     layer(torch.ones(1, 2)).sum().backward()
     optimiser.step()
     assert not torch.equal(before, layer.weight)
+
+
+def test_epsilon_is_pytorchs_unless_it_is_set() -> None:
+    def moved(epsilon: float) -> float:
+        model = nn.Linear(1, 1, bias=False)
+        before = model.weight.item()
+        optim = replace(OPTIM, epsilon=epsilon, weight_decay=0.0)
+        optimiser = build_optimiser(model, [], optim, rate=1e-4)
+        assert {group["eps"] for group in optimiser.param_groups} == {epsilon}
+        model.weight.grad = torch.full((1, 1), 1e-6)
+        optimiser.step()
+        return before - model.weight.item()
+
+    assert OptimConfig().epsilon == torch.optim.AdamW([nn.Parameter(torch.zeros(1))]).defaults["eps"] == 1e-8
+    # a gradient as large as epsilon halves the step
+    assert moved(1e-6) == pytest.approx(0.5 * OPTIM.learning_rate, rel=1e-3)
+    assert moved(1e-8) == pytest.approx(OPTIM.learning_rate / 1.01, rel=1e-3)

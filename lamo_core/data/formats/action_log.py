@@ -25,7 +25,8 @@ import numpy as np
 import zstandard
 from numpy.typing import NDArray
 
-from lamo_core.errors import DataError, MissingError
+from lamo_core.data.sources.recovery import recovery_advice
+from lamo_core.errors import DamagedDataError, MissingError, UnsupportedDataError
 from lamo_core.files import write_bytes
 
 MAGIC = b"LAMOLOG1"
@@ -128,32 +129,36 @@ def read_log(path: Path) -> ActionLog:
     except FileNotFoundError as error:
         raise MissingError(f"there is no action log at {path}; `lamo data list` shows what is here") from error
     except OSError as error:
-        raise DataError(f"could not read {path}: {error.strerror or error}; check the file") from error
+        raise DamagedDataError(f"could not read {path}: {error.strerror or error}", "check the file") from error
     try:
         return parse_log(content)
-    except DataError as error:
-        raise DataError(f"{path} {error}") from error
+    except DamagedDataError as error:
+        raise DamagedDataError(f"{path} {error.args[0]}", recovery_advice(path)) from error
+    except UnsupportedDataError as error:
+        raise UnsupportedDataError(f"{path} {error.args[0]}", error.args[1]) from error
 
 
 def parse_log(content: bytes) -> ActionLog:
     """Return the log in `content`; raises `DataError` whose text goes on after a file name."""
     if len(content) > MAX_FILE_BYTES:
-        raise DataError(f"is larger than {MAX_FILE_BYTES // 2**20} MiB, so it is no action log")
+        raise DamagedDataError(f"is larger than {MAX_FILE_BYTES // 2**20} MiB, so it is no action log")
+    if not content.startswith(MAGIC) and content.startswith(MAGIC[:-1]):
+        raise UnsupportedDataError("is an action log of another version", "update lamo to read it")
     if not content.startswith(MAGIC):
-        raise DataError("is no action log of this version; get the file again")
+        raise DamagedDataError("is no action log")
     start = len(MAGIC) + 12
     if len(content) < start + 32 or sha256(content[:-32]).digest() != content[-32:]:
-        raise DataError("is damaged (its checksum does not fit); install lamo again or get the file again")
+        raise DamagedDataError("is damaged (its checksum does not fit)")
     sizes = struct.unpack_from("<3I", content, len(MAGIC))
     if start + sum(sizes) + 32 != len(content):
-        raise DataError("is damaged (its parts do not fill it); get the file again")
+        raise DamagedDataError("is damaged (its parts do not fill it)")
     ends = np.cumsum([start, *sizes]).tolist()
     text, columns, packed = (content[first:last] for first, last in pairwise(ends))
     header = _parse_header(_unpack(text, MAX_HEADER_BYTES))
     table = _parse_table(_unpack(columns, MAX_EPISODES * TABLE.itemsize))
     steps = int(table["length"].sum(dtype=np.int64))
     if steps > MAX_TRANSITIONS:
-        raise DataError(f"says that it has {steps:,} transitions, more than a log may hold; get the file again")
+        raise DamagedDataError(f"says that it has {steps:,} transitions, more than a log may hold")
     actions = _from_digits(_unpack(packed, MAX_TRANSITIONS), header.actions, steps)
     log = ActionLog(header, table, actions, sha256(content).hexdigest())
     _check(log)
@@ -173,10 +178,10 @@ def _to_digits(values: NDArray[np.uint8], actions: int) -> bytes:
 def _from_digits(packed: bytes, actions: int, steps: int) -> NDArray[np.uint8]:
     count = _digits(actions)
     if len(packed) != -(-steps // count):
-        raise DataError("has episodes that do not add up to its actions; get the file again")
+        raise DamagedDataError("has episodes that do not add up to its actions")
     groups = np.frombuffer(packed, np.uint8)
     if len(groups) and int(groups.max()) >= actions**count:
-        raise DataError(f"has an action above {actions - 1}; get the file again")
+        raise DamagedDataError(f"has an action above {actions - 1}")
     meanings = (np.arange(256)[:, None] // actions ** np.arange(count) % actions).astype(np.uint8)
     values = np.empty((len(groups), count), np.uint8)
     for first in range(0, len(groups), _GROUPS_AT_ONCE):  # indexing takes eight bytes for each
@@ -189,10 +194,10 @@ def _unpack(frame: bytes, limit: int) -> bytes:
     try:
         size = zstandard.get_frame_parameters(frame).content_size
         if size > limit:  # an unknown size is reported as a huge one
-            raise DataError(f"says that a part unpacks to {size} bytes, more than a log may hold; get the file again")
+            raise DamagedDataError(f"says that a part unpacks to {size} bytes, more than a log may hold")
         return zstandard.ZstdDecompressor(max_window_size=2**28).decompress(frame, max_output_size=limit)
     except zstandard.ZstdError as error:
-        raise DataError(f"does not unpack ({error}); get the file again") from error
+        raise DamagedDataError(f"does not unpack ({error})") from error
 
 
 def _parse_header(text: bytes) -> LogHeader:
@@ -208,16 +213,16 @@ def _parse_header(text: bytes) -> LogHeader:
         # The names end up in paths and in the emulator's look-up.
         fits = fits and all(re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,63}", text) for text in (header.name, header.game))
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise DataError("has a header that is not of this version; get the file again") from error
+        raise DamagedDataError("has a header that is not of this version") from error
     if not fits:
-        raise DataError("has a header with values out of range; get the file again")
+        raise DamagedDataError("has a header with values out of range")
     return header
 
 
 def _parse_table(columns: bytes) -> NDArray[Any]:
     episodes, rest = divmod(len(columns), TABLE.itemsize)
     if rest or not episodes:
-        raise DataError("has a broken table of episodes; get the file again")
+        raise DamagedDataError("has a broken table of episodes")
     table = np.zeros(episodes, TABLE)
     position = 0
     for name in TABLE.names or ():
@@ -239,6 +244,6 @@ def _check(log: ActionLog) -> None:
     for name, low, high in columns:
         wrong = np.flatnonzero((table[name] < low) | (table[name] > high))
         if len(wrong):
-            raise DataError(f"has episode {wrong[0]} with {name} {table[name][wrong[0]]}; get the file again")
+            raise DamagedDataError(f"has episode {wrong[0]} with {name} {table[name][wrong[0]]}")
     if len(np.unique(table["seed"])) != len(table):
-        raise DataError("has two episodes with one seed; get the file again")
+        raise DamagedDataError("has two episodes with one seed")

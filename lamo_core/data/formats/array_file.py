@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lamo_core.errors import DataError, MissingError
+from lamo_core.errors import DamagedDataError, MissingError, UnsupportedDataError
 from lamo_core.files import write_bytes
 
 Arrays = dict[str, NDArray[Any]]
@@ -49,12 +49,12 @@ def read_arrays(path: Path, advice: str, forms: Mapping[str, Form] | None = None
     try:
         with zipfile.ZipFile(path) as archive:
             if sum(part.file_size for part in archive.infolist()) > MAX_BYTES:
-                raise DataError(f"{path} says that it unpacks to more than {MAX_BYTES:,} bytes; {advice}")
+                raise DamagedDataError(f"{path} says that it unpacks to more than {MAX_BYTES:,} bytes", advice)
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in (archive.files if forms is None else forms)}
     except _DAMAGE as error:
-        raise DataError(f"{path} is damaged, or no .npz file of the arrays that are wanted; {advice}") from error
+        raise DamagedDataError(f"{path} is damaged, or no .npz file of the arrays that are wanted", advice) from error
     for name, form in (forms or {}).items():
         if arrays[name].dtype.kind not in form.kinds or arrays[name].ndim not in form.ndim:
-            raise DataError(f"{path} holds another kind of {name} than is wanted; {advice}")
+            raise UnsupportedDataError(f"{path} holds another kind of {name} than is wanted", advice)
     return arrays

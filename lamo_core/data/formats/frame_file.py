@@ -18,7 +18,7 @@ import zstandard
 from numpy.typing import NDArray
 
 from lamo_core.data.formats.frame_blocks import BLOCK
-from lamo_core.errors import DataError
+from lamo_core.errors import DamagedDataError
 from lamo_core.files import write_bytes
 from lamo_core.places import DATA_ELSEWHERE
 
@@ -101,7 +101,9 @@ class FrameFile:
                 raise zstandard.ZstdError("another size")
             return zstandard.ZstdDecompressor().decompress(packed, max_output_size=size)
         except zstandard.ZstdError as error:
-            raise DataError(f"the cached frames at {self.path} are damaged; delete the file and run again") from error
+            raise DamagedDataError(
+                f"the cached frames at {self.path} are damaged", "delete the file and run again"
+            ) from error
 
 
 def read_frame_file(path: Path, frames: int, frames_sha256: bytes) -> FrameFile | None:

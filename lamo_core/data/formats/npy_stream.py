@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from lamo_core.errors import DataError, MissingError
+from lamo_core.errors import DamagedDataError, DataError, MissingError, UnsupportedDataError
 
 _READ = 64 * 1024
 _MAX_HEADER = 4_096
@@ -25,6 +25,7 @@ _HEADER = re.compile(
     r"\s*'shape':\s*\((?P<shape>[0-9, ]{0,100})\),?\s*\}\s*"
 )
 _MOST_MEMBERS = 1_000
+OTHER_CONTENT = "lamo takes the files that DQN-Replay publishes; name their address in the file of LAMO_SOURCES"
 _RATIO = 1_032
 """Deflate packs no more than this many bytes into one."""
 
@@ -87,13 +88,13 @@ class NpyStream:
             self._fail("the header of its array is damaged")
         shape = tuple(int(part) for part in match["shape"].split(",") if part.strip())
         if match["fortran"] == "True" and len(shape) > 1:
-            self._fail("its array is stored column by column")
+            self._refuse("is stored column by column")
         try:
             dtype = np.dtype(match["descr"])
         except TypeError:
-            self._fail("its numbers are of an unknown kind")
+            self._refuse("holds numbers of an unknown kind")
         if dtype.kind not in "uifb" or not shape or 0 in shape:
-            self._fail("its array holds no numbers")
+            self._refuse(f"holds {dtype} of shape {shape}")
         return dtype, self._checked_shape(shape, dtype)
 
     def _checked_shape(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[int, ...]:
@@ -134,12 +135,15 @@ class NpyStream:
         return part
 
     def _fail(self, why: str, cause: Exception | None = None) -> NoReturn:
-        raise DataError(f"{self._path} is no whole gzip of a NumPy array: {why}; get it again") from cause
+        raise DamagedDataError(f"{self._path} is no whole gzip of a NumPy array: {why}") from cause
+
+    def _refuse(self, what: str) -> NoReturn:
+        raise UnsupportedDataError(f"the array in {self._path} {what}", OTHER_CONTENT)
 
 
 def read_column(path: Path, most_rows: int) -> NDArray[Any]:
     """Return a whole array (N,) of numbers; raises `MissingError` and `DataError`, also for more than `most_rows`."""
     with NpyStream(path) as stream:
         if len(stream.shape) != 1 or stream.shape[0] > most_rows:
-            raise DataError(f"{path} holds an array of shape {stream.shape}, not one column; get it again")
+            raise UnsupportedDataError(f"{path} holds an array of shape {stream.shape}, not one column", OTHER_CONTENT)
         return stream.rows(stream.shape[0])

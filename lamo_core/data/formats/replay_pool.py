@@ -16,13 +16,13 @@ from typing import IO
 
 from lamo_core.data.formats.action_log import ActionLog
 from lamo_core.data.formats.replay_worker import ReplayJob
-from lamo_core.errors import DataError, LamoError, MissingError, StorageError
+from lamo_core.errors import DamagedDataError, LamoError, MissingError, StorageError
 
 Progress = Callable[[str, int, int], None]
 """Called with a stage, how much of it is done, and how much there is."""
 
 STAGE = "replaying the episodes"
-_ERRORS: dict[str, type[LamoError]] = {kind.__name__: kind for kind in (DataError, MissingError, StorageError)}
+_ERRORS: dict[str, type[LamoError]] = {kind.__name__: kind for kind in (DamagedDataError, MissingError, StorageError)}
 
 
 def replay_episodes(
@@ -122,7 +122,7 @@ def _run(process: subprocess.Popen[str], job: ReplayJob, counter: _Counter, stop
                 counter.add(length - done)
                 return
             elif "error" in message:
-                raise _ERRORS.get(message["error"], LamoError)(message["message"])
+                raise _ERRORS.get(message["error"], LamoError)(*message["arguments"])
             else:
                 raise LamoError(_died(job))
     except BrokenPipeError as error:

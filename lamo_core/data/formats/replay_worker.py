@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamo_core.data.formats.frame_file import write_frame_file
-from lamo_core.errors import DataError, LamoError
+from lamo_core.errors import DamagedDataError, LamoError
 from lamo_core.tasks.atari_emulator import AtariEmulator
 
 REPORT_EVERY = 250
@@ -93,10 +93,10 @@ def _play(
     return True
 
 
-def _not_equal(job: ReplayJob, what: str) -> DataError:
-    return DataError(
-        f"episode {job.episode} (seed {job.seed}) of {job.set_name} does not come back as it was recorded: "
-        f"{what}; the action log is damaged, or this ale-py plays differently (0.11 to 0.12 play alike)"
+def _not_equal(job: ReplayJob, what: str) -> DamagedDataError:
+    return DamagedDataError(
+        f"episode {job.episode} (seed {job.seed}) of {job.set_name} does not come back as it was recorded: {what}",
+        "the action log is damaged, or this ale-py plays differently (0.11 to 0.12 play alike)",
     )
 
 
@@ -107,7 +107,7 @@ def _answer(job: ReplayJob, emulators: dict[tuple[str, float, int], AtariEmulato
             emulators[key] = AtariEmulator(*key)
         replay(job, emulators[key], lambda done: _send({"progress": done}))
     except LamoError as error:
-        return {"error": type(error).__name__, "message": str(error)}
+        return {"error": type(error).__name__, "arguments": [str(part) for part in error.args]}
     return {"finished": job.episode}
 
 

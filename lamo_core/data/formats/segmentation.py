@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamo_core.data.formats.vector_file import VectorSet
-from lamo_core.errors import DataError
+from lamo_core.errors import UnsupportedDataError
 
 Cutting = Literal["correct", "published"]
 _PUBLISHED_LIMIT = 1_000
@@ -25,7 +25,7 @@ def cut_episodes(content: VectorSet, cutting: Cutting) -> VectorSet:
     """
     kept = _published(content) if cutting == "published" else _whole(content)
     if not len(kept.lengths):
-        raise DataError(f"the set {content.header.name} holds no whole episode; get another one")
+        raise UnsupportedDataError(f"the set {content.header.name} holds no whole episode", "get a longer part of it")
     return kept
 
 

@@ -22,7 +22,8 @@ import numpy as np
 import zstandard
 from numpy.typing import NDArray
 
-from lamo_core.errors import DataError, MissingError
+from lamo_core.data.sources.recovery import recovery_advice
+from lamo_core.errors import DamagedDataError, MissingError, UnsupportedDataError
 from lamo_core.files import write_bytes
 
 MAGIC = b"LAMOVEC\x01"
@@ -132,8 +133,10 @@ def read_vectors(path: Path) -> VectorSet:
     """Read and check a vector file; raises `MissingError` and, for anything unexpected, `DataError`."""
     content = _content(path)
     magic, head_bytes, digest = _PREFIX.unpack_from(content)
+    if magic != MAGIC and magic.startswith(MAGIC[:-1]):
+        raise UnsupportedDataError(f"{path} is a vector file of another version", "update lamo to read it")
     if magic != MAGIC:
-        raise _broken(path, "it does not start as one, or is of another version")
+        raise _broken(path, "it does not start as one")
     body = memoryview(content)[_PREFIX.size :]
     if not 0 < head_bytes <= min(MAX_HEADER_BYTES, len(body)):
         raise _broken(path, "its header has an impossible length")
@@ -161,9 +164,9 @@ def _content(path: Path) -> bytes:
             raise _broken(path, f"it has {size} bytes")
         return path.read_bytes()
     except FileNotFoundError as error:
-        raise MissingError(f"there is no data set at {path}; install lamo again, or get the set anew") from error
+        raise MissingError(f"there is no data set at {path}; {recovery_advice(path)}") from error
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
+        raise DamagedDataError(f"{path} cannot be read: {error.strerror or error}", "check the file") from error
 
 
 def _header(path: Path, text: bytes) -> VectorHeader:
@@ -247,5 +250,5 @@ def _outside(actions: NDArray[Any], header: VectorHeader) -> bool:
     return bool((actions >= header.actions).any() if header.discrete else (np.abs(actions) > 1).any())
 
 
-def _broken(path: Path, why: str) -> DataError:
-    return DataError(f"{path} is no whole vector file: {why}; install lamo again, or get the set anew")
+def _broken(path: Path, why: str) -> DamagedDataError:
+    return DamagedDataError(f"{path} is no whole vector file: {why}", recovery_advice(path))

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamo_core.data.formats.array_file import read_arrays
-from lamo_core.errors import DataError
+from lamo_core.errors import UnsupportedDataError
 
 Floats = NDArray[np.float64]
 WEIGHTS_ADVICE = "give the folder of the behaviour policies' weights with --policies"
@@ -33,7 +33,7 @@ class Actor:
         try:
             self._meta = json.loads(archive["meta_json"].tobytes())[name]
         except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise DataError(f"{path} does not describe the actor {name}; {WEIGHTS_ADVICE}") from error
+            raise UnsupportedDataError(f"{path} does not describe the actor {name}", WEIGHTS_ADVICE) from error
 
     def act(self, observation: Floats, rng: np.random.Generator) -> Floats:
         """Return an action (A,) for an observation (O,), drawn from the actor's distribution."""

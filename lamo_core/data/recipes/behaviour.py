@@ -21,7 +21,7 @@ from torch import Tensor
 
 from lamo_core.data.formats.array_file import read_arrays
 from lamo_core.data.recipes.actors import WEIGHTS_ADVICE
-from lamo_core.errors import DataError
+from lamo_core.errors import UnsupportedDataError
 from lamo_core.tasks.atari_emulator import AtariEmulator
 
 Floats = NDArray[np.float32]
@@ -40,7 +40,7 @@ class Weights:
             if name.startswith(prefix) and array.dtype.kind in "fiub"
         }
         if not self._arrays:
-            raise DataError(f"{path} holds no weights named {prefix}…; {WEIGHTS_ADVICE}")
+            raise UnsupportedDataError(f"{path} holds no weights named {prefix}…", WEIGHTS_ADVICE)
 
     def __getitem__(self, name: str) -> Tensor:
         return self._arrays[name]

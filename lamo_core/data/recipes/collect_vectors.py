@@ -19,7 +19,8 @@ from lamo_core.data.formats.card import histogram, summary
 from lamo_core.data.formats.vector_file import SUFFIX, VectorHeader, VectorSet, write_vectors
 from lamo_core.data.publishing import publish
 from lamo_core.data.recipes.vector_recipes import Player, VectorRecipe
-from lamo_core.errors import DataError, MissingError
+from lamo_core.data.store.cards import form_of
+from lamo_core.errors import DamagedDataError, MissingError
 from lamo_core.tasks.registry import get_task
 
 LICENCE = "MIT, as lamo itself: the trajectories were made by this project"
@@ -83,16 +84,14 @@ class SetOrigin:
 def write_vector_set(origin: SetOrigin, episodes: list[VectorEpisode], out: Path) -> dict[str, Any]:
     """Write `out`/<name>.lamovec and its card, and return the card.
 
-    Raises `MissingError` without episodes, `DataError` for one that could not be trained on, `StorageError`.
+    Raises `MissingError` without episodes, `DamagedDataError` for one that could not be trained on, `StorageError`.
     """
     if not episodes:
         raise MissingError(f"there are no episodes of {origin.name} to pack; collect some first")
     for episode in episodes:
         if not all(np.isfinite(numbers).all() for numbers in (episode.observations, episode.actions, episode.rewards)):
-            raise DataError(
-                f"the episode of seed {episode.seed} holds numbers that are not finite, so no set of {origin.name} was "
-                "written; collect it again"
-            )
+            what = f"the episode of seed {episode.seed} holds numbers that are not finite, so no set was written"
+            raise DamagedDataError(what, f"collect {origin.name} again")
     content = _joined(origin, episodes)
     return publish(
         out / f"{origin.name}{SUFFIX}",
@@ -134,7 +133,7 @@ def _joined(origin: SetOrigin, episodes: list[VectorEpisode]) -> VectorSet:
 
 
 def _card(origin: SetOrigin, content: VectorSet, digest: str, size: int) -> dict[str, Any]:
-    returns = content.returns
+    returns, task = content.returns, get_task(origin.task)
     return {
         "name": origin.name,
         "task": origin.task,
@@ -164,6 +163,7 @@ def _card(origin: SetOrigin, content: VectorSet, digest: str, size: int) -> dict
         "behaviour_sources": [origin.source],
         "log_sha256": digest,
         "log_bytes": size,
+        **form_of(task.bounds, task.parts),
     }
 
 

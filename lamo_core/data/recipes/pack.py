@@ -16,7 +16,7 @@ from lamo_core.data.formats.action_log import HASH_BYTES, TABLE, LogHeader, writ
 from lamo_core.data.formats.card import histogram, summary
 from lamo_core.data.publishing import publish
 from lamo_core.data.recipes.mixtures import Mixture, plan_episode
-from lamo_core.errors import DataError, MissingError
+from lamo_core.errors import MissingError, UnsupportedDataError
 from lamo_core.tasks.atari import ATARI_TASKS
 
 LICENCE = "MIT, as lamo itself: the trajectories were made by this project"
@@ -66,7 +66,8 @@ def _load_all(mixture: Mixture, folder: Path, transitions: int) -> list[Recorded
     for episode in episodes:
         plan = plan_episode(mixture, episode.seed - mixture.first_seed)
         if (episode.noops, episode.policy) != (plan.noops, mixture.shares[plan.share].name):
-            raise DataError(f"{folder}/{episode.seed}.npz does not follow the recipe; collect into an empty folder")
+            path = folder / f"{episode.seed}.npz"
+            raise UnsupportedDataError(f"{path} does not follow the recipe", "collect into an empty folder")
     return episodes
 
 

@@ -22,7 +22,8 @@ def open_data(
     `UsageError` (unknown set, set of another task), `MissingError` (naming the command that gets the set), `DataError`
     (naming the episode), `StorageError`.
     """
-    return _open(config, task, Selection(config.ratio, seed, config.subset), progress)
+    selection = Selection(config.ratio, seed, config.subset, rounding=config.ratio_rounding)
+    return _open(config, task, selection, progress)
 
 
 def open_unseen(
@@ -40,7 +41,7 @@ def open_unseen(
 
     if config.ratio >= 1:
         return None
-    selection = Selection(config.ratio, seed, config.subset, unseen=episodes)
+    selection = Selection(config.ratio, seed, config.subset, episodes, config.ratio_rounding)
     lengths = set_contents(find_set(config.source, config.set, progress), config.cutting)[0]
     return _open(config, task, selection, progress) if len(selection.of(lengths)) else None
 

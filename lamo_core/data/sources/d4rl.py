@@ -11,8 +11,10 @@ from lamo_core.data.sources.catalogue import PublishedSet, licence, published_se
 from lamo_core.data.sources.download import Progress, download, file_sha256
 from lamo_core.data.sources.sandbox import read_isolated
 from lamo_core.data.store.local import building
-from lamo_core.errors import DataError
+from lamo_core.errors import DamagedDataError
 from lamo_core.places import data_dir
+from lamo_core.tasks.registry import get_task
+from lamo_core.tasks.task import packed_task
 
 SOURCE = "d4rl"
 KITCHEN_FEATURES = 30
@@ -32,23 +34,28 @@ def d4rl_name(name: str) -> str:
 def get_d4rl(name: str, progress: Progress) -> dict[str, Any]:
     """Fetch a set, convert it and return its card; goes on from an earlier interruption.
 
-    Raises `MissingError`, `DataError`, `StorageError`, `UsageError`.
+    Raises `MissingError`, `DataError`, `StorageError`, `UsageError`, `TaskMismatchError`.
     """
     published = published_sets()[d4rl_name(name)]
+    get_task(str(task_facts(published.task)["task"]))  # refused before anything is fetched
     path = data_dir() / "downloads" / SOURCE / f"{published.name}.hdf5"
     if not path.exists():
         download(published.resource, path, progress)
     try:
         card = convert(path, SOURCE, published.name, d4rl_facts(published, path), progress)
-    except DataError:
-        path.unlink(missing_ok=True)  # what is damaged must be fetched anew
+    except DamagedDataError:
+        path.unlink(missing_ok=True)  # it must be fetched anew
         raise
     path.unlink(missing_ok=True)
     return card
 
 
 def convert(path: Path, source: str, name: str, facts: dict[str, Any], progress: Progress) -> dict[str, Any]:
-    """Turn an HDF5 file of D4RL's kind into a received set and return its card."""
+    """Turn an HDF5 file of D4RL's kind into a received set and return its card.
+
+    Raises `DataError`, `TaskMismatchError`, `StorageError`, and for the task of the facts `UsageError`, `MissingError`.
+    """
+    facts = {**facts, "task_record": packed_task(get_task(facts["task"]))}
     with building(source, name) as folder:
         job = {"kind": "d4rl", "path": str(path), "out": str(folder), "facts": facts}
         return read_isolated(job, path, progress)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from lamo_core.data.sources.byte_stream import ByteStream, RangeRefused, TransferProblem, open_stream
-from lamo_core.errors import DataError, LamoError, MissingError, StorageError, UsageError
+from lamo_core.errors import DamagedDataError, MissingError, StorageError, UsageError
 from lamo_core.files import write_bytes
 from lamo_core.places import DATA_ELSEWHERE
 
@@ -133,12 +133,12 @@ def _fetch(
         except TransferProblem as problem:
             problems.append(f"{url} {problem}")
             wrong, final = wrong or isinstance(problem, _WrongContentError), final and problem.permanent
-    kind: type[LamoError] = DataError if wrong else MissingError
+    said = f"could not get {resource.name}: {'; '.join(problems)}"
     advice = "run again to fetch it anew" if wrong else "check the name" if final else "run again to go on from there"
-    raise kind(
-        f"could not get {resource.name}: {'; '.join(problems)}; {advice}, or name another address in the file of "
-        "LAMO_SOURCES"
-    )
+    advice += ", or name another address in the file of LAMO_SOURCES"
+    if wrong:
+        raise DamagedDataError(said, advice)
+    raise MissingError(f"{said}; {advice}")
 
 
 def _from_address(

@@ -20,7 +20,7 @@ from lamo_core.data.sources.dqn_slice import EMPTY_STEPS, PARTS, STEP_LIMIT, Col
 from lamo_core.data.store.cards import frames_card
 from lamo_core.data.store.frame_set import FrameSetWriter
 from lamo_core.data.store.local import building, write_card
-from lamo_core.errors import DataError, UsageError
+from lamo_core.errors import DamagedDataError, UsageError
 from lamo_core.places import data_dir
 from lamo_core.tasks.registry import get_task
 
@@ -94,8 +94,8 @@ def get_slice(wanted: Slice, progress: Progress) -> dict[str, Any]:
             download(resources[part], paths[part], progress)
     try:
         card = _unpack(wanted, paths, resources, progress)
-    except DataError:
-        shutil.rmtree(folder, ignore_errors=True)  # what is damaged must be fetched anew
+    except DamagedDataError:
+        shutil.rmtree(folder, ignore_errors=True)  # it must be fetched anew
         raise
     shutil.rmtree(folder, ignore_errors=True)
     return card

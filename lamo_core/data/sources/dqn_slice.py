@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lamo_core.data.formats.npy_stream import NpyStream, read_column
+from lamo_core.data.formats.npy_stream import OTHER_CONTENT, NpyStream, read_column
 from lamo_core.data.store.frame_set import FrameSetWriter
-from lamo_core.errors import DataError
+from lamo_core.errors import DamagedDataError, TaskMismatchError, UnsupportedDataError
 
 PARTS = ("terminal", "reward", "action", "observation")
 """Smallest files first."""
@@ -44,20 +44,28 @@ class Columns:
 
 
 def read_columns(paths: Mapping[str, Path], actions: int) -> Columns:
-    """Return the columns of the files `paths`; `actions` is how many there are. Raises `DataError`."""
+    """Return the columns of the files `paths`; `actions` is how many there are.
+
+    Raises `DataError`, `TaskMismatchError`.
+    """
     terminals, rewards, chosen = (read_column(paths[part], MOST_ROWS) for part in ("terminal", "reward", "action"))
+    where = f"the slice in {paths['action'].parent}"
+    if not len(terminals) == len(rewards) == len(chosen) > 1:
+        rows = f"{len(terminals):,}, {len(rewards):,} and {len(chosen):,} rows"
+        raise DamagedDataError(f"{where} holds columns of {rows}")
     problems = {
-        f"columns of {len(terminals):,}, {len(rewards):,} and {len(chosen):,} rows": not (
-            len(terminals) == len(rewards) == len(chosen)
-        ),
         "ends that are neither yes nor no": not np.isin(terminals, (0, 1)).all(),
         "rewards that are no whole numbers": not _are_whole(rewards),
-        f"actions outside of 0 to {actions - 1}": not _are_whole(chosen) or chosen.min() < 0 or chosen.max() >= actions,
-        "a single row": len(terminals) < 2,
+        "actions that are no whole numbers from 0 on": not _are_whole(chosen) or chosen.min() < 0,
     }
     for problem, present in problems.items():
         if present:
-            raise DataError(f"the slice in {paths['action'].parent} holds {problem}; get it again")
+            raise UnsupportedDataError(f"{where} holds {problem}", OTHER_CONTENT)
+    if chosen.max() >= actions:
+        raise TaskMismatchError(
+            f"{where} holds action {int(chosen.max())}, and the game has {actions}, from 0 on",
+            "get the slice of this game, or name the game that was played",
+        )
     return Columns(chosen[:-1].astype(np.uint8), rewards[:-1].astype(np.int32), terminals[:-1].astype(np.bool_))
 
 
@@ -76,10 +84,10 @@ def cut_slice(
     with ExitStack() as closing:
         frames = closing.enter_context(NpyStream(paths["observation"]))
         if frames.shape != (rows + 1, 84, 84) or frames.dtype != np.uint8:
-            raise DataError(
-                f"{paths['observation']} holds {frames.dtype} of shape {frames.shape}, not {rows + 1} frames of "
-                "84x84 bytes; get it again"
-            )
+            problem = f"holds {frames.dtype} of shape {frames.shape}, not {rows + 1} frames of 84x84 bytes"
+            if frames.shape[1:] == (84, 84) and frames.dtype == np.uint8:
+                raise DamagedDataError(f"{paths['observation']} {problem}")
+            raise UnsupportedDataError(f"{paths['observation']} {problem}", OTHER_CONTENT)
         for first in range(0, rows, _ROWS_AT_ONCE):
             cutter.take(frames.rows(min(_ROWS_AT_ONCE, rows - first)), first)
             progress(first, rows)

@@ -12,7 +12,7 @@ from lamo_core.data.sources.catalogue import published_sets
 from lamo_core.data.sources.d4rl import d4rl_name, get_d4rl
 from lamo_core.data.sources.download import Progress, Resource
 from lamo_core.data.sources.dqn_replay import get_slice, parse_slice
-from lamo_core.data.sources.minari import check_name, get_minari, minari_resources, minari_root
+from lamo_core.data.sources.minari import check_name, get_minari, lies_at, minari_resources, minari_root
 from lamo_core.data.store.bundled_logs import all_set_names
 from lamo_core.data.store.local import find_received, received_sets
 from lamo_core.errors import UsageError
@@ -69,7 +69,7 @@ def plan_get(name: str, source: str) -> Plan:
         run = partial(get_slice, wanted)
     elif source == "minari":
         full = check_name(name)
-        local = (minari_root() / full / "data").is_dir()
+        local = lies_at(minari_root() / full / "data")
         resources = () if local else tuple(minari_resources(full).values())
         run = partial(get_minari, full)
     else:

@@ -16,7 +16,7 @@ from typing import Any
 
 from lamo_core.data.sources.d4rl_file import convert_d4rl
 from lamo_core.data.sources.minari_file import convert_minari
-from lamo_core.errors import DataError, LamoError
+from lamo_core.errors import DamagedDataError, LamoError, UnsupportedDataError
 
 MEMORY = 8 * 2**30
 _JOBS: dict[str, Callable[..., dict[str, Any]]] = {"d4rl": convert_d4rl, "minari": convert_minari}
@@ -29,13 +29,15 @@ def _answer(job: dict[str, Any]) -> dict[str, Any]:
     except LamoError as error:
         return _failed(error)
     except MemoryError:
-        return _failed(DataError(f"{path} takes more memory than a data set may; get it again"))
+        return _failed(
+            UnsupportedDataError(f"{path} takes more memory than a data set may", "split it into smaller ones")
+        )
     except Exception as error:  # what a damaged file makes the library raise has no end
-        return _failed(DataError(f"{path} cannot be read ({type(error).__name__}: {error}); get it again"))
+        return _failed(DamagedDataError(f"{path} cannot be read ({type(error).__name__}: {str(error)[:200]})"))
 
 
 def _failed(error: LamoError) -> dict[str, Any]:
-    return {"error": type(error).__name__, "message": str(error)}
+    return {"error": type(error).__name__, "arguments": [str(part) for part in error.args]}
 
 
 def _report(stage: str, done: int, total: int) -> None:

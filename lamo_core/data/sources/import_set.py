@@ -14,10 +14,11 @@ from lamo_core.data.formats.action_log import read_log
 from lamo_core.data.formats.vector_file import MAGIC as VECTOR_MAGIC
 from lamo_core.data.formats.vector_file import read_vectors
 from lamo_core.data.sources.catalogue import published_sets
+from lamo_core.data.sources.compatibility import Held, require_suit
 from lamo_core.data.sources.d4rl import convert, task_facts
 from lamo_core.data.sources.download import Progress, file_sha256
-from lamo_core.data.sources.minari import convert_folder, minari_facts
-from lamo_core.data.sources.minari_spaces import METADATA
+from lamo_core.data.sources.minari import convert_folder, lies_at, minari_facts, require_described_suit
+from lamo_core.data.sources.minari_spaces import METADATA, read_metadata
 from lamo_core.data.store.bundled_logs import all_set_names
 from lamo_core.data.store.cards import frames_card, vectors_card
 from lamo_core.data.store.local import (
@@ -31,8 +32,7 @@ from lamo_core.data.store.local import (
     require_received,
     write_card,
 )
-from lamo_core.errors import DataError, MissingError, UsageError
-from lamo_core.tasks.kitchen import ALL_FEATURES
+from lamo_core.errors import DamagedDataError, MissingError, TaskMismatchError, UnsupportedDataError, UsageError
 from lamo_core.tasks.registry import get_task
 
 SOURCE = "imported"
@@ -47,16 +47,18 @@ class _Wish:
     path: Path
     name: str
     task: str
+    older_layout: bool
 
 
-def import_set(path: Path, name: str, task: str, progress: Progress) -> dict[str, Any]:
+def import_set(path: Path, name: str, task: str, progress: Progress, *, older_layout: bool = False) -> dict[str, Any]:
     """Check what lies at `path`, keep it as the set `name` and return its card.
 
     It may be a `.lamovec` or `.lamolog` of ours, an HDF5 file of D4RL's kind, or the folder of a Minari data set; what
-    it is is told by its content. An empty name is taken from it, an empty task too where it says one. Raises
-    `UsageError`, `MissingError`, `DataError`, `StorageError`.
+    it is is told by its content. An empty name is taken from it, an empty task too where it says one. With
+    `older_layout` a Minari set is read as they were before Minari 0.5. Raises `UsageError`, `TaskMismatchError`,
+    `MissingError`, `DataError`, `StorageError`.
     """
-    wish = _Wish(path, name, task)
+    wish = _Wish(path, name, task, older_layout)
     if path.is_dir():
         return _import_minari(wish, progress)
     start = _first_bytes(path)
@@ -66,8 +68,10 @@ def import_set(path: Path, name: str, task: str, progress: Progress) -> dict[str
         return _import_vectors(wish)
     if start.startswith(_HDF5_MAGIC):
         return _import_d4rl(wish, progress)
-    raise DataError(
-        f"{path} is no .lamovec, .lamolog, HDF5 file of D4RL's kind or folder of a Minari data set; check the path"
+    raise UnsupportedDataError(
+        f"{path} is no .lamovec, .lamolog, HDF5 file of D4RL's kind or folder of a Minari data set",
+        "check the path, or write its steps as an HDF5 file with tables observations, actions, rewards, terminals and "
+        "timeouts",
     )
 
 
@@ -76,7 +80,10 @@ def _import_log(wish: _Wish) -> dict[str, Any]:
     task = f"atari-{log.header.game}"
     _refuse_task(wish, task)
     if not log.header.ale_py:
-        raise UsageError(f"the frames of {wish.path} lie in other files; get the set anew on this machine")
+        raise UnsupportedDataError(
+            f"{wish.path} lists episodes whose frames lie in other files",
+            "get the set itself on this machine with `lamo data get`, or its Minari form with `lamo data export`",
+        )
     name = _free_name(wish.name or log.header.name)
     with building(SOURCE, name) as folder:
         shutil.copyfile(wish.path, folder / LOG)
@@ -102,45 +109,40 @@ def _import_d4rl(wish: _Wish, progress: Progress) -> dict[str, Any]:
     get_task(task)
     name = _free_name(wish.name or wish.path.stem)
     facts = {**_facts(wish, name, task), **task_facts(task)}
-    card = convert(wish.path, SOURCE, name, facts, progress)
-    _require_fit(wish.path, require_received(SOURCE, name), str(facts["task"]))
-    return card
+    return convert(wish.path, SOURCE, name, facts, progress)
 
 
 def _import_minari(wish: _Wish, progress: Progress) -> dict[str, Any]:
-    folder = wish.path if (wish.path / METADATA).is_file() else wish.path / "data"
-    if not (folder / METADATA).is_file():
+    folder = next((folder for folder in (wish.path, wish.path / "data") if lies_at(folder)), None)
+    if folder is None:
         raise MissingError(f"there is no Minari data set at {wish.path}; name the folder that holds its data")
     if wish.task:
         get_task(wish.task)
+    older = wish.older_layout and not (folder / METADATA).exists()
+    if not older:
+        require_described_suit(read_metadata(folder, wish.task), str(wish.path))
     name = _free_name(wish.name or wish.path.resolve().name)
     facts = minari_facts(folder, name, [str(wish.path)]) | {"task": wish.task, "licence": _UNKNOWN_LICENCE}
     facts["origin"]["source"] = SOURCE
+    facts["older_layout"] = older
     card: dict[str, Any] = convert_folder(folder, SOURCE, name, facts, progress)
-    if wish.task:
-        _require_fit(wish.path, require_received(SOURCE, name), wish.task)
+    if older and wish.task:
+        _require_suit(wish, require_received(SOURCE, name))
     return card
 
 
-def _require_fit(path: Path, found: ReceivedSet, task_name: str) -> None:
-    """Delete a set again, and raise `UsageError`, when its observations or actions cannot be those of the task."""
-    task = get_task(task_name)
+def _require_suit(wish: _Wish, found: ReceivedSet) -> None:
+    """Delete a set again, and raise `TaskMismatchError`, when it is not for the task that was asked for."""
     if found.is_vectors:
         header = read_vectors(found.path).header
-        what = f"observations of {header.features} numbers and actions of {header.actions}"
-        # the task without velocities leaves them out of data that have them
-        wider = header.features == ALL_FEATURES and task_name.startswith("kitchen-")
-        fits = (wider or task.observation_shape == (header.features,)) and task.actions == header.actions
-        fits = fits and header.discrete == (task.action_kind == "discrete")
+        held = Held(False, header.features, header.discrete, header.actions)
     else:
-        actions = read_log(found.path).header.actions
-        what = f"frames and {actions} actions"
-        fits = task.observation == "frames" and task.actions >= actions
-    if not fits:
+        held = Held(True, 0, True, read_log(found.path).header.actions, exact=False)
+    try:
+        require_suit(str(wish.path), held, get_task(wish.task), "--task {}")
+    except TaskMismatchError:
         remove_received(found)
-        seen = "frames" if task.observation == "frames" else f"observations of {task.observation_shape[0]} numbers"
-        wanted = f"{task_name} {seen} and {task.actions} {task.action_kind} actions"
-        raise UsageError(f"{path} has {what}, and {wanted}; choose another --task")
+        raise
 
 
 def _first_bytes(path: Path) -> bytes:
@@ -150,7 +152,7 @@ def _first_bytes(path: Path) -> bytes:
     except FileNotFoundError as error:
         raise MissingError(f"there is nothing at {path}; check the path") from error
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
+        raise DamagedDataError(f"{path} cannot be read: {error.strerror or error}", "check the file") from error
 
 
 def _free_name(text: str) -> str:
@@ -165,7 +167,9 @@ def _free_name(text: str) -> str:
 
 def _refuse_task(wish: _Wish, task: str) -> None:
     if wish.task and wish.task != task:
-        raise UsageError(f"{wish.path} says that it is for the task {task}; leave out --task")
+        raise TaskMismatchError(
+            f"{wish.path} says that it is for the task {task}, not for {wish.task}", "leave out --task"
+        )
 
 
 def _guess_task(path: Path) -> str:

@@ -16,11 +16,12 @@ from lamo_core.data.formats.action_log import ActionLog, read_log
 from lamo_core.data.formats.frame_file import FrameFile
 from lamo_core.data.formats.replay_pool import Progress, replay_episodes
 from lamo_core.data.formats.vector_file import read_vectors
+from lamo_core.data.sources.recovery import recovery_advice
 from lamo_core.data.sources.resolve import AnySet, ShippedSet
 from lamo_core.data.store.bundled_logs import all_set_names, cache_folder, cached_file, frame_path
 from lamo_core.data.store.frame_set import episode_file
-from lamo_core.data.store.local import ReceivedSet, again, received_sets, remove_received
-from lamo_core.errors import DataError, MissingError, StorageError
+from lamo_core.data.store.local import ReceivedSet, received_sets, remove_received
+from lamo_core.errors import DamagedDataError, DataError, MissingError, StorageError
 from lamo_core.places import data_dir
 
 CHECKING = "checking the frames"
@@ -181,8 +182,9 @@ def _remove_cache(log: ActionLog) -> int:
 
 def _check_digest(found: AnySet, digest: str) -> None:
     if found.card().get("log_sha256") != digest:
-        advice = again(found.source, found.name) if isinstance(found, ReceivedSet) else "install lamo again"
-        raise DataError(f"the file of {found.name} is not the one that its card describes; {advice}")
+        raise DamagedDataError(
+            f"the file of {found.name} is not the one that its card describes", recovery_advice(found.path)
+        )
 
 
 def _verify_replayed(found: AnySet, log: ActionLog, replay: int, progress: Progress | None) -> Verification:
@@ -201,8 +203,9 @@ def _verify_kept(found: AnySet, log: ActionLog, progress: Progress | None) -> Ve
     episodes = list(range(len(log.table)))
     damaged = _damaged(log, episodes, lambda episode: episode_file(found, log, episode), progress)
     if damaged:
-        advice = again(found.source, found.name)
-        raise DataError(f"{len(damaged)} episodes of {found.name} have damaged frames; {advice}")
+        raise DamagedDataError(
+            f"{len(damaged)} episodes of {found.name} have damaged frames", recovery_advice(found.path)
+        )
     return Verification(found.name, log.sha256, len(episodes), (), 0)
 
 

@@ -9,14 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from lamo_core.data.sources.catalogue import licence, resource
+from lamo_core.data.sources.compatibility import Held, require_suit
 from lamo_core.data.sources.download import MAX_BYTES, Progress, Resource, download
-from lamo_core.data.sources.minari_spaces import DATA, METADATA, METADATA_BYTES, read_metadata
+from lamo_core.data.sources.minari_spaces import DATA, METADATA, METADATA_BYTES, MinariFacts, read_metadata
 from lamo_core.data.sources.sandbox import read_isolated
 from lamo_core.data.store.local import ReceivedSet, building, find_received, require_received
-from lamo_core.errors import DataError, UsageError
+from lamo_core.errors import DamagedDataError, DataError, MissingError, TaskMismatchError, UsageError
 from lamo_core.places import data_dir
+from lamo_core.tasks.flattening import size_of
+from lamo_core.tasks.registry import get_task
 
 SOURCE = "minari"
+_CONVERSION = "2"
+"""Grows when sets are converted in another way: 2 added goals to what is observed."""
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*(/[A-Za-z0-9_][A-Za-z0-9_-]*)*-v\d{1,4}")
 
 
@@ -48,7 +53,8 @@ def get_minari(name: str, progress: Progress) -> dict[str, Any]:
     Goes on from an earlier interruption. Raises `MissingError`, `DataError`, `StorageError`, `UsageError`.
     """
     local = minari_root() / check_name(name) / "data"
-    if (local / METADATA).is_file():
+    if lies_at(local):
+        require_described_suit(read_metadata(local), name)
         return _convert(local, name, [str(local)], progress)
     folder = data_dir() / "downloads" / SOURCE / name.replace("/", "--")
     resources = minari_resources(name)
@@ -56,10 +62,11 @@ def get_minari(name: str, progress: Progress) -> dict[str, Any]:
         for file, one in resources.items():
             if not (folder / file).exists():
                 download(one, folder / file, progress)
-            read_metadata(folder)  # what cannot be read is told before gigabytes of it are fetched
+            # what cannot be used is told before gigabytes of it are fetched
+            require_described_suit(read_metadata(folder), name)
         card = _convert(folder, name, [one.urls[0] for one in resources.values()], progress)
-    except DataError:
-        shutil.rmtree(folder, ignore_errors=True)  # what is damaged must be fetched anew
+    except (DataError, TaskMismatchError) as error:
+        _forget(folder, damaged=isinstance(error, DamagedDataError))
         raise
     shutil.rmtree(folder, ignore_errors=True)
     return card
@@ -72,9 +79,33 @@ def require_minari(name: str, progress: Progress | None) -> ReceivedSet:
     """
     folder = minari_root() / check_name(name) / "data"
     found = find_received(SOURCE, name)
-    if (folder / METADATA).is_file() and (found is None or found.card()["origin"].get("stamp") != _stamp(folder)):
+    if lies_at(folder) and (found is None or found.card()["origin"].get("stamp") != _stamp(folder)):
         _convert(folder, name, [str(folder)], progress)
     return require_received(SOURCE, name)
+
+
+def _forget(folder: Path, *, damaged: bool) -> None:
+    """Delete what must be fetched anew: everything damaged, else the description alone, which may be mended there."""
+    (folder / METADATA).unlink(missing_ok=True)
+    if damaged or not any(folder.iterdir()):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def lies_at(folder: Path) -> bool:
+    """Return whether a folder holds the files of a Minari data set, of its present layout or an older one."""
+    return (folder / METADATA).is_file() or (folder / DATA).is_file()
+
+
+def require_described_suit(described: MinariFacts, what: str) -> None:
+    """Raise a `TaskMismatchError` when a data set cannot be one of its task, as far as the task is known here."""
+    try:
+        task = get_task(described.task)
+    except (UsageError, MissingError):  # an environment that is not registered here, or no task at all
+        return
+    frames = described.picture != "none"
+    features = 0 if frames else size_of(described.parts)
+    held = Held(frames, features, described.discrete, described.actions, exact=not frames)
+    require_suit(what, held, task, "`lamo data import FOLDER --task {}`")
 
 
 def convert_folder(folder: Path, source: str, name: str, facts: dict[str, Any], progress: Progress | None) -> Any:
@@ -96,9 +127,9 @@ def _convert(folder: Path, name: str, addresses: list[str], progress: Progress |
 
 
 def _stamp(folder: Path) -> str:
-    """Return what changes when the files of a folder do."""
+    """Return what changes when the files of a folder do, or what is made of them."""
     try:
         stats = [(folder / file).stat() for file in (METADATA, DATA)]
     except OSError:
         return ""
-    return " ".join(f"{stat.st_size}:{stat.st_mtime_ns}" for stat in stats)
+    return " ".join([_CONVERSION, *(f"{stat.st_size}:{stat.st_mtime_ns}" for stat in stats)])

@@ -1,5 +1,7 @@
 """Writes a set of ours as a Minari data set in its HDF5 form; pictures stay exactly as they are.
 
+Actions that were scaled from an environment's own bounds are scaled back to them.
+
 The form is Minari's own (minari/dataset/_storages/hdf5_storage.py): `metadata.json`, and `main_data.hdf5` with a group
 per episode. Pictures are gzipped tables instead of Minari's usual JPEG, which readers do not notice.
 """
@@ -24,9 +26,11 @@ from lamo_core.data.formats.vector_file import read_vectors
 from lamo_core.data.sources.download import Progress
 from lamo_core.data.sources.minari_spaces import DATA, METADATA
 from lamo_core.data.sources.resolve import AnySet, open_set
+from lamo_core.data.store.cards import bounds_of
 from lamo_core.data.subset import Selection
 from lamo_core.errors import StorageError, UsageError
 from lamo_core.files import write_bytes
+from lamo_core.tasks.action_bounds import ActionBounds
 
 MINARI_VERSION = "0.5.4"
 """Of the form that is written; it is the first that reads pictures that are not JPEG."""
@@ -76,15 +80,14 @@ def export_minari(
 
 
 def _write_episodes(path: Path, store: EpisodeStore, progress: Progress | None) -> None:
-    count = len(store.lengths)
+    count, bounds = len(store.lengths), bounds_of(store.card)
     with h5py.File(path, "w", track_order=True) as file:
         for index in range(count):
             first, last = (int(step) for step in store.offsets[index : index + 2])
             group = file.create_group(f"episode_{index}")
             group.attrs["id"], group.attrs["total_steps"] = index, last - first
             _write_observations(group, store, first + index, last - first + 1)
-            actions = store.actions[first:last]
-            group["actions"] = actions.astype(np.int64) if actions.ndim == 1 else actions
+            group["actions"] = _played_actions(store, bounds, first, last)
             group["rewards"] = store.rewards[first:last].astype(np.float64)
             for key, ends in (("terminations", store.terminated), ("truncations", store.truncated)):
                 flags = np.zeros(last - first, np.bool_)
@@ -92,6 +95,14 @@ def _write_episodes(path: Path, store: EpisodeStore, progress: Progress | None) 
                 group[key] = flags
             if progress is not None:
                 progress(_WRITING, index + 1, count)
+
+
+def _played_actions(store: EpisodeStore, bounds: ActionBounds | None, first: int, last: int) -> NDArray[Any]:
+    """Return the actions of the steps from `first` to `last` in the environment's own units."""
+    actions = store.actions[first:last]
+    if actions.ndim == 1:
+        return actions.astype(np.int64)
+    return actions if bounds is None else bounds.from_unit(actions).astype(np.float32)
 
 
 def _write_observations(group: Any, store: EpisodeStore, first: int, count: int) -> None:
@@ -140,7 +151,11 @@ def _observation_space(store: EpisodeStore) -> dict[str, Any]:
 
 def _action_space(found: AnySet, store: EpisodeStore) -> dict[str, Any]:
     if store.actions.ndim > 1:
-        return _box(store.actions.shape[1:], "float32", -1.0, 1.0)
+        bounds = bounds_of(store.card)
+        if bounds is None:
+            return _box(store.actions.shape[1:], "float32", -1.0, 1.0)
+        shape = list(store.actions.shape[1:])
+        return {"type": "Box", "dtype": "float32", "shape": shape, "low": list(bounds.low), "high": list(bounds.high)}
     header = read_vectors(found.path).header if found.is_vectors else read_log(found.path).header
     return {"type": "Discrete", "dtype": "int64", "start": 0, "n": header.actions}
 

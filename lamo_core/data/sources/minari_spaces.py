@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 
 from lamo_core.data.formats.vector_file import MAX_DISCRETE, MAX_WIDTH
 from lamo_core.data.kitchen_rewards import SOLVED_PER_STEP
-from lamo_core.errors import DataError, MissingError
+from lamo_core.errors import DamagedDataError, MissingError, UnsupportedDataError
+from lamo_core.tasks.action_bounds import ActionBounds
+from lamo_core.tasks.flattening import STATE, TAKEN, Part, UnflattenableError, parts_of, size_of
 
 METADATA, DATA = "metadata.json", "main_data.hdf5"
 METADATA_BYTES = 16 * 2**20
@@ -28,6 +30,9 @@ _GREY = np.array([0.2989, 0.5870, 0.1140], np.float32)
 
 REWARD_UNITS = ("raw", "clipped", SOLVED_PER_STEP)
 """What a card may say of rewards."""
+
+_TAKEN = "lamo takes vectors, what can be made flat, and screens of Atari games, with Box or Discrete actions"
+_AS_HDF5 = "load it with Minari and write its episodes anew, with data_format='hdf5'"
 
 Picture = Literal["none", "grey", "grey channel", "colour", "stack"]
 
@@ -44,29 +49,21 @@ class MinariFacts:
     """A task of ours; any environment that has none of its own is one by its id. Empty when the set does not say."""
     reward_unit: str
     """As in a card; only our own exports say another one than raw."""
-    observations: str
-    """Name of the table below an episode: `observations`, or the part of a dictionary that holds the state."""
-    shape: tuple[int, ...]
-    """Of one observation."""
+    parts: tuple[Part, ...]
+    """What a flat observation is made of, in its order; a picture is one part."""
     picture: Picture
     discrete: bool
     actions: int
     """Number of discrete actions, or action dimensions A."""
     action_shape: tuple[int, ...]
     first_action: int
-    low: NDArray[np.float64]
-    """(A,) bounds of continuous actions."""
-    high: NDArray[np.float64]
+    bounds: ActionBounds | None
+    """Of continuous actions."""
 
-    def unit(self, actions: NDArray[Any]) -> NDArray[np.float64]:
-        """Return actions (T, A) scaled from their bounds to [-1, 1]; actions without bounds stay as they are."""
-        values = actions.reshape(len(actions), -1).astype(np.float64)
-        if np.array_equal(self.low, -np.ones(self.actions)) and np.array_equal(self.high, np.ones(self.actions)):
-            return values  # exactly as they are
-        bounded = np.isfinite(self.low) & np.isfinite(self.high)
-        low, high = np.where(bounded, self.low, -1.0), np.where(bounded, self.high, 1.0)
-        scaled: NDArray[np.float64] = (values - low) / (high - low) * 2 - 1
-        return scaled
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one picture."""
+        return self.parts[0].shape
 
     def grey(self, pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return pictures (n, …) as frames (n, 84, 84)."""
@@ -83,61 +80,90 @@ class MinariFacts:
         return np.stack([area_resize(picture) for picture in pictures])
 
 
-def read_metadata(folder: Path) -> MinariFacts:
-    """Return what `folder`/metadata.json says; raises `MissingError`, and `DataError` for sets that do not fit."""
+def read_metadata(folder: Path, task: str = "") -> MinariFacts:
+    """Return what `folder`/metadata.json says, for a `task` or the one that it names.
+
+    Raises `MissingError`, and `DataError` for a damaged file, and for sets of a kind that is not taken.
+    """
     path = folder / METADATA
     try:
         with open(path, "rb") as file:
             text = file.read(METADATA_BYTES + 1)
+    except OSError as error:
+        if (folder / DATA).is_file():
+            raise UnsupportedDataError(
+                f"{folder} holds a Minari data set in the layout before Minari 0.5, whose description lies in {DATA}",
+                f"convert it with `lamo data import {folder} --older-layout`, or get its newer version from Minari",
+            ) from error
+        raise MissingError(
+            f"there is no Minari data set at {folder} ({error.strerror or error}); check the path"
+        ) from error
+    try:
         if len(text) > METADATA_BYTES:
             raise ValueError("it is too long")
         values = json.loads(text)
-        return _facts(path, values)
-    except OSError as error:
-        raise MissingError(f"there is no Minari data set at {folder} ({error.strerror or error})") from error
+    except (ValueError, RecursionError) as error:
+        raise _damaged(path, error) from error
+    return facts_in(values, path, task)
+
+
+def facts_in(values: dict[str, Any], path: Path, task: str = "") -> MinariFacts:
+    """Return what the metadata `values` of the file `path` say; raises `DataError`."""
+    try:
+        return _facts(path, values, task)
+    except UnflattenableError as error:
+        raise _unsupported(path, f"it observes {error}", f"lamo makes {TAKEN} flat") from error
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
-        raise _unusable(path, f"it is damaged ({type(error).__name__}: {str(error)[:80]})") from error
+        raise _damaged(path, error) from error
 
 
-def _facts(path: Path, values: dict[str, Any]) -> MinariFacts:
+def _facts(path: Path, values: dict[str, Any], task: str) -> MinariFacts:
     if values.get("data_format", "hdf5") != "hdf5":
         # Minari's default is HDF5 and its published sets use it; a whole Arrow library for the rest is not worth it
-        raise _unusable(path, f"it is stored as {str(values['data_format'])[:20]}, not in Minari's usual form, hdf5")
+        form = str(values["data_format"])[:20]
+        raise _unsupported(path, f"it is stored as {form}, not in Minari's usual form, hdf5", _AS_HDF5)
     episodes = values["total_episodes"]
     if type(episodes) is not int or not 0 < episodes <= _MAX_EPISODES:
-        raise _unusable(path, f"it says that it has {str(episodes)[:20]} episodes")
-    table, observation = _observation_space(path, _space(values["observation_space"]))
-    shape = _shape(observation)
-    picture = _picture(observation, shape)
-    if picture == "none" and not 0 < _product(shape) <= MAX_WIDTH:
-        raise _unusable(path, f"its observations have shape {shape}, neither a vector nor the screen of a game")
-    environment = _environment(values)
-    dataset_id = str(values.get("dataset_id", ""))
+        raise ValueError(f"it says that it has {str(episodes)[:20]} episodes")
+    environment, dataset_id = _environment(values), str(values.get("dataset_id", ""))
+    task = task or _task(values, environment, dataset_id)
+    parts, picture = _observations(path, _space(values["observation_space"]), environment, task)
     action = _space(values["action_space"])
     discrete = action["type"] == "Discrete"
     if not discrete and action["type"] != "Box":
-        raise _unusable(path, f"its actions are a {str(action['type'])[:20]} space, not Box or Discrete")
+        raise _unsupported(path, f"its actions are a {str(action['type'])[:20]} space, not Box or Discrete")
     action_shape = () if discrete else _shape(action)
     actions = int(action["n"]) if discrete else _product(action_shape)
-    if not 1 <= actions <= (MAX_DISCRETE if discrete else MAX_WIDTH):
-        raise _unusable(path, f"it has {actions} actions")
-    low, high = (_bounds(action.get(key), action_shape, discrete) for key in ("low", "high"))
+    most = MAX_DISCRETE if discrete else MAX_WIDTH
+    if not 1 <= actions <= most:
+        raise _unsupported(path, f"it has {actions} actions; {most:,} are the most")
     return MinariFacts(
         id=dataset_id,
         episodes=episodes,
         environment=environment,
-        task=_task(values, environment, dataset_id),
+        task=task,
         reward_unit=unit if (unit := values.get("lamo_reward_unit")) in REWARD_UNITS else "raw",
-        observations=table,
-        shape=shape,
+        parts=parts,
         picture=picture,
         discrete=discrete,
         actions=actions,
         action_shape=action_shape,
         first_action=int(action.get("start", 0)) if discrete else 0,
-        low=low,
-        high=high,
+        bounds=None if discrete else _bounds(action, action_shape),
     )
+
+
+def _observations(path: Path, space: dict[str, Any], environment: str, task: str) -> tuple[tuple[Part, ...], Picture]:
+    if task.startswith("kitchen-") and space["type"] == "Dict" and STATE in space["subspaces"]:
+        # the kitchen's goals never change, so its tasks see the state alone
+        parts = parts_of({"type": "Dict", "subspaces": {STATE: space["subspaces"][STATE]}})
+    else:
+        parts = parts_of(space, task.removeprefix("gym:") if task.startswith("gym:") else environment)
+    picture = _picture(space, parts[0].shape) if len(parts) == 1 else "none"
+    if picture == "none" and not 0 < size_of(parts) <= MAX_WIDTH:
+        shape = parts[0].shape if len(parts) == 1 else (size_of(parts),)
+        raise _unsupported(path, f"its observations have shape {shape}, neither a vector nor the screen of a game")
+    return parts, picture
 
 
 def _space(text: Any) -> dict[str, Any]:
@@ -145,15 +171,6 @@ def _space(text: Any) -> dict[str, Any]:
     if not isinstance(space, dict) or not isinstance(space.get("type"), str):
         raise ValueError("no space")
     return space
-
-
-def _observation_space(path: Path, space: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    if space["type"] == "Dict" and "observation" in space["subspaces"]:
-        # Gymnasium's goal environments: the state, beside the goal and what is reached of it
-        return "observations/observation", _observation_space(path, _space(space["subspaces"]["observation"]))[1]
-    if space["type"] != "Box":
-        raise _unusable(path, f"its observations are a {space['type'][:20]} space, not Box")
-    return "observations", space
 
 
 def _shape(space: dict[str, Any]) -> tuple[int, ...]:
@@ -164,7 +181,7 @@ def _shape(space: dict[str, Any]) -> tuple[int, ...]:
 
 
 def _picture(space: dict[str, Any], shape: tuple[int, ...]) -> Picture:
-    if space["dtype"] != "uint8":
+    if space["type"] != "Box" or space["dtype"] != "uint8":
         return "none"
     if shape in ((84, 84), (210, 160)):
         return "grey"
@@ -175,13 +192,10 @@ def _picture(space: dict[str, Any], shape: tuple[int, ...]) -> Picture:
     return "stack" if len(shape) == 3 and shape[1:] == (84, 84) and shape[0] <= 16 else "none"
 
 
-def _bounds(values: Any, shape: tuple[int, ...], discrete: bool) -> NDArray[np.float64]:
-    if discrete:
-        return np.zeros(0)
-    bounds = np.broadcast_to(np.array(values, np.float64), shape).reshape(-1)
-    if np.isnan(bounds).any():
-        raise ValueError("no bounds")
-    return bounds.copy()
+def _bounds(space: dict[str, Any], shape: tuple[int, ...]) -> ActionBounds:
+    missing = {"low": -np.inf, "high": np.inf}
+    low, high = (np.array(space.get(key, missing[key]), np.float64) for key in missing)
+    return ActionBounds.of(np.broadcast_to(low, shape), np.broadcast_to(high, shape))
 
 
 def _environment(values: dict[str, Any]) -> str:
@@ -210,5 +224,11 @@ def _product(shape: tuple[int, ...]) -> int:
     return total
 
 
-def _unusable(path: Path, why: str) -> DataError:
-    return DataError(f"{path} describes no Minari data set that lamo can read: {why}; get it again, or another one")
+def _damaged(path: Path, error: Exception) -> DamagedDataError:
+    return DamagedDataError(f"{path} is damaged ({type(error).__name__}: {str(error)[:80]})")
+
+
+def _unsupported(path: Path, problem: str, advice: str = _TAKEN) -> UnsupportedDataError:
+    return UnsupportedDataError(
+        f"{path} describes a Minari data set of a kind that lamo does not take: {problem}", advice
+    )

@@ -15,12 +15,21 @@ from types import TracebackType
 from typing import IO, Any
 
 from lamo_core.data.sources.download import Progress
-from lamo_core.errors import DataError, LamoError, MissingError, StorageError, UsageError
+from lamo_core.errors import (
+    DamagedDataError,
+    LamoError,
+    MissingError,
+    StorageError,
+    TaskMismatchError,
+    UnsupportedDataError,
+    UsageError,
+)
 
 SILENCE = 300.0
 """Seconds without a report after which the library hangs."""
 _ERRORS: dict[str, type[LamoError]] = {
-    kind.__name__: kind for kind in (DataError, MissingError, StorageError, UsageError)
+    kind.__name__: kind
+    for kind in (DamagedDataError, UnsupportedDataError, TaskMismatchError, MissingError, StorageError, UsageError)
 }
 
 
@@ -56,7 +65,7 @@ class IsolatedReader:
                 if "result" in message:
                     return dict(message["result"])
                 if "error" in message:
-                    raise _ERRORS.get(message["error"], LamoError)(message["message"])
+                    raise _ERRORS.get(message["error"], LamoError)(*message["arguments"])
         except BrokenPipeError as error:
             self._end()
             raise _crashed(path, "ended") from error
@@ -109,5 +118,5 @@ def _pipes(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes]]:
     return process.stdin, process.stdout
 
 
-def _crashed(path: Path, how: str) -> DataError:
-    return DataError(f"{path} is damaged: the HDF5 library {how} while reading it; get it again")
+def _crashed(path: Path, how: str) -> DamagedDataError:
+    return DamagedDataError(f"{path} is damaged: the HDF5 library {how} while reading it")

@@ -14,10 +14,11 @@ from lamo_core.data.formats.action_log import ActionLog, read_log
 from lamo_core.data.formats.frame_file import FrameFile, read_frame_file
 from lamo_core.data.formats.frame_store import PackedEpisodes, frame_store
 from lamo_core.data.formats.replay_pool import Progress, replay_episodes
+from lamo_core.data.sources.recovery import recovery_advice
 from lamo_core.data.store.bundled_vectors import collected_folder, open_vectors, vector_path, vector_set_names
 from lamo_core.data.store.local import read_card_file
 from lamo_core.data.subset import Selection
-from lamo_core.errors import DataError
+from lamo_core.errors import DamagedDataError
 from lamo_core.places import assets_dir, data_dir
 
 
@@ -64,9 +65,7 @@ def lengths_and_returns(name: str) -> tuple[NDArray[np.int64], NDArray[np.float6
 def read_card(name: str) -> dict[str, Any]:
     """Return the data card of set `name`; raises `DataError` when it is damaged."""
     path = set_path(name).with_suffix(".json")
-    shipped = not path.is_relative_to(collected_folder())
-    advice = "install lamo again" if shipped else f"delete it with `lamo data rm {name}` and collect it again"
-    return read_card_file(path, name, advice)
+    return read_card_file(path, name, recovery_advice(path))
 
 
 def open_log(name: str) -> ActionLog:
@@ -103,7 +102,7 @@ def fetch_episodes(log: ActionLog, episodes: NDArray[np.int64], progress: Progre
         files.update({episode: cached_file(log, episode) for episode in missing})
     found = [file for file in files.values() if file is not None]
     if len(found) != len(files):
-        raise DataError(f"frames under {cache_folder(log)} vanished while they were read; run again")
+        raise DamagedDataError(f"frames under {cache_folder(log)} vanished while they were read", "run again")
     return found
 
 

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from lamo_core.data.episodes import EpisodeStore
 from lamo_core.data.formats.vector_file import SUFFIX, VectorSet, read_vectors
 from lamo_core.data.subset import Selection
-from lamo_core.places import assets_dir, data_dir
+from lamo_core.places import assets_dir, collected_dir
 
 
 def collected_folder() -> Path:
     """Return the folder of the sets that `lamo data collect` made, which are used by name like bundled ones."""
-    return data_dir() / "collected"
+    return collected_dir()
 
 
 def vector_set_names() -> list[str]:

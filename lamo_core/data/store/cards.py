@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,10 +13,25 @@ from lamo_core.data.formats.card import histogram, summary
 from lamo_core.data.formats.segmentation import cut_episodes
 from lamo_core.data.formats.vector_file import VectorSet
 from lamo_core.data.store.frame_set import is_partial
-from lamo_core.errors import DataError
+from lamo_core.errors import DamagedDataError, UnsupportedDataError
+from lamo_core.tasks.action_bounds import ActionBounds
+from lamo_core.tasks.flattening import Part
 
 Facts = Mapping[str, Any]
-"""`name`, `task`, `licence`; `origin` (source, addresses, hashes); optional `notes` and `reward_unit`."""
+"""`name`, `task`, `licence`; `origin` (source, addresses, hashes); optional `notes` and `reward_unit`; `action_bounds`,
+which actions were scaled from, and `observation_parts`, which observations were made flat from."""
+
+
+def bounds_of(card: Mapping[str, Any]) -> ActionBounds | None:
+    """Return the bounds that a set's actions were scaled from; None where they are as they were. Raises `DataError`."""
+    bounds = card.get("action_bounds")
+    if bounds is None:
+        return None
+    try:
+        return ActionBounds.of(bounds["low"], bounds["high"])
+    except (LookupError, TypeError, ValueError) as error:
+        advice = "delete the set with `lamo data rm` and get it again"
+        raise DamagedDataError(f"the card of {card.get('name')} is damaged (action_bounds)", advice) from error
 
 
 def vectors_card(content: VectorSet, size: int, facts: Facts) -> dict[str, Any]:
@@ -31,7 +46,7 @@ def frames_card(log: ActionLog, size: int, facts: Facts) -> dict[str, Any]:
     """Return the card of a set with frames that takes `size` bytes; raises `DataError` without a whole episode."""
     partial = is_partial(log) if facts["origin"]["source"] == "dqn-replay" else np.zeros(len(log.table), np.bool_)
     if partial.all():
-        raise DataError(f"the set {facts['name']} holds no whole episode; get another one")
+        raise UnsupportedDataError(f"the set {facts['name']} holds no whole episode", "get a longer part of it")
     table = log.table[~partial]
     returns = table["return"].astype(np.float64)
     cut = int(log.lengths[partial].sum())
@@ -60,8 +75,34 @@ def _card(
         "histogram": histogram(returns),
         "reward_unit": facts.get("reward_unit", "raw"),
         "origin": facts["origin"],
-        "notes": list(facts.get("notes", ())),
+        "notes": [*facts.get("notes", ()), *_form_notes(facts)],
         "licence": facts["licence"],
         "log_sha256": digest,
         "log_bytes": size,
+        **form_of(facts.get("action_bounds"), facts.get("observation_parts") or ()),
     }
+
+
+def form_of(bounds: ActionBounds | None, parts: Sequence[Part]) -> dict[str, Any]:
+    """Return what a card says of the form that a set was given: bounds of actions and parts of observations, if any."""
+    form: dict[str, Any] = {}
+    if bounds is not None and bounds.scales:
+        form["action_bounds"] = {"low": list(bounds.low), "high": list(bounds.high)}
+    if _is_structured(parts):
+        form["observation_parts"] = [[part.name, part.width] for part in parts]
+    return form
+
+
+def _form_notes(facts: Facts) -> list[str]:
+    bounds, parts = facts.get("action_bounds"), facts.get("observation_parts") or ()
+    notes = []
+    if bounds is not None and bounds.scales:
+        notes.append(f"actions were scaled from {bounds} to -1 to 1; they are scaled back at play")
+    if _is_structured(parts):
+        named = ", ".join(f"{part.name or 'one choice'} ({part.width})" for part in parts[:12])
+        notes.append(f"observations were made flat: {named}" + (", …" if len(parts) > 12 else ""))
+    return notes
+
+
+def _is_structured(parts: Sequence[Part]) -> bool:
+    return len(parts) > 1 or any(part.counts for part in parts)

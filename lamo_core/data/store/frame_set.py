@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from lamo_core.data.formats.action_log import HASH_BYTES, TABLE, ActionLog, LogHeader, read_log, write_log
 from lamo_core.data.formats.frame_file import FrameFile, FramePacker, read_frame_file
 from lamo_core.data.store.local import LOG, ReceivedSet, again
-from lamo_core.errors import DataError
+from lamo_core.errors import DamagedDataError, UnsupportedDataError
 from lamo_core.places import DATA_ELSEWHERE
 
 
@@ -66,7 +66,7 @@ class FrameSetWriter:
     def finish(self) -> ActionLog:
         """Write the log and return it; raises `DataError` without a single episode, `StorageError`."""
         if not self._records:
-            raise DataError("there is no whole episode in it")
+            raise UnsupportedDataError("there is no whole episode in it", "get a longer part of it")
         longest = max(record[2] for record in self._records)
         header = replace(self._header, max_steps=max(self._header.max_steps, longest))
         table = np.array(self._records, TABLE)
@@ -86,7 +86,7 @@ def episode_file(found: ReceivedSet, log: ActionLog, episode: int) -> FrameFile:
     path = found.frames(int(row["seed"]))
     file = read_frame_file(path, int(row["length"]) + 1, row["frames_sha256"].tobytes())
     if file is None:
-        raise DataError(f"the frames at {path} are missing or damaged; {again(found.source, found.name)}")
+        raise DamagedDataError(f"the frames at {path} are missing or damaged", again(found.source, found.name))
     return file
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lamo_core.errors import DataError, MissingError, StorageError, UsageError
+from lamo_core.errors import DamagedDataError, MissingError, StorageError, UsageError
 from lamo_core.files import write_bytes
 from lamo_core.places import DATA_ELSEWHERE, data_dir
 
@@ -65,9 +65,9 @@ def read_card_file(path: Path, name: str, advice: str) -> dict[str, Any]:
         with open(path, "rb") as file:
             card = json.loads(file.read(_MAX_CARD_BYTES))
     except (OSError, ValueError, RecursionError) as error:
-        raise DataError(f"the card of {name} cannot be read; {advice}") from error
+        raise DamagedDataError(f"the card of {name} cannot be read", advice) from error
     if not isinstance(card, dict) or not _is_sound(card):
-        raise DataError(f"the card of {name} is damaged; {advice}")
+        raise DamagedDataError(f"the card of {name} is damaged", advice)
     return card
 
 

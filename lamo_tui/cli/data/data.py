@@ -77,21 +77,24 @@ def _cells(row: dict[str, Any]) -> tuple[object, ...]:
 
 @app.command("show", epilog="Examples:  lamo data show breakout-medium   ·   lamo data show pong-medium --json")
 def show(name: SetArgument, source: _Source = None, as_json: _Json = False) -> None:
-    """Print the card of a set. How it was made, by what, its returns and lengths, its licence."""
+    """Print the card of a set. How it was made, by what, its returns and lengths, its licence, and what is odd."""
+    from lamo_core.data.sources.plausibility import set_warnings
+    from lamo_core.data.sources.recovery import recovery_advice
     from lamo_core.data.sources.resolve import find_anywhere
-    from lamo_core.errors import DataError
+    from lamo_core.errors import DamagedDataError
     from lamo_tui.cli.output import emit_json
 
-    card = find_anywhere(name, source).card()
+    found = find_anywhere(name, source)
+    card, warnings = found.card(), set_warnings(found)
     if as_json:
-        emit_json(card)
+        emit_json({**card, "warnings": warnings})
         return
     from lamo_tui.cli.data.data_card import card_lines
 
     try:
-        lines = list(card_lines(card))
+        lines = [*card_lines(card), *(f"warning   {warning}" for warning in warnings)]
     except (LookupError, TypeError, ValueError, AttributeError) as error:
-        raise DataError(f"the card of {name} is damaged; get, import or collect the set anew") from error
+        raise DamagedDataError(f"the card of {name} is damaged", recovery_advice(found.path)) from error
     for line in lines:
         say(line)
 

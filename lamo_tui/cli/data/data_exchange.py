@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from lamo_tui.cli.output import say
+from lamo_tui.cli.output import note, say
 from lamo_tui.cli.parameters import SetArgument
 from lamo_tui.format import counted, file_size
 
@@ -32,23 +32,34 @@ def import_set(
     ],
     name: Annotated[str, typer.Option(help="Name of the set; without it the file's own.")] = "",
     task: Annotated[str, typer.Option(help="Task of a file that does not say it, such as mujoco-hopper.")] = "",
+    older_layout: Annotated[
+        bool, typer.Option("--older-layout", help="Read a Minari folder of before Minari 0.5, without metadata.json.")
+    ] = False,
     as_json: _Json = False,
 ) -> None:
-    """Check a file and keep it in the data folder. Train on it with --set data.set=NAME."""
+    """Check a file and keep it in the data folder. Train on it with --set data.set=NAME.
+
+    Actions are taken in the environment's own bounds and numbering, and structured observations are made flat.
+    """
     from lamo_core.data.sources.import_set import import_set as import_checked
+    from lamo_core.data.sources.plausibility import set_warnings
+    from lamo_core.data.store.local import require_received
     from lamo_tui.cli.output import emit_json
     from lamo_tui.cli.progress import progress
 
     with progress() as report:
-        card = import_checked(file, name, task, report)
+        card = import_checked(file, name, task, report, older_layout=older_layout)
+    warnings = set_warnings(require_received("imported", card["name"]))
     result: dict[str, Any] = {"set": card["name"], "task": card["task"]}
-    result |= {key: card[key] for key in ("episodes", "transitions", "log_sha256")}
+    result |= {key: card[key] for key in ("episodes", "transitions", "log_sha256")} | {"warnings": warnings}
     if as_json:
         emit_json(result)
     else:
         counts = f"{counted(card['episodes'], 'episode')} with {counted(card['transitions'], 'transition')}"
         task, naming = (f" for {card['task']}", "") if card["task"] else ("", " --set task.name=TASK")
         say(f"{card['name']}: {counts}{task}; train on it with --set data.set={card['name']}{naming}")
+        for remark in [*card["notes"], *(f"warning: {warning}" for warning in warnings)]:
+            note(remark)
 
 
 def export(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lamo_tui.cli import completion
-from lamo_tui.cli.output import say
+from lamo_tui.cli.output import note, say
 from lamo_tui.format import counted, file_size
 
 if TYPE_CHECKING:
@@ -57,9 +57,12 @@ def get(
     else:
         counts = f"{counted(result['episodes'], 'episode')} with {counted(result['transitions'], 'transition')}"
         say(f"{result['set']}: {counts} are ready ({file_size(result['bytes'])})")
+        for warning in result.get("warnings", ()):
+            note(f"warning: {warning}")
 
 
 def _fetch(plan: Plan) -> dict[str, Any]:
+    from lamo_core.data.sources.plausibility import set_warnings
     from lamo_core.data.store.local import require_received
     from lamo_tui.cli.data.transfer import TransferLine
     from lamo_tui.cli.output import console
@@ -77,6 +80,7 @@ def _fetch(plan: Plan) -> dict[str, Any]:
         "episodes": card["episodes"],
         "transitions": card["transitions"],
         "bytes": found.bytes(),
+        "warnings": set_warnings(found),
     }
 
 
