@@ -32,7 +32,7 @@ AXES: tuple[str, ...] = tuple(_VALUES)
 
 @dataclass(frozen=True)
 class MatrixCell:
-    """The runs of one cell; scores are normalised, of each run's newest evaluation."""
+    """The runs of one cell; scores are normalised, of the evaluation that counts for each (`runs.evaluations`)."""
 
     runs: tuple[str, ...]
     """Ids of all runs of the cell, newest first."""
@@ -40,7 +40,7 @@ class MatrixCell:
     working: int
     waiting: int
     mean: float | None
-    """Mean over the seeds that have finished; of those under way while none has."""
+    """Mean over the seeds with a final evaluation; of the newest of those under way while none has one."""
     low: float | None
     high: float | None
     """95 % bootstrap interval over seeds; None for fewer than two."""
@@ -131,12 +131,13 @@ def shown_ratio(ratio: float) -> str:
 
 
 def _cell(found: Sequence[RunSummary]) -> MatrixCell:
-    done = [run for run in found if run.state == "finished" and run.status.evaluations]
+    done = [run for run in found if run.status.final is not None]
     under_way = [run for run in found if run.derived.active and run.status.evaluations]
     newest: dict[tuple[str, ...], RunSummary] = {}
     for run in done or under_way:
         newest.setdefault(tuple(value(run) for value in _VALUES.values()), run)
-    values = [run.status.evaluations[-1].normalised for run in newest.values()]
+    counting = [run.status.standing.counting for run in newest.values()]
+    values = [point.normalised for point in counting if point is not None]
     differing = [name for place, name in enumerate(AXES) if name != "seed" and len({key[place] for key in newest}) > 1]
     if not differing and len({_experiment(run) for run in newest.values()}) > 1:
         differing = ["setting"]

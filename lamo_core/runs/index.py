@@ -19,6 +19,7 @@ from lamo_core.places import runs_dir
 from lamo_core.plain_text import plain_text
 from lamo_core.runs.compare import flatten
 from lamo_core.runs.directory import RUN_FILE, STATUS_FILE, RunDirectory, is_sound
+from lamo_core.runs.evaluations import history
 from lamo_core.runs.queue.waiting import QueueEntry, positions, read_entry
 from lamo_core.runs.records import decode, number
 from lamo_core.runs.status import ENDED, Derived, IsAlive, Status, derive, is_alive, parse_status, read_launch
@@ -88,6 +89,8 @@ class RunSummary:
             "loss": status.loss,
             "last_return": status.last_return,
             "evaluations": status.evaluations,
+            "final": status.final,
+            "changes": [(change.step, change.name, change.value) for change in status.changes],
             "created": self.created,
             "seconds": status.seconds,
             "device": status.device,
@@ -251,7 +254,7 @@ class RunIndex:
             known = _Known(name, created, config, stamp)
         status_stamp = _stamp(status_file)
         if status_stamp != known.status_stamp:
-            status = parse_status(_load(status_file)) if status_stamp is not None else Status(state="")
+            status = _status(folder, _load(status_file)) if status_stamp is not None else Status(state="")
             known.status, known.status_stamp, known.summary = status, status_stamp, None
         return known
 
@@ -268,6 +271,19 @@ def summarise(run: RunDirectory) -> RunSummary:
     summary = index._summary(run.id)
     assert summary is not None  # what `read_info` takes the list takes, too
     return summary
+
+
+def _status(folder: str, values: dict[str, Any]) -> Status:
+    """Return the status that a file holds; of an ended run of a version that did not say there which of its
+    evaluations was final, the events tell."""
+    status = parse_status(values)
+    if "final" in values or status.final is not None or not status.evaluations or status.state not in ENDED:
+        return status
+    from lamo_core.runs.reader import read_events
+
+    held = history(read_events(RunDirectory(Path(folder)).events_file))
+    final = next((point for point in status.evaluations if held.final and point.step == held.final.step), None)
+    return replace(status, final=final, changes=held.changes, final_changes=held.final_changes)
 
 
 def _stamp(path: str) -> Stamp | None:

@@ -43,6 +43,11 @@ class ItemView:
         return self.planned.item.key
 
     @property
+    def has_result(self) -> bool:
+        """Whether its run has a final evaluation, or at least was trained to its end."""
+        return self.state == "done" or (self.status is not None and self.status.final is not None)
+
+    @property
     def run_id(self) -> str:
         """The id of its run; empty before it was made."""
         return self.planned.done or self.record.run

@@ -93,7 +93,7 @@ class MatrixScreen(LamoScreen):
         if snapshot.runs is self._runs and looks == self._drawn[1:]:
             return
         # a run that goes on changes every second, its score does not
-        scores_of = tuple((run.id, run.state, run.status.evaluations[-1:]) for run in snapshot.runs)
+        scores_of = tuple((run.id, run.state, run.status.standing) for run in snapshot.runs)
         self._runs, state = snapshot.runs, (scores_of, *looks)
         if state == self._drawn:
             return

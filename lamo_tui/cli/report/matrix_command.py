@@ -26,7 +26,7 @@ def matrix(
     empty: Annotated[bool, typer.Option("--empty", help="Also show what nothing was trained for yet.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show runs as a table: normalised scores of the newest evaluations, mean over seeds with a 95 % interval.
+    """Show runs as a table: normalised scores of the final evaluations, mean over seeds with a 95 % interval.
 
     What neither spans the table nor stands in --where is held, so that no mean mixes it: the task with the most runs,
     the method lamo, no ablation, if runs have them.

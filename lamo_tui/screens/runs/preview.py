@@ -106,11 +106,11 @@ def _facts(run: RunSummary | None, width: int, colours: Palette) -> Text:
 
 
 def _returns(run: RunSummary) -> list[str]:
-    points = run.status.evaluations
-    if not points:
+    counting = run.status.standing.counting
+    if counting is None:
         return ["not evaluated yet"]
-    best = max(points, key=lambda point: point.mean)
-    return [figure(points[-1].mean), f"best {figure(best.mean)}", f"normalised {normalised(points[-1].normalised)}"]
+    best = max((*run.status.evaluations, counting), key=lambda point: point.mean)
+    return [figure(counting.mean), f"best {figure(best.mean)}", f"normalised {normalised(counting.normalised)}"]
 
 
 def _groups(snapshot: Snapshot, ids: Sequence[str], by_seed: bool) -> dict[str, list[str]]:
