@@ -6,18 +6,17 @@ results (`results_file`), and only then a `RunResult`: reports of both are equal
 
 from __future__ import annotations
 
-import functools
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lamo_core.config import RunConfig
 from lamo_core.errors import LamoError
 from lamo_core.runs.compare import flatten
 from lamo_core.runs.directory import RunDirectory
-from lamo_core.runs.evaluations import Evaluation, history, shown_value
+from lamo_core.runs.evaluations import Change, Evaluation, history, shown_value
+from lamo_core.runs.labels import Origins, experiment_settings, label_of
 from lamo_core.runs.reader import MetricsTail, read_events
 from lamo_core.runs.records import number
 from lamo_core.runs.reliance_file import parse_shares, read_reliance
@@ -26,11 +25,6 @@ from lamo_core.tasks.registry import versioned
 
 Record = dict[str, Any]
 
-_SAME_EXPERIMENT = (
-    "name", "seed", "device", "precision", "checkpoint.", "eval.every", "eval.episodes", "eval.final_episodes",
-    "eval.seed", "optim.steps", "optim.micro_batch_size", "data.memory_gb",
-)  # fmt: skip
-"""Settings in which the runs of one experiment may differ; the steps that were taken are told beside them."""
 _LONGEST = 200
 """Letters of a name in a record."""
 _MOST_EPISODES = 10_000
@@ -44,7 +38,7 @@ class RunResult:
     task: str
     ratio: float
     method: str
-    """The method's label and the ablations, such as `lamo +frozen`."""
+    """The run's label, such as `lamo +frozen`; see `runs.labels`."""
     backbone: str
     seed: int
     context: str
@@ -115,6 +109,7 @@ def _gather(run: RunDirectory) -> Record:
         "lamo": str((info.get("versions") or {}).get("lamo", "")),
         "commit": info.get("git"),
         "settings": flatten(info["config"]),
+        "origins": Origins.of(info.get("origins")).to_record(),
         "changes": [[change.step, change.name, change.value] for change in held.final_changes],
         "trunk": str(begin.get("backbone")),
         "data": {
@@ -159,16 +154,17 @@ def _result(record: Mapping[str, Any]) -> RunResult:
     ratio = _finite(settings.get("data.ratio", 1.0), "the share of the data")
     if not 0 < ratio <= 1:
         raise ValueError("the share of the data is none")
-    for name in ("lamo", "commit"):
+    for name in ("lamo", "commit", "name"):
         _text(record.get(name) or "")
+    _text(settings.get("method"))
     cores = f"{record['cpus'] or '?'} core{'s' * (record['cpus'] != 1)}"
     device, where = _text(record["device"]), f"{cores}, {_text(record['processor'])}"
-    ablations = "".join(f" +{part}" for part in _text(record["name"]).split("+")[1:])
+    label = label_of(settings, Origins.from_record(record.get("origins")), _changes(record["changes"]))
     return RunResult(
         id=_text(record["id"]),
         task=versioned(_text(settings.get("task.name")), _text(settings.get("task.version", "v4"))),
         ratio=ratio,
-        method=f"{_text(settings.get('method'))}{ablations}",
+        method=_text(str(label), 100 * _LONGEST),
         # methods without a trunk say so when they start
         backbone="none" if record["trunk"] == "none" else _text(settings.get("model.backbone")),
         seed=_whole(settings.get("seed", 0)),
@@ -190,27 +186,20 @@ def _result(record: Mapping[str, Any]) -> RunResult:
         unseen_loss=None if record.get("unseen_loss") is None else _finite(record["unseen_loss"], "a loss"),
         reliance=None if record.get("reliance") is None else parse_shares(record["reliance"]),
         evaluations=evaluations,
-        settings=_experiment(settings, record["changes"]),
+        settings=_experiment(settings, _changes(record["changes"])),
         continued=_whole(record.get("last_step", record["steps"])) > _whole(record["steps"]),
     )
 
 
-def experiment_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings that make a run another experiment, unlike its seed; those that it lacks as they are now."""
-    known = _defaults() | dict(settings)
-    return {name: value for name, value in known.items() if not name.startswith(_SAME_EXPERIMENT)}
+def _changes(rows: Iterable[Sequence[Any]]) -> list[Change]:
+    return [Change(_whole(step), _text(name), _text(shown_value(value))) for step, name, value in rows]
 
 
-@functools.cache
-def _defaults() -> dict[str, Any]:
-    return flatten(RunConfig().to_dict())
-
-
-def _experiment(settings: Mapping[str, Any], changes: Iterable[Sequence[Any]]) -> dict[str, str]:
+def _experiment(settings: Mapping[str, Any], changes: Iterable[Change]) -> dict[str, str]:
     found = {_text(name): json.dumps(value) for name, value in experiment_settings(settings).items()}
-    for step, name, value in changes:
-        if name in found:
-            found[name] += f", {shown_value(value)} from step {step}"
+    for change in changes:
+        if change.name in found:
+            found[change.name] += f", {change.value} from step {change.step}"
     return {name: _text(value, 100 * _LONGEST) for name, value in found.items()}
 
 

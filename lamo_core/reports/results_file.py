@@ -18,6 +18,7 @@ from lamo_core.reports.results import Record, RunResult, result_of
 from lamo_core.runs.compare import flatten
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.index import RunSummary
+from lamo_core.runs.labels import Origins
 from lamo_core.runs.records import decode, encode
 from lamo_core.runs.status import Derived, EvalPoint, Status
 from lamo_core.tasks.registry import get_task
@@ -139,6 +140,7 @@ def as_summary(record: Record) -> RunSummary:
         name=str(record["name"]),
         created=0.0,
         config=record["settings"],
+        origins=Origins.from_record(record.get("origins")),
         status=Status("finished", step=result.steps, device=str(record["device"]), evaluations=(point,), final=point),
         derived=Derived("finished"),
     )

@@ -19,7 +19,8 @@ from lamo_core.places import runs_dir
 from lamo_core.plain_text import plain_text
 from lamo_core.runs.compare import flatten
 from lamo_core.runs.directory import RUN_FILE, STATUS_FILE, RunDirectory, is_sound
-from lamo_core.runs.evaluations import history
+from lamo_core.runs.evaluations import Change, history
+from lamo_core.runs.labels import Label, Origins, experiment_key, label_of
 from lamo_core.runs.queue.waiting import QueueEntry, positions, read_entry
 from lamo_core.runs.records import decode, number
 from lamo_core.runs.status import ENDED, Derived, IsAlive, Status, derive, is_alive, parse_status, read_launch
@@ -44,6 +45,7 @@ class RunSummary:
     """Seconds since 1970."""
     config: dict[str, Any]
     """The resolved config, nested as it was written."""
+    origins: Origins
     status: Status
     derived: Derived
     queue: QueueEntry | None = None
@@ -60,6 +62,20 @@ class RunSummary:
     def settings(self) -> dict[str, Any]:
         """The resolved config under dotted names, such as `data.ratio`."""
         return flatten(self.config)
+
+    @cached_property
+    def label(self) -> Label:
+        """Its method, its ablations and what was set by hand."""
+        return label_of(self.settings, self.origins, self._counting_changes)
+
+    @cached_property
+    def experiment(self) -> tuple[str, ...]:
+        """What it shares with the runs of other seeds that it may be averaged with."""
+        return experiment_key(self.settings, self._counting_changes)
+
+    @property
+    def _counting_changes(self) -> tuple[Change, ...]:
+        return self.status.changes if self.status.final is None else self.status.final_changes
 
     @property
     def state(self) -> str:
@@ -78,7 +94,9 @@ class RunSummary:
             "stalled_seconds": self.derived.stalled_seconds,
             "task": self.settings.get("task.name"),
             "ratio": self.settings.get("data.ratio"),
-            "method": self.settings.get("method"),
+            "method": self.label.method,
+            "ablations": self.label.ablations,
+            "changed_settings": self.label.changed,
             "backbone": self.settings.get("model.backbone"),
             "seed": self.settings.get("seed"),
             "step": status.step,
@@ -108,6 +126,7 @@ class _Known:
     name: str
     created: float
     config: dict[str, Any]
+    origins: Origins
     info_stamp: Stamp | None
     """None where it was remembered."""
     status_stamp: Stamp | None = None
@@ -180,7 +199,7 @@ class RunIndex:
         self._news = False
         self._remembered.keep(
             {
-                name: Ended(known.folder_stamp, known.name, known.created, known.config, known.status)
+                name: Ended(known.folder_stamp, known.name, known.created, known.config, known.origins, known.status)
                 for name, known in self._known.items()
                 if known.summary is not None and known.folder_stamp is not None
             }
@@ -225,7 +244,7 @@ class RunIndex:
         if known.status.state == "queued":
             launch, entry = read_launch(run), read_entry(run)
         derived = derive(known.status, now=now, alive=self._alive, launch=launch, waiting=entry is not None)
-        summary = RunSummary(run, known.name, known.created, known.config, known.status, derived, entry)
+        summary = RunSummary(run, known.name, known.created, known.config, known.origins, known.status, derived, entry)
         if derived.state in ENDED:
             known.summary, known.folder_stamp = summary, _settled(stamp)
             self._news = self._news or known.folder_stamp is not None
@@ -234,8 +253,9 @@ class RunIndex:
     def _recall(self, name: str, folder: str, ended: Ended) -> RunSummary:
         derived = derive(ended.status, now=self._clock(), alive=self._alive)
         run = RunDirectory(Path(folder))
-        summary = RunSummary(run, ended.name, ended.created, ended.config, ended.status, derived)
-        known = _Known(ended.name, ended.created, ended.config, None, None, ended.status, summary, ended.stamp)
+        told = (ended.name, ended.created, ended.config, ended.origins)
+        summary = RunSummary(run, *told, ended.status, derived)
+        known = _Known(*told, None, None, ended.status, summary, ended.stamp)
         self._known[name] = known
         return summary
 
@@ -251,7 +271,7 @@ class RunIndex:
                 return None
             created = number(info.get("created")) or 0.0
             name = plain_text(str(info.get("name") or config.get("name") or ""))
-            known = _Known(name, created, config, stamp)
+            known = _Known(name, created, config, Origins.of(info.get("origins")), stamp)
         status_stamp = _stamp(status_file)
         if status_stamp != known.status_stamp:
             status = _status(folder, _load(status_file)) if status_stamp is not None else Status(state="")

@@ -82,5 +82,6 @@ def _text(cell: MatrixCell | None) -> str:
     if cell.mean is None:
         return ", ".join(words) or "no score"
     interval = "" if cell.low is None or cell.high is None else f" [{cell.low:.1f}, {cell.high:.1f}]"
-    words += [f"several {axis}s" for axis in cell.mixed if axis not in ("backbone", "task")]
+    words += [f"several {axis}s" for axis in cell.mixed]
+    words += [f"with {change}" for change in cell.changed]
     return ", ".join([f"{cell.mean:.1f}{interval} ({cell.seeds})", *words])
