@@ -193,7 +193,8 @@ def _nearest(settings: Settings, method: str, task: str) -> Settings:
     return min(choices, key=lambda choice: sum(choice.get(name) != value for name, value in own.items()))
 
 
-def _leaf(presets: Sequence[str]) -> str | None:
+@functools.lru_cache(256)
+def _leaf(presets: tuple[str, ...]) -> str | None:
     """Return the preset that inherits from all the others; "" where that is none that is here."""
     try:
         return next((name for name in presets if set(presets) <= set(lineage_names(name))), "") if presets else None
