@@ -122,7 +122,7 @@ class Scheduler:
             self._look_at(key, run)
         while self._waiting and not self.stopping and len(self._working) < self._engine.jobs:
             key = self._waiting[0]
-            if not self._engine.fits(self._open[key].memory):
+            if not self._engine.fits(self._open[key].room):
                 return
             self._waiting.pop(0)
             self._start(key)
