@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -182,6 +182,11 @@ def _files(kind: str) -> dict[str, Path]:
     return {path.name.removesuffix(".toml"): path for path in sorted(paths)}
 
 
+def lineage_names(name: str) -> list[str]:
+    """Return the names of a preset and of its ancestors, oldest first; raises `UsageError` for an unknown one."""
+    return [part.name for part in _lineage(name)]
+
+
 def _lineage(name: str, kind: str = "") -> list[Preset]:
     """Return the preset or overlay and its ancestors, oldest first."""
     chain: list[Preset] = []
@@ -218,13 +223,37 @@ def _merge(layers: list[Layer]) -> Resolved:
         for name, value in values.items():
             if name not in origins:
                 raise unknown_key(name, field_names())
-            origins[name] = origin
+            origins[name] = _decided(name, value, origins[name], origin)
             *groups, leaf = name.split(".")
             group = nested
             for part in groups:
                 group = group.setdefault(part, {})
             group[leaf] = _relative(name, value, group.get(leaf))
     return Resolved(RunConfig.from_dict(nested), origins)
+
+
+JOINED = " + "
+"""Stands between the overlays that decide a setting together."""
+
+
+def _decided(name: str, value: Any, before: str, origin: str) -> str:
+    """Return the place that decides a setting: two overlays, where one changes the model that another names."""
+    relative = name == "model.backbone" and isinstance(value, str) and "*" in value
+    return f"{before}{JOINED}{origin}" if relative and before.startswith("ablation ") else origin
+
+
+def overlay_settings(name: str, kind: str, task: str, before: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the dotted settings that an overlay gives for a task over those before it.
+
+    Raises `UsageError` for an unknown overlay.
+    """
+    given = _given(name, kind, task)
+    return {setting: _relative(setting, value, before.get(setting)) for setting, value in given.items()}
+
+
+@functools.lru_cache(4096)
+def _given(name: str, kind: str, task: str) -> dict[str, Any]:
+    return {setting: value for _, layer in _overlay(name, kind, task) for setting, value in layer.items()}
 
 
 _BOUND = re.compile(r"([<>]=)(\d+(?:\.\d+)?(?:e-?\d+)?)")
@@ -244,7 +273,7 @@ def _relative(name: str, value: Any, before: Any) -> Any:
     if bound is None:
         return value
     if before is None:
-        before = reduce(getattr, name.split("."), RunConfig())
+        before = functools.reduce(getattr, name.split("."), RunConfig())
     limit = float(bound[2])
     kept = max(before, limit) if bound[1] == ">=" else min(before, limit)
     return type(before)(kept) if before else before

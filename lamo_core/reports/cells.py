@@ -125,10 +125,17 @@ def _told_apart(cells: Sequence[tuple[Cell, Mapping[str, str]]]) -> list[Cell]:
     for (_, _, method), found in groups.items():
         telling.setdefault(method, {}).update(dict.fromkeys(_telling(found)))
     return [
-        replace(cell, method=cell.method + (f" ({', '.join(words)})" if words else ""))
+        replace(cell, method=_with(cell.method, words))
         for cell, facts in cells
         for words in [[facts[name] for name in facts if name in telling[cell.method]]]
     ]
+
+
+def _with(method: str, words: Sequence[str]) -> str:
+    """Return a method's label with more words in the brackets behind it."""
+    if not words:
+        return method
+    return f"{method[:-1]}, {', '.join(words)})" if method.endswith(")") else f"{method} ({', '.join(words)})"
 
 
 def _telling(found: Sequence[Mapping[str, str]]) -> list[str]:

@@ -12,7 +12,6 @@ from lamo_core.evaluation.statistics import bootstrap_interval
 from lamo_core.methods import METHODS
 from lamo_core.preset_parts import find_task, named_ratios, preset_tasks
 from lamo_core.presets import preset_names
-from lamo_core.reports.results import experiment_settings
 from lamo_core.runs.index import RunSummary
 
 NONE = "none"
@@ -21,7 +20,7 @@ NONE = "none"
 _VALUES: dict[str, Callable[[RunSummary], str]] = {
     "task": lambda run: str(run.settings.get("task.name")),
     "ratio": lambda run: shown_ratio(float(run.settings.get("data.ratio", 1.0))),
-    "method": lambda run: str(run.settings.get("method")),
+    "method": lambda run: run.label.method,
     "ablation": lambda run: ablation_of(run),
     "backbone": lambda run: str(run.settings.get("model.backbone")),
     "seed": lambda run: str(run.settings.get("seed")),
@@ -32,7 +31,7 @@ AXES: tuple[str, ...] = tuple(_VALUES)
 
 @dataclass(frozen=True)
 class MatrixCell:
-    """The runs of one cell; scores are normalised, of each run's newest evaluation."""
+    """The runs of one cell; scores are normalised, of the evaluation that counts for each (`runs.evaluations`)."""
 
     runs: tuple[str, ...]
     """Ids of all runs of the cell, newest first."""
@@ -40,15 +39,17 @@ class MatrixCell:
     working: int
     waiting: int
     mean: float | None
-    """Mean over the seeds that have finished; of those under way while none has."""
+    """Mean over the seeds with a final evaluation; of the newest of those under way while none has one."""
     low: float | None
     high: float | None
     """95 % bootstrap interval over seeds; None for fewer than two."""
     seeds: int
     """Runs behind the mean, one per seed and setting: the newest."""
     mixed: tuple[str, ...] = ()
-    """Axes on which those runs differ, other than the seed, or `setting` where they do elsewhere: then the mean is of
-    several experiments."""
+    """Axes on which those runs differ, other than the seed, or `setting` and `length` (steps) where they do elsewhere:
+    then the mean is of several experiments."""
+    changed: tuple[str, ...] = ()
+    """Settings that were set by hand in some of those runs, or changed later: no axis tells of them."""
 
 
 @dataclass(frozen=True)
@@ -121,8 +122,8 @@ def axis_values(runs: Iterable[RunSummary], axis: str, *, possible: bool = False
 
 
 def ablation_of(run: RunSummary) -> str:
-    """Return the overlays that a run was made with, joined by `+`; `none` without any."""
-    return "+".join(run.name.split("+")[1:]) or NONE
+    """Return the ablations of a run, joined by `+`; `none` without any."""
+    return "+".join(run.label.ablations) or NONE
 
 
 def shown_ratio(ratio: float) -> str:
@@ -131,15 +132,13 @@ def shown_ratio(ratio: float) -> str:
 
 
 def _cell(found: Sequence[RunSummary]) -> MatrixCell:
-    done = [run for run in found if run.state == "finished" and run.status.evaluations]
+    done = [run for run in found if run.status.final is not None]
     under_way = [run for run in found if run.derived.active and run.status.evaluations]
     newest: dict[tuple[str, ...], RunSummary] = {}
     for run in done or under_way:
-        newest.setdefault(tuple(value(run) for value in _VALUES.values()), run)
-    values = [run.status.evaluations[-1].normalised for run in newest.values()]
-    differing = [name for place, name in enumerate(AXES) if name != "seed" and len({key[place] for key in newest}) > 1]
-    if not differing and len({_experiment(run) for run in newest.values()}) > 1:
-        differing = ["setting"]
+        newest.setdefault((*(value(run) for value in _VALUES.values()), _steps(run), *run.experiment), run)
+    counting = [run.status.standing.counting for run in newest.values()]
+    values = [point.normalised for point in counting if point is not None]
     low, high = bootstrap_interval(values, resamples=1000) if len(values) > 1 else (None, None)
     return MatrixCell(
         runs=tuple(run.id for run in found),
@@ -150,12 +149,24 @@ def _cell(found: Sequence[RunSummary]) -> MatrixCell:
         low=low,
         high=high,
         seeds=len(values),
-        mixed=tuple(differing),
+        mixed=_differing(tuple(newest.values())),
+        changed=tuple(dict.fromkeys(change for run in newest.values() for change in run.label.changed)),
     )
 
 
-def _experiment(run: RunSummary) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted((name, str(value)) for name, value in experiment_settings(run.settings).items()))
+def _differing(runs: Sequence[RunSummary]) -> tuple[str, ...]:
+    """Return in what the runs behind one mean differ, other than their seeds."""
+    axes = [name for name, value in _VALUES.items() if name != "seed" and len({value(run) for run in runs}) > 1]
+    if {"method", "ablation"} & set(axes) and "backbone" in axes:  # which say as much
+        axes.remove("backbone")
+    if not axes and len({run.experiment for run in runs}) > 1:
+        axes.append("setting")
+    return (*axes, *(["length"] if len({_steps(run) for run in runs}) > 1 else []))
+
+
+def _steps(run: RunSummary) -> str:
+    """Return the steps behind a run's score, or of one under way those that it is to do."""
+    return str(run.status.total if run.status.final is None else run.status.final.step)
 
 
 def _known(axis: str, where: Mapping[str, str]) -> set[str]:

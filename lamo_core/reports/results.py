@@ -6,17 +6,17 @@ results (`results_file`), and only then a `RunResult`: reports of both are equal
 
 from __future__ import annotations
 
-import functools
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lamo_core.config import RunConfig
 from lamo_core.errors import LamoError
 from lamo_core.runs.compare import flatten
 from lamo_core.runs.directory import RunDirectory
+from lamo_core.runs.evaluations import Change, Evaluation, history, shown_value
+from lamo_core.runs.labels import Origins, experiment_settings, label_of
 from lamo_core.runs.reader import MetricsTail, read_events
 from lamo_core.runs.records import number
 from lamo_core.runs.reliance_file import parse_shares, read_reliance
@@ -25,11 +25,6 @@ from lamo_core.tasks.registry import versioned
 
 Record = dict[str, Any]
 
-_SAME_EXPERIMENT = (
-    "name", "seed", "device", "precision", "checkpoint.", "eval.every", "eval.episodes", "eval.final_episodes",
-    "eval.seed", "optim.steps", "optim.micro_batch_size", "data.memory_gb",
-)  # fmt: skip
-"""Settings in which the runs of one experiment may differ; the steps that were taken are told beside them."""
 _LONGEST = 200
 """Letters of a name in a record."""
 _MOST_EPISODES = 10_000
@@ -43,7 +38,7 @@ class RunResult:
     task: str
     ratio: float
     method: str
-    """The method's label and the ablations, such as `lamo +frozen`."""
+    """The run's label, such as `lamo +frozen`; see `runs.labels`."""
     backbone: str
     seed: int
     context: str
@@ -76,6 +71,8 @@ class RunResult:
     """Step and mean raw return by target of every evaluation; a repeated step counts as it was last."""
     settings: Mapping[str, str]
     """What makes the run the experiment that it is, as text; a setting that it did not know has its default."""
+    continued: bool = False
+    """Whether the run went on after this evaluation, without another final one."""
 
 
 class NoResult(LamoError):
@@ -100,12 +97,11 @@ def gather(run: RunDirectory) -> Record:
 
 def _gather(run: RunDirectory) -> Record:
     info = run.read_info()
-    events = read_events(run.events_file)
-    final = [event for event in events if event.get("event") == "EvalDone" and event.get("final")]
-    started = [event for event in events if event.get("event") == "Started"]
-    if not started or not final or not final[-1].get("scores"):
+    held = history(read_events(run.events_file))
+    final = held.final
+    if final is None or not final.started:
         raise NoResult(f"run {run.id} has no final evaluation yet")
-    begin, steps = started[-1], _speed(run)
+    begin, pace = final.started, _pace(run, final)
     machine, measured = info.get("machine") or {}, read_reliance(run)
     return {
         "id": run.id,
@@ -113,7 +109,8 @@ def _gather(run: RunDirectory) -> Record:
         "lamo": str((info.get("versions") or {}).get("lamo", "")),
         "commit": info.get("git"),
         "settings": flatten(info["config"]),
-        "changes": [[e.get("step"), e.get("name"), e.get("value")] for e in events if e.get("event") == "Changed"],
+        "origins": Origins.of(info.get("origins")).to_record(),
+        "changes": [[change.step, change.name, change.value] for change in held.final_changes],
         "trunk": str(begin.get("backbone")),
         "data": {
             "episodes": begin.get("episodes", 0),
@@ -124,13 +121,14 @@ def _gather(run: RunDirectory) -> Record:
         "device": str(begin.get("device")),
         "processor": str(machine.get("processor", "unknown")),
         "cpus": machine.get("cpus", 0),
-        "steps": steps[0],
-        "seconds": round(read_status(run).seconds, 3),
-        "rate": steps[1],
-        "evaluations": _evaluations(events),
-        "unseen_loss": final[-1].get("unseen_loss"),
-        "reliance": measured.shares if measured is not None and measured.step == steps[0] else None,
-        "final": [{key: score.get(key) for key in ("target", "context", "returns")} for score in final[-1]["scores"]],
+        "steps": final.step,
+        "last_step": pace.last_step,
+        "seconds": round(pace.seconds, 3),
+        "rate": pace.rate,
+        "evaluations": [_means_of(one) for one in held.evaluations if one.step <= final.step],
+        "unseen_loss": final.event.get("unseen_loss"),
+        "reliance": measured.shares if measured is not None and measured.step == final.step else None,
+        "final": [{key: score.get(key) for key in ("target", "context", "returns")} for score in final.event["scores"]],
     }
 
 
@@ -156,16 +154,17 @@ def _result(record: Mapping[str, Any]) -> RunResult:
     ratio = _finite(settings.get("data.ratio", 1.0), "the share of the data")
     if not 0 < ratio <= 1:
         raise ValueError("the share of the data is none")
-    for name in ("lamo", "commit"):
+    for name in ("lamo", "commit", "name"):
         _text(record.get(name) or "")
+    _text(settings.get("method"))
     cores = f"{record['cpus'] or '?'} core{'s' * (record['cpus'] != 1)}"
     device, where = _text(record["device"]), f"{cores}, {_text(record['processor'])}"
-    ablations = "".join(f" +{part}" for part in _text(record["name"]).split("+")[1:])
+    label = label_of(settings, Origins.from_record(record.get("origins")), _changes(record["changes"]))
     return RunResult(
         id=_text(record["id"]),
         task=versioned(_text(settings.get("task.name")), _text(settings.get("task.version", "v4"))),
         ratio=ratio,
-        method=f"{_text(settings.get('method'))}{ablations}",
+        method=_text(str(label), 100 * _LONGEST),
         # methods without a trunk say so when they start
         backbone="none" if record["trunk"] == "none" else _text(settings.get("model.backbone")),
         seed=_whole(settings.get("seed", 0)),
@@ -187,39 +186,27 @@ def _result(record: Mapping[str, Any]) -> RunResult:
         unseen_loss=None if record.get("unseen_loss") is None else _finite(record["unseen_loss"], "a loss"),
         reliance=None if record.get("reliance") is None else parse_shares(record["reliance"]),
         evaluations=evaluations,
-        settings=_experiment(settings, record["changes"]),
+        settings=_experiment(settings, _changes(record["changes"])),
+        continued=_whole(record.get("last_step", record["steps"])) > _whole(record["steps"]),
     )
 
 
-def experiment_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings that make a run another experiment, unlike its seed; those that it lacks as they are now."""
-    known = _defaults() | dict(settings)
-    return {name: value for name, value in known.items() if not name.startswith(_SAME_EXPERIMENT)}
+def _changes(rows: Iterable[Sequence[Any]]) -> list[Change]:
+    return [Change(_whole(step), _text(name), _text(shown_value(value))) for step, name, value in rows]
 
 
-@functools.cache
-def _defaults() -> dict[str, Any]:
-    return flatten(RunConfig().to_dict())
-
-
-def _experiment(settings: Mapping[str, Any], changes: Iterable[Sequence[Any]]) -> dict[str, str]:
+def _experiment(settings: Mapping[str, Any], changes: Iterable[Change]) -> dict[str, str]:
     found = {_text(name): json.dumps(value) for name, value in experiment_settings(settings).items()}
-    for step, name, value in changes:
-        if name in found:
-            found[name] += f", {value} from step {step}"
+    for change in changes:
+        if change.name in found:
+            found[change.name] += f", {change.value} from step {change.step}"
     return {name: _text(value, 100 * _LONGEST) for name, value in found.items()}
 
 
-def _evaluations(events: Iterable[Mapping[str, Any]]) -> list[list[Any]]:
-    """Return [step, [[target, mean], …]] of every evaluation."""
-    found: dict[int, list[list[float]]] = {}
-    for event in events:
-        if event.get("event") == "EvalDone" and event.get("scores") and isinstance(event.get("step"), int):
-            # a run that was resumed from an older checkpoint goes back: what came after is void
-            found = {step: means for step, means in found.items() if step < event["step"]}
-            scores = event["scores"]
-            found[event["step"]] = [[number(s.get("target")) or 0.0, number(s.get("mean")) or 0.0] for s in scores]
-    return [[step, found[step]] for step in sorted(found)]
+def _means_of(evaluation: Evaluation) -> list[Any]:
+    """Return [step, [[target, mean], …]] of an evaluation."""
+    scores = evaluation.event["scores"]
+    return [evaluation.step, [[number(s.get("target")) or 0.0, number(s.get("mean")) or 0.0] for s in scores]]
 
 
 def _means(pairs: Iterable[Sequence[Any]]) -> dict[float, float]:
@@ -229,14 +216,30 @@ def _means(pairs: Iterable[Sequence[Any]]) -> dict[float, float]:
     return means
 
 
-def _speed(run: RunDirectory) -> tuple[int, float]:
-    """Return a run's last step and its steps per second of training alone."""
+@dataclass(frozen=True)
+class _Pace:
+    """What a run took until its final evaluation."""
+
+    last_step: int
+    """The newest step: beyond the evaluation's, where the run was continued."""
+    seconds: float
+    rate: float
+    """Steps per second of training alone."""
+
+
+def _pace(run: RunDirectory, final: Evaluation) -> _Pace:
     metrics = MetricsTail(run.metrics_file)
     metrics.poll_all()
-    phases = [name for name in metrics.names if name.startswith("time/") and name != "time/eval"]
-    seconds = sum(float(metrics.series(name).value.sum()) for name in phases)
-    count = max((len(metrics.series(name)) for name in phases), default=0)
-    return metrics.last_step, count / seconds if seconds > 0 else 0.0
+    phases = {name: metrics.series(name) for name in metrics.names if name.startswith("time/")}
+    until = {name: float(one.value[one.step <= final.step].sum()) for name, one in phases.items()}
+    training = sum(seconds for name, seconds in until.items() if name != "time/eval")
+    count = max((int((one.step <= final.step).sum()) for name, one in phases.items() if name != "time/eval"), default=0)
+    if metrics.last_step <= final.step:
+        seconds = read_status(run).seconds
+    else:
+        # records of versions that did not note the time down still say how long each part took
+        seconds = number(final.event.get("worked")) or sum(until.values())
+    return _Pace(metrics.last_step, seconds, count / training if training > 0 else 0.0)
 
 
 def _finite(value: Any, what: str) -> float:

@@ -14,10 +14,11 @@ from typing import Any
 from lamo_core.config import RunConfig
 from lamo_core.errors import DataError, UsageError
 from lamo_core.files import write_bytes
-from lamo_core.reports.results import Record, result_of
+from lamo_core.reports.results import Record, RunResult, result_of
 from lamo_core.runs.compare import flatten
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.index import RunSummary
+from lamo_core.runs.labels import Origins
 from lamo_core.runs.records import decode, encode
 from lamo_core.runs.status import Derived, EvalPoint, Status
 from lamo_core.tasks.registry import get_task
@@ -53,8 +54,8 @@ def read_results(path: Path) -> list[Record]:
 
 
 def merge(records: Iterable[Record]) -> list[Record]:
-    """Return every run once, oldest first; of a run that went on after it was saved the longer one counts, and of one
-    whose decisions were looked into after it was saved the one that tells of it.
+    """Return every run once, oldest first; of a run that went on after it was saved the longer one counts, and of equal
+    ones the one that tells more, such as what decisions are made from.
 
     Raises `DataError` for two results that differ and claim to be the same run.
     """
@@ -71,11 +72,14 @@ def merge(records: Iterable[Record]) -> list[Record]:
 def _fuller(known: Record, record: Record) -> Record:
     """Return the one of two results of a run that tells more; raises `DataError` when they differ."""
     ours, theirs = result_of(known), result_of(record)
-    if ours == theirs or replace(ours, reliance=None) == theirs:
-        return known
-    if replace(theirs, reliance=None) == ours:
-        return record
-    raise DataError(f"two results of run {record['id']} differ; keep the file that holds the right one")
+    if _measured(ours) != _measured(theirs) or (ours.reliance and theirs.reliance and ours.reliance != theirs.reliance):
+        raise DataError(f"two results of run {record['id']} differ; keep the file that holds the right one")
+    return max(known, record, key=lambda one: result_of(one).reliance is not None)
+
+
+def _measured(result: RunResult) -> RunResult:
+    """Return a result without what a run tells of the same evaluation later on, or in a later version."""
+    return replace(result, reliance=None, method="", seconds=0.0, rate=0.0, continued=False)
 
 
 def write_results(path: Path, records: Iterable[Record]) -> None:
@@ -136,6 +140,7 @@ def as_summary(record: Record) -> RunSummary:
         name=str(record["name"]),
         created=0.0,
         config=record["settings"],
-        status=Status("finished", step=result.steps, device=str(record["device"]), evaluations=(point,)),
+        origins=Origins.from_record(record.get("origins")),
+        status=Status("finished", step=result.steps, device=str(record["device"]), evaluations=(point,), final=point),
         derived=Derived("finished"),
     )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import math
 import os
+import statistics
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +13,11 @@ from typing import Any
 
 from lamo_core.config import RunConfig
 from lamo_core.methods import METHODS
+from lamo_core.model.shape import TrunkShape, trunk_shape
 from lamo_core.presets import budget_minutes, resolve
 from lamo_core.runs.compare import flatten
 from lamo_core.runs.index import RunSummary
+from lamo_core.runs.records import number
 from lamo_core.runs.status import this_host
 
 _SPEED = (
@@ -28,42 +33,48 @@ _SPEED = (
 )
 """Settings that decide how long a step takes."""
 _EVALUATION = ("eval.every", "eval.episodes", "eval.final_episodes")
+_LEAST_STEPS, _LEAST_SECONDS = 20, 20.0
+"""Of training, for a run to tell anything: the first steps and a loaded machine's hiccups would decide it otherwise."""
+_SEVERAL = 5
+"""Newest runs whose median counts."""
 
-_SHAPES = {
-    "dt": (128, 3),
-    "gpt2": (768, 12),
-    "gpt2-medium": (1024, 24),
-    "distilgpt2": (768, 6),
-    "smollm2-135m": (576, 30),
-}
-"""Width and layers of trunks, for guesses."""
-_MINI = (256, 4)
 _BYTES_PER_WEIGHT = 12
 """A checkpoint holds each trained weight and AdamW's two moments, four bytes each."""
+_BYTES_PER_STEP = 500
+"""Of the log."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """How long a run will take, and from which run that is known."""
+    """How long a run will take, and from which runs that is known."""
 
     seconds: float
-    run: RunSummary
+    """Of training and evaluating; to load libraries and to prepare data comes on top, once."""
+    runs: tuple[RunSummary, ...]
+    """Newest first."""
+    evaluations_known: bool = True
+    """Whether the time of the evaluations is in it; else no run like it was evaluated."""
+
+    @property
+    def run(self) -> RunSummary:
+        """The newest of the runs."""
+        return self.runs[0]
 
 
 def estimate(config: RunConfig, runs: Iterable[RunSummary]) -> Estimate | None:
-    """Return the time that a former run with steps of the same kind lets expect; None without one."""
+    """Return the time that former runs, newest first, with steps of the same kind let expect; None without one.
+
+    The median of the newest few counts, and none that was too short to tell.
+    """
     wanted = flatten(config.to_dict())
-    alike = [run for run in runs if _alike(run, wanted)]
-    same = ("optim.steps", *_EVALUATION)
-    for run in alike:
-        # one that was done to its end counts its evaluations too
-        if run.state == "finished" and all(run.settings.get(name) == wanted[name] for name in same):
-            return Estimate(run.status.seconds, run)
+    alike = [run for run in runs if _alike(run, wanted) and _tells(run)][:_SEVERAL]
     if not alike:
         return None
-    run, episodes = alike[0], _episodes(wanted, int(wanted["optim.steps"]), ended=True)
-    assert run.status.rate is not None
-    return Estimate(config.optim.steps / run.status.rate + episodes * _seconds_per_episode(run), run)
+    training = statistics.median(config.optim.steps / _rate(run) for run in alike)
+    episodes = _episodes(wanted) * _targets(config)
+    each = [seconds for run in alike if (seconds := _seconds_per_episode(run)) is not None] if episodes else [0.0]
+    evaluating = episodes * statistics.median(each) if each else 0.0
+    return Estimate(training + evaluating, tuple(alike), bool(each))
 
 
 def sized_for(preset: str, config: RunConfig) -> float | None:
@@ -76,43 +87,61 @@ def sized_for(preset: str, config: RunConfig) -> float | None:
     return 60 * minutes * config.optim.steps / plain.optim.steps
 
 
-def disk_bytes(config: RunConfig, runs: Iterable[RunSummary]) -> int:
-    """Return what a run's folder will take: that of a finished run like it, else a guess from its model's size."""
+def disk_bytes(config: RunConfig, runs: Iterable[RunSummary]) -> int | None:
+    """Return what a run's folder will take: as a finished run like it, else a guess from its model's size; None where
+    that is not known."""
     wanted = flatten(config.to_dict())
-    kept = ("checkpoint.keep", "model.lora_rank", "model.lora_targets")
+    kept = ("model.lora_rank", "model.lora_targets")
     for run in runs:
         same = all(run.settings.get(name) == wanted.get(name) for name in kept)
+        same = same and _checkpoints(run.settings) == _checkpoints(wanted)
         if run.state == "finished" and same and _alike(run, wanted):
-            return folder_bytes(run.run.path)
-    # every numbered checkpoint, and the best one without its moments; the log of steps is small beside them
+            more = config.optim.steps - run.status.step
+            return max(0, folder_bytes(run.run.path) + _BYTES_PER_STEP * more)
     weights = trained_weights(config)
-    return round(_BYTES_PER_WEIGHT * weights * (config.checkpoint.keep + 1 / 3)) + 500 * config.optim.steps
+    if weights is None:
+        return None
+    # the best checkpoint is kept without its moments; the log of steps is small beside them
+    return round(_BYTES_PER_WEIGHT * weights * (_checkpoints(wanted) + 1 / 3)) + _BYTES_PER_STEP * config.optim.steps
 
 
-def memory_bytes(config: RunConfig) -> int:
-    """Return a guess, on the safe side, of the device memory that a run needs."""
-    width, layers = _shape(config)
+def memory_bytes(config: RunConfig) -> int | None:
+    """Return a guess, on the safe side, of the device memory that a run needs; None where the shape of its model is
+    not known."""
+    weights, shape = trained_weights(config), trunk_shape(config.model.backbone)
+    if weights is None:
+        return None
+    room = (1 << 30) + 16 * weights
+    if not METHODS[config.method].memory:
+        frames = 4 * 84 * 84 + 22_000 if config.task.name.startswith("atari-") else 0
+        return room + 4 * 8 * config.optim.micro_batch_size * (frames + config.markov.layers * config.markov.width)
+    assert shape is not None  # or its weights would not be known
     tokens = config.optim.micro_batch_size * 3 * config.model.context
-    activations = 4 * tokens * layers * width * 40
-    return (1 << 30) + 16 * trained_weights(config) + 4 * 14 * layers * width**2 + activations
+    return room + 4 * (shape.weights + shape.words) + 4 * tokens * shape.layers * shape.width * 40
 
 
-def trained_weights(config: RunConfig) -> int:
-    """Return about how many weights a run trains: embeddings, head, and what is trained of the trunk."""
+def trained_weights(config: RunConfig) -> int | None:
+    """Return about how many weights a run trains: embeddings, head, and what is trained of the trunk; None where the
+    shape of the trunk is not known."""
+    atari = config.task.name.startswith("atari-")
     if not METHODS[config.method].memory:
         # a policy and two critics, each with a network for frames of its own
         nets = 1 if config.method in ("bc", "filtered-bc") else 3
-        frames = 64 * 49 * config.markov.width + 80_000 if config.task.name.startswith("atari-") else 0
+        frames = 64 * 49 * config.markov.width + 80_000 if atari else 0
         return nets * (config.markov.layers * config.markov.width**2 + frames)
-    width, layers = _shape(config)
-    embeddings = (6 if config.model.embedding == "mlp" else 3) * width**2
-    frames = 64 * 49 * width + 80_000 if config.task.name.startswith("atari-") else 0
-    trunk = {
-        "lora": 4 * config.model.lora_rank * width * layers,
-        "full": 12 * layers * width**2,
-        "frozen": 0,
-    }[config.model.adapter]
-    return embeddings + frames + trunk
+    shape = trunk_shape(config.model.backbone)
+    if shape is None:
+        return None
+    embeddings = (6 if config.model.embedding == "mlp" else 3) * shape.width**2
+    frames = 64 * 49 * shape.width + 80_000 if atari else 0
+    return embeddings + frames + _trained_of_trunk(config, shape)
+
+
+def _trained_of_trunk(config: RunConfig, shape: TrunkShape) -> int:
+    model = config.model
+    if model.adapter == "lora":
+        return shape.adapter_weights(model.lora_rank, model.lora_targets, model.lora_projections)
+    return shape.weights if model.adapter == "full" else 0
 
 
 def folder_bytes(folder: Path) -> int:
@@ -126,10 +155,6 @@ def folder_bytes(folder: Path) -> int:
                 continue
             seen[stat.st_dev, stat.st_ino] = stat.st_size
     return sum(seen.values())
-
-
-def _shape(config: RunConfig) -> tuple[int, int]:
-    return _SHAPES.get(config.model.backbone.removeprefix("random:"), _MINI)
 
 
 def _alike(run: RunSummary, wanted: Mapping[str, Any]) -> bool:
@@ -146,16 +171,64 @@ def _speed_of(settings: Mapping[str, Any], name: str) -> Any:
     return value.removeprefix("random:") if name == "model.backbone" and isinstance(value, str) else value
 
 
-def _episodes(settings: Mapping[str, Any], step: int, ended: bool) -> int:
-    """Return how many episodes a run has evaluated by a step, for each return target."""
+def _tells(run: RunSummary) -> bool:
+    """Return whether a run has trained for long enough to tell how fast it is."""
+    steps = run.status.step
+    return steps >= _LEAST_STEPS and steps / _rate(run) >= _LEAST_SECONDS
+
+
+def _rate(run: RunSummary) -> float:
+    assert run.status.rate  # or it would not be alike
+    return run.status.rate
+
+
+def _episodes(settings: Mapping[str, Any]) -> int:
+    """Return how many episodes a run evaluates in all, for each return target."""
     every, episodes, final = (int(settings.get(name) or 0) for name in _EVALUATION)
-    between = (max(0, step - 1) // every) * episodes if every > 0 else 0
-    return between + (final if ended else 0)
+    between = (max(0, int(settings["optim.steps"]) - 1) // every) * episodes if every > 0 else 0
+    return between + final
 
 
-def _seconds_per_episode(run: RunSummary) -> float:
-    """Return what a run spent beside its steps, for each episode that it has evaluated; loading counts in."""
-    episodes = _episodes(run.settings, run.status.step, run.state == "finished")
-    if not episodes or not run.status.rate:
-        return 0.0
-    return max(0.0, run.status.seconds - run.status.step / run.status.rate) / episodes
+def _targets(config: RunConfig) -> int:
+    """Return how many return targets an evaluation tries."""
+    if not METHODS[config.method].memory or config.model.return_to_go == "none":
+        return 1
+    return max(1, len(config.eval.targets or config.eval.target_quantiles))
+
+
+def _checkpoints(settings: Mapping[str, Any]) -> int:
+    """Return how many numbered checkpoints are left at a run's end."""
+    names = ("optim.steps", "checkpoint.every", "checkpoint.keep")
+    steps, every, keep = (int(settings.get(name) or 1) for name in names)
+    return min(keep, math.ceil(steps / every))
+
+
+def _seconds_per_episode(run: RunSummary) -> float | None:
+    """Return the seconds that a run's evaluations took for each episode of each target; None before the first."""
+    path = run.run.events_file
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return _measured(path, stat.st_mtime_ns, stat.st_size)
+
+
+@functools.lru_cache(256)
+def _measured(path: Path, modified: int, size: int) -> float | None:
+    """Return `_seconds_per_episode` of a file of events, read once for each state that it is in."""
+    from lamo_core.runs.evaluations import history
+    from lamo_core.runs.reader import read_events
+
+    seconds, episodes = 0.0, 0
+    for evaluation in history(read_events(path)).evaluations:
+        took, played = number(evaluation.event.get("seconds")), _played(evaluation.event["scores"])
+        if took is not None and math.isfinite(took) and played:
+            seconds, episodes = seconds + took, episodes + played
+    return seconds / episodes if episodes else None
+
+
+def _played(scores: Any) -> int:
+    """Return the episodes of all targets of an evaluation; 0 where its record has another form."""
+    rows = [score for score in scores if isinstance(score, dict)] if isinstance(scores, list) else []
+    counts = [score.get("episodes") for score in rows]
+    return sum(count for count in counts if type(count) is int and count > 0)

@@ -19,6 +19,8 @@ from lamo_core.places import runs_dir
 from lamo_core.plain_text import plain_text
 from lamo_core.runs.compare import flatten
 from lamo_core.runs.directory import RUN_FILE, STATUS_FILE, RunDirectory, is_sound
+from lamo_core.runs.evaluations import Change, history
+from lamo_core.runs.labels import Label, Origins, experiment_key, label_of
 from lamo_core.runs.queue.waiting import QueueEntry, positions, read_entry
 from lamo_core.runs.records import decode, number
 from lamo_core.runs.status import ENDED, Derived, IsAlive, Status, derive, is_alive, parse_status, read_launch
@@ -43,6 +45,7 @@ class RunSummary:
     """Seconds since 1970."""
     config: dict[str, Any]
     """The resolved config, nested as it was written."""
+    origins: Origins
     status: Status
     derived: Derived
     queue: QueueEntry | None = None
@@ -59,6 +62,20 @@ class RunSummary:
     def settings(self) -> dict[str, Any]:
         """The resolved config under dotted names, such as `data.ratio`."""
         return flatten(self.config)
+
+    @cached_property
+    def label(self) -> Label:
+        """Its method, its ablations and what was set by hand."""
+        return label_of(self.settings, self.origins, self._counting_changes)
+
+    @cached_property
+    def experiment(self) -> tuple[str, ...]:
+        """What it shares with the runs of other seeds that it may be averaged with."""
+        return experiment_key(self.settings, self._counting_changes)
+
+    @property
+    def _counting_changes(self) -> tuple[Change, ...]:
+        return self.status.changes if self.status.final is None else self.status.final_changes
 
     @property
     def state(self) -> str:
@@ -77,7 +94,9 @@ class RunSummary:
             "stalled_seconds": self.derived.stalled_seconds,
             "task": self.settings.get("task.name"),
             "ratio": self.settings.get("data.ratio"),
-            "method": self.settings.get("method"),
+            "method": self.label.method,
+            "ablations": self.label.ablations,
+            "changed_settings": self.label.changed,
             "backbone": self.settings.get("model.backbone"),
             "seed": self.settings.get("seed"),
             "step": status.step,
@@ -88,6 +107,8 @@ class RunSummary:
             "loss": status.loss,
             "last_return": status.last_return,
             "evaluations": status.evaluations,
+            "final": status.final,
+            "changes": [(change.step, change.name, change.value) for change in status.changes],
             "created": self.created,
             "seconds": status.seconds,
             "device": status.device,
@@ -105,6 +126,7 @@ class _Known:
     name: str
     created: float
     config: dict[str, Any]
+    origins: Origins
     info_stamp: Stamp | None
     """None where it was remembered."""
     status_stamp: Stamp | None = None
@@ -177,7 +199,7 @@ class RunIndex:
         self._news = False
         self._remembered.keep(
             {
-                name: Ended(known.folder_stamp, known.name, known.created, known.config, known.status)
+                name: Ended(known.folder_stamp, known.name, known.created, known.config, known.origins, known.status)
                 for name, known in self._known.items()
                 if known.summary is not None and known.folder_stamp is not None
             }
@@ -222,7 +244,7 @@ class RunIndex:
         if known.status.state == "queued":
             launch, entry = read_launch(run), read_entry(run)
         derived = derive(known.status, now=now, alive=self._alive, launch=launch, waiting=entry is not None)
-        summary = RunSummary(run, known.name, known.created, known.config, known.status, derived, entry)
+        summary = RunSummary(run, known.name, known.created, known.config, known.origins, known.status, derived, entry)
         if derived.state in ENDED:
             known.summary, known.folder_stamp = summary, _settled(stamp)
             self._news = self._news or known.folder_stamp is not None
@@ -231,8 +253,9 @@ class RunIndex:
     def _recall(self, name: str, folder: str, ended: Ended) -> RunSummary:
         derived = derive(ended.status, now=self._clock(), alive=self._alive)
         run = RunDirectory(Path(folder))
-        summary = RunSummary(run, ended.name, ended.created, ended.config, ended.status, derived)
-        known = _Known(ended.name, ended.created, ended.config, None, None, ended.status, summary, ended.stamp)
+        told = (ended.name, ended.created, ended.config, ended.origins)
+        summary = RunSummary(run, *told, ended.status, derived)
+        known = _Known(*told, None, None, ended.status, summary, ended.stamp)
         self._known[name] = known
         return summary
 
@@ -248,10 +271,10 @@ class RunIndex:
                 return None
             created = number(info.get("created")) or 0.0
             name = plain_text(str(info.get("name") or config.get("name") or ""))
-            known = _Known(name, created, config, stamp)
+            known = _Known(name, created, config, Origins.of(info.get("origins")), stamp)
         status_stamp = _stamp(status_file)
         if status_stamp != known.status_stamp:
-            status = parse_status(_load(status_file)) if status_stamp is not None else Status(state="")
+            status = _status(folder, _load(status_file)) if status_stamp is not None else Status(state="")
             known.status, known.status_stamp, known.summary = status, status_stamp, None
         return known
 
@@ -268,6 +291,19 @@ def summarise(run: RunDirectory) -> RunSummary:
     summary = index._summary(run.id)
     assert summary is not None  # what `read_info` takes the list takes, too
     return summary
+
+
+def _status(folder: str, values: dict[str, Any]) -> Status:
+    """Return the status that a file holds; of an ended run of a version that did not say there which of its
+    evaluations was final, the events tell."""
+    status = parse_status(values)
+    if "final" in values or status.final is not None or not status.evaluations or status.state not in ENDED:
+        return status
+    from lamo_core.runs.reader import read_events
+
+    held = history(read_events(RunDirectory(Path(folder)).events_file))
+    final = next((point for point in status.evaluations if held.final and point.step == held.final.step), None)
+    return replace(status, final=final, changes=held.changes, final_changes=held.final_changes)
 
 
 def _stamp(path: str) -> Stamp | None:

@@ -29,6 +29,7 @@ _SHORT: dict[str, Callable[[RunSummary], Any]] = {
     "task": lambda run: run.settings.get("task.name"),
     "env": lambda run: run.settings.get("task.name"),
     "ratio": lambda run: run.settings.get("data.ratio"),
+    "method": lambda run: run.label.method,
     "ablation": lambda run: ablation_of(run),
     "backbone": lambda run: run.settings.get("model.backbone"),
     "step": lambda run: run.status.step,

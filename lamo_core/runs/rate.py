@@ -65,7 +65,7 @@ class RateMeter:
 
     def _change(self, event: Changed) -> None:
         group, _, name = event.name.partition(".")
-        if group == "eval" and name in ("every", "episodes", "final_episodes"):
+        if group == "eval" and name in ("every", "episodes", "final_episodes") and isinstance(event.value, float | int):
             changes: dict[str, Any] = {name: int(event.value)}
             self._evaluation = replace(self._evaluation, **changes)
 

@@ -12,12 +12,13 @@ import os
 import socket
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 from lamo_core.files import replace_file
 from lamo_core.plain_text import plain_text
 from lamo_core.runs.directory import ELSEWHERE, SCHEMA, RunDirectory
+from lamo_core.runs.evaluations import Change, Standing
 from lamo_core.runs.records import decode, encode, number
 
 State = Literal["queued", "running", "stalled", "paused", "finished", "stopped", "failed", "lost"]
@@ -83,6 +84,12 @@ class Status:
     language_loss: float | None = None
     evaluations: tuple[EvalPoint, ...] = field(default=())
     """The newest ones, oldest first."""
+    final: EvalPoint | None = None
+    """The newest evaluation after a last step, which the run keeps when it is continued."""
+    changes: tuple[Change, ...] = field(default=())
+    """Settings that were changed after the run began, oldest first."""
+    final_changes: tuple[Change, ...] = field(default=())
+    """Those of them that held at the final evaluation."""
     device: str = ""
     heartbeat: float = 0.0
     """When the process last said anything, seconds since 1970."""
@@ -100,14 +107,22 @@ class Status:
         return self.state == "paused" and self.phase == FREED
 
     @property
+    def standing(self) -> Standing[EvalPoint]:
+        """The evaluations and changed settings, of which one evaluation counts."""
+        return Standing(self.evaluations, self.final, self.changes, self.final_changes)
+
+    @property
     def last_return(self) -> float | None:
-        """Mean return of the newest evaluation."""
-        return self.evaluations[-1].mean if self.evaluations else None
+        """Mean return of the evaluation that counts."""
+        counting = self.standing.counting
+        return None if counting is None else counting.mean
 
 
 def _kind(name: str, default: object) -> str:
-    if name == "evaluations":
-        return "points"
+    if name in ("evaluations", "final"):
+        return "points" if name == "evaluations" else "point"
+    if name in ("changes", "final_changes"):
+        return "changes"
     if isinstance(default, str):
         return "text"
     return "count" if isinstance(default, int) or name == "pid" else "number"
@@ -252,19 +267,34 @@ def parse_status(values: Mapping[str, Any]) -> Status:
         kind = _KINDS.get(name)
         if kind == "points":
             kept[name] = _points(value)
+        elif kind == "point":
+            kept[name] = next(iter(_points([value])), None)
+        elif kind == "changes":
+            kept[name] = _changes(value)
         elif kind == "text":
             kept |= {name: plain_text(value)} if isinstance(value, str) else {}
         elif kind == "count":
             kept |= {name: value} if _is_count(value) else {}
         elif kind == "number" and (found := number(value)) is not None:
             kept[name] = found
-    return Status(**kept)
+    return _with_final(Status(**kept))
+
+
+def _with_final(status: Status) -> Status:
+    """Return a status that says which evaluation was final: of a finished run, the one at its last step."""
+    newest = status.evaluations[-1] if status.evaluations else None
+    known = status.final is not None or newest is None or status.state != "finished" or newest.step != status.step
+    return status if known else replace(status, final=newest, final_changes=status.changes)
 
 
 def status_values(status: Status) -> dict[str, Any]:
     """Return what `parse_status` makes a status of."""
     values: dict[str, Any] = {item.name: getattr(status, item.name) for item in fields(Status)}
     values["evaluations"] = [(point.step, point.mean, point.normalised) for point in status.evaluations]
+    final = status.final
+    values["final"] = None if final is None else (final.step, final.mean, final.normalised)
+    for name in ("changes", "final_changes"):
+        values[name] = [(change.step, change.name, change.value) for change in values[name]]
     return values
 
 
@@ -291,3 +321,13 @@ def _points(value: Any) -> tuple[EvalPoint, ...]:
             if mean is not None and normalised is not None:
                 points.append(EvalPoint(row[0], mean, normalised))
     return tuple(points)
+
+
+def _changes(value: Any) -> tuple[Change, ...]:
+    """Return the changed settings of a status file, where each is a list of step, name and value."""
+    rows = [row for row in value if isinstance(row, list) and len(row) == 3] if isinstance(value, list) else []
+    return tuple(
+        Change(step, plain_text(name), plain_text(text))
+        for step, name, text in rows
+        if _is_count(step) and isinstance(name, str) and isinstance(text, str)
+    )

@@ -16,6 +16,7 @@ from lamo_core.errors import StorageError
 from lamo_core.files import write_bytes
 from lamo_core.places import cache_dir
 from lamo_core.runs.directory import is_sound
+from lamo_core.runs.labels import Origins
 from lamo_core.runs.records import decode, encode
 from lamo_core.runs.status import ENDED, Status, parse_status, status_values
 
@@ -35,6 +36,7 @@ class Ended:
     name: str
     created: float
     config: dict[str, Any]
+    origins: Origins
     status: Status
 
 
@@ -44,7 +46,7 @@ class Remembered:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._rows: dict[str, list[Any]] = {}
-        """As the file holds them: stamp, name, time of creation, config, status."""
+        """As the file holds them: stamp, name, time of creation, config, origins, status."""
 
     def load(self) -> None:
         """Read what was kept."""
@@ -56,18 +58,20 @@ class Remembered:
             rows = values.get("runs")
             known = (values.get("version"), values.get("folder")) == (_VERSION, str(self._root))
             if known and isinstance(rows, dict):
-                self._rows = {run_id: row for run_id, row in rows.items() if isinstance(row, list) and len(row) == 5}
+                self._rows = {run_id: row for run_id, row in rows.items() if isinstance(row, list) and len(row) == 6}
 
     def find(self, run_id: str, stamp: Stamp) -> Ended | None:
         """Return what is known of a run whose folder has this stamp; None when that is nothing."""
         row = self._rows.get(run_id)
         if row is None or row[0] != [*stamp]:
             return None
-        _, name, created, config, status = row
+        _, name, created, config, origins, status = row
         if not (isinstance(name, str) and isinstance(created, float) and isinstance(status, dict) and is_sound(config)):
             return None
         known = parse_status(status)
-        return Ended(stamp, name, created, config, known) if known.state in ENDED else None
+        if known.state not in ENDED:
+            return None
+        return Ended(stamp, name, created, config, Origins.from_record(origins), known)
 
     def keep(self, runs: Mapping[str, Ended]) -> None:
         """Keep these and nothing else, if enough of them are news.
@@ -78,7 +82,8 @@ class Remembered:
         if news < _WORTH_WRITING:
             return
         self._rows = {
-            run_id: [[*run.stamp], run.name, run.created, run.config, _told(run.status)] for run_id, run in runs.items()
+            run_id: [[*run.stamp], run.name, run.created, run.config, run.origins.to_record(), _told(run.status)]
+            for run_id, run in runs.items()
         }
         path = _file_of(self._root)
         with suppress(StorageError, OSError):

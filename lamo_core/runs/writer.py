@@ -15,11 +15,12 @@ from lamo_core.config import EvalConfig
 from lamo_core.errors import LamoError, StorageError, UsageError
 from lamo_core.files import clear_abandoned, clear_older_versions, locked
 from lamo_core.runs.directory import ELSEWHERE, RunDirectory, storage_error
+from lamo_core.runs.evaluations import Standing
 from lamo_core.runs.log.narration import narrate
 from lamo_core.runs.rate import RateMeter
 from lamo_core.runs.records import encode, plain
 from lamo_core.runs.status import FREED, EvalPoint, Status, own_process, read_state, this_host, write_status
-from lamo_core.training.events import EvalDone, EvalFailed, Event, Paused, Resumed, Started, StepDone, Stopped
+from lamo_core.training.events import Changed, EvalDone, EvalFailed, Event, Paused, Resumed, Started, StepDone, Stopped
 
 _STATUS_SECONDS = 1.0
 """A status file is replaced at most this often, unless the state changes."""
@@ -107,7 +108,8 @@ class RunWriter:
             return
         if isinstance(event, EvalDone):
             self._line(self._metrics, self.run.metrics_file, _eval_record(event))
-        self._line(self._events, self.run.events_file, _event_record(event))
+        worked = {"worked": round(self._seconds(), 3)} if isinstance(event, EvalDone) else {}
+        self._line(self._events, self.run.events_file, _event_record(event) | worked)
         if text := narrate(event):
             self.log(text)
         self._note(event)
@@ -147,16 +149,18 @@ class RunWriter:
                 continue
 
     def _note(self, event: Event) -> None:
+        standing = self.status.standing
         if isinstance(event, Started):
-            self._change(step=event.step, total=event.total, device=event.device, phase="training")
+            facts = {"total": event.total, "device": event.device, "phase": "training"}
+            self._change(step=event.step, **facts, **_kept(standing.continued(event.step)))
         elif isinstance(event, EvalDone) and event.scores:
             best = max(event.scores, key=lambda score: score.mean)
-            earlier = [point for point in self.status.evaluations if point.step < event.step]
             point = EvalPoint(event.step, best.mean, best.normalised)
-            kept = tuple([*earlier, point][-_EVALUATIONS_KEPT:])
-            self._change(step=event.step, evaluations=kept)
+            self._change(step=event.step, **_kept(standing.evaluated(point, final=event.final)))
         elif isinstance(event, EvalFailed):
             self._change(message=f"the evaluation after step {event.step:,} failed: {event.message}")
+        elif isinstance(event, Changed):
+            self._change(**_kept(standing.changed(event.step, event.name, event.value)))
         elif isinstance(event, Paused):
             self._seconds_before, self._awake_since = self._seconds(), float("inf")
             phase = FREED if event.freed else "paused"
@@ -224,6 +228,11 @@ class RunWriter:
             file.flush()
         except OSError as error:
             raise storage_error(path, error) from error
+
+
+def _kept(standing: Standing[EvalPoint]) -> dict[str, Any]:
+    """Return what a status keeps of a run's evaluations and changed settings."""
+    return {**vars(standing), "evaluations": standing.evaluations[-_EVALUATIONS_KEPT:]}
 
 
 def _free_status(run: RunDirectory) -> Status:

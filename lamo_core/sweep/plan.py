@@ -38,13 +38,18 @@ class PlannedRun:
     source: str
     """Where `seconds` comes from: the id of a run, `preset` for the preset's budget, or empty."""
     disk: int
-    """Bytes."""
+    """Bytes; 0, as below, where the shape of the model is not known here."""
     memory: int
     """Bytes on the device, guessed on the safe side."""
     config: Mapping[str, Any]
     """All settings as they were when it was planned: a preset that changes later must not split a sweep in two."""
     done: str = ""
     """The id of a finished run that is the same experiment, so that nothing is left to do."""
+
+    @property
+    def room(self) -> int:
+        """Bytes to find on the device: all of it where nobody knows."""
+        return self.memory or 1 << 62
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,7 @@ class Plan:
 
     @property
     def disk(self) -> int:
-        """Bytes that the open runs will take."""
+        """Bytes that the open runs will take, as far as they are known."""
         return sum(run.disk for run in self.open)
 
     def to_dict(self) -> dict[str, Any]:
@@ -140,8 +145,8 @@ def _plan_run(item: Item, runs: Sequence[RunSummary], finished: Mapping[str, str
         item=item,
         seconds=known.seconds if known else budget,
         source=known.run.id if known else BUDGET if budget else "",
-        disk=disk_bytes(config, runs),
-        memory=memory_bytes(config),
+        disk=disk_bytes(config, runs) or 0,
+        memory=memory_bytes(config) or 0,
         config=config.to_dict(),
         done=finished.get(_identity(flatten(config.to_dict())), ""),
     )

@@ -43,6 +43,11 @@ class ItemView:
         return self.planned.item.key
 
     @property
+    def has_result(self) -> bool:
+        """Whether its run has a final evaluation, or at least was trained to its end."""
+        return self.state == "done" or (self.status is not None and self.status.final is not None)
+
+    @property
     def run_id(self) -> str:
         """The id of its run; empty before it was made."""
         return self.planned.done or self.record.run
@@ -117,7 +122,7 @@ class Scheduler:
             self._look_at(key, run)
         while self._waiting and not self.stopping and len(self._working) < self._engine.jobs:
             key = self._waiting[0]
-            if not self._engine.fits(self._open[key].memory):
+            if not self._engine.fits(self._open[key].room):
                 return
             self._waiting.pop(0)
             self._start(key)

@@ -5,7 +5,7 @@ Every event carries `step`, the number of optimiser steps done so far, and `time
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -121,12 +121,12 @@ class Resumed:
 
 @dataclass(frozen=True)
 class Changed:
-    """A setting was changed while training, by a `set` command."""
+    """A setting was changed after the run began: by a `set` command, or where it was continued with another value."""
 
     step: int
     time: float
     name: str
-    value: float
+    value: float | str | Sequence[float]
 
 
 @dataclass(frozen=True)

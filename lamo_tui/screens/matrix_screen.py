@@ -93,7 +93,7 @@ class MatrixScreen(LamoScreen):
         if snapshot.runs is self._runs and looks == self._drawn[1:]:
             return
         # a run that goes on changes every second, its score does not
-        scores_of = tuple((run.id, run.state, run.status.evaluations[-1:]) for run in snapshot.runs)
+        scores_of = tuple((run.id, run.state, run.status.standing) for run in snapshot.runs)
         self._runs, state = snapshot.runs, (scores_of, *looks)
         if state == self._drawn:
             return
@@ -227,7 +227,9 @@ class MatrixScreen(LamoScreen):
 
 
 def _score(cell: MatrixCell) -> Score:
-    note = f"{cell.working} running" if cell.working else f"{cell.waiting} queued" if cell.waiting else ""
+    note = "mixed" if cell.mixed else "by hand" if cell.changed else ""
+    if not note:
+        note = f"{cell.working} running" if cell.working else f"{cell.waiting} queued" if cell.waiting else ""
     mean = float("nan") if cell.mean is None else cell.mean
     if cell.mean is None and not note:
         note = "no score"
@@ -246,9 +248,12 @@ def _facts(cell: MatrixCell | None, choice: Choice, keymap: Mapping[str, str], c
         if cell.low is not None and cell.high is not None:
             text.append(f" [{figure(cell.low)}, {figure(cell.high)}]", dim)
         text.append(f"   {cell.seeds} seed{'s' * (cell.seeds != 1)}", dim)
-        mixed = [axis for axis in cell.mixed if axis != "backbone"]
-        text.append(f"   of several {' and '.join(f'{axis}s' for axis in mixed)}" if mixed else "", colours.warn)
-    text.append_text(_paper(choice, dim)).append("\n")
+        several = " and ".join(f"{axis}s" for axis in cell.mixed)
+        text.append(f"   of several {several}" if several else "", colours.warn)
+        text.append(f"   with {', '.join(cell.changed)}" if cell.changed else "", colours.warn)
+    if cell is None or not (cell.mixed or cell.changed):
+        text.append_text(_paper(choice, dim))
+    text.append("\n")
     if cell is None:
         ways = "<matrix.open> sets up a run, <matrix.train> lets one wait in the queue"
         return text.append(with_keys(ways, keymap), dim)

@@ -12,6 +12,7 @@ from lamo_core.engine import save_checkpoint
 from lamo_core.presets import resolve
 from lamo_core.runs.create import create_run
 from lamo_core.runs.directory import RunDirectory
+from lamo_core.runs.reader import read_events
 from lamo_core.runs.writer import RunWriter
 from lamo_core.training.events import Stopped
 from lamo_core.training.session import new_session
@@ -48,3 +49,14 @@ def test_a_finished_run_goes_on_when_it_gets_more_steps(done: RunDirectory) -> N
     result = CliRunner().invoke(app, ["train", "--resume", done.id, "--set", "optim.steps=2"])
     assert result.exit_code == 0, result.exception
     assert (done.checkpoints / "000002.pt").is_file()
+
+
+def test_what_a_continued_run_does_otherwise_is_recorded(done: RunDirectory) -> None:
+    words = ["train", "--resume", done.id, "--set", "optim.steps=2", "--set", "eval.action=greedy"]
+    assert CliRunner().invoke(app, words).exit_code == 0
+    changed = [event for event in read_events(done.events_file) if event["event"] == "Changed"]
+    assert [(event["step"], event["name"], event["value"]) for event in changed] == [
+        (1, "optim.steps", 2),
+        (1, "eval.action", "greedy"),
+    ]
+    assert "step 1: eval.action = greedy" in done.log_file.read_text()

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from lamo_core.config import RunConfig
-from lamo_core.presets import resolve
+from lamo_core.presets import Resolved, resolve
 from lamo_core.runs.create import create_run
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.writer import RunWriter
@@ -35,6 +34,7 @@ def trained(root: Path) -> Trained:
         seed: int,
         returns: Sequence[float],
         *,
+        method: str | None = None,
         ablations: Sequence[str] = (),
         earlier: dict[int, float] | None = None,
         total: int = 10,
@@ -42,13 +42,13 @@ def trained(root: Path) -> Trained:
         **flags: Any,
     ) -> RunDirectory:
         named = {name.replace("__", "."): value for name, value in flags.items()}
-        resolved = resolve(preset, ablations, None, [], {"seed": seed, **named})
-        return finish(resolved.config, returns, earlier or {}, total, unseen)
+        resolved = resolve(preset, ablations, None, [], {"seed": seed, **named}, method=method)
+        return finish(resolved, returns, earlier or {}, total, unseen)
 
     def finish(
-        config: RunConfig, returns: Sequence[float], earlier: dict[int, float], total: int, unseen: float | None
+        resolved: Resolved, returns: Sequence[float], earlier: dict[int, float], total: int, unseen: float | None
     ) -> RunDirectory:
-        run = create_run(root, config, {}, ["lamo", "train"])
+        run = create_run(root, resolved.config, resolved.origins, ["lamo", "train"])
         with RunWriter(run) as writer:
             writer.write(started(total=total))
             for step in range(1, total + 1):

@@ -150,5 +150,5 @@ def test_rows_that_look_alike_name_the_setting_that_differs(trained: Trained) ->
     trained("mujoco-hopper-1pct", 0, [500.0], ablations=["frozen"])
     text = lamo("--part", "results", "--markdown").stdout
     for context in (1, 5):
-        assert f"| lamo (model.context={context}) | mini | 0 | 1,00{context}.0" in text
+        assert f"| lamo +context-length-{context} | mini | 0 | 1,00{context}.0" in text
     assert "| lamo +frozen | mini | 0 | 500.0" in text

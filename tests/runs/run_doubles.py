@@ -76,14 +76,15 @@ def eval_done(
     return EvalDone(step, float(step), scores=scores, seconds=seconds, final=final, unseen_loss=unseen)
 
 
-def record(run: RunDirectory, returns: list[float], *, finished: bool = True) -> RunDirectory:
-    """Write a short run of four steps with two evaluations; the final one has these returns."""
+def record(run: RunDirectory, returns: list[float], *, finished: bool = True, steps: int = 4) -> RunDirectory:
+    """Write a run of four steps a second with an evaluation, of 1 s an episode, and a final one with these returns."""
     with RunWriter(run) as writer:
-        writer.write(started(total=4))
-        for step in range(1, 5):
+        writer.write(started(total=steps))
+        for step in range(1, steps + 1):
             writer.write(step_done(step, seconds=0.25))
-        writer.write(eval_done(2, score([100.0, 100.0])))
+            if step == steps // 2:
+                writer.write(eval_done(step, score([100.0, 100.0])))
         if finished:
-            writer.write(eval_done(4, score(returns), score([-1.0] * len(returns), target=3.0), final=True))
-            writer.write(Stopped(4, 4.0, reason="finished", message=""))
+            writer.write(eval_done(steps, score(returns), score([-1.0] * len(returns), target=3.0), final=True))
+            writer.write(Stopped(steps, 4.0, reason="finished", message=""))
     return run

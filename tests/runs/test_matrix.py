@@ -22,7 +22,7 @@ MakeRun = Callable[..., RunDirectory]
 def test_cells_hold_means_over_seeds_and_their_runs(make_run: MakeRun) -> None:
     # the double's normalised score is ten times its return
     runs = [record(make_run(name="p", seed=seed, data__ratio=0.01), [1.0 + seed]) for seed in range(3)]
-    frozen = record(make_run(name="p+frozen", data__ratio=0.1), [7.0])
+    frozen = record(make_run(name="p", model__adapter="frozen", data__ratio=0.1), [7.0])
     made = make_matrix(list_runs())
     assert (made.rows, made.columns) == (("none", "frozen"), ("1%", "10%"))
     cell = made.cells["none", "1%"]
@@ -61,7 +61,7 @@ def test_a_mean_of_several_experiments_says_so(make_run: MakeRun) -> None:
     older[0].config["model"].pop("action_dropout")  # a run from before that setting, which has its default
     assert "model.action_dropout" not in older[0].settings
     assert all(cell.mixed == () for cell in make_matrix(older).cells.values())
-    record(make_run(name="p", seed=2, model__context=5), [3.0])
+    record(make_run(name="p", seed=2, model__lora_rank=5), [3.0])
     (cell,) = make_matrix(list_runs()).cells.values()
     assert (cell.seeds, cell.mixed) == (3, ("setting",))
 
@@ -69,7 +69,7 @@ def test_a_mean_of_several_experiments_says_so(make_run: MakeRun) -> None:
 def test_what_spans_nothing_is_held(make_run: MakeRun) -> None:
     record(make_run(name="a", method="dt"), [1.0])
     assert held(list_runs(), ("ablation", "ratio"), {}) == {"task": "atari-breakout", "method": "dt"}
-    record(make_run(name="b+frozen", method="lamo"), [1.0])
+    record(make_run(name="b", model__adapter="frozen"), [1.0])
     record(make_run(name="c", method="lamo", task__name="atari-pong"), [1.0])
     runs = list_runs()
     assert held(runs, ("ablation", "ratio"), {}) == {"task": "atari-breakout", "method": "lamo"}

@@ -19,7 +19,7 @@ def test_seeds_are_pooled_and_settings_are_not(make_run: MakeRun) -> None:
     runs = [
         record(make_run(name="p", seed=0, data__ratio=0.01), [1.0, 3.0]),
         record(make_run(name="p", seed=1, data__ratio=0.01), [11.0, 13.0]),
-        record(make_run(name="p+frozen", seed=0, data__ratio=0.01), [0.0, 0.0]),
+        record(make_run(name="p", model__adapter="frozen", data__ratio=0.01), [0.0, 0.0]),
         record(make_run(name="p", seed=0, data__ratio=0.1), [5.0, 5.0]),
     ]
     whole, pooled, frozen = report_rows(read_result(run) for run in runs)

@@ -35,7 +35,8 @@ def test_events_of_another_form_are_no_result(make_run: MakeRun, scores: Any) ->
 @pytest.fixture
 def saved(make_run: MakeRun, tmp_path: Path) -> Path:
     """A file with the results of two runs."""
-    runs = [record(make_run(seed=seed, name="p+frozen", optim__clip=0.5), [1.0, 2.5]) for seed in (0, 1)]
+    wanted = {"name": "p", "model__adapter": "frozen", "optim__clip": 0.5}
+    runs = [record(make_run(seed=seed, **wanted), [1.0, 2.5]) for seed in (0, 1)]
     write_results(tmp_path / "r.jsonl", merge(map(gather, runs)))
     return tmp_path / "r.jsonl"
 

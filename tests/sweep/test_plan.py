@@ -30,11 +30,14 @@ from lamo_core.sweep.plan import (
 from tests.runs.run_doubles import record
 from tests.sweep.conftest import MakeSweep
 
+HOW_LONG = 900 / 4.0 + 2 * 10 + 20
+"""Seconds that 900 steps at four a second take with two evaluations of 10 episodes and one of 20, a second each."""
+
 
 def earlier(*settings: str, seed: int = 0, finished: bool = True) -> RunDirectory:
     resolved = resolve("atari-pong-1pct", [], None, settings, {"seed": seed})
     run = create_run(None, resolved.config, resolved.origins, ["lamo"])
-    return record(run, [1.0], finished=finished)
+    return record(run, [1.0], finished=finished, steps=100)
 
 
 def test_a_plan_reads_back_as_it_was_written(make_sweep: MakeSweep) -> None:
@@ -59,9 +62,8 @@ def test_time_comes_from_runs_like_it_and_is_unknown_without(make_sweep: MakeSwe
     run = earlier(seed=5, finished=False)
     _, plan = make_sweep(["none", "frozen", "context-length-20"])
     like, other, longer = plan.runs
-    # 900 steps at four a second; the double's two episodes took no time of their own
     assert like.source == run.id
-    assert like.seconds == pytest.approx(900 / 4.0, rel=0.01)
+    assert like.seconds == pytest.approx(HOW_LONG)
     # a trunk that is frozen never ran here, but the preset says what it is sized for; longer windows nobody knows
     assert (other.seconds, other.source, plan.budgeted) == (360.0, "preset", 1)
     assert (longer.seconds, longer.source, plan.unknown) == (None, "", 1)
@@ -183,7 +185,7 @@ def test_what_is_left_is_told_by_what_was_done_meanwhile(make_sweep: MakeSweep) 
     assert seconds_left(plan, keys, []) == (360.0, 1)
     run = earlier(seed=5, finished=False)
     seconds, unknown = seconds_left(plan, keys, list_runs())
-    assert seconds == pytest.approx(900 / 4.0, rel=0.01)
+    assert seconds == pytest.approx(HOW_LONG)
     assert unknown == 1
     assert seconds_left(plan, set(), list_runs()) == (0.0, 0)
     assert run.run_file.is_file()

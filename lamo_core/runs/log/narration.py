@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lamo_core.runs.evaluations import shown_value
 from lamo_core.training.events import (
     Changed,
     CheckpointSaved,
@@ -34,7 +35,7 @@ def narrate(event: Event) -> str:
         case Resumed():
             return f"step {event.step:,}: going on"
         case Changed():
-            return f"step {event.step:,}: {event.name} = {event.value:g}"
+            return f"step {event.step:,}: {event.name} = {shown_value(event.value)}"
         case Note():
             return f"step {event.step:,}: {event.text}"
         case Stopped():

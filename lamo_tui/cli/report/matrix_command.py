@@ -26,7 +26,7 @@ def matrix(
     empty: Annotated[bool, typer.Option("--empty", help="Also show what nothing was trained for yet.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show runs as a table: normalised scores of the newest evaluations, mean over seeds with a 95 % interval.
+    """Show runs as a table: normalised scores of the final evaluations, mean over seeds with a 95 % interval.
 
     What neither spans the table nor stands in --where is held, so that no mean mixes it: the task with the most runs,
     the method lamo, no ablation, if runs have them.
@@ -82,5 +82,6 @@ def _text(cell: MatrixCell | None) -> str:
     if cell.mean is None:
         return ", ".join(words) or "no score"
     interval = "" if cell.low is None or cell.high is None else f" [{cell.low:.1f}, {cell.high:.1f}]"
-    words += [f"several {axis}s" for axis in cell.mixed if axis not in ("backbone", "task")]
+    words += [f"several {axis}s" for axis in cell.mixed]
+    words += [f"with {change}" for change in cell.changed]
     return ", ".join([f"{cell.mean:.1f}{interval} ({cell.seeds})", *words])

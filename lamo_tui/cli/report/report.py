@@ -24,7 +24,8 @@ def report(
         list[str] | None,
         typer.Argument(
             metavar="RUN",
-            help="Ids, beginnings of ids, paths, files of results, or studies that ship [default: all finished runs].",
+            help="Ids, beginnings of ids, paths, files of results, or studies that ship "
+            "[default: all with a final evaluation].",
         ),
     ] = None,
     where: Annotated[
@@ -131,7 +132,8 @@ def _made(results: list[RunResult], baseline: str | None) -> Report:
     if baseline is not None and baseline not in method_names(cells):
         raise unknown_key(baseline, method_names(cells), "method among these runs,")
     rows = report_rows(results)
-    return Report(rows, cells, baseline, len(results) - sum(len(row.seeds) for row in rows))
+    older = len(results) - sum(len(row.seeds) for row in rows)
+    return Report(rows, cells, baseline, older, sum(result.continued for result in results))
 
 
 def _print(made: Report, parts: list[str], *, as_json: bool, markdown: bool) -> None:

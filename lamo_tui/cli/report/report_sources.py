@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 def find_records(texts: list[str], where: list[str], sweep: str | None) -> list[dict[str, Any]]:
     """Return the results of the wanted runs, oldest first; what is left out is told on stderr.
 
-    `texts` are runs, files of results and names of the studies that ship; without them and without a sweep all finished
-    runs count. Raises `UsageError`, and `DataError` for a damaged file.
+    `texts` are runs, files of results and names of the studies that ship; without them and without a sweep all runs
+    with a final evaluation count. Raises `UsageError`, and `DataError` for a damaged file.
     """
     from lamo_core.places import studies_dir
     from lamo_core.reports.results import NoResult, gather
@@ -77,10 +77,11 @@ def _summaries(runs: list[str], sweep: str | None) -> list[RunSummary]:
             raise UsageError("give runs or --sweep, not both; files of results may join either")
         folder = find_sweep(sweep)
         views = look(folder, read_plan(folder))
-        done = [folder.run(view.run_id) for view in views if view.state == "done"]
+        done = [folder.run(view.run_id) for view in views if view.has_result]
         if len(done) < len(views):
             console().print(f"{len(done)} of the {len(views)} runs of {folder.name} are done; the others are left out")
         return [summarise(run) for run in done]
     if runs:
         return [summarise(run) for run in {run.id: run for run in map(find_run, runs)}.values()]
-    return [summary for summary in list_runs() if summary.state == "finished"]
+    # one that was continued and stopped keeps its evaluation; one that ended without any is named as left out
+    return [summary for summary in list_runs() if summary.status.final is not None or summary.state == "finished"]

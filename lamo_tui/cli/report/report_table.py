@@ -39,13 +39,21 @@ class Report:
     baseline: str | None = None
     older: int = 0
     """Runs that do not count, since newer ones have the same settings and seed."""
+    continued: int = 0
+    """Runs that went on after their final evaluation, without another one."""
 
     @property
     def replaced(self) -> str:
-        """A sentence on what does not count, empty where everything does."""
-        if not self.older:
-            return ""
-        return f" Of runs with the same settings and seed the newest counts; older ones left out: {self.older:,}."
+        """Sentences on what does not count, empty where everything does."""
+        text = ""
+        if self.older:
+            text += f" Of runs with the same settings and seed the newest counts; older ones left out: {self.older:,}."
+        if self.continued:
+            text += (
+                " Of runs that went on without another final evaluation the last one counts, with the steps by then: "
+                f"{self.continued:,}."
+            )
+        return text
 
 
 def between(value: float, low: float, high: float) -> str:

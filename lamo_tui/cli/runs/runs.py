@@ -258,11 +258,16 @@ def _facts(summary: RunSummary) -> list[tuple[str, str]]:
         ("step", ", ".join([f"{status.step:,} of {status.total:,}", *([speed] if status.rate else [])])),
         ("worked", duration(status.seconds) + (f", {duration(status.eta)} left" if status.eta else "")),
     ]
-    if status.evaluations:
-        newest = status.evaluations[-1]
+    counting, final = status.standing.counting, status.final
+    if counting is not None:
         trend = sparkline([point.mean for point in status.evaluations])
-        text = f"{newest.mean:.4g} at step {newest.step:,}, normalised {known(newest.normalised, '.4g')}  {trend}"
+        where = f"step {counting.step:,}{' (final)' if counting == final else ''}"
+        text = f"{counting.mean:.4g} at {where}, normalised {known(counting.normalised, '.4g')}  {trend}"
         facts.append(("return", text))
+    if final is not None and status.step > final.step:
+        newest = max((final, *status.evaluations), key=lambda point: point.step)
+        later = f", newest evaluation {newest.mean:.4g} at step {newest.step:,}" if newest.step > final.step else ""
+        facts.append(("continued", f"from step {final.step:,} without a final evaluation since{later}"))
     return facts
 
 

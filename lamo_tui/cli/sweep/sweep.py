@@ -130,14 +130,14 @@ def _show(plan: Plan, folder: SweepFolder, slots: list[Slot], *, as_json: bool, 
     import shutil
 
     from lamo_tui.cli.output import emit_json
-    from lamo_tui.cli.sweep.sweep_plan import print_plan
+    from lamo_tui.cli.sweep.sweep_plan import plan_json, print_plan
 
     root = next(path for path in (folder.root, *folder.root.parents) if path.exists())
     if not as_json:
         print_plan(plan, slots, shutil.disk_usage(root).free)
     elif dry_run:
         totals = {"seconds": plan.seconds, "unknown": plan.unknown, "disk": plan.disk}
-        emit_json({"plan": plan.to_dict(), "totals": totals, "jobs": len(slots), "slots": slots})
+        emit_json({"plan": plan_json(plan), "totals": totals, "jobs": len(slots), "slots": slots})
 
 
 def _confirm(plan: Plan, yes: bool, as_json: bool) -> None:

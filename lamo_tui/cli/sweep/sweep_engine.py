@@ -47,7 +47,7 @@ class EngineOptions:
 
         if self.kind is not EngineChoice.local or not plan.open:
             return []
-        return local_slots(plan.grid.device, max(run.memory for run in plan.open), len(plan.open), self.jobs)
+        return local_slots(plan.grid.device, max(run.room for run in plan.open), len(plan.open), self.jobs)
 
     def make(self, folder: SweepFolder, plan: Plan, slots: Sequence[Slot]) -> Engine:
         """Return the engine; raises `MissingError` when its package is not there."""

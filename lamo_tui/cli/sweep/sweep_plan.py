@@ -55,7 +55,16 @@ def summary(plan: Plan, slots: Sequence[Slot], free: int) -> str:
         f"{number} at once with {threads} thread{'s' * (threads > 1)}" + ("" if card is None else f" on card {card}")
         for (threads, card), number in places.items()
     )
-    return f"{text}\n{where}; disk {file_size(plan.disk)} of {file_size(free)} free"
+    unsized = sum(not run.disk for run in plan.open)
+    more = f" and that of {counted(unsized, 'run')} whose model is not known here" if unsized else ""
+    return f"{text}\n{where}; disk {file_size(plan.disk)}{more} of {file_size(free)} free"
+
+
+def plan_json(plan: Plan) -> dict[str, Any]:
+    """Return a plan for `--json`: sizes that are not known are null."""
+    values = plan.to_dict()
+    sizes = ({name: run[name] or None for name in ("disk", "memory")} for run in values["runs"])
+    return values | {"runs": [{**run, **known} for run, known in zip(values["runs"], sizes, strict=True)]}
 
 
 def left(runs: int, seconds: float, unknown: int) -> str:
@@ -141,4 +150,6 @@ def _setting(run: PlannedRun) -> str:
 
 
 def _size(runs: Sequence[PlannedRun]) -> str | None:
+    if not all(run.disk for run in runs):
+        return "not known"
     return f"{sum(run.disk for run in runs) / 1e6:,.0f} MB" if runs else None

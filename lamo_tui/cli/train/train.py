@@ -71,6 +71,7 @@ def train(
     flags = {"seed": seed, "data.ratio": share, "device": device, "precision": precision}
     given = {name: value for name, value in flags.items() if value is not None}
     checkpoint: Path | None = None
+    changed: dict[str, Any] = {}
     if adopt is not None:
         from lamo_core.runs.queue.detach import adopt as take_over
 
@@ -79,7 +80,7 @@ def train(
     elif resume is not None:
         if preset or method or ablation or config or queue or seeds or dry_run:
             raise UsageError("a resumed run keeps its preset and starts at once; change values with --set or flags")
-        run, checkpoint, resolved = _resumed(resume, setting or [], given)
+        run, checkpoint, resolved, changed = _resumed(resume, setting or [], given)
     else:
         if preset is None and config is None:
             setting = _by_data(setting or [])
@@ -93,7 +94,8 @@ def train(
         _launch(run, None if resume is None else checkpoint or run.path, setting or [], given, as_json)
     else:
         again = resume is not None
-        raise typer.Exit(_train(run, resolved, checkpoint, again=again, as_json=as_json, background=background))
+        code = _train(run, resolved, checkpoint, changed, again=again, as_json=as_json, background=background)
+        raise typer.Exit(code)
 
 
 def _by_data(settings: list[str]) -> list[str]:
@@ -180,10 +182,16 @@ def _settled(wanted: Wanted, flags: dict[str, Any]) -> Resolved:
     return resolved
 
 
-def _resumed(text: str, settings: list[str], flags: dict[str, Any]) -> tuple[RunDirectory, Path | None, RunConfig]:
-    """Return a run, the checkpoint that it goes on from and its settings; None where nothing was trained yet."""
+def _resumed(
+    text: str, settings: list[str], flags: dict[str, Any]
+) -> tuple[RunDirectory, Path | None, RunConfig, dict[str, Any]]:
+    """Return a run, the checkpoint that it goes on from, its settings from there on, and those that change there.
+
+    The checkpoint is None where nothing was trained yet.
+    """
     from lamo_core.errors import UsageError
     from lamo_core.presets import override
+    from lamo_core.runs.compare import config_difference
     from lamo_core.runs.directory import RunDirectory, find_run
     from lamo_core.runs.status import ACTIVE, has_begun, read_state
     from lamo_core.training.checkpoint import read_checkpoint
@@ -199,7 +207,7 @@ def _resumed(text: str, settings: list[str], flags: dict[str, Any]) -> tuple[Run
         raise UsageError(f"run {run.id} is {derived.state}; stop it first with: lamo stop {run.id}")
     if not checkpoint.is_file():
         if not has_begun(run, status):  # it begins as it was set up
-            return run, None, override(run.read_config(), settings, flags)
+            return run, None, override(run.read_config(), settings, flags), {}
         raise UsageError(f"run {run.id} has no checkpoint to go on from; start it again with: lamo train --preset NAME")
     stored = read_checkpoint(checkpoint)
     config = override(stored.config, settings, flags)
@@ -208,7 +216,8 @@ def _resumed(text: str, settings: list[str], flags: dict[str, Any]) -> tuple[Run
             f"run {run.id} has done all of its {stored.step:,} steps; let it do more with "
             f"--set optim.steps={2 * stored.step}, or evaluate it with: lamo eval {run.id}"
         )
-    return run, checkpoint, config
+    difference = config_difference([stored.config.to_dict(), config.to_dict()])
+    return run, checkpoint, config, {name: value for name, (_, value) in difference.items()}
 
 
 def _launch(run: RunDirectory, resumed: Path | None, settings: list[str], flags: dict[str, Any], as_json: bool) -> None:
@@ -234,12 +243,21 @@ def _launch(run: RunDirectory, resumed: Path | None, settings: list[str], flags:
 
 
 def _train(
-    run: RunDirectory, config: RunConfig, checkpoint: Path | None, *, again: bool, as_json: bool, background: bool
+    run: RunDirectory,
+    config: RunConfig,
+    checkpoint: Path | None,
+    changed: dict[str, Any],
+    *,
+    again: bool,
+    as_json: bool,
+    background: bool,
 ) -> int:
+    import time
+
     from lamo_core.runs.control import ControlInbox, Interrupts, RunControls
     from lamo_core.runs.signals import catch_signals
     from lamo_core.runs.writer import RunWriter
-    from lamo_core.training.events import EvalDone, Event
+    from lamo_core.training.events import Changed, EvalDone, Event
     from lamo_tui.cli.output import console
     from lamo_tui.cli.progress import ProgressLine
 
@@ -283,6 +301,8 @@ def _train(
             prepare("loading PyTorch and transformers", 0, 0)
             session = _session(config, checkpoint, prepare)
             begun.append(session)
+            for name, value in changed.items():
+                tell(Changed(session.step, time.time(), name=name, value=value))
             code = _run(session, run, tell, controls, stage)
     _conclude(run, code, outcome[0].scores if outcome else (), as_json)
     return code

@@ -65,12 +65,14 @@ def show_plan(preset: str | None, several: list[Resolved], as_json: bool) -> Non
 def _cost(preset: str | None, config: RunConfig, facts: DataFacts, runs: list[Any]) -> dict[str, Any]:
     from lamo_core.runs.estimate import disk_bytes, estimate, memory_bytes, sized_for
 
-    known = estimate(config, runs)
+    known, memory = estimate(config, runs), memory_bytes(config)
     sized = sized_for(preset, config) if known is None and preset is not None else None
     return {
         "seconds": known.seconds if known else sized,
         "like_run": known.run.id if known else None,
-        "memory_bytes": memory_bytes(config) + facts.bytes,
+        "like_runs": [run.id for run in known.runs] if known else [],
+        "evaluations_known": known is None or known.evaluations_known,
+        "memory_bytes": None if memory is None else memory + facts.bytes,
         "disk_bytes": disk_bytes(config, runs),
     }
 
@@ -86,7 +88,11 @@ def _lines(several: list[Resolved], facts: DataFacts, cost: dict[str, Any]) -> l
     amount = f"{counted(facts.episodes, 'episode')}, {counted(facts.transitions, 'transition')}"
     time = "not known: no run like it has been here yet"
     if cost["like_run"]:
-        time = f"about {duration(cost['seconds'])}{each}, as {cost['like_run']} took"
+        like = f"as {cost['like_run']} took"
+        if len(cost["like_runs"]) > 1:
+            like = f"the median of {len(cost['like_runs'])} runs such as {cost['like_run']}"
+        without = "" if cost["evaluations_known"] else ", without its evaluations, of which nothing is known"
+        time = f"about {duration(cost['seconds'])}{each}, {like}{without}"
     elif cost["seconds"] is not None:
         time = f"about {duration(cost['seconds'])}{each}, what the preset is sized for on two cores"
     times = [f"every {config.eval.every:,} steps over {config.eval.episodes}"] if config.eval.every else []
@@ -99,6 +105,14 @@ def _lines(several: list[Resolved], facts: DataFacts, cost: dict[str, Any]) -> l
         ("device", config.device),
         ("evaluated", f"{' and '.join(times)} episodes per target" if times else "never"),
         ("time", time),
-        ("memory", f"up to {file_size(cost['memory_bytes'])}, a guess on the safe side"),
-        ("disk", f"{file_size(cost['disk_bytes'])}{each}"),
+        ("memory", _memory(config, cost["memory_bytes"])),
+        ("disk", "not known" if cost["disk_bytes"] is None else f"{file_size(cost['disk_bytes'])}{each}"),
     ]
+
+
+def _memory(config: RunConfig, guess: int | None) -> str:
+    from lamo_tui.format import file_size
+
+    if guess is None:
+        return f"not known: the shape of {config.model.backbone} is not known here"
+    return f"up to {file_size(guess)}, a guess on the safe side"

@@ -103,14 +103,20 @@ def _time(choice: Choice, config: RunConfig, runs: Sequence[RunSummary]) -> list
     together = f" each, {duration(count * known.seconds)} in all" if count > 1 else ""
     return [
         f"about {duration(known.seconds)}{together}",
+        *([] if known.evaluations_known else ["without evaluations"]),
         f"like {short_id(known.run.id)}: {rate(status.rate)} steps/s",
+        *([f"median of {len(known.runs)} runs"] if len(known.runs) > 1 else []),
         status.device,
     ]
 
 
 def _needs(config: RunConfig, facts: DataFacts | None, runs: Sequence[RunSummary], count: int) -> list[str]:
-    memory = memory_bytes(config) + (facts.bytes if facts is not None else 0)
-    return [f"up to {size(memory)} of memory", f"{size(count * disk_bytes(config, runs))} of disk"]
+    memory, disk = memory_bytes(config), disk_bytes(config, runs)
+    held = facts.bytes if facts is not None else 0
+    return [
+        "memory not known" if memory is None else f"up to {size(memory + held)} of memory",
+        "disk not known" if disk is None else f"{size(count * disk)} of disk",
+    ]
 
 
 def data_text(

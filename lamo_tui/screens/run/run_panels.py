@@ -11,6 +11,7 @@ from rich.text import Text
 
 from lamo_core.config import RunConfig
 from lamo_core.runs.compare import flatten
+from lamo_core.runs.evaluations import shown_value
 from lamo_core.runs.index import RunSummary
 from lamo_core.runs.status import FREED, this_host
 from lamo_tui.format import counted, duration, rate
@@ -77,13 +78,15 @@ def _progress(run: RunSummary, width: int, colours: Palette) -> Text:
 
 
 def _scores(run: RunSummary, data: RunData | None, width: int, colours: Palette) -> Text:
-    line, points = Text(), run.status.evaluations
+    line, counting = Text(), run.status.standing.counting
     dim = Style(color=colours.dim)
-    if points:
-        best = max(points, key=lambda point: point.mean)
-        line.append("return ", dim).append(figure(points[-1].mean), Style(bold=True, color=colours.primary))
+    if counting is not None:
+        best = max((*run.status.evaluations, counting), key=lambda point: point.mean)
+        line.append("return ", dim).append(figure(counting.mean), Style(bold=True, color=colours.primary))
+        if counting.step < run.status.step and counting == run.status.final:
+            line.append(f" at step {counting.step:,}", dim)
         line.append(f"  best {figure(best.mean)} at step {best.step:,}", dim)
-        line.append("   normalised ", dim).append(normalised(points[-1].normalised)).append("   ")
+        line.append("   normalised ", dim).append(normalised(counting.normalised)).append("   ")
     else:
         line.append("not evaluated yet   ", dim)
     line.append("loss ", dim).append(figure(run.status.loss)).append("   ")
@@ -159,7 +162,7 @@ def describe(event: Mapping[str, Any]) -> tuple[str, str]:
         path = str(event.get("path", "")).rpartition("/")[2]
         return "checkpoint", f"checkpoint {path}{' (best so far)' if event.get('best') else ''}"
     if name == "Changed":
-        return "note", f"{event.get('name')} = {_real(event.get('value')):g}"
+        return "note", f"{event.get('name')} = {shown_value(event.get('value'))}"
     if name == "Stopped":
         reason, message = event.get("reason"), event.get("message")
         return "end" if reason == "finished" else "alert", f"{reason}{f': {message}' if message else ''}"

@@ -106,20 +106,26 @@ def _facts(run: RunSummary | None, width: int, colours: Palette) -> Text:
 
 
 def _returns(run: RunSummary) -> list[str]:
-    points = run.status.evaluations
-    if not points:
+    counting = run.status.standing.counting
+    if counting is None:
         return ["not evaluated yet"]
-    best = max(points, key=lambda point: point.mean)
-    return [figure(points[-1].mean), f"best {figure(best.mean)}", f"normalised {normalised(points[-1].normalised)}"]
+    best = max((*run.status.evaluations, counting), key=lambda point: point.mean)
+    return [figure(counting.mean), f"best {figure(best.mean)}", f"normalised {normalised(counting.normalised)}"]
 
 
 def _groups(snapshot: Snapshot, ids: Sequence[str], by_seed: bool) -> dict[str, list[str]]:
     """Return what each curve is called and the runs that it is made from, in an order that does not change."""
     groups: dict[str, list[str]] = {}
+    names: dict[tuple[str, ...], str] = {}
     for run_id in sorted(ids):
         run = snapshot.run(run_id)
-        if run is not None:
-            groups.setdefault(run.name if by_seed else f"{short_id(run_id)}  {short_name(run)}", []).append(run_id)
+        if run is None:
+            continue
+        # runs of one name may be different experiments, whose mean is none: those are told apart by a run of each
+        title = f"{short_id(run_id)}  {short_name(run)}"
+        if by_seed:
+            title = names.setdefault(run.experiment, run.name if run.name not in names.values() else title)
+        groups.setdefault(title, []).append(run_id)
     return groups
 
 

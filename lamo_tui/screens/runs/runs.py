@@ -111,8 +111,8 @@ class RunsScreen(SteeringScreen):
         shown = list(dict.fromkeys([*([here] if here else []), *marked]))[:_OVERLAID]
         if not self.by_seed:
             return shown
-        names = {run.name for run in self.lamo.snapshot.runs if run.id in shown}
-        return [run.id for run in self.lamo.snapshot.runs if run.name in names][:_MEANT]
+        alike = {run.experiment for run in self.lamo.snapshot.runs if run.id in shown}
+        return [run.id for run in self.lamo.snapshot.runs if run.experiment in alike][:_MEANT]
 
     def _watch(self) -> None:
         # while the folder is being read nothing else is, above all not NumPy
