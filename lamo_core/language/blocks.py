@@ -47,6 +47,9 @@ class LanguageModel(Protocol):
     def new_cache(self) -> Any:
         """Return an empty key-value cache or None."""
 
+    def next_words(self, ids_NT: torch.Tensor, cache: Any) -> tuple[torch.Tensor, Any]:
+        """Return hidden vectors of words behind those in the cache, and the cache."""
+
 
 class TokenBlocks:
     """A seeded stream of blocks (B, T) of word ids, drawn with replacement from a stream of words."""
@@ -112,11 +115,8 @@ def draw_words(backbone: LanguageModel, rows: int, length: int, seed: int) -> ND
     ids_ST = torch.full((rows, length), start, dtype=torch.int64)
     cache = backbone.new_cache()
     for position in range(1, length):
-        output = backbone.model(
-            input_ids=ids_ST[:, position - 1 : position].to(device), past_key_values=cache, use_cache=True
-        )
-        cache = output.past_key_values
-        logits_SV = backbone.logits(output.last_hidden_state[:, -1]).float().cpu()
+        hidden_S1D, cache = backbone.next_words(ids_ST[:, position - 1 : position].to(device), cache)
+        logits_SV = backbone.logits(hidden_S1D[:, -1]).float().cpu()
         cumulative_SV = logits_SV.softmax(-1).cumsum(-1)
         levels_S1 = torch.rand(rows, 1, generator=generator) * cumulative_SV[:, -1:]
         ids_ST[:, position] = torch.searchsorted(cumulative_SV, levels_S1).clamp(max=cumulative_SV.shape[1] - 1)[:, 0]

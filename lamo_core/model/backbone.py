@@ -6,7 +6,6 @@ Shape suffixes: B batch, N rows, L trunk tokens, T words, D width, V vocabulary.
 from __future__ import annotations
 
 import hashlib
-import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 from lamo_core.errors import DataError, UsageError
 from lamo_core.model.eight_bit import is_packed, read_packed
 from lamo_core.model.hub import RANDOM, Located, available_backbones, locate, shape_of
+from lamo_core.model.library import cache_name, takes_positions, without_loading_report
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -79,13 +79,18 @@ class Backbone:
             tokens_NLD = tokens_NLD - table(positions_1L)  # the trunk adds the same back
         if use_cache and cache is None:
             cache = self.new_cache()
-        output = self.model(
-            inputs_embeds=tokens_NLD,
-            past_key_values=cache,
-            use_cache=use_cache,
-            **self._position_ids(positions_1L),
-        )
-        return output.last_hidden_state, output.past_key_values if use_cache else None
+        return self._forward(cache, use_cache, inputs_embeds=tokens_NLD, **self._position_ids(positions_1L))
+
+    def next_words(self, ids_NT: Tensor, cache: Any) -> tuple[Tensor, Any]:
+        """Run words (N, T) through the trunk behind those in `cache`; returns hidden (N, T, D) and the cache."""
+        return self._forward(cache, True, input_ids=ids_NT)
+
+    def _forward(self, cache: Any, use_cache: bool, **inputs: Tensor) -> tuple[Tensor, Any]:
+        name = cache_name(self.model)
+        if name is not None:
+            inputs[name] = cache
+        output = self.model(use_cache=use_cache, **inputs)
+        return output.last_hidden_state, getattr(output, name) if use_cache and name is not None else None
 
     def new_cache(self) -> Any:
         """Return an empty key-value cache, or None where the trunk must make its own kind."""
@@ -107,8 +112,7 @@ class Backbone:
         return F.linear(hidden, self.word_table.weight)
 
     def _position_ids(self, positions_1L: Tensor) -> dict[str, Tensor]:
-        taken = inspect.signature(self.model.forward).parameters
-        return {"position_ids": positions_1L} if "position_ids" in taken else {}
+        return {"position_ids": positions_1L} if takes_positions(self.model) else {}
 
 
 def load_backbone(name: str, *, dropout: float = 0.0, attention_dropout: float = 0.0, seed: int = 0) -> Backbone:
@@ -200,24 +204,21 @@ def _load(found: Located, config: Any) -> Any:
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    level = logging.get_verbosity()
-    logging.set_verbosity_error()  # no report of old buffers in the file that the model does not use
     try:
         # from_pretrained takes a folder or weights in memory, not both
         weights = read_packed(found.weights) if is_packed(found.config) else None
-        model, report = _causal_class(config).from_pretrained(
-            None if weights is not None else str(found.folder),
-            config=config,
-            state_dict=weights,
-            dtype=torch.float32,
-            use_safetensors=True,
-            local_files_only=True,
-            output_loading_info=True,
-        )
+        with without_loading_report():  # old buffers in the file are none of the user's concern
+            model, report = _causal_class(config).from_pretrained(
+                None if weights is not None else str(found.folder),
+                config=config,
+                state_dict=weights,
+                dtype=torch.float32,
+                use_safetensors=True,
+                local_files_only=True,
+                output_loading_info=True,
+            )
     except (OSError, ValueError, RuntimeError, LookupError, TypeError, ArithmeticError, SafetensorError) as error:
         raise DataError(f"{found.name} could not be loaded ({_one_line(error)}); get it again") from error
-    finally:
-        logging.set_verbosity(level)
     missing = sorted(report["missing_keys"])
     if missing:
         raise DataError(f"{found.name} lacks {len(missing)} tensors such as {missing[0]}; get it again")

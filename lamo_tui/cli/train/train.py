@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -285,7 +284,6 @@ def _train(run: RunDirectory, config: RunConfig, checkpoint: Path | None, *, as_
 
 def _session(config: RunConfig, checkpoint: Path | None, prepare: Any) -> Session:
     # imported here, after the first line is on the screen: these take seconds
-    warnings.filterwarnings("ignore", category=FutureWarning)
     from lamo_core.training.session import new_session, resume_session
 
     if checkpoint is not None:
