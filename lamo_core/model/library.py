@@ -25,9 +25,14 @@ def cache_name(model: nn.Module) -> str | None:
     return next((name for name in CACHE_NAMES if name in taken), None)
 
 
-def takes_positions(model: nn.Module) -> bool:
-    """Return whether a model is told the positions of its tokens."""
-    return "position_ids" in _arguments(type(model).forward)
+def takes(model: nn.Module, name: str) -> bool:
+    """Return whether a model has an argument of that name; one that takes any name does not count."""
+    return name in _arguments(type(model).forward)
+
+
+def takes_any(model: nn.Module) -> bool:
+    """Return whether a model takes arguments that it does not name, and hands them on."""
+    return "**" in _arguments(type(model).forward)
 
 
 @contextmanager
@@ -47,4 +52,5 @@ def _no_report(record: logging.LogRecord) -> bool:
 
 @functools.cache
 def _arguments(forward: Callable[..., Any]) -> frozenset[str]:
-    return frozenset(inspect.signature(forward).parameters)
+    taken = inspect.signature(forward).parameters.values()
+    return frozenset("**" if one.kind is one.VAR_KEYWORD else one.name for one in taken)

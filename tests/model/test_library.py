@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from lamo_core.model.backbone import Backbone, load_backbone
-from lamo_core.model.library import cache_name, takes_positions
+from lamo_core.model.library import cache_name, takes
 
 
 class _Output:
@@ -54,7 +54,7 @@ def test_the_cache_goes_in_and_comes_out_under_the_name_in_the_signature(
     trunk: type[torch.nn.Module], name: str | None, positions: bool
 ) -> None:
     model = trunk()
-    assert (cache_name(model), takes_positions(model)) == (name, positions)
+    assert (cache_name(model), takes(model, "position_ids")) == (name, positions)
     backbone = Backbone("made", "", model, "made", 4, 1, 8)
     tokens_NLD = torch.zeros(1, 1, 4)
     assert backbone.run(tokens_NLD)[1] is None
@@ -69,7 +69,8 @@ def test_what_transformers_says_by_its_logger_of_deprecated_names_is_an_error() 
 def test_loading_hides_nothing_but_its_report(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     from transformers import GPT2Config, GPT2LMHeadModel
 
-    GPT2LMHeadModel(GPT2Config(vocab_size=8, n_positions=8, n_embd=8, n_layer=1, n_head=1)).save_pretrained(tmp_path)
+    shape = {"vocab_size": 8, "n_positions": 8, "n_embd": 8, "n_layer": 1, "n_head": 1}
+    GPT2LMHeadModel(GPT2Config(**shape, bos_token_id=0, eos_token_id=0)).save_pretrained(tmp_path)
     weights = load_file(tmp_path / "model.safetensors")
     save_file({**weights, "old.buffer": torch.zeros(1)}, tmp_path / "model.safetensors", {"format": "pt"})
     logger = logging.getLogger("transformers.modeling_utils")
