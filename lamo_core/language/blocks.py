@@ -41,6 +41,9 @@ class LanguageModel(Protocol):
     tokenizer: Tokenizer | None
     model: torch.nn.Module
 
+    def require_words(self, advice: str) -> None:
+        """Raise `UsageError` with the advice where words cannot be read."""
+
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
         """Read words from hidden vectors."""
 
@@ -86,6 +89,7 @@ def open_blocks(config: LanguageConfig, backbone: LanguageModel, *, seed: int) -
     corpus or a tokenizer.
     """
     size = config.block_size
+    backbone.require_words("set language.weight = 0")
     if size > backbone.positions:
         raise UsageError(f"{backbone.name} takes {backbone.positions} tokens; set language.block_size to fit")
     if config.source == "self":

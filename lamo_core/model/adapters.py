@@ -21,6 +21,7 @@ _PARTS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("qkv_proj",),
         ("attn.Wqkv",),
         ("q_a_proj", "q_b_proj", "kv_a_proj_with_mqa", "kv_b_proj"),
+        ("q_a_proj", "kv_a_proj_with_mqa", "kv_b_proj"),
         ("q_proj", "kv_a_proj_with_mqa", "kv_b_proj"),
         ("self.query", "self.key", "self.value"),
         ("query_proj", "key_proj", "value_proj"),

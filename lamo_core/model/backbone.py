@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lamo_core.errors import UsageError
-from lamo_core.model.building import load_model, random_model, weights_hash
+from lamo_core.model.building import dropout_settings, load_model, random_model, weights_hash
 from lamo_core.model.examination import examine
 from lamo_core.model.folder import model_file
 from lamo_core.model.hub import RANDOM, available_backbones, locate, shape_of
@@ -153,10 +153,10 @@ def load_backbone(name: str, *, dropout: float = 0.0, attention_dropout: float =
         if name.startswith(RANDOM):
             shape = shape_of(name.removeprefix(RANDOM))
             causal = random_model(shape, name, seed, dropout, attention_dropout)
-            return _taken_apart(name, causal, weights_hash(causal))
+            return _tried(take_apart(name, causal, weights_hash(causal)), causal, dropout)
         found = locate(name)
         causal = load_model(found, dropout, attention_dropout)
-        backbone = _taken_apart(name, causal, found.content_hash())
+        backbone = _tried(take_apart(name, causal, found.content_hash()), causal, dropout)
     if model_file(found.folder, "tokenizer.json") is not None:
         from lamo_core.language.tokenizer import load_tokenizer
 
@@ -180,7 +180,7 @@ def take_apart(name: str, causal: Any, content_hash: str) -> Backbone:
     """Return a causal model's trunk as a backbone, its head beside it if that is not the word table; not tried yet."""
     trunk, config = trunk_of(causal, name), causal.config.get_text_config()
     head = causal.get_output_embeddings()
-    tied = head is not None and head.weight is trunk.get_input_embeddings().weight
+    tied = head is not None and head.weight is trunk.get_input_embeddings().weight  # type: ignore[operator]
     return Backbone(
         name=name,
         content_hash=content_hash,
@@ -198,7 +198,8 @@ def _positions(config: Any) -> int:
     return longest if isinstance(longest, int) and longest > 0 else 1 << 30
 
 
-def _taken_apart(name: str, causal: Any, content_hash: str) -> Backbone:
-    backbone = take_apart(name, causal, content_hash)
+def _tried(backbone: Backbone, causal: Any, dropout: float) -> Backbone:
     examine(backbone, causal)
+    if dropout and "dropout" not in dropout_settings(causal.config):
+        backbone.notes += ("no dropout in its family",)
     return backbone

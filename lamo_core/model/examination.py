@@ -18,7 +18,7 @@ from lamo_core.model.library import takes
 from lamo_core.model.trunk import WordReader, place
 
 if TYPE_CHECKING:
-    from lamo_core.model.backbone import Backbone
+    from lamo_core.model.backbone import Backbone, CacheKind
 
 _LENGTH, _CHANGED = 9, 5
 """Tokens of a row, and the first that differs between rows."""
@@ -129,7 +129,8 @@ def _check_causal(backbone: Backbone, hidden_NLD: Tensor) -> None:
 def _find_cache(backbone: Backbone, tokens_NLD: Tensor, whole_NLD: Tensor) -> None:
     config: Any = backbone.model.config
     layered = getattr(config, "sliding_window", None) is not None or getattr(config, "layer_types", None)
-    for kind in ("own",) if layered else ("roomy", "own"):
+    kinds: list[CacheKind] = ["own"] if layered else ["roomy", "own"]
+    for kind in kinds:
         backbone.cache_kind = kind
         try:
             if _equal(_in_parts(backbone, tokens_NLD), whole_NLD[-1:]):

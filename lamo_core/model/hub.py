@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lamo_core.errors import DataError, MissingError
+from lamo_core.config import ModelConfig
+from lamo_core.errors import DataError, MissingError, UsageError
 from lamo_core.model.folder import model_text, refuse_adapter, weight_files
 from lamo_core.places import assets_dir, models_dir
 
@@ -52,6 +53,9 @@ _SHAPES_WITHOUT_WORDS: dict[str, dict[str, Any]] = {
     }
 }
 """Trunks that are no language models, for `random:<name>`: Decision Transformer's (Chen et al. 2021)."""
+
+_POSITION_TABLES = ("gpt2", "gpt-sw3", "gpt_neo", "gpt_bigcode")
+"""Families whose trunk has its table of positions as `wpe`."""
 
 _RELATIVES = {"early": "TEXT --steps 260", "shuffled": "TEXT --corpus shuffled", "markov": "--corpus markov"}
 """What `lamo pretrain` is given for the relatives of a model that ablations ask for; those of `mini` ship."""
@@ -127,6 +131,16 @@ def require_model(name: str) -> None:
         shape_of(name.removeprefix(RANDOM))
     else:
         locate(name)
+
+
+def require_table(config: ModelConfig) -> None:
+    """Raise `UsageError` where a table of positions is to be left out that the trunk does not have."""
+    family: str = shape_of(config.backbone.removeprefix(RANDOM))["model_type"]
+    if not config.trunk_positions and family not in _POSITION_TABLES:
+        raise UsageError(
+            f"model.trunk_positions=false changes nothing in a trunk of the family {family!r}, whose positions are in "
+            "no table that could be left out; use --set model.trunk_positions=true"
+        )
 
 
 def shape_of(name: str) -> dict[str, Any]:

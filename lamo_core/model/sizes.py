@@ -42,11 +42,11 @@ class _TooLarge(Exception):
     """A model that is being weighed takes more than it may."""
 
 
-class _Weigher(TorchDispatchMode):
+class _Weigher(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts what is made while a model is built, and ends it at a limit."""
 
     def __init__(self, most: float) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.most, self.made, self.operations = most, 0, 0
 
     def __torch_dispatch__(

@@ -52,9 +52,8 @@ class WordReader(nn.Module):
 
     def __init__(self, causal: Any, trunk: nn.Module) -> None:
         super().__init__()
-        place = next(name for name, module in causal.named_modules() if module is trunk)
-        parent, _, leaf = place.rpartition(".")
-        setattr(causal.get_submodule(parent), leaf, _StandIn())
+        parent, _, leaf = next(name for name, module in causal.named_modules() if module is trunk).rpartition(".")
+        setattr(causal.get_submodule(parent), leaf, _StandIn(trunk))
         self.causal = causal.requires_grad_(False).eval()
 
     def forward(self, hidden: Tensor) -> Tensor:
@@ -66,23 +65,38 @@ class WordReader(nn.Module):
 
 
 class _StandIn(nn.Module):
-    """Returns the vectors that it is given, as a trunk's output."""
+    """Returns the vectors that it is given, as a trunk's output; whatever else is asked of it the trunk tells."""
+
+    def __init__(self, trunk: nn.Module) -> None:
+        super().__init__()
+        self.trunk = (trunk,)  # in a tuple, so that it is no part of this
 
     @property
     def decoder(self) -> _StandIn:
         """Itself: some models call a part of their trunk."""
         return self
 
+    def __getattr__(self, name: str) -> Any:
+        if "trunk" not in self.__dict__:  # while it is copied
+            raise AttributeError(name)
+        return getattr(self.__dict__["trunk"][0], name)
+
     def forward(self, *_: Any, inputs_embeds: Tensor, **__: Any) -> _Handed:
         return _Handed((inputs_embeds,))
 
 
 class _Handed(tuple[Tensor, ...]):
-    """A trunk's output that has hidden vectors and nothing else."""
+    """A trunk's output that has hidden vectors and nothing else, for those who take it as any of its kinds."""
 
     @property
     def last_hidden_state(self) -> Tensor:
-        return self[0]
+        return super().__getitem__(0)
+
+    def keys(self) -> tuple[str, ...]:
+        return ("last_hidden_state",)
+
+    def __getitem__(self, place: Any) -> Any:
+        return super().__getitem__(0 if place == "last_hidden_state" else place)
 
     def __getattr__(self, name: str) -> None:
         return None

@@ -37,6 +37,8 @@ class Started:
     targets: tuple[float, ...]
     data_digest: str = ""
     """Equal for runs that are trained on the same episodes."""
+    trunk_notes: tuple[str, ...] = ()
+    """What of the trunk runs otherwise than in most, such as eager attention."""
 
 
 @dataclass(frozen=True)

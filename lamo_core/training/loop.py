@@ -99,6 +99,7 @@ def _started(session: Session) -> Started:
         data_return_mean=session.data["return_mean"],
         targets=session.targets,
         data_digest=session.data["digest"],
+        trunk_notes=session.trunk_notes,
     )
 
 
