@@ -6,10 +6,12 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Protocol
 
 from lamo_core.errors import STOPPED_RESUMABLE, DeviceError, EnvironmentFault, LamoError, StorageError
+from lamo_core.evaluation.contexts import played_mode
 from lamo_core.evaluation.evaluate import evaluate
 from lamo_core.evaluation.median_replays import keep_medians
 from lamo_core.evaluation.rollout_spec import Asked, EpisodeResult
@@ -112,7 +114,9 @@ def _rescue(session: Session, save: Callable[[Session, bool], str], tell: Listen
 
 def _keep_replays(folder: Path | None, episodes: Sequence[EpisodeResult], session: Session) -> None:
     if folder is not None:
-        keep_medians(folder, episodes, session.config, session.step)
+        config = session.config
+        played = replace(config.eval, context=played_mode(config.eval.context, session.policy))
+        keep_medians(folder, episodes, replace(config, eval=played), session.step)
 
 
 def save_checkpoint(session: Session, folder: Path, best: bool) -> str:

@@ -14,6 +14,7 @@ from lamo_core.config import RunConfig, field_names, parse_setting, unknown_key
 from lamo_core.errors import UsageError
 from lamo_core.methods import idle_settings
 from lamo_core.places import presets_dir
+from lamo_core.setting_paths import absolute_paths
 
 _RESERVED = {"inherits", "description", "abstract", "when", "minutes"}
 _OVERLAYS = {"ablations": "ablation", "methods": "method"}
@@ -126,7 +127,7 @@ def resolve(
     for ablation in ablations:
         layers += _overlay(ablation, "ablations", task)
         layers.append((f"ablation {ablation}", {"name": f"{_last('name', layers, 'run')}+{ablation}"}))
-    found = _merge([*layers, *later])
+    found = _merge([(origin, absolute_paths(values)) for origin, values in (*layers, *later)])
     for ablation in ablations:
         _require_effect(ablation, task, found.config)
     return found

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from lamo_core.config import ContextMode
-from lamo_core.evaluation.contexts import Actor, Context, make_context
+from lamo_core.evaluation.contexts import Actor, Context, make_context, played_mode
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,7 @@ class ContextComparison:
 
     def beside(self, leading: Context, policy: Actor) -> Context:
         """Return a context that decides as `leading` does and lets this comparison watch."""
+        self.mode = played_mode(self.mode, policy)
         return _Pair(leading, make_context(self.mode, policy), self, policy.task.action_kind == "discrete")
 
     def agreement(self, leading: ContextMode) -> Agreement:

@@ -136,8 +136,13 @@ class Memoryless:
         """Forget the other episodes: there is nothing to forget."""
 
 
+def played_mode(mode: ContextMode, policy: Actor) -> ContextMode:
+    """Return the mode that a policy plays in: a trunk whose cache cannot drop episodes that end has only `sliding`."""
+    return "sliding" if isinstance(policy, Policy) and policy.backbone.cache_kind == "none" else mode
+
+
 def make_context(mode: ContextMode, policy: Actor) -> Context:
-    """Return a fresh context of the named mode; a policy without memory has only one."""
+    """Return a fresh context of the mode that a policy plays in; a policy without memory has only one."""
     if isinstance(policy, MarkovPolicy):
         return Memoryless(policy)
-    return SlidingContext(policy) if mode == "sliding" else ChunkedContext(policy)
+    return SlidingContext(policy) if played_mode(mode, policy) == "sliding" else ChunkedContext(policy)

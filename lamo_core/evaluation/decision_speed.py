@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from lamo_core.config import ContextMode
-from lamo_core.evaluation.contexts import TOKENS_PER_STEP, make_context
+from lamo_core.evaluation.contexts import TOKENS_PER_STEP, make_context, played_mode
 
 if TYPE_CHECKING:
     from lamo_core.model.policy import Policy
@@ -53,7 +53,7 @@ def measure_acting(policy: Policy, mode: ContextMode, *, episodes: int, steps: i
         _wait(device)
         seconds = time.perf_counter() - start
     return ActingSpeed(
-        context=mode,
+        context=played_mode(mode, policy),
         episodes=episodes,
         steps=steps,
         seconds=seconds,

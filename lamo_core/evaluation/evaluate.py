@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
 
 from lamo_core.config import ContextMode, TaskConfig
 from lamo_core.evaluation.context_agreement import Agreement, ContextComparison
+from lamo_core.evaluation.contexts import Actor, played_mode
 from lamo_core.evaluation.rollout import Progress, rollout
 from lamo_core.evaluation.rollout_spec import Asked, EpisodeResult
 from lamo_core.evaluation.scores import TargetScore, target_score
 from lamo_core.tasks.environment import EnvBatch
 from lamo_core.tasks.registry import make_batch
-
-if TYPE_CHECKING:
-    from lamo_core.evaluation.contexts import Actor
 
 
 @dataclass(frozen=True)
@@ -42,6 +39,7 @@ def evaluate(
 
     `compare_with` names a second context mode that decides beside the first; its time does not count.
     """
+    asked = replace(asked, context=played_mode(asked.context, policy))
     comparison = ContextComparison(compare_with) if compare_with else None
     start = time.perf_counter()
     played = rollout(policy, task_config, asked, progress=progress, comparison=comparison, environments=environments)

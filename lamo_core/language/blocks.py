@@ -41,11 +41,17 @@ class LanguageModel(Protocol):
     tokenizer: Tokenizer | None
     model: torch.nn.Module
 
+    def require_words(self, advice: str) -> None:
+        """Raise `UsageError` with the advice where words cannot be read."""
+
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
         """Read words from hidden vectors."""
 
     def new_cache(self) -> Any:
         """Return an empty key-value cache or None."""
+
+    def next_words(self, ids_NT: torch.Tensor, cache: Any) -> tuple[torch.Tensor, Any]:
+        """Return hidden vectors of words behind those in the cache, and the cache."""
 
 
 class TokenBlocks:
@@ -83,6 +89,7 @@ def open_blocks(config: LanguageConfig, backbone: LanguageModel, *, seed: int) -
     corpus or a tokenizer.
     """
     size = config.block_size
+    backbone.require_words("set language.weight = 0")
     if size > backbone.positions:
         raise UsageError(f"{backbone.name} takes {backbone.positions} tokens; set language.block_size to fit")
     if config.source == "self":
@@ -112,11 +119,8 @@ def draw_words(backbone: LanguageModel, rows: int, length: int, seed: int) -> ND
     ids_ST = torch.full((rows, length), start, dtype=torch.int64)
     cache = backbone.new_cache()
     for position in range(1, length):
-        output = backbone.model(
-            input_ids=ids_ST[:, position - 1 : position].to(device), past_key_values=cache, use_cache=True
-        )
-        cache = output.past_key_values
-        logits_SV = backbone.logits(output.last_hidden_state[:, -1]).float().cpu()
+        hidden_S1D, cache = backbone.next_words(ids_ST[:, position - 1 : position].to(device), cache)
+        logits_SV = backbone.logits(hidden_S1D[:, -1]).float().cpu()
         cumulative_SV = logits_SV.softmax(-1).cumsum(-1)
         levels_S1 = torch.rand(rows, 1, generator=generator) * cumulative_SV[:, -1:]
         ids_ST[:, position] = torch.searchsorted(cumulative_SV, levels_S1).clamp(max=cumulative_SV.shape[1] - 1)[:, 0]

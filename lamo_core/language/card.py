@@ -14,6 +14,7 @@ from lamo_core.language.made_corpora import markov_entropy
 from lamo_core.language.perplexity import METHOD, Perplexity, measure
 from lamo_core.language.pretrain import TRAINING_FILE
 from lamo_core.model.backbone import Backbone, load_backbone
+from lamo_core.model.folder import model_text
 from lamo_core.model.hub import read_config
 
 CARD_FILE = "card.json"
@@ -91,7 +92,7 @@ def _entropy(settings: dict[str, Any]) -> dict[str, float]:
 
 def _training_facts(folder: Path) -> dict[str, Any]:
     try:
-        facts: dict[str, Any] = json.loads((folder / TRAINING_FILE).read_text(encoding="utf-8"))
+        facts: dict[str, Any] = json.loads(model_text(folder, TRAINING_FILE) or "")
     except (OSError, ValueError) as error:
         raise MissingError(
             f"{folder} has no readable {TRAINING_FILE}; only folders of `lamo pretrain` get a card"

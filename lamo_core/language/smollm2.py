@@ -69,12 +69,14 @@ def _convert(file: Path, scratch: Path, digest: str) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging
 
+    from lamo_core.model.library import without_loading_report
+
     logging.disable_progress_bar()
-    logging.set_verbosity_error()
     try:
-        model = AutoModelForCausalLM.from_pretrained(
-            str(file.parent), gguf_file=file.name, dtype=torch.float32, local_files_only=True
-        )
+        with without_loading_report():
+            model = AutoModelForCausalLM.from_pretrained(
+                str(file.parent), gguf_file=file.name, dtype=torch.float32, local_files_only=True
+            )
         tokenizer = AutoTokenizer.from_pretrained(str(file.parent), gguf_file=file.name, local_files_only=True)
     except (ValueError, KeyError, RuntimeError, IndexError) as error:
         raise DataError(f"{file} could not be read ({error}); install {_PACKAGE} again") from error

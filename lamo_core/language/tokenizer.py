@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lamo_core.errors import DataError, MissingError, UsageError
+from lamo_core.model.folder import model_file
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -45,7 +46,7 @@ def load_tokenizer(path: Path) -> Tokenizer:
     """Load a `tokenizer.json`; raises `MissingError` without the file and `DataError` when it is damaged."""
     from tokenizers import Tokenizer
 
-    if not path.is_file():
+    if model_file(path.parent, path.name) is None:
         raise MissingError(f"there is no tokenizer at {path}; the model's folder needs its tokenizer.json")
     try:
         return Tokenizer.from_file(str(path))

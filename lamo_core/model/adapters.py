@@ -2,26 +2,60 @@
 
 from __future__ import annotations
 
+import re
+
+from torch import nn
+
 from lamo_core.config import Adapter, AttentionMixing, LoraProjections, LoraTargets
 from lamo_core.errors import UsageError
 from lamo_core.model.backbone import Backbone
 from lamo_core.model.extras.head_mixing import mix_heads
 from lamo_core.model.split_lora import split_fused
+from lamo_core.model.trunk import place
 
-_PARTS: tuple[dict[str, tuple[str, ...]], ...] = (
-    {"qkv": ("attn.c_attn",), "output": ("attn.c_proj",), "mlp": ("mlp.c_fc", "mlp.c_proj")},
-    {
-        "qkv": ("q_proj", "k_proj", "v_proj"),
-        "output": ("o_proj",),
-        "mlp": ("gate_proj", "up_proj", "down_proj"),
-    },
-    {"qkv": ("query_key_value",), "output": ("attention.dense",), "mlp": ("dense_h_to_4h", "dense_4h_to_h")},
-    {"qkv": ("qkv_proj",), "output": ("o_proj",), "mlp": ("gate_up_proj", "down_proj")},
-)
+_PARTS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "qkv": (
+        ("attn.c_attn",),
+        ("q_proj", "k_proj", "v_proj"),
+        ("query_key_value",),
+        ("qkv_proj",),
+        ("attn.Wqkv",),
+        ("q_a_proj", "q_b_proj", "kv_a_proj_with_mqa", "kv_b_proj"),
+        ("q_a_proj", "kv_a_proj_with_mqa", "kv_b_proj"),
+        ("q_proj", "kv_a_proj_with_mqa", "kv_b_proj"),
+        ("self.query", "self.key", "self.value"),
+        ("query_proj", "key_proj", "value_proj"),
+        ("q_proj.linear", "k_proj.linear", "v_proj.linear"),
+        ("Wq", "Wk", "Wv"),
+        ("mlstm_layer.q", "mlstm_layer.k", "mlstm_layer.v"),
+    ),
+    "output": (
+        ("attn.c_proj",),
+        ("o_proj",),
+        ("attention.dense",),
+        ("self_attention.dense",),
+        ("self_attn.dense",),
+        ("attn.out_proj",),
+        ("self_attn.out_proj",),
+        ("attn.attention.out_proj",),
+        ("attention.output.dense",),
+    ),
+    "mlp": (
+        ("mlp.c_fc", "mlp.c_proj"),
+        ("gate_proj", "up_proj", "down_proj"),
+        ("dense_h_to_4h", "dense_4h_to_h"),
+        ("gate_up_proj", "down_proj"),
+        ("fc1", "fc2"),
+        ("mlp.fc_in", "mlp.fc_out"),
+        ("ffn.up_proj", "ffn.down_proj"),
+        ("mlp.up_proj", "mlp.down_proj"),
+        ("feed_forward.w1", "feed_forward.w2", "feed_forward.w3"),
+    ),
+}
 """Endings of the names of a block's matrices in the model families, in the order they are looked for."""
 _SPLITTABLE = "attn.c_attn"
 """GPT-2's fused projection, whose columns are query, key and value one after the other."""
-_FUSED = (_SPLITTABLE, "query_key_value", "qkv_proj")
+_FUSED = (_SPLITTABLE, "query_key_value", "qkv_proj", "attn.Wqkv")
 _TARGETS: dict[LoraTargets, tuple[str, ...]] = {
     "attention": ("qkv",),
     "attention-output": ("qkv", "output"),
@@ -54,57 +88,77 @@ def adapt(
     trunk = backbone.model
     trunk.requires_grad_(adapter == "full")
     backbone.word_table.requires_grad_(False)
+    mixed = _matrices(backbone, ("output",), "attention-mixing") if mixing == "heads" else []
     if adapter == "lora":
-        endings = _matrices(backbone, _TARGETS[targets], f"adapters of {targets!r}")
-        _inject_lora(backbone, endings, rank, alpha, dropout, split=projections == "separate")
+        matrices = _matrices(backbone, _TARGETS[targets], f"adapters of {targets!r}")
+        _inject_lora(backbone, matrices, rank, alpha, dropout, split=projections == "separate")
         if bias:
-            _free_biases(backbone, endings)
-    if mixing == "heads":
+            _free_biases(backbone, matrices)
+    if mixed:
         # last, so that an adapter of the output projection lies behind the mixing
-        (output,) = _matrices(backbone, ("output",), "attention-mixing")
-        mix_heads(trunk, output, backbone.family)
+        mix_heads(trunk, mixed, backbone.family)
     return [name for name, parameter in trunk.named_parameters() if parameter.requires_grad]
 
 
 def _inject_lora(
-    backbone: Backbone, endings: list[str], rank: int, alpha: float, dropout: float, *, split: bool
+    backbone: Backbone, matrices: list[str], rank: int, alpha: float, dropout: float, *, split: bool
 ) -> None:
     from peft import LoraConfig, inject_adapter_in_model
 
-    fused = [ending for ending in endings if ending in _FUSED]
-    if split and set(fused) - {_SPLITTABLE}:
+    trunk = backbone.model
+    transposed = any(_transposed(trunk.get_submodule(name)) for name in matrices)
+    fused = [name for name in matrices if name.endswith(tuple(f".{ending}" for ending in _FUSED))]
+    apart = [name for name in fused if split and name.endswith(f".{_SPLITTABLE}") and transposed]
+    if split and len(apart) < len(fused):
         raise UsageError(
             f"lamo cannot take the fused projection of the family {backbone.family!r} apart; "
             "set model.lora_projections to shared"
         )
-    whole = [ending for ending in endings if not (split and ending == _SPLITTABLE)]
+    whole = [name for name in matrices if name not in apart]
     if whole:
         config = LoraConfig(
             r=rank,
             lora_alpha=alpha,
             lora_dropout=dropout,
-            target_modules=whole,
-            fan_in_fan_out=backbone.family == "gpt2",  # GPT-2 keeps these matrices transposed
+            # one expression for all, which must match whole names
+            target_modules="|".join(map(re.escape, whole)),
+            fan_in_fan_out=transposed,
             bias="none",
         )
-        inject_adapter_in_model(config, backbone.model)
-    if split and fused:
-        split_fused(backbone.model, _SPLITTABLE, rank, alpha, dropout)
+        inject_adapter_in_model(config, trunk)
+    if apart:
+        split_fused(trunk, apart, rank, alpha, dropout)
 
 
-def _free_biases(backbone: Backbone, endings: list[str]) -> None:
+def _free_biases(backbone: Backbone, matrices: list[str]) -> None:
     for name, parameter in backbone.model.named_parameters():
         layer = name.removesuffix(".bias").removesuffix(".base_layer")
-        if name.endswith(".bias") and layer.endswith(tuple(f".{ending}" for ending in endings)):
+        if name.endswith(".bias") and layer in matrices:
             parameter.requires_grad_(True)
 
 
 def _matrices(backbone: Backbone, parts: tuple[str, ...], purpose: str) -> list[str]:
-    """Return the endings of the names of parts of a block; raises `UsageError` for families that lamo does not know."""
-    names = [name for name, _ in backbone.model.named_modules()]
-    for family in _PARTS:
-        wanted = [ending for part in parts for ending in family[part]]
-        if all(any(name.endswith(f".{ending}") for name in names) for ending in wanted):
-            return wanted
+    """Return the names of matrices that are parts of a block; raises `UsageError` where lamo knows none.
+
+    Those that trajectories do not run through are left out: of an image encoder, or of attention to another model.
+    """
+    names = [
+        name
+        for name, module in backbone.model.named_modules()
+        if (isinstance(module, nn.Linear) or _transposed(module)) and place(name) not in backbone.idle
+    ]
+    endings = [next((kind for kind in _PARTS[part] if _has(names, kind)), ()) for part in parts]
+    if all(endings):
+        wanted = tuple(f".{ending}" for kind in endings for ending in kind)
+        return [name for name in names if name.endswith(wanted)]
     way = "set model.adapter to full or frozen" if purpose.startswith("adapters") else "drop it"
     raise UsageError(f"the family {backbone.family!r} has no projections for {purpose} that lamo knows; {way}")
+
+
+def _has(names: list[str], endings: tuple[str, ...]) -> bool:
+    return all(any(name.endswith(f".{ending}") for name in names) for ending in endings)
+
+
+def _transposed(module: nn.Module) -> bool:
+    """Return whether a matrix is kept as GPT-2 keeps it, inputs first."""
+    return type(module).__name__ == "Conv1D"

@@ -5,18 +5,20 @@ Shape suffixes: B batch, N rows, L trunk tokens, T words, D width, V vocabulary.
 
 from __future__ import annotations
 
-import hashlib
-import inspect
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lamo_core.errors import DataError, UsageError
-from lamo_core.model.eight_bit import is_packed, read_packed
-from lamo_core.model.hub import RANDOM, Located, available_backbones, locate, shape_of
+from lamo_core.errors import UsageError
+from lamo_core.model.building import dropout_settings, load_model, random_model, weights_hash
+from lamo_core.model.examination import examine
+from lamo_core.model.folder import model_file
+from lamo_core.model.hub import RANDOM, available_backbones, locate, shape_of
+from lamo_core.model.library import cache_name, takes, takes_any
+from lamo_core.model.trunk import WordReader, trunk_of
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -28,6 +30,8 @@ __all__ = [
     "next_token_loss",
     "token_embeddings",
 ]
+
+CacheKind = Literal["roomy", "own", "none"]
 
 
 @dataclass
@@ -47,6 +51,18 @@ class Backbone:
     untied_head: nn.Module | None = None
     """The head of a model that does not read words with its own word table."""
     tokenizer: Tokenizer | None = None
+    reader: WordReader | None = None
+    """All that follows the trunk, for a model that reads words with more than a matrix."""
+    reads_words: bool = True
+    """Whether its words can be read as transformers reads them."""
+    cache_kind: CacheKind = "roomy"
+    """Whose key-value cache it continues: ours, with room to grow; its own kind; or none that can drop rows."""
+    told_positions: bool = True
+    """Whether it is told positions; a trunk that counts from another number than 0 finds them itself."""
+    idle: frozenset[str] = frozenset()
+    """Places of modules that trajectories do not run through, such as an image encoder's (`trunk.place`)."""
+    notes: tuple[str, ...] = ()
+    """What runs otherwise than in most trunks, in a few words each."""
 
     @property
     def word_table(self) -> nn.Embedding:
@@ -79,18 +95,16 @@ class Backbone:
             tokens_NLD = tokens_NLD - table(positions_1L)  # the trunk adds the same back
         if use_cache and cache is None:
             cache = self.new_cache()
-        output = self.model(
-            inputs_embeds=tokens_NLD,
-            past_key_values=cache,
-            use_cache=use_cache,
-            **self._position_ids(positions_1L),
-        )
-        return output.last_hidden_state, output.past_key_values if use_cache else None
+        told = {"position_ids": positions_1L} if self.told_positions and takes(self.model, "position_ids") else {}
+        return self._forward(cache, use_cache, inputs_embeds=tokens_NLD, **told)
+
+    def next_words(self, ids_NT: Tensor, cache: Any) -> tuple[Tensor, Any]:
+        """Run words (N, T) through the trunk behind those in `cache`; returns hidden (N, T, D) and the cache."""
+        return self._forward(cache, True, input_ids=ids_NT)
 
     def new_cache(self) -> Any:
         """Return an empty key-value cache, or None where the trunk must make its own kind."""
-        config: Any = self.model.config
-        if getattr(config, "sliding_window", None) is not None or getattr(config, "layer_types", None):
+        if self.cache_kind != "roomy":
             return None
         from lamo_core.model.cache import roomy_cache
 
@@ -98,38 +112,52 @@ class Backbone:
 
     def hidden(self, ids_BT: Tensor) -> Tensor:
         """Run words through the trunk with its own word and position embeddings: (B, T) to (B, T, D)."""
-        return self.model(input_ids=ids_BT, use_cache=False).last_hidden_state  # type: ignore[no-any-return]
+        return self._forward(None, False, input_ids=ids_BT)[0]
 
     def logits(self, hidden: Tensor) -> Tensor:
-        """Read words from hidden vectors: (…, D) to (…, V)."""
+        """Read words from hidden vectors: (…, D) to (…, V); raises `UsageError` as `require_words` does."""
+        self.require_words("choose another model.backbone")
+        if self.reader is not None:
+            return self.reader.to(hidden.device)(hidden)  # type: ignore[no-any-return]
         if self.untied_head is not None:
             return self.untied_head.to(hidden.device)(hidden)  # type: ignore[no-any-return]
         return F.linear(hidden, self.word_table.weight)
 
-    def _position_ids(self, positions_1L: Tensor) -> dict[str, Tensor]:
-        taken = inspect.signature(self.model.forward).parameters
-        return {"position_ids": positions_1L} if "position_ids" in taken else {}
+    def require_words(self, advice: str) -> None:
+        """Raise `UsageError` with the advice for a model whose words cannot be read apart from its trunk."""
+        if not self.reads_words:
+            raise UsageError(
+                f"the words of {self.name} cannot be read from its trunk as transformers reads them; {advice}"
+            )
+
+    def _forward(self, cache: Any, use_cache: bool, **inputs: Any) -> tuple[Tensor, Any]:
+        name = cache_name(self.model)
+        if name is not None:
+            inputs[name] = cache
+        if takes(self.model, "use_cache") or takes_any(self.model):
+            inputs["use_cache"] = use_cache
+        output = self.model(**inputs)
+        return output.last_hidden_state, getattr(output, name) if use_cache and name is not None else None
 
 
 def load_backbone(name: str, *, dropout: float = 0.0, attention_dropout: float = 0.0, seed: int = 0) -> Backbone:
-    """Load a language model in float32, with SDPA attention and the tanh form of GELU in one kernel.
+    """Load a language model in float32, with SDPA attention where it has that, and try what it does.
 
     `name` is `mini`, `smollm2-135m`, a hub id in the cache, a folder, or `random:<name>` for the same shape
-    with weights drawn from `seed`. `dropout` acts on embeddings and residual branches (GPT-2 only; other
-    families have none), `attention_dropout` on attention weights. Only safetensors are read and no code of
-    a model is run. The global random state is left as it was. Raises `MissingError` with the command that
-    gets a model, `DataError` for a damaged one.
+    with weights drawn from `seed`. `dropout` acts on embeddings and residual branches (families such as Llama have
+    none), `attention_dropout` on attention weights. Only safetensors are read and no code of a model is run. The global
+    random state is left as it was. Raises `MissingError` with the command that gets a model, `DataError` for one that
+    is damaged or that cannot be a trunk, `DeviceError` for one that does not fit the memory.
     """
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
         if name.startswith(RANDOM):
             shape = shape_of(name.removeprefix(RANDOM))
-            causal = _causal_model(_config(shape, name, dropout, attention_dropout))
-            return _take_apart(name, causal, _weights_hash(causal))
+            causal = random_model(shape, name, seed, dropout, attention_dropout)
+            return _tried(take_apart(name, causal, weights_hash(causal)), causal, dropout)
         found = locate(name)
-        causal = _load(found, _config(found.config, name, dropout, attention_dropout))
-    backbone = _take_apart(name, causal, found.content_hash())
-    if (found.folder / "tokenizer.json").is_file():
+        causal = load_model(found, dropout, attention_dropout)
+        backbone = _tried(take_apart(name, causal, found.content_hash()), causal, dropout)
+    if model_file(found.folder, "tokenizer.json") is not None:
         from lamo_core.language.tokenizer import load_tokenizer
 
         backbone.tokenizer = load_tokenizer(found.folder / "tokenizer.json")
@@ -148,88 +176,11 @@ def next_token_loss(backbone: Backbone, ids_BT: Tensor) -> Tensor:
     return F.cross_entropy(logits_BTV.flatten(0, 1).float(), ids_BT[:, 1:].flatten())
 
 
-def _config(described: dict[str, Any], name: str, dropout: float, attention_dropout: float) -> Any:
-    values = {key: value for key, value in described.items() if key not in ("dtype", "torch_dtype", "weights")}
-    family = values.pop("model_type")
-    if family == "gpt2":
-        from transformers.models.gpt2.configuration_gpt2 import GPT2Config
-
-        try:
-            config: Any = GPT2Config(**values)
-        except Exception as error:  # what a damaged description makes the library raise has no end
-            raise DataError(f"the config.json of {name} is damaged ({_one_line(error)}); get it again") from error
-        if str(config.activation_function).startswith("gelu"):
-            config.activation_function = "gelu_pytorch_tanh"  # the same function as gelu_new, in one kernel
-        config.embd_pdrop = config.resid_pdrop = dropout
-        config.attn_pdrop = attention_dropout
-    else:
-        from transformers import AutoConfig
-
-        try:
-            config = AutoConfig.for_model(family, **values)
-        except (ValueError, KeyError) as error:
-            raise DataError(f"{name} is of the family {family!r}, which transformers does not know") from error
-        except Exception as error:
-            raise DataError(f"the config.json of {name} is damaged ({_one_line(error)}); get it again") from error
-        if hasattr(config, "attention_dropout"):
-            config.attention_dropout = attention_dropout
-    config.use_cache = False
-    config._attn_implementation = "sdpa"
-    return config
-
-
-def _causal_class(config: Any) -> Any:
-    if config.model_type == "gpt2":
-        from transformers.models.gpt2.modeling_gpt2 import GPT2LMHeadModel
-
-        return GPT2LMHeadModel
-    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
-
-    try:
-        return MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]
-    except KeyError as error:
-        raise DataError(f"the family {config.model_type!r} is not a causal language model; use one that is") from error
-
-
-def _causal_model(config: Any) -> Any:
-    return _causal_class(config)(config).float()
-
-
-def _load(found: Located, config: Any) -> Any:
-    from safetensors import SafetensorError
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
-    level = logging.get_verbosity()
-    logging.set_verbosity_error()  # no report of old buffers in the file that the model does not use
-    try:
-        # from_pretrained takes a folder or weights in memory, not both
-        weights = read_packed(found.weights) if is_packed(found.config) else None
-        model, report = _causal_class(config).from_pretrained(
-            None if weights is not None else str(found.folder),
-            config=config,
-            state_dict=weights,
-            dtype=torch.float32,
-            use_safetensors=True,
-            local_files_only=True,
-            output_loading_info=True,
-        )
-    except (OSError, ValueError, RuntimeError, LookupError, TypeError, ArithmeticError, SafetensorError) as error:
-        raise DataError(f"{found.name} could not be loaded ({_one_line(error)}); get it again") from error
-    finally:
-        logging.set_verbosity(level)
-    missing = sorted(report["missing_keys"])
-    if missing:
-        raise DataError(f"{found.name} lacks {len(missing)} tensors such as {missing[0]}; get it again")
-    return model
-
-
-def _take_apart(name: str, causal: Any, content_hash: str) -> Backbone:
-    config, trunk = causal.config, causal.base_model
+def take_apart(name: str, causal: Any, content_hash: str) -> Backbone:
+    """Return a causal model's trunk as a backbone, its head beside it if that is not the word table; not tried yet."""
+    trunk, config = trunk_of(causal, name), causal.config.get_text_config()
     head = causal.get_output_embeddings()
-    if trunk is causal or head is None:
-        raise DataError(f"{name} is not a causal language model with a word head; use one that is")
-    tied = head.weight is trunk.get_input_embeddings().weight
+    tied = head is not None and head.weight is trunk.get_input_embeddings().weight  # type: ignore[operator]
     return Backbone(
         name=name,
         content_hash=content_hash,
@@ -237,18 +188,18 @@ def _take_apart(name: str, causal: Any, content_hash: str) -> Backbone:
         family=config.model_type,
         width=config.hidden_size,
         layers=config.num_hidden_layers,
-        positions=int(getattr(config, "max_position_embeddings", 1 << 30)),
-        untied_head=None if tied else head.requires_grad_(False),
+        positions=_positions(config),
+        untied_head=None if tied or head is None else head.requires_grad_(False),
     )
 
 
-def _weights_hash(model: nn.Module) -> str:
-    digest = hashlib.sha256()
-    for name, value in sorted(model.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(value.detach().contiguous().numpy().data)
-    return digest.hexdigest()
+def _positions(config: Any) -> int:
+    longest = getattr(config, "max_position_embeddings", None)
+    return longest if isinstance(longest, int) and longest > 0 else 1 << 30
 
 
-def _one_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+def _tried(backbone: Backbone, causal: Any, dropout: float) -> Backbone:
+    examine(backbone, causal)
+    if dropout and "dropout" not in dropout_settings(causal.config):
+        backbone.notes += ("no dropout in its family",)
+    return backbone

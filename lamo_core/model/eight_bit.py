@@ -18,6 +18,7 @@ from torch import Tensor
 
 from lamo_core.errors import DataError, UsageError
 from lamo_core.files import write_bytes
+from lamo_core.model.folder import model_file
 from lamo_core.model.hub import Located
 
 INT8_ROWS = "int8-rows"
@@ -91,7 +92,7 @@ def write_packed(source: Located, folder: Path) -> int:
         packed = pack(load_file(source.weights[0]))
     except (SafetensorError, OSError) as error:
         raise DataError(f"{source.weights[0]} could not be read ({error}); get the model again") from error
-    files = {name: (source.folder / name).read_bytes() for name in _BESIDE if (source.folder / name).is_file()}
+    files = {name: path.read_bytes() for name in _BESIDE if (path := model_file(source.folder, name)) is not None}
     files["config.json"] = (json.dumps({**source.config, "weights": INT8_ROWS}, indent=2) + "\n").encode()
     files["model.safetensors"] = save(packed, metadata={"format": "pt"})
     for name, content in files.items():

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lamo_core.errors import DataError, MissingError
+from lamo_core.config import ModelConfig
+from lamo_core.errors import DataError, MissingError, UsageError
+from lamo_core.model.folder import model_text, refuse_adapter, weight_files
 from lamo_core.places import assets_dir, models_dir
 
 RANDOM = "random:"
@@ -52,6 +54,9 @@ _SHAPES_WITHOUT_WORDS: dict[str, dict[str, Any]] = {
 }
 """Trunks that are no language models, for `random:<name>`: Decision Transformer's (Chen et al. 2021)."""
 
+_POSITION_TABLES = ("gpt2", "gpt-sw3", "gpt_neo", "gpt_bigcode")
+"""Families whose trunk has its table of positions as `wpe`."""
+
 _RELATIVES = {"early": "TEXT --steps 260", "shuffled": "TEXT --corpus shuffled", "markov": "--corpus markov"}
 """What `lamo pretrain` is given for the relatives of a model that ablations ask for; those of `mini` ship."""
 
@@ -59,8 +64,9 @@ _LARGEST = {
     "n_layer": 1_000, "num_hidden_layers": 1_000, "n_head": 1_000, "num_attention_heads": 1_000,
     "n_embd": 2**17, "hidden_size": 2**17, "vocab_size": 2**22,
 }  # fmt: skip
-"""Beyond any model: one is built before its tensors are compared with it, which must not take for ever."""
-_WEIGHTS = ("*.safetensors",)
+"""What every model has at least one of, and more than any has; `sizes.check_numbers` bounds all other numbers."""
+_OBEYED = ("auto_map", "attn_implementation", "experts_implementation", "kernel_config")
+"""What makes transformers run code that comes with a model or is fetched for it; never heeded."""
 _WANTED = ("config.json", "tokenizer.json", "*.safetensors", "*.safetensors.index.json")
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
@@ -106,7 +112,12 @@ def locate(name: str) -> Located:
     """
     folder = _folder_of(name)
     config = read_config(name, folder)
-    weights = tuple(sorted(folder.glob(_WEIGHTS[0])))
+    refuse_adapter(folder)
+    if config.get("quantization_config"):
+        raise DataError(
+            f"{name} is quantised, and such weights are not taken; name the same model in float16, bfloat16 or float32"
+        )
+    weights = weight_files(folder)
     if not weights:
         if any(next(folder.glob(pattern), None) for pattern in _PICKLES):
             raise DataError(f"{name} has only pickled weights, which can run code; save it as safetensors first")
@@ -120,6 +131,16 @@ def require_model(name: str) -> None:
         shape_of(name.removeprefix(RANDOM))
     else:
         locate(name)
+
+
+def require_table(config: ModelConfig) -> None:
+    """Raise `UsageError` where a table of positions is to be left out that the trunk does not have."""
+    family: str = shape_of(config.backbone.removeprefix(RANDOM))["model_type"]
+    if not config.trunk_positions and family not in _POSITION_TABLES:
+        raise UsageError(
+            f"model.trunk_positions=false changes nothing in a trunk of the family {family!r}, whose positions are in "
+            "no table that could be left out; use --set model.trunk_positions=true"
+        )
 
 
 def shape_of(name: str) -> dict[str, Any]:
@@ -139,27 +160,34 @@ def read_config(name: str, folder: Path) -> dict[str, Any]:
     """Return a folder's config.json; raises `MissingError` without one and `DataError` when it is damaged."""
     path = folder / "config.json"
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        text = model_text(folder, path.name)
+        if text is None:
+            raise MissingError(f"{folder} holds no config.json, so it is no language model; {_how_to_get(name)}")
+        config = json.loads(text)
     except OSError as error:
-        raise MissingError(f"{folder} holds no config.json, so it is no language model; {_how_to_get(name)}") from error
+        raise DataError(f"{path} could not be read ({error}); get the model again") from error
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path} is damaged ({error}); get the model again") from error
     if not isinstance(config, dict) or not isinstance(config.get("model_type"), str):
         raise DataError(f"{path} names no model_type; it must describe a causal language model")
-    if "auto_map" in config:
-        # its classes are Python files of the folder, which are never run
-        config.pop("auto_map")
+    config = _without_code(config)
     for key, largest in _LARGEST.items():
         if key in config and not (type(config[key]) is int and 0 < config[key] <= largest):
             raise DataError(f"{path} is damaged: its {key} is none that a language model has; get the model again")
     return config
 
 
+def _without_code(config: dict[str, Any]) -> dict[str, Any]:
+    """Return a description without what names code, in its parts too; private values are transformers' own notes."""
+    kept = {key: value for key, value in config.items() if key not in _OBEYED and not key.startswith("_")}
+    return {key: _without_code(value) if isinstance(value, dict) else value for key, value in kept.items()}
+
+
 def read_card(folder: Path) -> dict[str, Any] | None:
     """Return the card.json of a model's folder, or None without a readable one."""
     try:
-        card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        card = json.loads(model_text(folder, "card.json") or "null")
+    except (OSError, ValueError, RecursionError, DataError):
         return None
     return card if isinstance(card, dict) else None
 

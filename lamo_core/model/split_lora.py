@@ -9,6 +9,7 @@ Shape suffixes: L any leading shape, I input width, O width of one projection, R
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -48,9 +49,9 @@ class SplitLora(nn.Module):
         return self.scale * change_IPO.flatten(1)
 
 
-def split_fused(trunk: nn.Module, ending: str, rank: int, alpha: float, dropout: float) -> None:
-    """Put a `SplitLora` around every layer of `trunk` whose name ends with `ending`."""
-    for name, layer in list(trunk.named_modules()):
-        if name.endswith(f".{ending}"):
-            parent = trunk.get_submodule(name.rpartition(".")[0])
-            setattr(parent, name.rpartition(".")[2], SplitLora(layer, rank, alpha, dropout))
+def split_fused(trunk: nn.Module, names: Iterable[str], rank: int, alpha: float, dropout: float) -> None:
+    """Put a `SplitLora` around layers of `trunk`."""
+    for name in names:
+        parent, _, leaf = name.rpartition(".")
+        layer = SplitLora(trunk.get_submodule(name), rank, alpha, dropout)
+        setattr(trunk.get_submodule(parent), leaf, layer)

@@ -17,7 +17,7 @@ from lamo_core.config import ContextMode
 from lamo_core.errors import LamoError
 from lamo_core.evaluation.attention import watch_attention
 from lamo_core.evaluation.attention_weights import Attention
-from lamo_core.evaluation.contexts import Actor, Context, make_context
+from lamo_core.evaluation.contexts import Actor, Context, make_context, played_mode
 from lamo_core.evaluation.rollout_spec import action_chances, action_stream, draw_actions
 from lamo_core.evaluation.scores import ActionMode
 from lamo_core.tasks.environment import Array
@@ -27,7 +27,8 @@ class Pilot:
     """Decides as an evaluation does: the same seed, target, context and weights give the same episode on a CPU."""
 
     def __init__(self, policy: Actor, *, context: ContextMode, action: ActionMode, seed: int, label: str = "") -> None:
-        self.policy, self.mode, self.action, self.label = policy, context, action, label
+        self.policy, self.action, self.label = policy, action, label
+        self.mode = played_mode(context, policy)
         self.discrete = policy.task.action_kind == "discrete"
         self.fed = 0
         """Steps of the episode that the context has seen."""

@@ -113,6 +113,7 @@ class Opener:
         targets = tuple(float(value) for value in facts.get("targets", ()))
         target = wanted.target if wanted.target is not None else targets[0] if targets else 0.0
         seed = config.eval.seed if wanted.seed is None else wanted.seed
+        pilot = self._pilot(policy, config, wanted, seed)
         say("starting the game")
         played = ShownEpisode(
             config.task,
@@ -120,7 +121,7 @@ class Opener:
             seed=seed,
             noops=starting_noops(config.task, seed),
             target=target,
-            pilot=self._pilot(policy, config, wanted, seed),
+            pilot=pilot,
             track=Track(clipped=config.paid == "clipped"),
         )
         name, step = f"{config.name} s{config.seed}", int(facts.get("step", 0))
@@ -136,7 +137,7 @@ class Opener:
                 "name": name,
                 "step": step,
                 "rewards": config.paid,
-                "context": wanted.context or config.eval.context,
+                "context": pilot.mode,
                 "action": wanted.action or config.eval.action,
             },
         )

@@ -40,6 +40,8 @@ class Started:
     """Equal for runs that are trained on the same episodes."""
     threads: int = 0
     """Of a processor's computations: another number changes the last digits of results. 0 where it was not noted."""
+    trunk_notes: tuple[str, ...] = ()
+    """What of the trunk runs otherwise than in most, such as eager attention."""
 
 
 @dataclass(frozen=True)

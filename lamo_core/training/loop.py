@@ -125,6 +125,7 @@ def _started(session: Session) -> Started:
         targets=session.targets,
         data_digest=session.data["digest"],
         threads=torch.get_num_threads(),
+        trunk_notes=session.trunk_notes,
     )
 
 

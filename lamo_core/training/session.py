@@ -27,6 +27,7 @@ from lamo_core.model.embeddings import FrameEmbedding, PixelStatistics
 from lamo_core.model.extras.alignment import word_clusters
 from lamo_core.model.hub import require_model
 from lamo_core.model.policy import Policy, PolicyStatistics
+from lamo_core.model.trunk_settings import check_settings
 from lamo_core.tasks.registry import task_of
 from lamo_core.tasks.requirements import require_environment
 from lamo_core.tasks.task import Task
@@ -78,6 +79,11 @@ class Session:
     def policy(self) -> Actor:
         """What acts."""
         return self.learner.policy
+
+    @property
+    def trunk_notes(self) -> tuple[str, ...]:
+        """What of the trunk runs otherwise than in most, in a few words each."""
+        return self.policy.backbone.notes if isinstance(self.policy, Policy) else ()
 
     def averaged(self) -> AbstractContextManager[None]:
         """Let the policy hold the average of its weights for a while, if the run keeps one."""
@@ -195,6 +201,7 @@ def _new_sequence(
     # blocks first: rehearsal samples come from the backbone as it was before any training
     blocks = open_blocks(config.language, backbone, seed=config.seed) if config.language.weight > 0 else None
     policy, adapted = fresh_policy(config, backbone, statistics)
+    check_settings(config.model, backbone)
     pixels = _pixels(config, policy.task, store)
     if isinstance(policy.embed_state, FrameEmbedding) and pixels is not None:
         policy.embed_state.centre(*pixels)

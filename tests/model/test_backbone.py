@@ -11,10 +11,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from lamo_core.errors import DataError, LamoError, MissingError, UsageError
-from lamo_core.model import backbone as module
 from lamo_core.model.adapters import adapt
-from lamo_core.model.backbone import Backbone, load_backbone, next_token_loss
-from lamo_core.model.hub import available_backbones, locate, read_card
+from lamo_core.model.backbone import Backbone, load_backbone, next_token_loss, take_apart, token_embeddings
+from lamo_core.model.building import causal_class, make_config
+from lamo_core.model.hub import available_backbones, locate, read_card, shape_of
 from lamo_core.places import assets_dir
 
 TINY_GPT2 = {
@@ -83,7 +83,7 @@ def test_mini_is_the_same_function_as_transformers_gpt2(mini: Backbone) -> None:
     with torch.no_grad():
         expected_BTD = reference(ids_BT).last_hidden_state
         assert torch.allclose(mini.hidden(ids_BT), expected_BTD, atol=1e-5)
-        through_vectors_BTD, _ = mini.run(module.token_embeddings(mini, ids_BT))
+        through_vectors_BTD, _ = mini.run(token_embeddings(mini, ids_BT))
         assert torch.allclose(through_vectors_BTD, expected_BTD, atol=1e-5)
 
 
@@ -119,8 +119,8 @@ def test_lora_changes_nothing_at_first_and_something_after_a_step(mini: Backbone
 
 def test_lora_on_gpt2_has_the_parameters_counted_by_hand() -> None:
     with torch.device("meta"):
-        causal = module._causal_model(module._config(module.shape_of("gpt2"), "gpt2", 0.1, 0.0))
-        gpt2 = module._take_apart("gpt2", causal, "")
+        config = make_config(shape_of("gpt2"), "gpt2", 0.1, 0.0)
+        gpt2 = take_apart("gpt2", causal_class(config, "gpt2")(config), "")
         total = sum(p.numel() for p in gpt2.model.parameters())
         names = adapt(gpt2, "lora", rank=32)
     trained = dict(gpt2.model.named_parameters())
@@ -217,7 +217,7 @@ def test_random_weights_follow_the_seed_and_leave_the_global_state_alone(folder:
 
 
 def test_known_shapes_need_no_download() -> None:
-    shapes = {name: module.shape_of(name) for name in ("mini", "gpt2", "gpt2-medium", "distilgpt2")}
+    shapes = {name: shape_of(name) for name in ("mini", "gpt2", "gpt2-medium", "distilgpt2")}
     sizes = {name: (shape["n_layer"], shape["n_embd"], shape["n_head"]) for name, shape in shapes.items()}
     assert sizes["gpt2"] == (12, 768, 12)
     assert sizes["gpt2-medium"] == (24, 1024, 16)

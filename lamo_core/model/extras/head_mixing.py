@@ -11,6 +11,9 @@ Shape suffixes: L tokens, H heads, F features of a head, I = H F.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -48,10 +51,11 @@ class HeadMixing(nn.Module):
         return self.projection(mixed_LHF.flatten(-2))  # type: ignore[no-any-return]
 
 
-def mix_heads(trunk: nn.Module, ending: str, family: str) -> None:
-    """Put a `HeadMixing` before every output projection of `trunk` whose name ends with `ending`.
+def mix_heads(trunk: nn.Module, names: Iterable[str], family: str) -> None:
+    """Put a `HeadMixing` before the output projections of `trunk` that are named.
 
-    Raises `UsageError` for a trunk with a single head, which has nothing to mix.
+    Raises `UsageError` for a trunk with a single head, which has nothing to mix, and for one whose output projections
+    do not take all heads side by side.
     """
     config = trunk.config
     heads = int(config.num_attention_heads)  # type: ignore[union-attr, arg-type]
@@ -59,7 +63,14 @@ def mix_heads(trunk: nn.Module, ending: str, family: str) -> None:
         raise UsageError(f"a trunk of the family {family!r} with one head has nothing to mix; drop attention-mixing")
     width = int(config.hidden_size)  # type: ignore[union-attr, arg-type]
     features = int(getattr(config, "head_dim", None) or width // heads)
-    for name, layer in list(trunk.named_modules()):
-        if name.endswith(f".{ending}"):
-            parent = trunk.get_submodule(name.rpartition(".")[0])
-            setattr(parent, name.rpartition(".")[2], HeadMixing(layer, heads, features))
+    for name in names:
+        layer, (parent, _, leaf) = trunk.get_submodule(name), name.rpartition(".")
+        if _inputs(layer) != heads * features:
+            raise UsageError(f"the heads of the family {family!r} do not lie side by side; drop attention-mixing")
+        setattr(trunk.get_submodule(parent), leaf, HeadMixing(layer, heads, features))
+
+
+def _inputs(layer: Any) -> int:
+    """Return how many numbers a projection takes; the base layer of an adapter, and GPT-2's kind, tell it otherwise."""
+    base = getattr(layer, "base_layer", layer)
+    return int(base.in_features) if hasattr(base, "in_features") else len(base.weight)

@@ -31,6 +31,12 @@ class WordActions(nn.Module):
 
     def __init__(self, task: Task, backbone: Backbone) -> None:
         super().__init__()
+        head = backbone.untied_head
+        if backbone.reader is not None or not backbone.reads_words or getattr(head, "bias", None) is not None:
+            raise UsageError(
+                f"{backbone.name} reads words with more than a matrix, which actions cannot share; "
+                "set model.action_tokens=own"
+            )
         self.discrete, self.backbone = task.action_kind == "discrete", backbone
         count, vocabulary = task.actions if self.discrete else _BINS, backbone.word_table.num_embeddings
         if count >= vocabulary:

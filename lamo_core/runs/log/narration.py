@@ -46,7 +46,8 @@ def narrate(event: Event) -> str:
 def _started(event: Started) -> str:
     threads = f", {event.threads} thread{'s' * (event.threads != 1)}" if event.device == "cpu" and event.threads else ""
     where = f"{event.device}, {event.precision}{threads}"
-    what = f"{event.trainable:,} parameters trained, {event.frozen:,} frozen ({event.backbone})"
+    trunk = ", ".join((event.backbone, *event.trunk_notes))
+    what = f"{event.trainable:,} parameters trained, {event.frozen:,} frozen ({trunk})"
     size = f"{event.episodes:,} episodes, {event.transitions:,} transitions"
     mean = f"mean return {event.data_return_mean:.4g}"
     begin = f"resumed at step {event.step:,}" if event.step else "started"

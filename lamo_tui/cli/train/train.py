@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -312,7 +311,6 @@ def _session(config: RunConfig, checkpoint: Path | None, prepare: Any) -> Sessio
     from lamo_core.out_of_memory import TRAINING, advised, name_of
 
     # imported here, after the first line is on the screen: these take seconds
-    warnings.filterwarnings("ignore", category=FutureWarning)
     from lamo_core.training.session import new_session, resume_session
 
     with advised(name_of(config.device), TRAINING):

@@ -15,7 +15,7 @@ def require_parts(config: RunConfig) -> None:
     from lamo_core.data.sources.compatibility import check_task
     from lamo_core.data.sources.resolve import find_set
     from lamo_core.methods import METHODS, require_fit
-    from lamo_core.model.hub import require_model
+    from lamo_core.model.hub import require_model, require_table
     from lamo_core.tasks.registry import task_of
     from lamo_core.tasks.requirements import require_environment
 
@@ -28,6 +28,7 @@ def require_parts(config: RunConfig) -> None:
         check_task(found.card(), config.data.set, config.data, config.task)
     if METHODS[config.method].memory:
         require_model(config.model.backbone)
+        require_table(config.model)
     if config.device not in ("auto", "cpu"):
         from lamo_core.training.device import resolve_device
 

@@ -1,0 +1,159 @@
+"""Sizes in a language model's config.json, weighed before anything of them is built.
+
+Building a model takes what its description asks for, and a description may ask for anything: numbers are bounded first,
+then the model is built without memory, on PyTorch's meta device, to compare it with the weights and the memory there.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from lamo_core.errors import DataError, DeviceError
+
+_BOUNDS: tuple[tuple[re.Pattern[str], int], ...] = (
+    (re.compile(r"theta|seed|token|_ids?$|index$|rate$|timestamp|limit"), 1 << 62),  # no sizes
+    (re.compile(r"expert"), 1 << 16),
+    (re.compile(r"layers?$|depth$|blocks?$|heads?$|stacks?$|stages?$|loops?$|groups?$"), 1 << 13),
+    (re.compile(r"position|_ctx$|seq|length|window|vocab|chunk|context"), 1 << 25),
+    (re.compile(r""), 1 << 22),
+)
+"""Parts of names of settings and the largest number that they may hold, far beyond any model; the first that fits."""
+_MOST_VALUES = 200_000
+_MOST_OPERATIONS = 400_000
+"""Of building a model of a few hundred layers with experts of their own."""
+_SLACK = 1 << 22
+"""Numbers by which a model may be larger than its file: tables that are made and not saved."""
+_LOOPED = ("marian", "pegasus", "xlm")
+"""Families that make their table of positions number by number in Python."""
+_LARGEST_LOOP = 1 << 22
+
+
+class _TooLarge(Exception):
+    """A model that is being weighed takes more than it may."""
+
+
+class _Weigher(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts what is made while a model is built, and ends it at a limit."""
+
+    def __init__(self, most: float) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.most, self.made, self.operations = most, 0, 0
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        out = func(*args, **(kwargs or {}))
+        self.operations += 1
+        if isinstance(out, Tensor):
+            self.made += out.numel() if func is torch.ops.aten.empty.memory_format else 0
+            if max(self.made, out.numel()) > self.most or self.operations > _MOST_OPERATIONS:
+                raise _TooLarge
+        return out
+
+
+def check_numbers(config: Mapping[str, Any], where: str) -> None:
+    """Raise `DataError` for a description with more values, or larger ones, than any model's."""
+    for count, (name, value) in enumerate(_numbers(config, "")):
+        largest = next(bound for pattern, bound in _BOUNDS if pattern.search(name))
+        if count > _MOST_VALUES or abs(value) > largest:
+            shown = f"{value:,}" if abs(value) < 1 << 62 else "of more than 18 digits"
+            raise DataError(f"{where} is damaged: its {name[:80]} is {shown}, which no model has; get the model again")
+    if config.get("model_type") in _LOOPED:
+        sizes = [config.get(name) for name in ("max_position_embeddings", "d_model", "emb_dim")]
+        if math.prod(size for size in sizes if isinstance(size, int)) > _LARGEST_LOOP:
+            raise DataError(f"{where} asks for a table of positions larger than any of its family; get the model again")
+
+
+def stored_numbers(paths: Iterable[Path]) -> int:
+    """Return how many numbers safetensors files hold; their headers alone are read.
+
+    Raises `DataError` for a file that is none.
+    """
+    total = 0
+    for path in paths:
+        try:
+            with safe_open(path, framework="pt") as file:
+                total += sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118
+        except (SafetensorError, OSError, ValueError) as error:
+            raise DataError(f"{path} is damaged ({_one_line(error)}); get the model again") from error
+    return total
+
+
+def weigh(build: Callable[[], nn.Module], name: str, stored: int | None = None) -> nn.Module:
+    """Build a model without memory and return it; its tensors have shapes only.
+
+    `stored` numbers are there to fill it, None for one that is filled with random numbers. Raises `DataError` for a
+    description that does not fit them, `DeviceError` for a model that does not fit the memory, and what `build` raises.
+    """
+    free = free_memory()
+    most = free / 4 if stored is None else 2 * stored + 4 * _SLACK
+    try:
+        with _Weigher(most), torch.device("meta"):
+            model = build()
+    except _TooLarge as error:
+        if stored is None:
+            raise _no_room(name, free) from error
+        raise _misfit(name, stored) from error
+    weights = sum(value.numel() for value in model.parameters())
+    if stored is not None and (weights > 1.5 * stored + _SLACK or stored > 16 * weights + _SLACK):
+        raise _misfit(name, stored, weights)
+    made = sum(value.numel() * value.element_size() for value in model.buffers())
+    if 4 * weights + made > free:
+        raise _no_room(name, free, 4 * weights + made)
+    return model
+
+
+def free_memory() -> int:
+    """Return the bytes of main memory that this process can still take, by the system's and its group's account."""
+    free = int(psutil.virtual_memory().available)
+    group = Path("/sys/fs/cgroup")
+    try:
+        limit = (group / "memory.max").read_text().strip()
+        kept = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+        # files in the cache count as used and are given up on demand
+        free = free if limit == "max" else min(free, int(limit) - int(kept["anon"]))
+    except (OSError, ValueError, KeyError):
+        pass  # another system, or no limit
+    return max(free, 0)
+
+
+def _numbers(value: Any, name: str) -> Iterator[tuple[str, int]]:
+    """Yield all whole numbers of a description with the names that they stand under."""
+    waiting = [(name, value)]
+    while waiting:
+        name, value = waiting.pop()
+        if isinstance(value, Mapping):
+            waiting += [(str(key), part) for key, part in value.items()]
+        elif isinstance(value, list):
+            waiting += [(name, part) for part in value]
+        yield name, int(value) if isinstance(value, int) else 0
+
+
+def _misfit(name: str, stored: int, weights: int | None = None) -> DataError:
+    described = "far more" if weights is None else f"{weights:,}"
+    return DataError(
+        f"the config.json of {name} describes a model of {described} numbers and its weights are {stored:,}; "
+        "they do not belong together, get the model again"
+    )
+
+
+def _no_room(name: str, free: int, needed: int | None = None) -> DeviceError:
+    size = "more" if needed is None else f"{needed / 1e9:,.1f} GB"
+    return DeviceError(
+        f"{name} takes {size} of memory as it is loaded, and {free / 1e9:,.1f} GB are free; "
+        "free some, or choose a smaller model.backbone"
+    )
+
+
+def _one_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__

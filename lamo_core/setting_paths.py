@@ -1,0 +1,42 @@
+"""Paths in settings, made absolute: a run is evaluated and resumed from other folders than it was started in."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lamo_core.places import assets_dir, models_dir
+
+_RANDOM = "random:"
+_TEXTS = ("self", "wikitext-103")
+"""Values of `language.source` that are no file."""
+_MODELS = ("dt", "smollm2-135m")
+"""Names of models that mean no folder, whatever lies around."""
+
+
+def absolute_paths(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings by dotted name, those that name a file or folder by its absolute path; links are kept."""
+    made = dict(values)
+    for name, absolute in (("model.backbone", _model), ("language.source", _text)):
+        if isinstance(made.get(name), str):
+            made[name] = absolute(made[name])
+    return made
+
+
+def _model(name: str) -> str:
+    """Return a model's name, or a folder's path; names of lamo's own models come first, as when one is sought."""
+    prefix, own = (_RANDOM, name.removeprefix(_RANDOM)) if name.startswith(_RANDOM) else ("", name)
+    if (
+        not own.strip()
+        or own in _MODELS
+        or any((place / own / "config.json").is_file() for place in (assets_dir(), models_dir()))
+    ):
+        return name
+    path = Path(own).expanduser()
+    return f"{prefix}{os.path.abspath(path)}" if own.startswith((".", "~")) or path.is_dir() else name
+
+
+def _text(source: str) -> str:
+    return source if source in _TEXTS or not source.strip() else os.path.abspath(Path(source).expanduser())
