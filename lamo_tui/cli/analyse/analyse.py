@@ -11,6 +11,7 @@ import typer
 
 from lamo_core.analysis.parts import MeasuredReliance, Reliance
 from lamo_core.errors import MissingError, UsageError
+from lamo_core.evaluation.intervals import without_points
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.reliance_file import write_reliance
 from lamo_core.runs.target_sweep_file import EPISODES, TARGETS
@@ -228,7 +229,7 @@ def _plain(found: Findings) -> dict[str, Any]:
             "uniform_step": found.uniform[1],
             "heads": [asdict(head) for head in found.attention],
         },
-        "reliance": None if found.reliance is None else [asdict(row) for row in found.reliance],
+        "reliance": None if found.reliance is None else without_points([asdict(row) for row in found.reliance]),
         "forgetting": None if found.forgetting is None else [asdict(point) for point in found.forgetting],
         "asked": None
         if asked is None
