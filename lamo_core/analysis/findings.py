@@ -21,6 +21,7 @@ from lamo_core.data.sources import open_data
 from lamo_core.data.windows import WindowBatch, WindowSampler
 from lamo_core.errors import EnvironmentFault, LamoError, MissingError, UsageError
 from lamo_core.evaluation.contexts import Actor
+from lamo_core.evaluation.intervals import without_points
 from lamo_core.methods import METHODS
 from lamo_core.model.policy import Policy
 from lamo_core.training.checkpoint import build_policy, read_checkpoint
@@ -51,7 +52,7 @@ class Findings:
         return {
             "movement": _rows(self.movement),
             "attention": attention,
-            "reliance": _rows(self.reliance),
+            "reliance": None if self.reliance is None else without_points(_rows(self.reliance)),
             "forgetting": _rows(self.forgetting),
             "asked": None if self.asked is None else _sweep(self.asked),
         }

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from lamo_core.config import ContextMode
+from lamo_core.evaluation.intervals import bracketed, without_points
 from lamo_core.evaluation.statistics import bootstrap_interval
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class TargetScore:
     mean: float
     low: float
     high: float
-    """95 % percentile bootstrap interval of the mean over episodes."""
+    """95 % percentile bootstrap interval of the mean over episodes; of one episode a point, which is not shown."""
     normalised: float
     """The mean on the task's scale: 0 is random play, 100 the reference of the paper's Table 5."""
     length_mean: float
@@ -40,12 +41,12 @@ class TargetScore:
     action: ActionMode
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain dictionaries and lists, for JSON."""
-        values = asdict(self)
-        return values | {"returns": list(self.returns), "lengths": list(self.lengths)}
+        """Return plain dictionaries and lists, for JSON; without the ends of what is no interval."""
+        values = asdict(self) | {"returns": list(self.returns), "lengths": list(self.lengths)}
+        return without_points(values)  # type: ignore[no-any-return]
 
     def __str__(self) -> str:
-        return f"{self.mean:.1f} [{self.low:.1f}, {self.high:.1f}] for target {self.target:g}"
+        return f"{self.mean:.1f}{bracketed(self.low, self.high, '{:.1f}'.format)} for target {self.target:g}"
 
 
 def target_score(

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lamo_core.config import unknown_key
+from lamo_core.evaluation.intervals import known_interval
 from lamo_core.evaluation.statistics import bootstrap_interval
 from lamo_core.methods import METHODS
 from lamo_core.preset_parts import find_task, named_ratios, preset_tasks
@@ -42,7 +43,7 @@ class MatrixCell:
     """Mean over the seeds with a final evaluation; of the newest of those under way while none has one."""
     low: float | None
     high: float | None
-    """95 % bootstrap interval over seeds; None for fewer than two."""
+    """95 % bootstrap interval over seeds; None for fewer than two, and for equal ones."""
     seeds: int
     """Runs behind the mean, one per seed and setting: the newest."""
     mixed: tuple[str, ...] = ()
@@ -139,7 +140,8 @@ def _cell(found: Sequence[RunSummary]) -> MatrixCell:
         newest.setdefault((*(value(run) for value in _VALUES.values()), _steps(run), *run.experiment), run)
     counting = [run.status.standing.counting for run in newest.values()]
     values = [point.normalised for point in counting if point is not None]
-    low, high = bootstrap_interval(values, resamples=1000) if len(values) > 1 else (None, None)
+    interval = known_interval(*bootstrap_interval(values, resamples=1000)) if len(values) > 1 else None
+    low, high = interval or (None, None)
     return MatrixCell(
         runs=tuple(run.id for run in found),
         finished=sum(run.state == "finished" for run in found),

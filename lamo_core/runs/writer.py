@@ -13,6 +13,7 @@ from typing import IO, Any
 
 from lamo_core.config import EvalConfig
 from lamo_core.errors import LamoError, StorageError, UsageError
+from lamo_core.evaluation.intervals import without_points
 from lamo_core.files import clear_abandoned, clear_older_versions, locked
 from lamo_core.runs.directory import ELSEWHERE, RunDirectory, storage_error
 from lamo_core.runs.evaluations import Standing
@@ -278,7 +279,7 @@ def _eval_record(event: EvalDone) -> dict[str, Any]:
 
 
 def _event_record(event: Event) -> dict[str, Any]:
-    values = plain(asdict(event))
+    values = without_points(plain(asdict(event)))
     values["t"] = round(values.pop("time"), 3)
     return {"event": type(event).__name__, **values}
 

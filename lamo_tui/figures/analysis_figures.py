@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from lamo_core.evaluation.intervals import known_interval
 from lamo_tui.figures.drawing import GRID, INK, MUTED, Sheet
 from lamo_tui.figures.panel import Axis, Panel, Pen, value_axis
 from lamo_tui.widgets.palette import LIGHT
@@ -113,7 +114,8 @@ def reliance_figure(rows: Sequence[Reliance]) -> Sheet:
     for number, row in enumerate(rows):
         y = panel.top + 10 + 34 * number
         sheet.box(start, y, max(1.0, panel.at(row.moved, 0)[0] - start), 18, LIGHT[0])
-        sheet.line([(panel.at(row.low, 0)[0], y + 9), (panel.at(row.high, 0)[0], y + 9)], INK, 1.6)
+        if known_interval(row.low, row.high):
+            sheet.line([(panel.at(row.low, 0)[0], y + 9), (panel.at(row.high, 0)[0], y + 9)], INK, 1.6)
         sheet.word(left - 10, y + 13, row.part, INK, anchor="end", size=12)
     return sheet
 

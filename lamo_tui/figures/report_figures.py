@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from lamo_core.evaluation.intervals import known_interval
 from lamo_core.reports.cells import Cell, method_names
 from lamo_core.reports.comparison import Curve, Improvement, Profile, curves, improvements, profiles
 from lamo_core.reports.paper import paper_curve
@@ -79,7 +80,8 @@ def _draw_score(panel: Panel, cell: Cell, y: float, pen: Pen) -> None:
     seeds = f"{len(cell.seeds)} seed" + "s" * (len(cell.seeds) > 1)
     sheet.word(panel.left - 12, y + 4, cell.method, INK, anchor="end", size=12.5)
     low, high, middle, iqm = (panel.at(value, 0)[0] for value in (cell.mean_low, cell.mean_high, cell.mean, cell.iqm))
-    sheet.line([(low, y), (high, y)], colour, 2.6)
+    if known_interval(low, high):
+        sheet.line([(low, y), (high, y)], colour, 2.6)
     sheet.line([(iqm, y - 6), (iqm, y + 6)], colour, 1.6)
     sheet.mark(middle, y, pen.mark, colour, 5)
     if cell.paper is not None:
@@ -167,7 +169,7 @@ def improvement_figure(chances: Sequence[Improvement], methods: Sequence[str]) -
         pen = marked[chance.other]
         low, high, at = (panel.at(value, 0)[0] for value in (chance.low, chance.high, chance.chance))
         sheet.word(left - 12, y + 4, chance.other, INK, anchor="end", size=12.5)
-        if low == low:  # not where single runs leave it unknown
+        if known_interval(low, high):  # not where single runs leave it unknown
             sheet.line([(low, y), (high, y)], pen.colour, 2.6)
         sheet.mark(at, y, pen.mark, pen.colour, 5)
     return sheet

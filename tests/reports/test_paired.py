@@ -85,7 +85,7 @@ def test_single_runs_have_no_interval_over_seeds(trained: Trained) -> None:
     assert "| lamo | lamo +frozen | 1 | 100 % | - |" in text
     assert "| lamo | lamo +frozen | 1 | 1 | 3.3 [-] | 1 of 1 |" in text
     assert "nan" not in text
-    assert json.loads(lamo("--json").stdout)["paired"][0]["low"] == "NaN"
+    assert json.loads(lamo("--json").stdout)["paired"][0]["low"] is None
 
 
 def test_figures_are_drawn_without_intervals(trained: Trained, tmp_path: object) -> None:

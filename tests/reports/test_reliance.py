@@ -77,7 +77,7 @@ def test_the_report_tells_means_and_intervals(trained: Trained) -> None:
     kept(trained(PONG, 0, [1.0], ablations=["frozen"]), 0.6)
     trained(PONG, 1, [1.0], ablations=["frozen"])
     text = lamo("--part", "reliance", "--markdown").stdout
-    assert "| Pong | 1 % | lamo | 3 | 25 % [25, 25] | 25 % [25, 25] | 30 % [" in text
+    assert "| Pong | 1 % | lamo | 3 | 25 % [-] | 25 % [-] | 30 % [" in text
     assert "| Pong | 1 % | lamo +frozen | 1 | 25 % [-] | 25 % [-] | 60 % [-] | 25 % [-] |" in text
     rows = json.loads(lamo("--json").stdout)["reliance"]
     assert [row["parts"]["earlier actions"]["mean"] for row in rows] == [pytest.approx(0.3), 0.6]

@@ -44,7 +44,7 @@ def test_all_parts_are_printed_and_one_can_be_chosen(study: Path) -> None:
     text = lamo().stdout
     assert "Last fifth" in text
     assert "52.0 ± 4.6 (Table 3, other data)" in text
-    assert "100 to 100 %" in text
+    assert "100 to 100 %" not in text
     # random play is -20.27 and the expert 3234.3, so 1075 is 33.7
     assert "33.7 [" in text
     only = lamo("--part", "improvement").stdout.splitlines()
@@ -139,7 +139,8 @@ def test_a_sweep_is_reported_by_its_name(study: Path, trained: Trained) -> None:
 
 def test_another_baseline_turns_the_chances_round(study: Path) -> None:
     text = lamo("--part", "improvement", "--baseline", "lamo +no-pretraining").stdout
-    assert "0 to 0 %" in text
+    # every run of one beats every run of the other, so that nothing is left to vary
+    assert text.splitlines()[1].split()[-3:] == ["0", "%", "-"]
     with pytest.raises(LamoError, match="did you mean 'lamo'"):
         lamo("--baseline", "lam")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lamo_core.evaluation.intervals import bracketed
 from lamo_core.runs.evaluations import shown_value
 from lamo_core.training.events import (
     Changed,
@@ -56,7 +57,7 @@ def _started(event: Started) -> str:
 
 def _evaluated(event: EvalDone) -> str:
     scores = "; ".join(
-        f"return {score.mean:.4g} [{score.low:.4g}, {score.high:.4g}] for target {score.target:g}, "
+        f"return {score.mean:.4g}{bracketed(score.low, score.high, '{:.4g}'.format)} for target {score.target:g}, "
         # NaN where the task has no scale
         f"{'' if score.normalised != score.normalised else f'normalised {score.normalised:.4g}, '}"
         f"{score.episodes} episode{'s' * (score.episodes != 1)}, {score.context}"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lamo_core.errors import MissingError
+from lamo_core.evaluation.intervals import without_points
 from lamo_core.files import write_bytes
 
 if TYPE_CHECKING:
@@ -57,5 +58,5 @@ def _csv(rows: Sequence[dict[str, Any]]) -> str:
     out = io.StringIO()
     writer = csv.DictWriter(out, list(rows[0]) if rows else [], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows(without_points(list(rows)))
     return out.getvalue()

@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from lamo_core.evaluation.intervals import spanned
+
 if TYPE_CHECKING:
     from lamo_core.analysis.attention import HeadChange
     from lamo_core.analysis.findings import Findings
@@ -96,7 +98,13 @@ def _reliance(rows: list[Reliance]) -> None:
     from lamo_tui.cli.output import console, emit_table
 
     table = [
-        [row.part, f"{row.moved:.3f}", f"{row.low:.3f} to {row.high:.3f}", f"{100 * row.share:.0f} %", _bar(row.share)]
+        [
+            row.part,
+            f"{row.moved:.3f}",
+            spanned(row.low, row.high, "{:.3f}".format),
+            f"{100 * row.share:.0f} %",
+            _bar(row.share),
+        ]
         for row in rows
     ]
     emit_table(["part", "moved", "95 %", "of all", ""], table, right=["moved", "of all"])
@@ -135,7 +143,7 @@ def _asked(asking: Asking) -> None:
     rows = []
     for score in asking.scores:
         where = "" if asking.data_low <= score.target <= asking.data_high else "beyond the data"
-        interval = f"{score.low:.4g} to {score.high:.4g}"
+        interval = spanned(score.low, score.high, "{:.4g}".format)
         bar = _bar(score.mean / top if top > 0 else 0.0, mark=score.target / top if top > 0 else None)
         rows.append([f"{score.target:g}", f"{score.mean:.4g}", interval, bar, where])
     emit_table(["asked", "achieved", "95 %", "", "note"], rows, right=["asked", "achieved"])

@@ -137,10 +137,12 @@ def _made(results: list[RunResult], baseline: str | None) -> Report:
 
 
 def _print(made: Report, parts: list[str], *, as_json: bool, markdown: bool) -> None:
+    from lamo_core.evaluation.intervals import without_points
     from lamo_core.reports.comparison import improvements, overall, profiles
     from lamo_core.reports.held_out import unseen_losses
     from lamo_core.reports.paired import differences
     from lamo_core.reports.reliance_table import method_reliances
+    from lamo_core.runs.records import plain
     from lamo_tui.cli.output import emit_json, emit_table, note
     from lamo_tui.cli.report.report_tables import tables
 
@@ -148,7 +150,8 @@ def _print(made: Report, parts: list[str], *, as_json: bool, markdown: bool) -> 
         compared = {"overall": overall(made.cells), "improvement": improvements(made.cells, made.baseline)}
         compared |= {"paired": differences(made.cells, made.baseline)}
         compared |= {"unseen": unseen_losses(made.cells, made.baseline), "reliance": method_reliances(made.cells)}
-        emit_json({"rows": made.rows, "cells": made.cells, **compared, "profiles": profiles(made.cells)})
+        everything = {"rows": made.rows, "cells": made.cells, **compared, "profiles": profiles(made.cells)}
+        emit_json(without_points(plain(everything)))
         return
     found = tables(made, parts)
     if markdown:

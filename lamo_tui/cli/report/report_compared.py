@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lamo_core.evaluation.intervals import spanned
 from lamo_tui.cli.report.report_table import Report, Table, between
 
 if TYPE_CHECKING:
@@ -53,15 +54,14 @@ def improvement_table(report: Report) -> Table:
     from lamo_core.reports.comparison import improvements
 
     def row(chance: Improvement) -> list[str]:
-        known = chance.low == chance.low
-        interval = f"{100 * chance.low:.0f} to {100 * chance.high:.0f} %" if known else "-"
+        interval = spanned(chance.low, chance.high, lambda end: f"{100 * end:.0f}", " %")
         return [chance.method, chance.other, str(chance.places), f"{100 * chance.chance:.0f} %", interval]
 
     note = (
         "Probability of improvement: the chance that a run of the first method scores higher than one of the other on "
         "the same setting, ties counting half, averaged over settings; 95 % stratified bootstrap, none where a setting "
-        "has a single run. 50 % is no difference. Where every run of one beats every run of the other, nothing is left "
-        "to vary and the interval is a point: that is no certainty."
+        "has a single run, nor where every run of one beats every run of the other: nothing is left to vary there, "
+        "which is no certainty. 50 % is no difference."
     )
     columns = ("Method", "against", "Settings", "Chance", "95 %")
     return Table(columns, [row(chance) for chance in improvements(report.cells, report.baseline)], note, columns[2:])

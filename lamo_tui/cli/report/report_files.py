@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lamo_core.errors import MissingError, UsageError
+from lamo_core.evaluation.intervals import without_points
 from lamo_core.files import write_bytes
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ def cells_csv(cells: Sequence[Cell]) -> str:
     columns += ["iqm", "iqm_low", "iqm_high", "window", "best", "raw", "data_mean", "targets"]
     rows = []
     for cell in cells:
-        values = [len(cell.seeds) if name == "seeds" else getattr(cell, name) for name in columns]
+        told = without_points({name: getattr(cell, name) for name in columns})
+        values = [len(cell.seeds) if name == "seeds" else told[name] for name in columns]
         paper = [None, None, None] if cell.paper is None else [cell.paper.mean, cell.paper.deviation, cell.paper.table]
         rows.append([*values, *paper, cell.papers_data])
     return _csv([*columns, "paper", "paper_deviation", "paper_table", "papers_data"], rows)

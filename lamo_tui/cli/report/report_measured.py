@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lamo_core.evaluation.intervals import bracketed
 from lamo_tui.cli.report.report_table import Report, Table
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def unseen_table(report: Report) -> Table:
             f"{100 * row.ratio:g} %",
             row.method,
             str(row.seeds),
-            f"{row.loss:.4f} [{row.low:.4f}, {row.high:.4f}]" if row.low == row.low else f"{row.loss:.4f} [-]",
+            f"{row.loss:.4f}{bracketed(row.low, row.high, '{:.4f}'.format, ' [-]')}",
             _change(row) if row.other else "-",
         ]
         for row in found
@@ -40,9 +41,8 @@ def unseen_table(report: Report) -> Table:
 
 
 def _change(row: UnseenLoss) -> str:
-    if row.change_low != row.change_low:
-        return f"{100 * row.change:+.1f} % [-]"
-    return f"{100 * row.change:+.1f} % [{100 * row.change_low:+.1f}, {100 * row.change_high:+.1f}]"
+    interval = bracketed(row.change_low, row.change_high, lambda end: f"{100 * end:+.1f}", " [-]")
+    return f"{100 * row.change:+.1f} %{interval}"
 
 
 def reliance_table(report: Report) -> Table:
@@ -71,6 +71,4 @@ def reliance_table(report: Report) -> Table:
 
 
 def _part(share: PartShare) -> str:
-    if share.low != share.low:
-        return f"{100 * share.mean:.0f} % [-]"
-    return f"{100 * share.mean:.0f} % [{100 * share.low:.0f}, {100 * share.high:.0f}]"
+    return f"{100 * share.mean:.0f} %{bracketed(share.low, share.high, lambda end: f'{100 * end:.0f}', ' [-]')}"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from lamo_core.evaluation.intervals import bracketed, known_interval
 from lamo_tui.cli.report.report_table import Report, Table, between
 
 if TYPE_CHECKING:
@@ -20,12 +22,19 @@ def results_table(report: Report) -> Table:
         f"Mean raw return over the final evaluations, {counted} per seed, context "
         f"{' or '.join(contexts)}; in brackets the 95 % bootstrap interval over episodes, drawn within each seed. "
         "Normalised: 0 is random play, 100 the task's expert. Made by `lamo report` from recorded runs."
-        f"{report.replaced}"
+        f"{_without_interval(report.rows)}{report.replaced}"
     )
     right = ("Return (95 %)", "Normalised", "Data mean", "Random")
     columns = ("Task", "Data", "Method", "Backbone", "Seeds", *right, "Training", "Machine")
     rows = [_result(row, method) for row, method in zip(report.rows, _methods(report), strict=True)]
     return Table(columns, rows, note, right, ("Machine", "Training", "Random"))
+
+
+def _without_interval(rows: Sequence[ReportRow]) -> str:
+    """Return a sentence on rows without an interval, empty where there are none."""
+    if all(known_interval(row.low, row.high) for row in rows):
+        return ""
+    return " A dash where the episodes leave nothing to draw from, as a single one does."
 
 
 def _methods(report: Report) -> list[str]:
@@ -110,7 +119,7 @@ def _result(row: ReportRow, method: str) -> list[str]:
         method,
         row.backbone,
         ", ".join(map(str, row.seeds)),
-        f"{_score(row.mean)} [{_score(row.low)}, {_score(row.high)}]",
+        f"{_score(row.mean)}{bracketed(row.low, row.high, _score, ' [-]')}",
         known(row.normalised, ".1f"),
         _score(row.data_mean),
         _score(row.random_score),

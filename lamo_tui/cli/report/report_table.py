@@ -57,5 +57,7 @@ class Report:
 
 
 def between(value: float, low: float, high: float) -> str:
-    """Return a number with its interval, a dash where there is none."""
-    return f"{value:.1f} [{low:.1f}, {high:.1f}]" if low == low else f"{value:.1f} [-]"
+    """Return a number with its interval, a dash where that is none."""
+    from lamo_core.evaluation.intervals import bracketed
+
+    return f"{value:.1f}{bracketed(low, high, '{:.1f}'.format, ' [-]')}"

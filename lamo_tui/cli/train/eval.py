@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lamo_core.errors import UsageError
+from lamo_core.evaluation.intervals import spanned
 from lamo_tui.cli.parameters import CheckpointArgument
 
 if TYPE_CHECKING:
@@ -254,7 +255,7 @@ def _print_table(report: dict[str, Any], task: Task) -> None:
             f"{score['target']:g}",
             score["episodes"],
             f"{score['mean']:.1f}",
-            f"{score['low']:.1f} to {score['high']:.1f}",
+            spanned(score["low"], score["high"], "{:.1f}".format),
             known(score["normalised"], ".1f"),
             f"{score['length_mean']:.0f}",
             rate(score["steps_per_second"]),

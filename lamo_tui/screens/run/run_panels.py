@@ -10,6 +10,7 @@ from rich.style import Style
 from rich.text import Text
 
 from lamo_core.config import RunConfig
+from lamo_core.evaluation.intervals import bracketed
 from lamo_core.runs.compare import flatten
 from lamo_core.runs.evaluations import shown_value
 from lamo_core.runs.index import RunSummary
@@ -178,10 +179,10 @@ def _evaluated(scores: list[dict[str, Any]], event: Mapping[str, Any]) -> str:
     if not scores:
         return "evaluated, no scores"
     best = max(scores, key=lambda score: _real(score.get("mean")))
-    low, high = figure(_real(best.get("low"))), figure(_real(best.get("high")))
+    interval = bracketed(best.get("low"), best.get("high"), figure)
     kind = "final evaluation" if event.get("final") else "evaluation"
     return (
-        f"{kind}: return {figure(_real(best.get('mean')))} [{low}, {high}] "
+        f"{kind}: return {figure(_real(best.get('mean')))}{interval} "
         f"for target {figure(_real(best.get('target')))}, "
         f"normalised {normalised(_real(best.get('normalised')))}, {counted(_whole(best.get('episodes')), 'episode')}, "
         f"{duration(_real(event.get('seconds')))}"

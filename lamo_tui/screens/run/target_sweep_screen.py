@@ -11,6 +11,7 @@ from textual.app import ComposeResult
 from textual.widgets import Static
 
 from lamo_core.errors import UsageError
+from lamo_core.evaluation.intervals import spanned, without_points
 from lamo_core.runs.index import RunSummary
 from lamo_core.runs.target_sweep_file import AskedReturns
 from lamo_tui.dashboard.target_sweep_jobs import Job
@@ -101,7 +102,8 @@ class AskedScreen(LamoScreen):
 def to_csv(found: AskedReturns) -> str:
     """Return a line for each target, with the names that `lamo analyse` writes."""
     names = ("target", "episodes", "mean", "low", "high")
-    lines = [",".join(str(getattr(score, name)) for name in names) for score in found.scores]
+    rows = [without_points({name: getattr(score, name) for name in names}) for score in found.scores]
+    lines = [",".join("" if value is None else str(value) for value in row.values()) for row in rows]
     return "\n".join([",".join(names), *lines]) + "\n"
 
 
@@ -140,7 +142,7 @@ def table_text(found: AskedReturns, colours: Palette) -> Text:
     lines = []
     for score in found.scores:
         line = Text(f" {figure(score.target):>9}  ").append(f"{figure(score.mean):>9}", Style(bold=True))
-        line.append(f"   {figure(score.low)} to {figure(score.high)}", colours.dim)
+        line.append(f"   {spanned(score.low, score.high, figure)}", colours.dim)
         inside = found.data_low <= score.target <= found.data_high
         lines.append(line if inside else line.append("   beyond the data", colours.warn))
     return text.append_text(Text("\n").join(lines))

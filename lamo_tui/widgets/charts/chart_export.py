@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from lamo_core.errors import UsageError
+from lamo_core.evaluation.intervals import known_interval
 from lamo_core.files import write_atomically
 from lamo_tui.figures.drawing import GRID, MUTED, Point, Sheet, png_bytes, svg_text
 from lamo_tui.widgets.charts.chart_picture import ChartPicture
@@ -47,11 +48,16 @@ def csv_text(chart: ChartPicture) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["series", chart.x_name, "value", "raw", "low", "high"])
     for series in chart.series:
-        columns = [series.raw, series.low, series.high]
         for index in range(min(len(series.x), len(series.y))):
-            rest = ["" if part is None or index >= len(part) else float(part[index]) for part in columns]
+            raw, low, high = (_at(part, index) for part in (series.raw, series.low, series.high))
+            ends = known_interval(low, high) or (None, None)
+            rest = ["" if value is None else value for value in (raw, *ends)]
             writer.writerow([series.name, float(series.x[index]), float(series.y[index]), *rest])
     return out.getvalue()
+
+
+def _at(values: FloatArray | None, index: int) -> float | None:
+    return None if values is None or index >= len(values) else float(values[index])
 
 
 def draw(chart: ChartPicture) -> Sheet:
