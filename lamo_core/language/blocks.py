@@ -22,6 +22,7 @@ from lamo_core.errors import MissingError, UsageError
 from lamo_core.files import write_bytes
 from lamo_core.language.corpora import TokenArray, documents, encode_documents, read_text
 from lamo_core.language.tokenizer import end_of_text_id
+from lamo_core.network import hub_reached
 from lamo_core.places import cache_dir
 
 if TYPE_CHECKING:
@@ -171,14 +172,19 @@ def _tokenizer(backbone: LanguageModel) -> Tokenizer:
 
 def _wikitext() -> list[str]:
     try:
-        from datasets import load_dataset
+        import datasets
     except ImportError as error:
         raise MissingError("WikiText-103 needs the extra hub; get it with: pip install 'lamo[hub]'") from error
-    try:
-        rows: Iterable[str] = load_dataset(*_WIKITEXT_AT, split="train")["text"]
-    except Exception as error:  # offline, no such repository, a broken download: many libraries' errors
-        raise MissingError(
-            "WikiText-103 is not on this machine; get it online with: "
-            "hf download --repo-type dataset Salesforce/wikitext (or set language.source = self)"
-        ) from error
+    before = datasets.config.HF_HUB_OFFLINE
+    with hub_reached() as problem:
+        datasets.config.HF_HUB_OFFLINE = before or bool(problem)
+        try:
+            rows: Iterable[str] = datasets.load_dataset(*_WIKITEXT_AT, split="train")["text"]
+        except Exception as error:  # offline, no such repository, a broken download: many libraries' errors
+            raise MissingError(
+                f"WikiText-103 is not on this machine{problem and f' and {problem}'}; get it online with: "
+                "hf download --repo-type dataset Salesforce/wikitext (or set language.source = self)"
+            ) from error
+        finally:
+            datasets.config.HF_HUB_OFFLINE = before
     return documents("\n".join(rows))

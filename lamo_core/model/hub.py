@@ -12,6 +12,7 @@ from typing import Any
 from lamo_core.config import ModelConfig
 from lamo_core.errors import DataError, MissingError, UsageError
 from lamo_core.model.folder import model_text, refuse_adapter, weight_files
+from lamo_core.network import NO_NETWORK, hub_reached
 from lamo_core.places import assets_dir, models_dir
 
 RANDOM = "random:"
@@ -195,18 +196,26 @@ def read_card(folder: Path) -> dict[str, Any] | None:
 def download(name: str) -> Path:
     """Fetch a model's config, safetensors and tokenizer from the hub into its cache; returns the folder.
 
-    Raises `MissingError` when the hub cannot be reached, is switched off or has no such model.
+    Without an answer from the hub it is what the cache holds. Raises `MissingError` when the hub cannot be reached, is
+    switched off or has no such model.
     """
     import huggingface_hub
 
-    try:
-        huggingface_hub.snapshot_download(name, allow_patterns=list(_WANTED), ignore_patterns=["*/*"])
-    except Exception as error:  # the hub's client raises errors of several libraries
-        reason = str(error).strip().splitlines()[0][:160] if str(error).strip() else type(error).__name__
-        raise MissingError(
-            f"{name} could not be fetched ({reason}); check the name and the network, then run the command again"
-        ) from error
+    with hub_reached() as problem:
+        try:
+            huggingface_hub.snapshot_download(name, allow_patterns=list(_WANTED), ignore_patterns=["*/*"])
+        except Exception as error:  # the hub's client raises errors of several libraries
+            if problem:
+                raise MissingError(f"could not get {name}: {problem}; {NO_NETWORK}") from error
+            raise _not_fetched(name, error) from error
     return locate(name).folder
+
+
+def _not_fetched(name: str, error: Exception) -> MissingError:
+    reason = str(error).strip().splitlines()[0][:160] if str(error).strip() else type(error).__name__
+    return MissingError(
+        f"{name} could not be fetched ({reason}); check the name and the network, then run the command again"
+    )
 
 
 def available_backbones() -> list[BackboneRow]:

@@ -97,6 +97,7 @@ def test_an_unreachable_hub_is_said_in_one_sentence(monkeypatch: pytest.MonkeyPa
     def fail(*arguments: object, **options: object) -> None:
         raise OSError("no network\nlong trace")
 
+    monkeypatch.setattr("lamo_core.network.hub_problem", lambda: "")
     monkeypatch.setattr("huggingface_hub.snapshot_download", fail)
     error = RUNNER.invoke(lm.app, ["get", "gpt2"]).exception
     assert isinstance(error, MissingError)

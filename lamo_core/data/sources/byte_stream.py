@@ -9,7 +9,9 @@ from __future__ import annotations
 import email.message
 import http.client
 import os
+import queue
 import re
+import threading
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -22,15 +24,19 @@ TIMEOUT = 30.0
 """Seconds without a byte after which a connection counts as broken."""
 _AGENT = "lamo (offline reinforcement learning workbench)"
 _LONGEST_WAIT = 60
+_NO_WAY_ON = (407, 502, 503, 504)
+"""What a proxy answers that does not reach further."""
 
 
 class TransferProblem(Exception):
     """Why an address did not give its bytes; the message goes on after the address."""
 
-    def __init__(self, reason: str, *, permanent: bool = False, wait: float = 0.0) -> None:
+    def __init__(self, reason: str, *, permanent: bool = False, wait: float = 0.0, reached: bool = True) -> None:
         super().__init__(reason)
         self.permanent = permanent
         """Whether asking again is useless."""
+        self.reached = reached
+        """Whether the address was reached: something there answered, whatever it said."""
         self.wait = wait
         """Seconds that the server asked to wait."""
 
@@ -50,24 +56,25 @@ class ByteStream:
 
 
 @contextmanager
-def open_stream(url: str, offset: int = 0, validator: str = "") -> Iterator[ByteStream]:
+def open_stream(url: str, offset: int = 0, validator: str = "", wait: float = TIMEOUT) -> Iterator[ByteStream]:
     """Open `url` at `offset`; with a `validator`, only if the content is still that version, else at 0.
 
-    Raises `TransferProblem`, also when the stream is read.
+    An address that has not begun to answer after `wait` seconds counts as not reached. Raises `TransferProblem`, also
+    when the stream is read.
     """
     with ExitStack() as closing:
         with _as_problems():
-            stream = _open(url, offset, validator, closing)
+            stream = _open(url, offset, validator, wait, closing)
         yield replace(stream, read=lambda count: _read(stream.read, count))
 
 
-def _open(url: str, offset: int, validator: str, closing: ExitStack) -> ByteStream:
+def _open(url: str, offset: int, validator: str, wait: float, closing: ExitStack) -> ByteStream:
     parts = urllib.parse.urlsplit(url)
     if parts.scheme.lower() == "file":
         path = urllib.request.url2pathname(parts.path)
         return _file_stream(closing.enter_context(open(path, "rb")), offset, validator)
     if parts.scheme.lower() in ("http", "https"):
-        return _web_stream(closing.enter_context(_answer(url, offset, validator)), offset)
+        return _web_stream(closing.enter_context(_answer(url, offset, validator, wait)), offset)
     raise TransferProblem("is no http, https or file address", permanent=True)
 
 
@@ -85,8 +92,6 @@ def _as_problems() -> Iterator[None]:
     except urllib.error.HTTPError as error:
         with error:
             raise _refusal(error) from error
-    except urllib.error.URLError as error:
-        raise TransferProblem(_reason(error)) from error
     except TimeoutError as error:
         raise TransferProblem(f"sent nothing for {TIMEOUT:.0f} s") from error
     except (http.client.HTTPException, OSError) as error:
@@ -103,18 +108,65 @@ class RangeRefused(TransferProblem):
         self.total = total
 
 
-def _answer(url: str, offset: int, validator: str) -> Any:
+def _answer(url: str, offset: int, validator: str, wait: float) -> Any:
+    """Return the opened answer of a web server."""
     headers = {"User-Agent": _AGENT, "Accept-Encoding": "identity"}
     if offset:
         headers["Range"] = f"bytes={offset}-"
         if validator:
             headers["If-Range"] = validator
+    request = _Request(url, headers)
     try:
-        return _OPENER.open(urllib.request.Request(url, headers=headers), timeout=TIMEOUT)
-    except urllib.error.HTTPError:
-        raise
+        return _first_answer(request, wait)
+    except urllib.error.HTTPError as error:
+        if not _through_proxy(url) or error.code not in _NO_WAY_ON:
+            raise
+        with error:
+            raise TransferProblem(f"{_through_proxy(url)}{_refusal(error)}", reached=False) from error
     except urllib.error.URLError as error:
-        raise TransferProblem(f"{_through_proxy(url)}{_reason(error)}") from error
+        raise TransferProblem(f"{_through_proxy(url)}{_reason(error)}", reached=False) from error
+    except (TimeoutError, ConnectionError) as error:
+        raise TransferProblem(f"{_through_proxy(url)}{error}", reached=request.heard.is_set()) from error
+
+
+class _Request(urllib.request.Request):
+    """A request that knows whether one of the servers on its way has answered, if only to redirect it."""
+
+    def __init__(self, url: str, headers: dict[str, str]) -> None:
+        super().__init__(url, headers=headers)
+        self.heard = threading.Event()
+
+
+def _first_answer(request: _Request, wait: float) -> Any:
+    """Return the answer, or raise a `TimeoutError` where none has begun in time.
+
+    In a thread of its own, because the search for a host's address cannot be given a time; it may outlive the call.
+    """
+    box: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            box.put(_OPENER.open(request, timeout=TIMEOUT))
+        except Exception as error:  # whatever it is, it is the caller's
+            box.put(error)
+
+    threading.Thread(target=ask, name="first answer", daemon=True).start()
+    answer = _taken(box, request, wait)  # one that comes too late is closed when it is forgotten
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
+def _taken(box: queue.SimpleQueue[Any], request: _Request, wait: float) -> Any:
+    try:
+        return box.get(timeout=wait)
+    except queue.Empty:
+        if not request.heard.is_set():
+            raise TimeoutError(f"gave no answer within {wait:.2g} s") from None
+    try:
+        return box.get(timeout=TIMEOUT)
+    except queue.Empty:
+        raise TimeoutError(f"sent nothing for {TIMEOUT:.0f} s") from None
 
 
 def _reason(error: urllib.error.URLError) -> str:
@@ -172,9 +224,10 @@ class _SafeRedirects(urllib.request.HTTPRedirectHandler):
         before, after = (urllib.parse.urlsplit(url).scheme.lower() for url in (req.full_url, newurl))
         if after not in ("http", "https") or (before == "https" and after == "http"):
             raise TransferProblem(f"leads to an address of another kind ({after or 'none'})", permanent=True)
-        fresh = super().redirect_request(req, fp, code, msg, headers, newurl)
+        fresh: Any = super().redirect_request(req, fp, code, msg, headers, newurl)
         if fresh is not None:  # urllib keeps our headers, Range among them
-            fresh.timeout = req.timeout
+            fresh.timeout, fresh.heard = req.timeout, req.heard
+        req.heard.set()
         return fresh
 
 

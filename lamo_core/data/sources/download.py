@@ -18,17 +18,15 @@ from hashlib import sha256
 from pathlib import Path
 from typing import IO, Any
 
-from lamo_core.data.sources.byte_stream import ByteStream, RangeRefused, TransferProblem, open_stream
+from lamo_core.data.sources.byte_stream import TIMEOUT, ByteStream, RangeRefused, TransferProblem, open_stream
 from lamo_core.errors import DamagedDataError, MissingError, StorageError, UsageError
 from lamo_core.files import write_bytes
+from lamo_core.network import NO_NETWORK, FirstAnswer, Persistence
 from lamo_core.places import DATA_ELSEWHERE
 
 Progress = Callable[[str, int, int], None]
-RETRIES = 5
-"""Attempts in a row that may bring next to nothing before an address is given up."""
 MAX_BYTES = 8 * 2**30
 _CHUNK = 256 * 1024
-_LONGEST_PAUSE = 30.0
 
 
 @dataclass(frozen=True)
@@ -68,13 +66,16 @@ def probe_size(resource: Resource) -> int | None:
     if resource.size:
         return resource.size
     problems: list[str] = []
+    first = FirstAnswer(len(resource.urls))
     for url in resource.urls:
         try:
-            with open_stream(url) as stream:
+            with open_stream(url, wait=first.share()) as stream:
                 return stream.total
         except TransferProblem as problem:
             problems.append(f"{url} {problem}")
-    raise MissingError(f"could not find {resource.name}: {'; '.join(problems)}; check the network and the address")
+            first.heard = first.heard or problem.reached
+    advice = "check the network and the address" if first.heard else NO_NETWORK
+    raise MissingError(f"could not find {resource.name}: {'; '.join(problems)}; {advice}")
 
 
 def download(
@@ -123,17 +124,21 @@ def _fetch(
 ) -> None:
     problems: list[str] = []
     wrong, final = False, True
+    first = FirstAnswer(len(resource.urls))
     for url in resource.urls:
         try:
-            _from_address(resource, url, part, file, progress, pause)
+            _from_address(resource, url, part, file, progress, pause, first)
             file.flush()
             os.fsync(file.fileno())
             _check_content(resource, part, file)
             return
         except TransferProblem as problem:
             problems.append(f"{url} {problem}")
+            first.heard = first.heard or problem.reached
             wrong, final = wrong or isinstance(problem, _WrongContentError), final and problem.permanent
     said = f"could not get {resource.name}: {'; '.join(problems)}"
+    if not first.heard:
+        raise MissingError(f"{said}; {NO_NETWORK}")
     advice = "run again to fetch it anew" if wrong else "check the name" if final else "run again to go on from there"
     advice += ", or name another address in the file of LAMO_SOURCES"
     if wrong:
@@ -148,32 +153,33 @@ def _from_address(
     file: IO[bytes],
     progress: Progress | None,
     pause: Callable[[float], None],
+    first: FirstAnswer,
 ) -> None:
     """Fetch the rest of the file from one address, with retries; raises `TransferProblem` when it is given up."""
-    failures = 0
+    persistence = Persistence()
+    wait = first.share()
     while True:
         before = file.seek(0, os.SEEK_END)
         try:
-            _attempt(resource, url, part, file, progress)
+            _attempt(resource, url, part, file, progress, wait)
             return
         except TransferProblem as problem:
-            gained = file.seek(0, os.SEEK_END) - before
-            failures = 1 if gained >= _CHUNK else failures + 1
-            if problem.permanent or failures > RETRIES:
+            seconds = persistence.pause_after(problem, file.seek(0, os.SEEK_END) - before)
+            if seconds is None:
                 raise
-            seconds = max(problem.wait, min(_LONGEST_PAUSE, 2.0 ** (failures - 1)))
+            wait = TIMEOUT
             if progress is not None:
                 progress(f"{url} {problem}; trying again in {seconds:.0f} s", 0, 0)
             pause(seconds)
 
 
-def _attempt(resource: Resource, url: str, part: Path, file: IO[bytes], progress: Progress | None) -> None:
-    """Append what one connection gives; returns when the content is whole."""
+def _attempt(resource: Resource, url: str, part: Path, file: IO[bytes], progress: Progress | None, wait: float) -> None:
+    """Append what one connection gives, which begins to answer in `wait` seconds; returns when the content is whole."""
     have, note = file.seek(0, os.SEEK_END), _read_note(part)
     if have and note.url != url and not resource.sha256:
         have, note = 0, _Note()  # without a hash nothing says that two addresses hold the same version
     try:
-        with open_stream(url, have, note.validator if note.url == url else "") as stream:
+        with open_stream(url, have, note.validator if note.url == url else "", wait) as stream:
             # not every server heeds the condition under which it was asked to go on
             if stream.start and _is_changed(note, url, stream):
                 file.truncate(0)
