@@ -11,7 +11,7 @@ from typing import Any
 from lamo_core.config import unknown_key
 from lamo_core.errors import UsageError
 from lamo_core.methods import METHODS
-from lamo_core.preset_parts import PLAIN, find_task, nearest_preset
+from lamo_core.preset_parts import PLAIN, find_task, ratio_preset
 from lamo_core.presets import NoEffect, Resolved, load_preset, resolve
 from lamo_core.shares import parse_share
 from lamo_core.tasks.registry import get_task
@@ -163,12 +163,8 @@ def _parts(ablation: str) -> tuple[str, ...]:
 
 
 def _item(grid: Grid, task: str, ratio: float, method: str, ablations: tuple[str, ...], seed: int) -> Item:
-    parts = nearest_preset(task, ratio, grid.variant)
+    preset = ratio_preset(task, ratio, grid.variant)
     flags: dict[str, Any] = {"seed": seed, "device": grid.device}
     settings = _settings_of(grid, task, method)
-    name = _resolve(parts.name, method, ablations, settings, flags).config.name
-    if parts.ratio != ratio:
-        variant = "" if grid.variant == PLAIN else f"{grid.variant}-"
-        name = name.replace(parts.name, f"{variant}{task}-{100 * ratio:g}pct", 1)
-        flags |= {"data.ratio": ratio, "name": name}
-    return Item(f"{name}-s{seed}", parts.name, method, ablations, settings, flags)
+    name = _resolve(preset, method, ablations, settings, flags).config.name
+    return Item(f"{name}-s{seed}", preset, method, ablations, settings, flags)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamo_core.config import DataConfig
-from lamo_core.preset_parts import PLAIN, named_ratios, nearest_preset, take_apart
+from lamo_core.preset_parts import PLAIN, named_ratios, shortest_name, take_apart
 from lamo_core.presets import Resolved, load_preset
 from lamo_core.runs.compare import config_difference
 from lamo_core.seeds import shown_seeds
@@ -21,13 +21,7 @@ from lamo_tui.dashboard.run_actions import METHOD, Recipe
 if TYPE_CHECKING:
     from lamo_core.data.formats.segmentation import Cutting
 
-RATIOS = (0.001, 0.01, 0.1, 1.0)
 DEVICES = ("auto", "cpu", "cuda", "mps")
-
-
-def ratios_of(task: str) -> list[float]:
-    """Return the shares of data to offer for a task: the usual ones and those of its presets."""
-    return sorted({*RATIOS, *named_ratios([task])})
 
 
 @dataclass(frozen=True)
@@ -47,16 +41,19 @@ class Choice:
 
     @property
     def preset(self) -> str:
-        """The preset that comes nearest; raises `UsageError` when there is none."""
-        return nearest_preset(self.task, self.ratio, self.variant).name
+        """The preset of this task, variant and share; raises `UsageError` when there is none."""
+        return shortest_name(self.task, self.ratio, self.variant)
+
+    @property
+    def ratios(self) -> list[float]:
+        """The shares of data to offer: those recommended for the task, and the one that was chosen."""
+        return sorted({self.ratio, *named_ratios([self.task])})
 
     @property
     def flags(self) -> dict[str, Any]:
-        """What the preset does not say: ratio, first seed and device, where they differ from it."""
+        """What the preset does not say: first seed and device, where they differ from it."""
         base = resolved(self.preset).config
         flags: dict[str, Any] = {}
-        if self.ratio != base.data.ratio:
-            flags["data.ratio"] = self.ratio
         if self.seeds[0] != base.seed:
             flags["seed"] = self.seeds[0]
         if self.device != base.device:

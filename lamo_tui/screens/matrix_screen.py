@@ -14,6 +14,7 @@ from lamo_core.errors import UsageError
 from lamo_core.preset_parts import preset_tasks
 from lamo_core.reports.matrix import NONE, Matrix, MatrixCell, axis_values, fitting, make_matrix
 from lamo_core.reports.paper import paper_score
+from lamo_core.shares import parse_share
 from lamo_core.tasks.registry import get_task, task_names
 from lamo_tui.dashboard import run_actions
 from lamo_tui.dashboard.new_run_model import Choice
@@ -154,7 +155,7 @@ class MatrixScreen(LamoScreen):
         return replace(
             Choice(),
             task=named.get("task", Choice().task),
-            ratio=float(named.get("ratio", "1%").removesuffix("%")) / 100,
+            ratio=parse_share(named.get("ratio", "1%")),
             method=named.get("method", Choice().method),
             ablations=() if ablation == NONE else tuple(ablation.split("+")),
         )

@@ -194,6 +194,17 @@ async def test_the_palette_finds_presets_and_runs(made_folder: Path, dashboard: 
         assert isinstance(app, LamoApp)
 
 
+async def test_the_palette_finds_presets_of_any_share(made_folder: Path, dashboard: OpenDashboard) -> None:
+    async with dashboard(made_folder) as pilot:
+        await pilot.press("ctrl+p", *"mujoco-hopper-3pct")
+        await pilot.pause(0.3)
+        await pilot.press("down", "enter")
+        await pilot.pause(0.2)
+        screen = pilot.app.screen
+        assert isinstance(screen, NewRunScreen)
+        assert (screen.choice.task, screen.choice.ratio) == ("mujoco-hopper", 0.03)
+
+
 @pytest.mark.parametrize("name", preset_names())
 def test_every_preset_is_reached_by_its_parts(name: str) -> None:
     choice = new_run_model.choice_of(name)
@@ -202,11 +213,31 @@ def test_every_preset_is_reached_by_its_parts(name: str) -> None:
     assert choice.flags == {}
 
 
-def test_a_ratio_without_a_preset_becomes_a_flag() -> None:
-    choice = Choice(task="atari-breakout", ratio=0.05)
-    assert choice.flags == {"data.ratio": 0.05}
-    assert "--ratio 0.05" in choice.command()
-    assert choice.resolve().config.data.ratio == 0.05
+@pytest.mark.parametrize("variant", ["embedded", "paper"])
+def test_any_share_of_the_data_is_named_by_its_preset(variant: str) -> None:
+    choice = Choice(task="atari-breakout", variant=variant, ratio=0.007)
+    name = "atari-breakout-0.7pct" if variant == "embedded" else "paper-atari-breakout-0.7pct"
+    assert (choice.preset, choice.flags) == (name, {})
+    assert f"--preset {name} " in choice.command()
+    assert choice.resolve().config.data.ratio == 0.007
+    assert new_run_model.choice_of(name) == choice
+    assert "0.7 % of its episodes" in new_run_model.descriptions(choice)[0][1]
+
+
+async def test_lists_offer_the_shares_that_fit_the_task_and_the_chosen_one(
+    made_folder: Path, dashboard: OpenDashboard
+) -> None:
+    async with dashboard(made_folder) as pilot:
+        screen = await opened(pilot)
+        picker = screen.pickers["ratio"]
+        assert [option.title for option in picker.options] == ["0.1 %", "1 %", "10 %", "100 %"]
+        screen.choose(new_run_model.choice_of("kitchen-complete-7pct"))
+        await pilot.pause()
+        assert [option.title for option in picker.options] == ["7 %", "30 %", "50 %", "100 %"]
+        await pilot.press("tab", "down")  # what was offered stays in view
+        await pilot.pause()
+        assert screen.choice.preset == "kitchen-complete-30pct"
+        assert len(picker.options) == 4
 
 
 def test_differences_name_old_value_new_value_and_origin() -> None:

@@ -48,6 +48,7 @@ class NewRunScreen(LamoScreen):
         self.problem = ""
         self._facts_of: tuple[object, ...] = ()
         self._known: tuple[object, ...] = ()
+        self._offered = self.choice.task
 
     def compose_body(self) -> ComposeResult:
         """The lists in a row, the outcome below."""
@@ -83,7 +84,7 @@ class NewRunScreen(LamoScreen):
 
     def _draw_pickers(self) -> None:
         pickers, choice = self.pickers, self.choice
-        values = {"task": choice.task, "ratio": f"{choice.ratio:g}", "method": choice.method}
+        values = {"task": choice.task, "ratio": repr(choice.ratio), "method": choice.method}
         values |= {"variant": choice.variant, "device": choice.device}
         for name, picker in pickers.items():
             picker.draw(self.colours)
@@ -91,11 +92,11 @@ class NewRunScreen(LamoScreen):
                 picker.choose(values[name])
 
     def _offer_ratios(self) -> None:
-        """Offer the shares of data that the task's presets name."""
-        picker = self.pickers["ratio"]
-        options = tuple(Option(key, title) for key, title in _ratio_options(self.choice.task))
-        if options != picker.options:
-            picker.options = options
+        """Offer the shares of data that fit the task; they stay in view while the task does."""
+        picker, choice = self.pickers["ratio"], self.choice
+        if self._offered != choice.task or repr(choice.ratio) not in {option.key for option in picker.options}:
+            self._offered = choice.task
+            picker.options = tuple(Option(key, title) for key, title in _ratio_options(choice))
             picker.draw(self.colours)
 
     def recolour(self) -> None:
@@ -277,7 +278,7 @@ def _options(name: str) -> list[tuple[str, str]]:
         found = dict.fromkeys(part.variant for part in parts)
         return [(variant, variant) for variant in sorted(found, key=lambda variant: variant != PLAIN)]
     if name == "ratio":
-        return _ratio_options(Choice().task)
+        return _ratio_options(Choice())
     if name == "method":
         methods = sorted(preset_names("methods"), key=lambda method: (method != METHOD, method))
         return [(method, method) for method in methods]
@@ -286,5 +287,5 @@ def _options(name: str) -> list[tuple[str, str]]:
     return [(ablation, ablation) for ablation in preset_names("ablations")]
 
 
-def _ratio_options(task: str) -> list[tuple[str, str]]:
-    return [(f"{ratio:g}", percent(ratio)) for ratio in new_run_model.ratios_of(task)]
+def _ratio_options(choice: Choice) -> list[tuple[str, str]]:
+    return [(repr(ratio), percent(ratio)) for ratio in choice.ratios]
