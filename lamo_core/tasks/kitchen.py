@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import Any
 
 from lamo_core.errors import MissingError
+from lamo_core.install_hint import package_hint
 from lamo_core.tasks.mujoco_library import load_mujoco
 from lamo_core.tasks.registry import Task
 
@@ -73,8 +74,8 @@ def make_kitchen(name: str = "kitchen-complete") -> Any:
     # gymnasium-robotics asks `joint_type in (enum, enum)` of NumPy integers, which newer bindings answer with False.
     if np.int32(2) not in (mujoco.mjtJoint.mjJNT_SLIDE,):
         raise MissingError(
-            f"the kitchen does not work with MuJoCo {mujoco.__version__}; install an older one with "
-            "pip install 'mujoco<3.12'"
+            f"the kitchen does not work with MuJoCo {mujoco.__version__}; install an older one with: "
+            f"{package_hint('mujoco<3.12')}"
         )
     logging.getLogger("gymnasium").setLevel(logging.ERROR)
     gymnasium.register_envs(gymnasium_robotics)

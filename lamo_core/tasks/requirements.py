@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 from lamo_core.errors import MissingError, UsageError
+from lamo_core.install_hint import hint
 from lamo_core.tasks.locomotion import NEWER, NEWER_TASKS
 from lamo_core.tasks.registry import get_task
 
@@ -27,5 +28,5 @@ def require_environment(name: str) -> None:
     if missing:
         raise MissingError(
             f"{task.title} is played by {' and '.join(missing)}, which is not installed; "
-            "install it with pip install 'lamo[mujoco]'"
+            f"install it with: {hint('mujoco')}"
         )

@@ -143,7 +143,7 @@ def parse_log(content: bytes) -> ActionLog:
         raise DataError("is no action log of this version; get the file again")
     start = len(MAGIC) + 12
     if len(content) < start + 32 or sha256(content[:-32]).digest() != content[-32:]:
-        raise DataError("is damaged (its checksum does not fit); install lamo again or get the file again")
+        raise DataError("is damaged (its checksum does not fit); install lamo-rl again or get the file again")
     sizes = struct.unpack_from("<3I", content, len(MAGIC))
     if start + sum(sizes) + 32 != len(content):
         raise DataError("is damaged (its parts do not fill it); get the file again")

@@ -161,7 +161,7 @@ def _content(path: Path) -> bytes:
             raise _broken(path, f"it has {size} bytes")
         return path.read_bytes()
     except FileNotFoundError as error:
-        raise MissingError(f"there is no data set at {path}; install lamo again, or get the set anew") from error
+        raise MissingError(f"there is no data set at {path}; install lamo-rl again, or get the set anew") from error
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
 
@@ -248,4 +248,4 @@ def _outside(actions: NDArray[Any], header: VectorHeader) -> bool:
 
 
 def _broken(path: Path, why: str) -> DataError:
-    return DataError(f"{path} is no whole vector file: {why}; install lamo again, or get the set anew")
+    return DataError(f"{path} is no whole vector file: {why}; install lamo-rl again, or get the set anew")

@@ -181,7 +181,7 @@ def _remove_cache(log: ActionLog) -> int:
 
 def _check_digest(found: AnySet, digest: str) -> None:
     if found.card().get("log_sha256") != digest:
-        advice = again(found.source, found.name) if isinstance(found, ReceivedSet) else "install lamo again"
+        advice = again(found.source, found.name) if isinstance(found, ReceivedSet) else "install lamo-rl again"
         raise DataError(f"the file of {found.name} is not the one that its card describes; {advice}")
 
 

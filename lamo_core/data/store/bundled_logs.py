@@ -65,7 +65,7 @@ def read_card(name: str) -> dict[str, Any]:
     """Return the data card of set `name`; raises `DataError` when it is damaged."""
     path = set_path(name).with_suffix(".json")
     shipped = not path.is_relative_to(collected_folder())
-    advice = "install lamo again" if shipped else f"delete it with `lamo data rm {name}` and collect it again"
+    advice = "install lamo-rl again" if shipped else f"delete it with `lamo data rm {name}` and collect it again"
     return read_card_file(path, name, advice)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from lamo_core.errors import MissingError, UsageError
 from lamo_core.files import write_atomically
+from lamo_core.install_hint import hint
 from lamo_tui.widgets.charts.chart_picture import ChartPicture
 from lamo_tui.widgets.charts.plot_parts import Plot, Shape, on_axis, shapes_of, value_range, x_ticks, y_ticks
 from lamo_tui.widgets.charts.raster import FloatArray
@@ -253,7 +254,8 @@ def png_bytes(drawing: Drawing) -> bytes:
     try:
         from PIL import Image, ImageDraw, ImageFont
     except ImportError as error:
-        raise MissingError("PNG needs pillow: pip install 'lamo[video]', or end the file's name in .svg") from error
+        way = "end the file's name in .svg, or install it with"
+        raise MissingError(f"PNG needs pillow; {way}: {hint('video')}") from error
     scale = 2
     image = Image.new("RGB", (WIDTH * scale, HEIGHT * scale), _PAPER)
     pen = ImageDraw.Draw(image)
