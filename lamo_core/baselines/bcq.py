@@ -22,7 +22,7 @@ from lamo_core.config import RunConfig
 from lamo_core.data.transitions import TransitionBatch
 from lamo_core.model.embeddings import PixelStatistics
 from lamo_core.model.policy import PolicyStatistics
-from lamo_core.tasks.registry import Task
+from lamo_core.tasks.task import Task
 
 _TRAINING_CANDIDATES, _CANDIDATES = 10, 100
 _PESSIMISM = 0.75

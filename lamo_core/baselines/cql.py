@@ -24,7 +24,7 @@ from lamo_core.config import RunConfig
 from lamo_core.data.transitions import TransitionBatch
 from lamo_core.model.embeddings import PixelStatistics
 from lamo_core.model.policy import PolicyStatistics
-from lamo_core.tasks.registry import Task
+from lamo_core.tasks.task import Task
 
 _DRAWN = 10
 """Actions of each kind per state that stand for all actions, as published."""

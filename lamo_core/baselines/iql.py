@@ -24,7 +24,7 @@ from lamo_core.data.transitions import TransitionBatch
 from lamo_core.model.embeddings import PixelStatistics
 from lamo_core.model.extras.value_heads import expectile_error
 from lamo_core.model.policy import PolicyStatistics
-from lamo_core.tasks.registry import Task
+from lamo_core.tasks.task import Task
 
 _LARGEST_WEIGHT = 100.0
 """Of an action, as published."""

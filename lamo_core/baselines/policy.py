@@ -19,7 +19,7 @@ from lamo_core.config import RunConfig
 from lamo_core.data.transitions import TransitionBatch
 from lamo_core.model.embeddings import FrameEmbedding, PixelStatistics
 from lamo_core.model.policy import PolicyStatistics
-from lamo_core.tasks.registry import Task
+from lamo_core.tasks.task import Task
 
 
 class MarkovPolicy(nn.Module, ABC):

@@ -15,7 +15,7 @@ from lamo_core.config import RunConfig
 from lamo_core.data.transitions import TransitionBatch
 from lamo_core.model.embeddings import PixelStatistics
 from lamo_core.model.policy import PolicyStatistics
-from lamo_core.tasks.registry import Task
+from lamo_core.tasks.task import Task
 
 _LOGIT_DECAY = 0.01
 """Weight of the imitator's squared logits in discrete BCQ (the authors' code)."""

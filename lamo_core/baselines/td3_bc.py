@@ -22,7 +22,7 @@ from lamo_core.config import RunConfig
 from lamo_core.data.transitions import TransitionBatch
 from lamo_core.model.embeddings import PixelStatistics
 from lamo_core.model.policy import PolicyStatistics
-from lamo_core.tasks.registry import Task
+from lamo_core.tasks.task import Task
 
 _NOISE, _LARGEST_NOISE = 0.2, 0.5
 _POLICY_EVERY = 2

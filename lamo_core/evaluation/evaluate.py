@@ -12,7 +12,8 @@ from lamo_core.evaluation.context_agreement import Agreement, ContextComparison
 from lamo_core.evaluation.rollout import Progress, rollout
 from lamo_core.evaluation.rollout_spec import Asked, EpisodeResult
 from lamo_core.evaluation.scores import TargetScore, target_score
-from lamo_core.tasks.registry import EnvBatch, make_batch
+from lamo_core.tasks.environment import EnvBatch
+from lamo_core.tasks.registry import make_batch
 
 if TYPE_CHECKING:
     from lamo_core.evaluation.contexts import Actor

@@ -20,8 +20,9 @@ from lamo_core.errors import DataError, MissingError, StorageError, UsageError
 from lamo_core.evaluation.rollout_spec import EpisodeResult
 from lamo_core.files import write_atomically
 from lamo_core.install_hint import hint
+from lamo_core.tasks.environment import RenderedEnv
 from lamo_core.tasks.registry import get_task
-from lamo_core.tasks.rendering.render_env import ShownEnv, open_shown
+from lamo_core.tasks.rendering.render_env import open_rendered
 
 Picture = NDArray[np.uint8]
 
@@ -69,10 +70,10 @@ def screens(
 ) -> Iterator[Picture]:
     """Play an episode again and yield pictures (H, W, 3): at the start, after every `every` decisions, at the end.
 
-    `height` and `pretty` are those of `open_shown`. Raises `DataError` if the rewards are not those of the episode:
+    `height` and `pretty` are those of `open_rendered`. Raises `DataError` if the rewards are not those of the episode:
     then the task or its library has changed.
     """
-    shown = open_shown(task_config, height=height, pretty=pretty)
+    shown = open_rendered(task_config, height=height, pretty=pretty)
     try:
         shown.reset(episode.seed, episode.noops)
         yield shown.picture()
@@ -105,7 +106,7 @@ def write_video(path: Path, episode: EpisodeResult, task_config: TaskConfig, *, 
 
 
 def _film(ending: str, episode: EpisodeResult, task_config: TaskConfig, pretty: bool) -> _Film:
-    shown: ShownEnv = open_shown(task_config)
+    shown: RenderedEnv = open_rendered(task_config)
     decisions_per_second = shown.pictures_per_second
     shown.close()
     every = math.ceil(decisions_per_second / _FASTEST)

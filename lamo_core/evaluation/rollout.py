@@ -17,7 +17,8 @@ from lamo_core.errors import LamoError
 from lamo_core.evaluation.context_agreement import ContextComparison
 from lamo_core.evaluation.contexts import Actor, Context, make_context
 from lamo_core.evaluation.rollout_spec import Asked, EpisodeResult, Wave
-from lamo_core.tasks.registry import EnvBatch, make_batch
+from lamo_core.tasks.environment import EnvBatch
+from lamo_core.tasks.registry import make_batch
 
 Progress = Callable[[int, int, int], None]
 """Called after every decision with episodes done, episodes in all and decisions made so far."""

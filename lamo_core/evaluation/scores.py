@@ -11,7 +11,7 @@ from lamo_core.config import ContextMode
 from lamo_core.evaluation.statistics import bootstrap_interval
 
 if TYPE_CHECKING:
-    from lamo_core.tasks.registry import Task
+    from lamo_core.tasks.task import Task
 
 ActionMode = Literal["sample", "greedy"]
 

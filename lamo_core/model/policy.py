@@ -25,7 +25,7 @@ from lamo_core.model.extras.alignment import Alignment
 from lamo_core.model.extras.value_heads import MaximumReturn, QTerm
 from lamo_core.model.extras.word_actions import WordActions, mean_of_bins
 from lamo_core.model.losses import decision_loss
-from lamo_core.tasks.registry import Task
+from lamo_core.tasks.task import Task
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ import numpy as np
 
 from lamo_core.player.half_blocks import Keys, changed_spans, fitted_size, key_runs, pair_keys, resize
 from lamo_core.player.history import Track
-from lamo_core.tasks.registry import Task
-from lamo_core.tasks.rendering.render_env import Picture
+from lamo_core.tasks.environment import Picture
+from lamo_core.tasks.task import Task
 
 COLUMNS, ROWS = 92, 31
 _FRAME = (54, 30)

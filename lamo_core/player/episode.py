@@ -17,8 +17,9 @@ from lamo_core.config import TaskConfig
 from lamo_core.errors import DataError, UsageError
 from lamo_core.evaluation.attention_weights import Attention
 from lamo_core.player.history import Ending, Row, Track
-from lamo_core.tasks.registry import Task, get_task
-from lamo_core.tasks.rendering.render_env import Picture, ShownEnv
+from lamo_core.tasks.environment import Picture, RenderedEnv
+from lamo_core.tasks.registry import get_task
+from lamo_core.tasks.task import Task
 
 if TYPE_CHECKING:
     from lamo_core.player.policy_runner import Pilot
@@ -44,7 +45,7 @@ class ShownEpisode:
     def __init__(
         self,
         config: TaskConfig,
-        shown: ShownEnv,
+        shown: RenderedEnv,
         *,
         seed: int,
         noops: int,

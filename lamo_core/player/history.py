@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from lamo_core.evaluation.attention_weights import Attention
 from lamo_core.evaluation.rollout_spec import EpisodeResult
 from lamo_core.player.state_cache import Moments
-from lamo_core.tasks.registry import Array
+from lamo_core.tasks.environment import Array
 
 Ending = Literal["", "terminated", "truncated"]
 

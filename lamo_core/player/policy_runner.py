@@ -20,7 +20,7 @@ from lamo_core.evaluation.attention_weights import Attention
 from lamo_core.evaluation.contexts import Actor, Context, make_context
 from lamo_core.evaluation.rollout_spec import action_chances, action_stream, draw_actions
 from lamo_core.evaluation.scores import ActionMode
-from lamo_core.tasks.registry import Array
+from lamo_core.tasks.environment import Array
 
 
 class Pilot:

@@ -15,7 +15,7 @@ from lamo_core.player.episode import ShownEpisode
 from lamo_core.player.history import Track, track_of
 from lamo_core.runs.directory import RunDirectory, find_run
 from lamo_core.tasks.registry import get_task
-from lamo_core.tasks.rendering.render_env import open_shown
+from lamo_core.tasks.rendering.render_env import open_rendered
 
 if TYPE_CHECKING:
     from lamo_core.evaluation.contexts import Actor
@@ -86,7 +86,7 @@ class Opener:
         replay = load_replay(path)
         episode = replay.episode
         clipped = str(replay.meta.get("rewards", "raw")) == "clipped"
-        shown = open_shown(replay.task, height=wanted.height)
+        shown = open_rendered(replay.task, height=wanted.height)
         played = ShownEpisode(
             replay.task,
             shown,
@@ -116,7 +116,7 @@ class Opener:
         say("starting the game")
         played = ShownEpisode(
             config.task,
-            open_shown(config.task, height=wanted.height),
+            open_rendered(config.task, height=wanted.height),
             seed=seed,
             noops=starting_noops(config.task, seed),
             target=target,

@@ -13,7 +13,8 @@ from lamo_core.evaluation.aggregates import nested_interval
 from lamo_core.evaluation.statistics import FloatArray, interquartile_mean
 from lamo_core.reports.paper import PaperScore, on_papers_data, paper_score
 from lamo_core.reports.results import RunResult
-from lamo_core.tasks.registry import Task, get_task
+from lamo_core.tasks.registry import get_task
+from lamo_core.tasks.task import Task
 
 WINDOW = 0.2
 """The last window is this last share of a run's steps, as the paper has it (the last 20K of 100K)."""

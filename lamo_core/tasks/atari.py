@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from functools import lru_cache
 
-from lamo_core.config import unknown_key
+from lamo_core.config import TaskConfig, unknown_key
 from lamo_core.tasks.atari_scores import SCORES
-from lamo_core.tasks.registry import Task
+from lamo_core.tasks.environment import EnvBatch, RenderedEnv
+from lamo_core.tasks.task import Simulation, Task
 
 PREFIX = "atari-"
 
@@ -17,6 +18,21 @@ _MOVES = {
     "pong": ("noop", "fire", "right", "left", "right+fire", "left+fire"),
 }
 """The minimal action sets, in ale-py's order."""
+
+
+def _batch(config: TaskConfig, task: Task, size: int) -> EnvBatch:
+    from lamo_core.tasks.atari_batch import AtariBatch
+
+    return AtariBatch(config, task, size)
+
+
+def _rendered(config: TaskConfig, task: Task, height: int, pretty: bool) -> RenderedEnv:
+    from lamo_core.tasks.rendering.atari import RenderedAtari
+
+    return RenderedAtari(config, task)
+
+
+_SIMULATION = Simulation(batch=_batch, rendered=_rendered)
 
 
 def _atari_task(game: str, moves: tuple[str, ...]) -> Task:
@@ -31,16 +47,12 @@ def _atari_task(game: str, moves: tuple[str, ...]) -> Task:
         action_names=moves,
         random_score=random_score,
         expert_score=expert_score,
+        simulation=_SIMULATION,
     )
 
 
 ATARI_TASKS = {PREFIX + game: _atari_task(game, moves) for game, moves in _MOVES.items()}
 """The paper's games, for which data ship; their records need no emulator."""
-
-
-def game_of(task_name: str) -> str:
-    """Return ale-py's name of an Atari task's game."""
-    return task_name.removeprefix(PREFIX)
 
 
 @lru_cache
@@ -51,9 +63,10 @@ def atari_task(name: str) -> Task:
     from ale_py import roms
 
     games = roms.get_all_rom_ids()
-    if game_of(name) not in games:
-        raise unknown_key(name, [PREFIX + game for game in sorted(games)], "task")
-    return _atari_task(game_of(name), _moves_of(game_of(name)))
+    game = name.removeprefix(PREFIX)
+    if game not in games:
+        raise unknown_key(name, [PREFIX + known for known in sorted(games)], "task")
+    return _atari_task(game, _moves_of(game))
 
 
 def _moves_of(game: str) -> tuple[str, ...]:

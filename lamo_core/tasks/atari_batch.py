@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from lamo_core.config import TaskConfig
 from lamo_core.errors import UsageError
-from lamo_core.tasks.atari import game_of
-from lamo_core.tasks.registry import Array, IntArray
+from lamo_core.tasks.environment import Array, IntArray
+from lamo_core.tasks.task import Task
 
 _NOOP = np.zeros(1, np.int64)
 # Episodes are cut by decisions, here; ale-py's own limit counts frames.
@@ -33,10 +33,10 @@ def noop_start(seed: int, noop_max: int) -> int:
 class AtariBatch:
     """`size` episodes of one game; see `EnvBatch`."""
 
-    def __init__(self, config: TaskConfig, size: int) -> None:
+    def __init__(self, config: TaskConfig, task: Task, size: int) -> None:
         self.size = size
         self._config = config
-        self._games = [_new_game(config) for _ in range(size)]
+        self._games = [_new_game(config, task.short_name) for _ in range(size)]
         self._observations: NDArray[np.uint8] = np.zeros((size, 4, 84, 84), np.uint8)
         self._noops: IntArray = np.zeros(size, np.int64)
         self._decisions: IntArray = np.zeros(size, np.int64)
@@ -91,9 +91,9 @@ class AtariBatch:
         self._games.clear()
 
 
-def _new_game(config: TaskConfig) -> Any:
+def _new_game(config: TaskConfig, game: str) -> Any:
     return AtariVectorEnv(
-        game_of(config.name),
+        game,
         num_envs=1,
         num_threads=1,
         stack_num=1,

@@ -19,15 +19,31 @@ from typing import Any
 
 import numpy as np
 
+from lamo_core.config import TaskConfig
 from lamo_core.errors import MissingError, UsageError
 from lamo_core.tasks.atari import PREFIX as ATARI_PREFIX
+from lamo_core.tasks.environment import RenderedEnv
 from lamo_core.tasks.mujoco_library import load_mujoco
-from lamo_core.tasks.registry import Task
+from lamo_core.tasks.task import Simulation, Task
+from lamo_core.tasks.vector_simulation import vector_batch
 
 PREFIX = "gym:"
 _LARGEST = 4_096
 """Most numbers in an observation: beyond it, it is a picture, which this is not made for."""
 _MOST_CHOICES = 256
+
+
+def _make_configured(config: TaskConfig) -> Any:
+    return make_gym(config.name)
+
+
+def _rendered(config: TaskConfig, task: Task, height: int, pretty: bool) -> RenderedEnv:
+    from lamo_core.tasks.rendering.gym import RenderedGym
+
+    return RenderedGym(config, task, make_gym(config.name, pictures=True), height=height, pretty=pretty)
+
+
+_SIMULATION = Simulation(batch=vector_batch, rendered=_rendered, environment=_make_configured)
 
 
 @lru_cache
@@ -53,6 +69,7 @@ def gym_task(name: str) -> Task:
         expert="nobody known",
         # What is made here has no limit of its own; this is the one that the environment is registered with.
         horizon=max(gymnasium.spec(_identifier(name)).max_episode_steps or 0, 0),
+        simulation=_SIMULATION,
     )
 
 

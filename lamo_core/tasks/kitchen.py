@@ -12,10 +12,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from lamo_core.config import TaskConfig
 from lamo_core.errors import MissingError
 from lamo_core.install_hint import package_hint
+from lamo_core.tasks.environment import Array
 from lamo_core.tasks.mujoco_library import load_mujoco
-from lamo_core.tasks.registry import Task
+from lamo_core.tasks.rendering.cameras import View
+from lamo_core.tasks.task import Simulation, Task
+from lamo_core.tasks.vector_simulation import rendered_simulator, vector_batch
 
 SUBTASKS = ("microwave", "kettle", "light switch", "slide cabinet")
 _KINDS = {"complete": SUBTASKS, "partial": SUBTASKS, "mixed": ("microwave", "kettle", "bottom burner", "light switch")}
@@ -26,6 +30,18 @@ ALL_FEATURES = 59
 POSITIONS = (*range(9), *range(18, 39))
 """Places of the robot's 9 and the objects' 21 positions among the 59 numbers."""
 _JOINTS = tuple(f"joint {index}" for index in range(1, 8))
+
+
+def _make_configured(config: TaskConfig) -> Any:
+    return make_kitchen(config.name)
+
+
+def _view(model: Any, data: Any) -> View:
+    return View((-0.2, 0.5, 2.0), 2.2, 70.0, -35.0)
+
+
+def _facts(simulator: Any, observation: Array, earned: float) -> dict[str, float]:
+    return {"subtasks": earned}
 
 
 def _kitchen_task(kind: str, version: str = "") -> Task:
@@ -41,16 +57,25 @@ def _kitchen_task(kind: str, version: str = "") -> Task:
         expert_score=4.0,
         expert="all four subtasks",
         horizon=HORIZON,
+        subtasks=_KINDS[kind],
+        full_observation=ALL_FEATURES if version else 0,
+        selection=POSITIONS if version else (),
+        simulation=_SIMULATION,
     )
 
 
+_SIMULATION = Simulation(
+    batch=vector_batch,
+    rendered=rendered_simulator,
+    environment=_make_configured,
+    packages=("mujoco", "gymnasium_robotics"),
+    threads=True,
+    schematic=True,
+    camera=_view,
+    facts=_facts,
+)
+
 KITCHEN_TASKS = {task.name: task for version in ("", "-v0") for task in (_kitchen_task(k, version) for k in _KINDS)}
-
-
-def subtasks_of(task_name: str) -> tuple[str, ...]:
-    """Return the subtasks that a task of the kitchen pays for; none of any other task."""
-    family, _, kind = task_name.removesuffix("-v0").partition("-")
-    return _KINDS.get(kind, ()) if family == "kitchen" else ()
 
 
 def make_kitchen(name: str = "kitchen-complete") -> Any:
@@ -80,7 +105,10 @@ def make_kitchen(name: str = "kitchen-complete") -> Any:
     logging.getLogger("gymnasium").setLevel(logging.ERROR)
     gymnasium.register_envs(gymnasium_robotics)
     environment = gymnasium.make(
-        "FrankaKitchen-v1", tasks_to_complete=list(subtasks_of(name)), disable_env_checker=True, max_episode_steps=-1
+        "FrankaKitchen-v1",
+        tasks_to_complete=list(KITCHEN_TASKS[name].subtasks),
+        disable_env_checker=True,
+        max_episode_steps=-1,
     )
     state = gymnasium.wrappers.FilterObservation(environment, ["observation"])
     flat = gymnasium.wrappers.FlattenObservation(state)

@@ -7,12 +7,16 @@ last step, so D4RL's scores do not compare there, and what is played there has n
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from lamo_core.config import TaskConfig
+from lamo_core.tasks.environment import Array
 from lamo_core.tasks.mujoco_library import load_mujoco
-from lamo_core.tasks.registry import Task
+from lamo_core.tasks.rendering.cameras import View
+from lamo_core.tasks.task import Simulation, Task
+from lamo_core.tasks.vector_simulation import rendered_simulator, vector_batch
 
 HORIZON = 1000
 
@@ -30,6 +34,31 @@ _SCORES = {
     "walker2d": (1.629008, 4592.3),
 }
 """Random play and a trained expert, from D4RL's table of reference scores."""
+_CAMERAS = {"hopper": (0.75, 3.6), "halfcheetah": (0.4, 3.2), "walker2d": (0.8, 3.8)}
+"""Height that is looked at, and distance, in metres."""
+
+
+def make_locomotion(config: TaskConfig) -> Any:
+    """Return the configured body as a Gymnasium environment without a time limit."""
+    import warnings
+
+    import gymnasium
+
+    load_mujoco()
+    body = _BODIES[config.name.removeprefix("mujoco-")]
+    with warnings.catch_warnings():
+        # Gymnasium advises v5; why it is not the default is said above.
+        warnings.simplefilter("ignore")
+        return gymnasium.make(f"{body}-{config.version}", disable_env_checker=True, max_episode_steps=-1)
+
+
+def _following(height: float, distance: float) -> Callable[[Any, Any], View]:
+    """Return a camera that follows the body along x alone, so that hops are seen."""
+    return lambda model, data: View((float(data.qpos[0]), 0.0, height), distance, 90.0, -8.0)
+
+
+def _facts(simulator: Any, observation: Array, earned: float) -> dict[str, float]:
+    return {"x": float(simulator.data.qpos[0]), "speed": float(simulator.data.qvel[0])}
 
 
 def _locomotion_task(body: str) -> Task:
@@ -45,6 +74,15 @@ def _locomotion_task(body: str) -> Task:
         expert_score=_SCORES[body][1],
         expert="D4RL's expert",
         horizon=HORIZON,
+        simulation=Simulation(
+            batch=vector_batch,
+            rendered=rendered_simulator,
+            environment=make_locomotion,
+            packages=("mujoco",),
+            schematic=True,
+            camera=_following(*_CAMERAS[body]),
+            facts=_facts,
+        ),
     )
 
 
@@ -58,17 +96,3 @@ NEWER_TASKS = {
     for name, task in LOCOMOTION_TASKS.items()
 }
 """The same bodies under `task.version=v5`: what results and reports call them; settings do not name them."""
-
-
-def make_locomotion(config: TaskConfig) -> Any:
-    """Return the configured body as a Gymnasium environment without a time limit."""
-    import warnings
-
-    import gymnasium
-
-    load_mujoco()
-    body = _BODIES[config.name.removeprefix("mujoco-")]
-    with warnings.catch_warnings():
-        # Gymnasium advises v5; why it is not the default is said above.
-        warnings.simplefilter("ignore")
-        return gymnasium.make(f"{body}-{config.version}", disable_env_checker=True, max_episode_steps=-1)

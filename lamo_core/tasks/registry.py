@@ -1,74 +1,27 @@
-"""The tasks that a policy can learn, and the batches of environments that it is evaluated on."""
+"""Registry of tasks: the records by name, and the environments that play them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol
-
-import numpy as np
-from numpy.typing import NDArray
-
 from lamo_core.config import TaskConfig, unknown_key
 from lamo_core.errors import UsageError
+from lamo_core.tasks.atari import ATARI_TASKS, atari_task
+from lamo_core.tasks.environment import EnvBatch
+from lamo_core.tasks.gym_tasks import gym_task
+from lamo_core.tasks.kitchen import KITCHEN_TASKS
+from lamo_core.tasks.locomotion import LOCOMOTION_TASKS, NEWER, NEWER_TASKS
+from lamo_core.tasks.reacher2d import REACHER2D_TASKS
+from lamo_core.tasks.requirements import require_environment
+from lamo_core.tasks.task import Task
 
-IntArray = NDArray[np.int64]
-Array = NDArray[Any]
-
-
-@dataclass(frozen=True)
-class Task:
-    """What a policy must know about a task."""
-
-    name: str
-    title: str
-    observation: Literal["frames", "vector"]
-    observation_shape: tuple[int, ...]
-    """One observation; for frames one (84, 84) picture, of which the policy sees the newest four."""
-    action_kind: Literal["discrete", "continuous"]
-    actions: int
-    """Number of discrete actions, or of action dimensions."""
-    action_names: tuple[str, ...]
-    random_score: float
-    """Raw return that counts as 0 (random play); NaN where nobody has published one."""
-    expert_score: float
-    """Raw return that counts as 100; NaN likewise."""
-    horizon: int = 0
-    """Decisions after which the task itself cuts an episode; 0 leaves that to the config alone."""
-    expert: str = "a human professional"
-    """Whose return counts as 100."""
-
-    def normalised(self, raw_return: float) -> float:
-        """Return the score on the scale where random play is 0 and the expert 100; NaN without such a scale."""
-        return 100 * (raw_return - self.random_score) / (self.expert_score - self.random_score)
-
-
-class EnvBatch(Protocol):
-    """Several environments of one task, stepped together; finished ones wait, they do not start again."""
-
-    size: int
-
-    def reset(self, seeds: IntArray) -> Array:
-        """Start one episode per seed, no-op start included, and return the first observations.
-
-        Observations are (N, 4, 84, 84) uint8 for frames, (N, O) float32 for vectors.
-        """
-
-    def step(self, actions: Array) -> tuple[Array, Array, Array, Array]:
-        """Take one decision each; return observations, rewards (N,) float64, terminated (N,), truncated (N,).
-
-        A finished environment keeps its last observation and its end flags and gives reward 0.
-        """
-
-    def noops(self) -> IntArray:
-        """Return the no-op decisions made at reset: (seed, no-ops, actions) replays the episode."""
-
-    def close(self) -> None:
-        """Free the environments."""
+_TASKS: dict[str, Task] = {**ATARI_TASKS, **LOCOMOTION_TASKS, **REACHER2D_TASKS, **KITCHEN_TASKS}
+"""The tasks that data ship for: a new simulator adds its records here."""
+_OPEN_FAMILIES = {"atari-": atari_task, "gym:": gym_task}
+"""What makes records of any other name that begins so."""
 
 
 def task_names() -> list[str]:
     """Return the names of the tasks that data ship for."""
-    return sorted(_tasks())
+    return sorted(_TASKS)
 
 
 def get_task(name: str) -> Task:
@@ -77,31 +30,27 @@ def get_task(name: str) -> Task:
 
     Raises `UsageError` with the nearest known name, and `MissingError`.
     """
-    from lamo_core.tasks.locomotion import NEWER_TASKS
-
-    tasks = _tasks()
-    if name in tasks or name in NEWER_TASKS:
-        return {**tasks, **NEWER_TASKS}[name]
-    if name.startswith("atari-"):
-        from lamo_core.tasks.atari import atari_task
-
-        return atari_task(name)
-    if name == "gym" or name.startswith("gym:"):
-        from lamo_core.tasks.gym_tasks import gym_task
-
-        return gym_task(name)
-    raise unknown_key(name, sorted(tasks), "task")
+    if known := _TASKS.get(name) or NEWER_TASKS.get(name):
+        return known
+    for prefix, find in _OPEN_FAMILIES.items():
+        if name.startswith(prefix) or name == prefix[:-1] == "gym":
+            return find(name)
+    raise unknown_key(name, sorted(_TASKS), "task")
 
 
 def task_of(config: TaskConfig) -> Task:
-    """Return the record of the task as it is configured; raises as `get_task`."""
+    """Return the record of the task as it is configured.
+
+    Raises as `get_task`, and `UsageError` for names that stand in results alone.
+    """
+    if config.name in NEWER_TASKS:
+        plain = config.name.removesuffix(NEWER)
+        raise UsageError(f"choose {config.name} with --set task.name={plain} --set task.version=v5")
     return get_task(versioned(config.name, config.version))
 
 
 def versioned(name: str, version: str) -> str:
     """Return what results call the task `name`: Hopper, HalfCheetah and Walker2d in v5 are tasks apart."""
-    from lamo_core.tasks.locomotion import NEWER, NEWER_TASKS
-
     return name + NEWER if version == "v5" and name + NEWER in NEWER_TASKS else name
 
 
@@ -112,23 +61,6 @@ def make_batch(config: TaskConfig, size: int) -> EnvBatch:
     """
     if size < 1:
         raise UsageError(f"a batch needs at least one environment, not {size}")
-    from lamo_core.tasks.requirements import require_environment
-
-    require_environment(config.name)
-    task = get_task(config.name)
-    if task.observation == "vector":
-        from lamo_core.tasks.vector_batch import VectorBatch
-
-        return VectorBatch(config, task, size)
-    from lamo_core.tasks.atari_batch import AtariBatch
-
-    return AtariBatch(config, size)
-
-
-def _tasks() -> dict[str, Task]:
-    from lamo_core.tasks.atari import ATARI_TASKS
-    from lamo_core.tasks.kitchen import KITCHEN_TASKS
-    from lamo_core.tasks.locomotion import LOCOMOTION_TASKS
-    from lamo_core.tasks.reacher2d import REACHER2D_TASKS
-
-    return {**ATARI_TASKS, **LOCOMOTION_TASKS, **REACHER2D_TASKS, **KITCHEN_TASKS}
+    task = task_of(config)
+    require_environment(task)
+    return task.simulation.batch(config, task, size)

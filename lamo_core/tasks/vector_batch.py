@@ -10,7 +10,6 @@ Legend: N environments, O observation features, A action dimensions.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -19,26 +18,17 @@ from numpy.typing import NDArray
 
 from lamo_core.config import TaskConfig
 from lamo_core.errors import UsageError
-from lamo_core.tasks.gym_tasks import PREFIX as GYM_PREFIX
-from lamo_core.tasks.gym_tasks import make_gym
-from lamo_core.tasks.kitchen import KITCHEN_TASKS, make_kitchen
-from lamo_core.tasks.locomotion import LOCOMOTION_TASKS, make_locomotion
-from lamo_core.tasks.reacher2d import REACHER2D_TASKS, make_reacher2d
-from lamo_core.tasks.registry import Array, IntArray, Task
+from lamo_core.tasks.environment import Array, IntArray
+from lamo_core.tasks.task import Task
 
 _MAX_THREADS = 16
 
 
-def make_environment(config: TaskConfig) -> Any:
-    """Return one environment of a vector task, without a time limit."""
-    if config.name.startswith(GYM_PREFIX):
-        return make_gym(config.name)
-    makers: dict[str, Callable[[], Any]] = {
-        **dict.fromkeys(LOCOMOTION_TASKS, lambda: make_locomotion(config)),
-        **dict.fromkeys(REACHER2D_TASKS, make_reacher2d),
-        **dict.fromkeys(KITCHEN_TASKS, lambda: make_kitchen(config.name)),
-    }
-    return makers[config.name]()
+def make_environment(config: TaskConfig, task: Task) -> Any:
+    """Return one environment of a vector task, without a time limit; raises `UsageError` for one with frames."""
+    if task.simulation.environment is None:
+        raise UsageError(f"{task.title} has no environment with vector observations")
+    return task.simulation.environment(config)
 
 
 class VectorBatch:
@@ -48,12 +38,12 @@ class VectorBatch:
         self.size = size
         self._limit = min(config.max_steps, task.horizon or config.max_steps)
         self._task = task
-        self._environments = [make_environment(config) for _ in range(size)]
+        self._environments = [make_environment(config, task) for _ in range(size)]
         self._observations: NDArray[np.float32] = np.zeros((size, *task.observation_shape), np.float32)
         self._decisions: IntArray = np.zeros(size, np.int64)
         self._terminated = np.zeros(size, np.bool_)
         self._truncated = np.zeros(size, np.bool_)
-        threads = min(size, _cores(), _MAX_THREADS) if config.name in KITCHEN_TASKS else 1
+        threads = min(size, _cores(), _MAX_THREADS) if task.simulation.threads else 1
         self._threads = ThreadPoolExecutor(threads) if threads > 1 else None
 
     def reset(self, seeds: IntArray) -> Array:

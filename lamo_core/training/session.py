@@ -27,8 +27,9 @@ from lamo_core.model.embeddings import FrameEmbedding, PixelStatistics
 from lamo_core.model.extras.alignment import word_clusters
 from lamo_core.model.hub import require_model
 from lamo_core.model.policy import Policy, PolicyStatistics
-from lamo_core.tasks.registry import Task, task_of
+from lamo_core.tasks.registry import task_of
 from lamo_core.tasks.requirements import require_environment
+from lamo_core.tasks.task import Task
 from lamo_core.training.averaging import WeightAverage, load_newest_weights, newest_weights
 from lamo_core.training.checkpoint import (
     Checkpoint,
@@ -206,7 +207,7 @@ def _open(config: RunConfig, progress: Progress | None) -> tuple[Task, EpisodeSt
     require_fit(config.method, task.action_kind)
     # what is missing is said before data are prepared, and before hours of training
     if config.eval.every or config.eval.final_episodes:
-        require_environment(config.task.name)
+        require_environment(task)
     if METHODS[config.method].memory:
         require_model(config.model.backbone)
     store, unseen = open_data(config.data, config.task, config.seed, progress), None

@@ -14,7 +14,7 @@ from lamo_core.config import TaskConfig
 from lamo_core.evaluation.replay_file import save_replay
 from lamo_core.evaluation.rollout_spec import EpisodeResult
 from lamo_core.player.player import Player
-from lamo_core.tasks.rendering.render_env import open_shown
+from lamo_core.tasks.rendering.render_env import open_rendered
 from lamo_tui.benchmarks.tui import Row
 from lamo_tui.dashboard.app import LamoApp
 from lamo_tui.replay.player_client import Hear
@@ -91,7 +91,7 @@ def _record(path: Path, decisions: int) -> None:
     """Write a record of random play."""
     task = TaskConfig(name="atari-breakout", max_steps=decisions)
     actions = np.random.default_rng(0).integers(0, 4, decisions).astype(np.uint8)
-    shown = open_shown(task)
+    shown = open_rendered(task)
     shown.reset(0, 0)
     rewards = np.array([shown.step(int(action))[1] for action in actions])
     episode = EpisodeResult(

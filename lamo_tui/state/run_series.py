@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from lamo_core.reports.paper import on_papers_data, paper_score
 from lamo_core.runs.compare import flatten
 from lamo_core.runs.reader import Series as Recorded
-from lamo_core.tasks.registry import Task, get_task, task_names, versioned
+from lamo_core.tasks.registry import get_task, task_names, versioned
+from lamo_core.tasks.task import Task
 from lamo_tui.state.store import RunData
 from lamo_tui.widgets.charts.series import Reference, Series
 from lamo_tui.widgets.charts.smoothing import ema

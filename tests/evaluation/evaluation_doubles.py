@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from lamo_core.config import ModelConfig, TaskConfig
 from lamo_core.model.backbone import Backbone
 from lamo_core.model.policy import Policy, PolicyStatistics
-from lamo_core.tasks.registry import Task
+from lamo_core.tasks.task import Task
 
 FEATURES = 3
 ACTIONS = 4

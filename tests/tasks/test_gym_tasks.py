@@ -15,7 +15,7 @@ from lamo_core.config import TaskConfig
 from lamo_core.errors import MissingError, UsageError
 from lamo_core.tasks.gym_tasks import gym_task, make_gym
 from lamo_core.tasks.registry import get_task, make_batch
-from lamo_core.tasks.rendering.render_env import open_shown
+from lamo_core.tasks.rendering.render_env import open_rendered
 
 
 class Counter(gymnasium.Env):
@@ -132,7 +132,7 @@ def test_shown_episodes_are_those_of_the_batch_and_moments_come_back(name: str) 
     rng = np.random.default_rng(0)
     discrete = task.action_kind == "discrete"
     actions = rng.integers(0, 2, 9) if discrete else rng.uniform(-1.5, 1.5, (9, 1)).astype(np.float32)
-    batch, shown = make_batch(config, 1), open_shown(config, height=30)
+    batch, shown = make_batch(config, 1), open_rendered(config, height=30)
     assert np.array_equal(shown.reset(5, 0), batch.reset(np.array([5]))[0])
     for index, action in enumerate(actions):
         observations, rewards, terminated, truncated = batch.step(action[None])
@@ -150,7 +150,7 @@ def test_shown_episodes_are_those_of_the_batch_and_moments_come_back(name: str) 
 
 
 def test_environments_without_pictures_show_bars() -> None:
-    shown = open_shown(TaskConfig(name="gym:From3-v0"), height=30)
+    shown = open_rendered(TaskConfig(name="gym:From3-v0"), height=30)
     shown.reset(0, 0)
     empty = shown.picture()
     shown.step(np.int64(1))
@@ -161,7 +161,7 @@ def test_environments_without_pictures_show_bars() -> None:
 def test_other_simulations_are_drawn_from_their_bodies(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("mujoco")
     monkeypatch.setenv("MUJOCO_GL", "disabled")
-    shown = open_shown(TaskConfig(name="gym:Swimmer-v5"), height=60)
+    shown = open_rendered(TaskConfig(name="gym:Swimmer-v5"), height=60)
     shown.reset(0, 0)
     assert shown.picture().shape == (60, 80, 3)
     assert len(np.unique(shown.picture().reshape(-1, 3), axis=0)) > 20

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from lamo_core.tasks.registry import get_task, task_of
 from lamo_core.tasks.rendering import backend
 from lamo_core.tasks.rendering.backend import Probe, choose_backend, is_schematic, probe_backend
 
@@ -90,12 +91,13 @@ def test_the_environment_variable_and_the_argument_decide(monkeypatch: pytest.Mo
 def test_a_library_that_works_here_draws_what_the_drawing_shows(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("mujoco")
     from lamo_core.config import TaskConfig
-    from lamo_core.tasks.rendering.mujoco import ShownVectors
+    from lamo_core.tasks.rendering.mujoco import RenderedSimulator
 
     backend = choose_backend()
     if backend == "drawing":
         pytest.skip("no OpenGL library works here")
-    shown = ShownVectors(TaskConfig(name="mujoco-reacher2d"), height=60)
+    config = TaskConfig(name="mujoco-reacher2d")
+    shown = RenderedSimulator(config, task_of(config), height=60)
     shown.reset(0, 0)
     picture = shown.picture()
     assert shown.backend == backend
@@ -111,7 +113,7 @@ import os
 import numpy as np
 from lamo_core.config import TaskConfig
 from lamo_core.tasks.registry import make_batch
-from lamo_core.tasks.rendering.render_env import open_shown
+from lamo_core.tasks.rendering.render_env import open_rendered
 for name in ("mujoco-hopper", "gym:Swimmer-v5", "mujoco-reacher2d"):
     batch = make_batch(TaskConfig(name=name), 1)
     batch.reset(np.array([0]))
@@ -126,7 +128,7 @@ print(os.environ["MUJOCO_GL"])
 
 def test_drawings_are_told_apart_from_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MUJOCO_GL", "off")
-    assert is_schematic("mujoco-hopper")
-    assert is_schematic("kitchen-partial")
-    assert not is_schematic("atari-pong")
-    assert not is_schematic("gym:CartPole-v1")
+    assert is_schematic(get_task("mujoco-hopper"))
+    assert is_schematic(get_task("kitchen-partial"))
+    assert not is_schematic(get_task("atari-pong"))
+    assert not is_schematic(get_task("gym:CartPole-v1"))

@@ -11,7 +11,7 @@ from lamo_core.config import TaskConfig
 from lamo_core.errors import MissingError
 from lamo_core.presets import preset_names, resolve
 from lamo_core.tasks import requirements
-from lamo_core.tasks.registry import make_batch
+from lamo_core.tasks.registry import get_task, make_batch
 from lamo_core.tasks.requirements import require_environment
 from lamo_core.training.session import new_session
 
@@ -26,11 +26,11 @@ def without_mujoco(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("without_mujoco")
 def test_what_is_missing_is_named() -> None:
-    require_environment("atari-pong")
+    require_environment(get_task("atari-pong"))
     with pytest.raises(MissingError, match=r"Hopper is played by mujoco, .*\[mujoco\]'"):
         make_batch(TaskConfig(name="mujoco-hopper"), 1)
     with pytest.raises(MissingError, match="mujoco and gymnasium_robotics"):
-        require_environment("kitchen-partial")
+        require_environment(get_task("kitchen-partial"))
 
 
 @pytest.mark.usefixtures("without_mujoco")

@@ -6,13 +6,13 @@ import numpy as np
 
 from lamo_core.config import TaskConfig
 from lamo_core.tasks.registry import make_batch
-from lamo_core.tasks.rendering.render_env import open_shown
+from lamo_core.tasks.rendering.render_env import open_rendered
 
 TASK = TaskConfig(name="atari-breakout", max_steps=40)
 
 
 def test_it_plays_the_episode_of_the_batch() -> None:
-    batch, shown = make_batch(TASK, 1), open_shown(TASK)
+    batch, shown = make_batch(TASK, 1), open_rendered(TASK)
     expected = batch.reset(np.array([5]))[0]
     assert np.array_equal(shown.reset(5, int(batch.noops()[0])), expected)
     actions = np.random.default_rng(0).integers(0, 4, 40)
@@ -27,7 +27,7 @@ def test_it_plays_the_episode_of_the_batch() -> None:
 
 
 def test_a_moment_comes_back_with_its_random_numbers() -> None:
-    shown = open_shown(TASK)
+    shown = open_rendered(TASK)
     shown.reset(3, 2)
     for action in (1, 2, 2):
         shown.step(action)

@@ -7,8 +7,9 @@ import pytest
 
 from lamo_core.config import TaskConfig
 from lamo_core.errors import UsageError
+from lamo_core.tasks.environment import RenderedEnv
 from lamo_core.tasks.registry import get_task, make_batch
-from lamo_core.tasks.rendering.render_env import ShownEnv, open_shown
+from lamo_core.tasks.rendering.render_env import open_rendered
 
 pytest.importorskip("mujoco")
 
@@ -24,14 +25,14 @@ def actions_of(name: str, steps: int) -> np.ndarray:
     return np.random.default_rng(0).uniform(-1.2, 1.2, (steps, get_task(name).actions)).astype(np.float32)
 
 
-def play(shown: ShownEnv, actions: np.ndarray) -> list[tuple[bytes, float, bool, bool]]:
+def play(shown: RenderedEnv, actions: np.ndarray) -> list[tuple[bytes, float, bool, bool]]:
     return [(step[0].tobytes(), *step[1:]) for step in map(shown.step, actions)]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_it_plays_the_episode_of_the_batch_and_pictures_change_nothing(name: str) -> None:
     config = TaskConfig(name=name, max_steps=12)
-    batch, shown = make_batch(config, 1), open_shown(config, height=24)
+    batch, shown = make_batch(config, 1), open_rendered(config, height=24)
     shown.reset(9, 0)
     shown.step(actions_of(name, 1)[0])
     assert np.array_equal(shown.reset(5, 0), batch.reset(np.array([5]))[0])
@@ -50,7 +51,7 @@ def test_it_plays_the_episode_of_the_batch_and_pictures_change_nothing(name: str
 @pytest.mark.parametrize("name", NAMES)
 def test_a_moment_comes_back_to_the_last_bit_even_elsewhere_and_after_a_reset(name: str) -> None:
     config = TaskConfig(name=name)
-    shown, other = open_shown(config, height=48), open_shown(config, height=48)
+    shown, other = open_rendered(config, height=48), open_rendered(config, height=48)
     before, after = np.split(actions_of(name, 16), 2)
     shown.reset(3, 0)
     play(shown, before)
@@ -68,7 +69,7 @@ def test_a_moment_comes_back_to_the_last_bit_even_elsewhere_and_after_a_reset(na
 
 
 def test_the_step_limit_counts_from_the_restored_moment() -> None:
-    shown = open_shown(TaskConfig(name="mujoco-reacher2d", max_steps=5), height=24)
+    shown = open_rendered(TaskConfig(name="mujoco-reacher2d", max_steps=5), height=24)
     shown.reset(0, 0)
     actions = actions_of("mujoco-reacher2d", 5)
     play(shown, actions[:2])
@@ -80,7 +81,7 @@ def test_the_step_limit_counts_from_the_restored_moment() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_drawings_show_the_body_and_that_it_moves(name: str) -> None:
-    shown = open_shown(TaskConfig(name=name), height=90)
+    shown = open_rendered(TaskConfig(name=name), height=90)
     shown.reset(0, 0)
     first = shown.picture()
     play(shown, actions_of(name, 12))
@@ -95,4 +96,4 @@ def test_drawings_show_the_body_and_that_it_moves(name: str) -> None:
 
 def test_pictures_have_a_sensible_size() -> None:
     with pytest.raises(UsageError, match="pixels high"):
-        open_shown(TaskConfig(name="mujoco-hopper"), height=0)
+        open_rendered(TaskConfig(name="mujoco-hopper"), height=0)

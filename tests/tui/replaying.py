@@ -15,7 +15,7 @@ from lamo_core.evaluation.replay_file import save_replay
 from lamo_core.evaluation.rollout_spec import EpisodeResult
 from lamo_core.player.player import Player
 from lamo_core.player.sources import Opener
-from lamo_core.tasks.rendering.render_env import open_shown
+from lamo_core.tasks.rendering.render_env import open_rendered
 from lamo_tui.dashboard.app import LamoApp
 from lamo_tui.replay.player_client import Hear
 from lamo_tui.replay.replay_screen import ReplayScreen
@@ -140,7 +140,7 @@ def make_record(path: Path, decisions: int = 240) -> Path:
     task = TaskConfig(name="atari-breakout", max_steps=decisions)
     rng = np.random.default_rng(9)
     actions = np.where(np.arange(decisions) % 20 == 0, 1, rng.integers(0, 4, decisions)).astype(np.uint8)
-    shown = open_shown(task)
+    shown = open_rendered(task)
     shown.reset(3, 2)
     rewards = np.array([shown.step(int(action))[1] for action in actions])
     chances = np.full((decisions, 4), 0.1, np.float16)

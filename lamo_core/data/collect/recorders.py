@@ -13,7 +13,9 @@ import numpy as np
 from lamo_core.config import TaskConfig
 from lamo_core.data.collect.recorded_games import RecordedEpisode
 from lamo_core.data.collect.recorded_vectors import EpisodeBuilder, VectorEpisode
-from lamo_core.tasks.registry import Array, Task, get_task
+from lamo_core.tasks.environment import Array
+from lamo_core.tasks.registry import task_of
+from lamo_core.tasks.task import Task
 
 Episode = VectorEpisode | RecordedEpisode
 Step = tuple[Array, float, bool, bool]
@@ -45,19 +47,20 @@ def open_recorder(config: TaskConfig) -> Recorder:
     """Return a recorder of the configured task; raises `UsageError`, and `MissingError` without its library."""
     from lamo_core.tasks.requirements import require_environment
 
-    require_environment(config.name)
-    return GameRecorder(config) if get_task(config.name).observation == "frames" else VectorRecorder(config)
+    task = task_of(config)
+    require_environment(task)
+    return GameRecorder(config, task) if task.observation == "frames" else VectorRecorder(config, task)
 
 
 class VectorRecorder:
     """Records a task with vector observations."""
 
-    def __init__(self, config: TaskConfig) -> None:
+    def __init__(self, config: TaskConfig, task: Task) -> None:
         from lamo_core.tasks.vector_batch import make_environment
 
-        self.task = get_task(config.name)
+        self.task = task
         self._limit = min(config.max_steps, self.task.horizon or config.max_steps)
-        self._environment = make_environment(config)
+        self._environment = make_environment(config, task)
         self._builder: EpisodeBuilder | None = None
         self._terminated = False
 
@@ -95,13 +98,12 @@ class VectorRecorder:
 class GameRecorder:
     """Records an Atari game on the emulator that replays action logs."""
 
-    def __init__(self, config: TaskConfig) -> None:
-        from lamo_core.tasks.atari import game_of
+    def __init__(self, config: TaskConfig, task: Task) -> None:
         from lamo_core.tasks.atari_emulator import AtariEmulator
 
-        self.task = get_task(config.name)
+        self.task = task
         self._config = config
-        self._emulator = AtariEmulator(game_of(config.name), config.sticky_actions)
+        self._emulator = AtariEmulator(task.short_name, config.sticky_actions)
         self._stack = np.zeros((4, 84, 84), np.uint8)
         self._start: tuple[int, int, str, float] = (0, 0, "", 0.0)
         self._actions: list[int] = []

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from lamo_core.data.collect.recorders import Episode, Recorder
-from lamo_core.tasks.registry import Array
+from lamo_core.tasks.environment import Array
 
 Act = Callable[[Array], Any]
 """Takes an observation and returns an action."""

@@ -11,8 +11,9 @@ import numpy as np
 from lamo_core.config import DataConfig, TaskConfig
 from lamo_core.data.episodes import EpisodeStore
 from lamo_core.errors import UsageError
-from lamo_core.tasks.kitchen import ALL_FEATURES, POSITIONS, subtasks_of
-from lamo_core.tasks.registry import Task, get_task
+from lamo_core.tasks.kitchen import ALL_FEATURES, POSITIONS
+from lamo_core.tasks.registry import get_task, task_names
+from lamo_core.tasks.task import Task
 
 
 def check_task(card: Mapping[str, Any], name: str, config: DataConfig, task: TaskConfig) -> None:
@@ -33,10 +34,12 @@ def fitted(store: EpisodeStore, task: TaskConfig) -> EpisodeStore:
 
 
 def _same_task(of_set: str, name: str) -> bool:
-    if not of_set or name.startswith("gym:"):
+    if not of_set or of_set == name or name.startswith("gym:"):
         return True  # whatever fits by its shapes
+    if of_set not in task_names() or name not in task_names():
+        return False
     # Complete and partial are two kinds of data for one task of the kitchen, seen with velocities or without.
-    return of_set == name or subtasks_of(of_set) == subtasks_of(name) != ()
+    return get_task(of_set).subtasks == get_task(name).subtasks != ()
 
 
 def _selected(store: EpisodeStore, task: Task) -> EpisodeStore:

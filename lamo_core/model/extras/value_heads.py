@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from lamo_core.config import ValueConfig
 from lamo_core.data.windows import WindowBatch
-from lamo_core.tasks.registry import Task
+from lamo_core.tasks.task import Task
 
 _SCALE_RATE = 0.01
 """How fast the running size of values follows them."""

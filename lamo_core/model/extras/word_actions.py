@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from lamo_core.errors import UsageError
 from lamo_core.model.backbone import Backbone
-from lamo_core.tasks.registry import Task
+from lamo_core.tasks.task import Task
 
 _BINS = 256
 """Equal parts of [-1, 1] for a continuous action, as in RT-2."""

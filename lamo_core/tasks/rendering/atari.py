@@ -1,4 +1,4 @@
-"""An Atari game with pictures; see `ShownEnv`."""
+"""An Atari game with pictures; see `RenderedEnv`."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 
 from lamo_core.config import TaskConfig
 from lamo_core.tasks.area_resize import Pixels
-from lamo_core.tasks.atari import game_of
 from lamo_core.tasks.atari_emulator import AtariEmulator, EmulatorState
-from lamo_core.tasks.registry import Array
+from lamo_core.tasks.environment import Array
+from lamo_core.tasks.task import Task
 
 
 @dataclass(frozen=True)
@@ -22,14 +22,14 @@ class _Moment:
     decisions: int
 
 
-class ShownAtari:
+class RenderedAtari:
     """One game on the emulator that replays the bundled data, with the frame stack that a policy sees."""
 
     pictures_per_second = 15.0
 
-    def __init__(self, config: TaskConfig) -> None:
+    def __init__(self, config: TaskConfig, task: Task) -> None:
         self._limit = config.max_steps
-        self._emulator = AtariEmulator(game_of(config.name), config.sticky_actions)
+        self._emulator = AtariEmulator(task.short_name, config.sticky_actions)
         self._stack = np.zeros((4, 84, 84), np.uint8)
         self._restored: Pixels | None = None
         self._decisions = 0

@@ -20,6 +20,7 @@ from importlib.metadata import PackageNotFoundError, version
 from lamo_core.errors import StorageError
 from lamo_core.files import write_bytes
 from lamo_core.places import cache_dir
+from lamo_core.tasks.task import Task
 
 DRAWING = "drawing"
 """Schematic pictures by this project's own code, which need no library."""
@@ -56,12 +57,9 @@ def choose_backend(wanted: str = "") -> str:
     return _first_working(candidates)
 
 
-def is_schematic(task_name: str) -> bool:
+def is_schematic(task: Task) -> bool:
     """Return whether pictures of a task are drawings for want of a library; those of games are the games' own."""
-    from lamo_core.tasks.registry import get_task
-
-    own = task_name.startswith("gym:") or get_task(task_name).observation == "frames"
-    return not own and choose_backend() == DRAWING
+    return task.simulation.schematic and choose_backend() == DRAWING
 
 
 def candidates() -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Where a spectator stands: one view per MuJoCo task, for simulator pictures and schematic drawings alike."""
+"""Cameras of simulator pictures, the same for OpenGL and for schematic drawings."""
 
 from __future__ import annotations
 
@@ -33,20 +33,7 @@ class View:
         return np.array(self.lookat) - self.distance * forward, right, np.cross(right, forward), forward
 
 
-_FOLLOWED = {"mujoco-hopper": (0.75, 3.6), "mujoco-halfcheetah": (0.4, 3.2), "mujoco-walker2d": (0.8, 3.8)}
-"""Height that is looked at, and distance; the camera follows the body along x alone, so that hops are seen."""
-_REACHER2D = View((0.0, 0.0, 0.0), 3.0, 90.0, -90.0)
-_KITCHEN = View((-0.2, 0.5, 2.0), 2.2, 70.0, -35.0)
-
-
-def view_of(task_name: str, model: Any, data: Any) -> View:
-    """Return the view of a moment; tasks without one of their own are seen whole, from the side."""
-    if task_name in _FOLLOWED:
-        height, distance = _FOLLOWED[task_name]
-        return View((float(data.qpos[0]), 0.0, height), distance, 90.0, -8.0)
-    if task_name == "mujoco-reacher2d":
-        return _REACHER2D
-    if task_name.startswith("kitchen-"):
-        return _KITCHEN
+def whole_view(model: Any, data: Any) -> View:
+    """Return a view of everything from the side, for tasks without a camera of their own."""
     x, y, z = (float(value) for value in data.subtree_com[0])
     return View((x, y, z), 1.5 * float(model.stat.extent), 90.0, -20.0)

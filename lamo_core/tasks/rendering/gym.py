@@ -1,4 +1,4 @@
-"""Any Gymnasium environment with pictures; see `ShownEnv`."""
+"""Any Gymnasium environment with pictures; see `RenderedEnv`."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from lamo_core.config import TaskConfig
 from lamo_core.errors import UsageError
-from lamo_core.tasks.gym_tasks import make_gym
-from lamo_core.tasks.registry import Array, get_task
+from lamo_core.tasks.environment import Array
+from lamo_core.tasks.task import Task
 from lamo_core.tasks.vector_batch import prepared_actions
 
 Picture = NDArray[np.uint8]
@@ -28,7 +28,7 @@ class _Replayed:
     actions: tuple[Any, ...]
 
 
-class ShownGym:
+class RenderedGym:
     """One environment that nothing is known of but Gymnasium's interface.
 
     A moment is the seed and the actions that led to it, and coming back plays them again, so it is exact for every
@@ -36,16 +36,18 @@ class ShownGym:
     the environment itself, else they are bars of what it observes.
     """
 
-    def __init__(self, config: TaskConfig, *, height: int = 180, pretty: bool = False) -> None:
-        self._task = get_task(config.name)
+    def __init__(
+        self, config: TaskConfig, task: Task, environment: Any, *, height: int = 180, pretty: bool = False
+    ) -> None:
+        self._task = task
         self._limit = min(config.max_steps, self._task.horizon or config.max_steps)
-        self._environment = make_gym(config.name, pictures=True)
+        self._environment = environment
         self._height = height
         self._observation: NDArray[np.float32] = np.zeros(self._task.observation_shape, np.float32)
         self._largest: NDArray[np.float32] = np.full(self._task.observation_shape, 1e-6, np.float32)
         self._seed = 0
         self._actions: list[Any] = []
-        self._simulator = self._open_simulator(config.name, pretty)
+        self._simulator = self._open_simulator(pretty)
         rate = self._environment.metadata.get("render_fps")
         self.pictures_per_second = float(rate) if rate else _USUAL_RATE
 
@@ -101,13 +103,13 @@ class ShownGym:
         self._observation[:] = observation
         np.maximum(self._largest, np.abs(self._observation), out=self._largest)
 
-    def _open_simulator(self, name: str, pretty: bool) -> Any:
+    def _open_simulator(self, pretty: bool) -> Any:
         simulator = self._environment.unwrapped
         if type(getattr(simulator, "data", None)).__name__ != "MjData":
             return None
         from lamo_core.tasks.rendering.renderer import SimulatorPictures
 
-        return SimulatorPictures(simulator, name, self._height, pretty=pretty)
+        return SimulatorPictures(simulator, self._task.simulation.camera, self._height, pretty=pretty)
 
 
 def _bars(shares: NDArray[np.float32], height: int) -> Picture:

@@ -1,4 +1,4 @@
-"""A MuJoCo task with pictures; see `ShownEnv`."""
+"""A MuJoCo task with pictures; see `RenderedEnv`."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamo_core.config import TaskConfig
-from lamo_core.tasks.registry import Array, get_task
+from lamo_core.tasks.environment import Array
 from lamo_core.tasks.rendering.renderer import Picture, SimulatorPictures
 from lamo_core.tasks.rendering.simulator_state import Moment, put_moment, take_moment
+from lamo_core.tasks.task import Task
 from lamo_core.tasks.vector_batch import make_environment, prepared_actions
 
 
@@ -23,7 +24,7 @@ class _ShownMoment:
     earned: float
 
 
-class ShownVectors:
+class RenderedSimulator:
     """One environment of Hopper, HalfCheetah, Walker2d, Reacher2d or the kitchen, played as `VectorBatch` plays it.
 
     Pictures are (`height`, 4/3 `height`, 3), drawn by OpenGL where that works without a screen, else as a schematic
@@ -31,14 +32,16 @@ class ShownVectors:
     the thread that asks for it. Raises `UsageError`.
     """
 
-    def __init__(self, config: TaskConfig, *, height: int = 180, pretty: bool = False, backend: str = "") -> None:
-        task = get_task(config.name)
-        self._name = config.name
+    def __init__(
+        self, config: TaskConfig, task: Task, *, height: int = 180, pretty: bool = False, backend: str = ""
+    ) -> None:
         self._limit = min(config.max_steps, task.horizon or config.max_steps)
-        self._environment = make_environment(config)
+        self._environment = make_environment(config, task)
         self._simulator: Any = self._environment.unwrapped
         self._task = task
-        self._pictures = SimulatorPictures(self._simulator, config.name, height, pretty=pretty, backend=backend)
+        self._pictures = SimulatorPictures(
+            self._simulator, task.simulation.camera, height, pretty=pretty, backend=backend
+        )
         self._observation: NDArray[np.float32] = np.zeros(task.observation_shape, np.float32)
         self._decisions = 0
         self._earned = 0.0
@@ -69,13 +72,8 @@ class ShownVectors:
         return self._pictures.picture()
 
     def facts(self) -> dict[str, float]:
-        """Return where the body is, how near the fingertip, or how many subtasks are solved."""
-        data = self._simulator.data
-        if self._name.startswith("kitchen-"):
-            return {"subtasks": self._earned}
-        if self._name == "mujoco-reacher2d":
-            return {"distance": float(np.abs(self._observation[10:12]).sum())}
-        return {"x": float(data.qpos[0]), "speed": float(data.qvel[0])}
+        """Return the task's own facts: where the body is, how near the fingertip, how many subtasks are solved."""
+        return self._task.simulation.facts(self._simulator, self._observation, self._earned)
 
     def clone(self) -> _ShownMoment:
         """Return the present moment: some kilobytes."""

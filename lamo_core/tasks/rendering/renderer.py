@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import mujoco
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from lamo_core.errors import UsageError
 from lamo_core.tasks.rendering.backend import DRAWING, choose_backend
-from lamo_core.tasks.rendering.cameras import View, view_of
+from lamo_core.tasks.rendering.cameras import View
 from lamo_core.tasks.rendering.gl_renderer import GlPictures
 from lamo_core.tasks.rendering.software_renderer import SchematicPictures
 
@@ -31,10 +32,12 @@ class SimulatorPictures:
     `backend` names a way of `choose_backend`. Raises `UsageError`.
     """
 
-    def __init__(self, simulator: Any, task_name: str, height: int, *, pretty: bool, backend: str = "") -> None:
+    def __init__(
+        self, simulator: Any, camera: Callable[[Any, Any], View], height: int, *, pretty: bool, backend: str = ""
+    ) -> None:
         if not _MIN_HEIGHT <= height <= _MAX_HEIGHT:
             raise UsageError(f"pictures are {_MIN_HEIGHT} to {_MAX_HEIGHT} pixels high, not {height}")
-        self._simulator, self._name = simulator, task_name
+        self._simulator, self._camera = simulator, camera
         self._size = (height * 4 // 3, height)
         self._pretty, self._wanted = pretty, backend
         self._painter: _Painter | None = None
@@ -51,7 +54,7 @@ class SimulatorPictures:
         mujoco.mj_kinematics(model, data)
         mujoco.mj_comPos(model, data)
         mujoco.mj_camlight(model, data)
-        return self._open().picture(data, view_of(self._name, model, data))
+        return self._open().picture(data, self._camera(model, data))
 
     def close(self) -> None:
         """Free the graphics context."""

@@ -259,11 +259,12 @@ def _collect_atari(
 def _collect_vectors(name: str, policies: Path, out: Path, transitions: int, pack: bool) -> dict[str, Any]:
     from lamo_core.data.recipes.collect_vectors import collect_vectors, pack_vectors
     from lamo_core.data.recipes.vector_recipes import get_recipe
+    from lamo_core.tasks.registry import get_task
     from lamo_core.tasks.requirements import require_environment
     from lamo_tui.cli.output import progress
 
     recipe = get_recipe(name)
-    require_environment(recipe.task)
+    require_environment(get_task(recipe.task))
     wanted = transitions or recipe.transitions
     kept = []
     total = 0

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lamo_core.evaluation.contexts import Actor
     from lamo_core.evaluation.evaluate import Evaluation
     from lamo_core.evaluation.scores import ActionMode
-    from lamo_core.tasks.registry import Task
+    from lamo_core.tasks.task import Task
 
 
 class ContextChoice(StrEnum):
@@ -209,12 +209,13 @@ def _keep(path: Path, evaluations: Sequence[Evaluation], config: RunConfig, step
 def _film(video: Path, evaluation: Evaluation, config: RunConfig, episodes: int, pretty: bool) -> None:
     from lamo_core.evaluation.median_replays import median_episode
     from lamo_core.evaluation.recorder import write_video
+    from lamo_core.tasks.registry import task_of
     from lamo_core.tasks.rendering.backend import is_schematic
     from lamo_tui.cli.output import console
 
     median = median_episode(evaluation.episodes[:episodes])
     write_video(video, median, config.task, pretty=pretty)
-    if is_schematic(config.task.name):
+    if is_schematic(task_of(config.task)):
         console().print("pictures are drawings, as no graphics library is used; see `lamo doctor`", markup=False)
     console().print(f"filmed the median episode (return {median.ret:g}) of target {median.target:g}: {video}")
 

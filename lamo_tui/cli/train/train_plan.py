@@ -16,12 +16,13 @@ def require_parts(config: RunConfig) -> None:
     from lamo_core.data.sources.resolve import find_set
     from lamo_core.methods import METHODS, require_fit
     from lamo_core.model.hub import require_model
-    from lamo_core.tasks.registry import get_task
+    from lamo_core.tasks.registry import task_of
     from lamo_core.tasks.requirements import require_environment
 
-    require_fit(config.method, get_task(config.task.name).action_kind)
+    task = task_of(config.task)
+    require_fit(config.method, task.action_kind)
     if config.eval.every or config.eval.final_episodes:
-        require_environment(config.task.name)
+        require_environment(task)
     if config.data.source != "minari":  # a set of Minari's own folder is converted when it is first found
         found = find_set(config.data.source, config.data.set)
         check_task(found.card(), config.data.set, config.data, config.task)
