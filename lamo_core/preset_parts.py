@@ -61,19 +61,27 @@ def find_task(text: str, variant: str = PLAIN) -> str:
 
 def ratio_preset(task: str, ratio: float, variant: str = PLAIN) -> str:
     """Return the name of a task's preset with a share of its data; raises `UsageError` when the task has none."""
+    require_variant(task, variant)
     return ratio_name(_base(task, variant), ratio)
 
 
 def shortest_name(task: str, ratio: float, variant: str = PLAIN) -> str:
-    """Return what `ratio_preset` does, without the share where that is what the variant's preset has anyway."""
+    """Return what `ratio_preset` does, without the share where that is what the variant's preset has anyway.
+
+    A task without presets gets the name that one would have.
+    """
     base = _base(task, variant)
     offered = any(parts.name == base for parts in all_presets())
     return base if offered and resolve(base).config.data.ratio == ratio else ratio_name(base, ratio)
 
 
-def _base(task: str, variant: str) -> str:
+def require_variant(task: str, variant: str) -> None:
+    """Raise `UsageError` when a task has no presets of a variant."""
     if task not in preset_tasks(variant):
         raise UsageError(f"there is no {variant} preset for {task}; choose another variant")
+
+
+def _base(task: str, variant: str) -> str:
     return task if variant == PLAIN else f"{variant}-{task}"
 
 

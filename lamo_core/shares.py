@@ -11,7 +11,7 @@ def parse_share(text: str) -> float:
     """Return the share of data that `1%` or `0.01` means; raises `UsageError`."""
     number, percent, rest = text.strip().partition("%")
     try:
-        share = _exact(number) if percent else float(number)
+        share = from_percent(number) if percent else float(number)
     except (ValueError, ArithmeticError):
         share = 0.0
     if rest.strip() or not 0 < share <= 1:
@@ -25,6 +25,6 @@ def percent_text(share: float) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def _exact(percent: str) -> float:
+def from_percent(percent: str) -> float:
     """Return the number nearest to a hundredth of what is written; `float(percent) / 100` misses that of 0.7."""
     return float(Decimal(percent.strip()) / 100)

@@ -11,21 +11,24 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from lamo_core.run_spec import RunSpec
 from lamo_core.runs.pack import add_demo
-from lamo_tui.dashboard.new_run_model import Choice
+from lamo_tui.dashboard.new_run_model import NewRuns
 
 if TYPE_CHECKING:
     from lamo_tui.dashboard.app import LamoApp
 
-FIRST_RUN = Choice(
-    ratio=0.001,
-    edits=(
-        ("optim.steps", "200"),
-        ("eval.every", "100"),
-        ("eval.episodes", "3"),
-        ("eval.final_episodes", "5"),
-        ("checkpoint.every", "100"),
-    ),
+FIRST_RUN = NewRuns(
+    RunSpec(
+        "atari-breakout-0.1pct",
+        settings=(
+            "optim.steps=200",
+            "eval.every=100",
+            "eval.episodes=3",
+            "eval.final_episodes=5",
+            "checkpoint.every=100",
+        ),
+    )
 )
 """About a minute on two cores."""
 _ROOM = 22
@@ -115,7 +118,7 @@ class WelcomeScreen(ModalScreen[None]):
         self.dismiss(None)
         app.call_later(app.action_mode, mode)
 
-    def _go(self, choice: Choice | None) -> None:
+    def _go(self, runs: NewRuns | None) -> None:
         app: LamoApp = self.app  # type: ignore[assignment]
         self.dismiss(None)
-        app.call_later(app.new_run, choice)
+        app.call_later(app.new_run, runs)
