@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -71,9 +72,9 @@ def preset_names(kind: str = "") -> list[str]:
 
 
 def is_preset(name: str) -> bool:
-    """Return whether a name is that of a preset which can be trained, listed or not."""
+    """Return whether a name is that of a preset which can be trained, listed or not: one that says on which data."""
     try:
-        return not load_preset(name).abstract
+        return _names_data(_lineage(name))
     except UsageError:
         return False
 
@@ -97,11 +98,9 @@ def load_preset(name: str, kind: str = "", path: Path | None = None) -> Preset:
 
     Raises `UsageError` for an unknown name or a file that is no valid preset.
     """
+    path = path or _find(name, kind)
     if path is None:
-        files = _files(kind)
-        if name not in files:
-            return _with_ratio(name, kind, files)
-        path = files[name]
+        return _with_ratio(name, kind)
     values = read_toml(path)
     return Preset(
         name=name,
@@ -116,16 +115,18 @@ def load_preset(name: str, kind: str = "", path: Path | None = None) -> Preset:
     )
 
 
-def _with_ratio(name: str, kind: str, files: Mapping[str, Path]) -> Preset:
+def _with_ratio(name: str, kind: str) -> Preset:
     """Return the preset `BASE-NNpct`: BASE on that share of its data; raises `UsageError` for any other name."""
     base, ratio = split_ratio(name) if not kind else (name, None)
     if ratio is None:
         raise unknown_key(name, preset_names(kind), _OVERLAYS.get(kind, "preset"))
-    if not any("set" in part.values.get("data", ()) for part in (_lineage(base) if base in files else ())):
+    path = _find(base)
+    lineage = _lineage(base) if path is not None else []
+    if path is None or not _names_data(lineage):
         bases = dict.fromkeys(split_ratio(known)[0] for known in preset_names())
         raise unknown_key(name, [ratio_name(known, ratio) for known in bases], "preset")
-    description = f"{load_preset(base).description}, {percent_text(ratio)} % of its episodes"
-    return Preset(ratio_name(base, ratio), files[base], description, base, False, {"data": {"ratio": ratio}}, {})
+    description = f"{lineage[-1].description}, {percent_text(ratio)} % of its episodes"
+    return Preset(ratio_name(base, ratio), path, description, base, False, {"data": {"ratio": ratio}}, {})
 
 
 def budget_minutes(name: str) -> float | None:
@@ -224,6 +225,17 @@ def _holds(condition: str, task: str) -> bool:
 
     found = get_task(task)
     return condition in (found.action_kind, "frames" if found.observation == "frames" else "vectors")
+
+
+def _names_data(lineage: Iterable[Preset]) -> bool:
+    return any("set" in part.values.get("data", ()) for part in lineage)
+
+
+def _find(name: str, kind: str = "") -> Path | None:
+    """Return the file of a preset or overlay; None where there is none."""
+    path = presets_dir() / kind / f"{name}.toml"
+    # a name is none of a path, such as ablations/frozen
+    return path if path.name == f"{name}.toml" and os.path.isfile(path) else _files(kind).get(name)
 
 
 def _files(kind: str) -> dict[str, Path]:

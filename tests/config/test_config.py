@@ -92,7 +92,7 @@ def test_lists_offer_the_shares_that_a_task_recommends() -> None:
         f"kitchen-complete-{percent}pct" for percent in (100, 30, 50)
     ]
     assert all(is_preset(name) for name in [*preset_names(), "kitchen-complete-7pct"])
-    assert not any(is_preset(name) for name in ("", "kitchen-complete", "kitchen-complete-0pct", "atari-1pct"))
+    assert not any(is_preset(name) for name in ("", "kitchen", "kitchen-complete-0pct", "atari-1pct", "frozen"))
 
 
 def test_later_layers_win_and_say_so(tmp_path: Path) -> None:
@@ -124,6 +124,8 @@ def test_the_star_of_an_overlay_is_the_backbone_named_before() -> None:
         (("atari-breakot-1pct",), "did you mean 'atari-breakout-1pct'"),
         (("atari-breakot-3pct",), "did you mean 'atari-breakout-3pct'"),
         (("atari-breakot",), "did you mean 'atari-breakout-1.*pct'"),
+        (("a" * 5_000,), "there is no preset"),
+        (("ablations/frozen",), "there is no preset"),
         (("atari-3pct",), "there is no preset 'atari-3pct'"),
         (("paper-mujoco-hoper-3pct",), "did you mean 'paper-mujoco-hopper-3pct'"),
         (("mujoco-hopper-1pct-1pct",), "there is no preset 'mujoco-hopper-1pct-1pct'"),

@@ -67,8 +67,8 @@ def analyse(
     was forgotten, and whether the policy achieves the returns that it is asked for.
     """
     from lamo_core.config import unknown_key
+    from lamo_core.runs.manage import find_checkpoint
     from lamo_tui.cli.output import console, emit_json
-    from lamo_tui.cli.train.eval import find_checkpoint
 
     for name in part or ():
         if name not in PARTS:
