@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from lamo_core.errors import LamoError
+from lamo_core.install_hint import hint
 from lamo_core.places import assets_dir, cache_dir, data_dir, runs_dir
 
 State = Literal["ok", "optional", "failed"]
@@ -45,7 +46,8 @@ def examine() -> Iterator[Check]:
         except Exception as error:  # a broken installation fails in its own ways, and this is where one finds out
             lines = str(error).strip().splitlines() or [""]
             what = f"{type(error).__name__}: {lines[0]}"[:200]
-            yield Check(name, "failed" if essential else "optional", what, "install lamo again in a fresh environment")
+            state: State = "failed" if essential else "optional"
+            yield Check(name, state, what, "install lamo-rl again in a fresh environment")
 
 
 def _after(sentence: str) -> str:
@@ -151,7 +153,7 @@ def _extras() -> Iterator[Check]:
     for packages, what, extra in _EXTRAS:
         missing = [name for name in packages if find_spec(name) is None]
         if missing:
-            yield Check(what, "optional", f"not installed: {', '.join(missing)}", f"pip install 'lamo[{extra}]'")
+            yield Check(what, "optional", f"not installed: {', '.join(missing)}", hint(extra))
         else:
             yield Check(what, "ok", "installed")
 
@@ -169,7 +171,7 @@ def _parts() -> Iterator[Check]:
     sets = [path for folder in ("atari", "mujoco") for path in (assets_dir() / folder).glob("*.lamo*")]
     megabytes = sum(path.stat().st_size for path in sets) / 1e6
     state: State = "ok" if len(sets) >= 10 else "failed"
-    advice = "" if state == "ok" else "install lamo again"
+    advice = "" if state == "ok" else "install lamo-rl again"
     yield Check("bundled data", state, f"{len(sets)} sets, {megabytes:.0f} MB", advice)
 
 
@@ -219,7 +221,7 @@ def _packages() -> Iterator[Check]:
         except PackageNotFoundError:
             missing.append(name)
     if missing:
-        yield Check("packages", "failed", f"not installed: {', '.join(missing)}", "pip install lamo")
+        yield Check("packages", "failed", f"not installed: {', '.join(missing)}", hint())
     else:
         yield Check("packages", "ok", ", ".join(f"{name} {version(name)}" for name in names[:5]))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -15,11 +16,13 @@ from lamo_core.errors import UsageError
 from lamo_core.methods import idle_settings
 from lamo_core.places import presets_dir
 from lamo_core.setting_paths import absolute_paths
+from lamo_core.shares import parse_share, percent_text
 
-_RESERVED = {"inherits", "description", "abstract", "when", "minutes"}
+_RESERVED = {"inherits", "description", "abstract", "when", "minutes", "ratios"}
 _OVERLAYS = {"ablations": "ablation", "methods": "method"}
 """Folders of overlays and what one of them is called."""
 _KINDS = {"discrete", "continuous", "frames", "vectors"}
+_RATIO_NAME = re.compile(r"(?P<base>.+)-(?P<percent>[\d.]+)pct")
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,8 @@ class Preset:
     """Further values for some tasks, by kind (`discrete`, `continuous`, `frames`, `vectors`) or beginning of a name."""
     minutes: float | None = None
     """About how long a run is sized to take on two processor cores."""
+    ratios: tuple[float, ...] = ()
+    """The shares of its data for which lists offer it."""
 
 
 @dataclass(frozen=True)
@@ -55,18 +60,48 @@ Layer = tuple[str, dict[str, Any]]
 
 
 def preset_names(kind: str = "") -> list[str]:
-    """Return the names of all runnable presets, or of all overlays of a kind: `ablations`, `methods`."""
-    return sorted(name for name, path in _files(kind).items() if not load_preset(name, kind, path).abstract)
+    """Return the names of presets to offer, or of all overlays of a kind: `ablations`, `methods`.
+
+    Of a task those with the shares of data that its preset recommends; `TASK-NNpct` is one with any other share, too.
+    """
+    names: list[str] = []
+    for name, path in _files(kind).items():
+        preset = load_preset(name, kind, path)
+        names += [] if preset.abstract else [name]
+        names += [ratio_name(name, ratio) for ratio in preset.ratios]
+    return sorted(names)
+
+
+def is_preset(name: str) -> bool:
+    """Return whether a name is that of a preset which can be trained, listed or not: one that says on which data."""
+    try:
+        return _names_data(_lineage(name))
+    except UsageError:
+        return False
+
+
+def ratio_name(base: str, ratio: float) -> str:
+    """Return the name of a preset with a share of its data, such as `atari-breakout-0.1pct`."""
+    return f"{base}-{percent_text(ratio)}pct"
+
+
+def split_ratio(name: str) -> tuple[str, float | None]:
+    """Return a preset's name without its ending `-NNpct`, and the share of the data that the ending says.
+
+    The share is None without an ending; raises `UsageError` where it is no share.
+    """
+    found = _RATIO_NAME.fullmatch(name)
+    return (found["base"], parse_share(f"{found['percent']}%")) if found else (name, None)
 
 
 def load_preset(name: str, kind: str = "", path: Path | None = None) -> Preset:
-    """Read one preset file; raises `UsageError` for an unknown name or a file that is no valid preset."""
+    """Read one preset file, or make that of a share of its data out of the name.
+
+    Raises `UsageError` for an unknown name or a file that is no valid preset.
+    """
+    path = path or _find(name, kind)
     if path is None:
-        files = _files(kind)
-        if name not in files:
-            known = [known for known in files if not load_preset(known, kind, files[known]).abstract]
-            raise unknown_key(name, known, _OVERLAYS.get(kind, "preset"))
-        path = files[name]
+        return _with_ratio(name, kind)
     values = read_toml(path)
     return Preset(
         name=name,
@@ -77,7 +112,22 @@ def load_preset(name: str, kind: str = "", path: Path | None = None) -> Preset:
         values={key: value for key, value in values.items() if key not in _RESERVED},
         when=values.get("when", {}),
         minutes=float(values["minutes"]) if isinstance(values.get("minutes"), int | float) else None,
+        ratios=tuple(values.get("ratios", ())),
     )
+
+
+def _with_ratio(name: str, kind: str) -> Preset:
+    """Return the preset `BASE-NNpct`: BASE on that share of its data; raises `UsageError` for any other name."""
+    base, ratio = split_ratio(name) if not kind else (name, None)
+    if ratio is None:
+        raise unknown_key(name, preset_names(kind), _OVERLAYS.get(kind, "preset"))
+    path = _find(base)
+    lineage = _lineage(base) if path is not None else []
+    if path is None or not _names_data(lineage):
+        bases = dict.fromkeys(split_ratio(known)[0] for known in preset_names())
+        raise unknown_key(name, [ratio_name(known, ratio) for known in bases], "preset")
+    description = f"{lineage[-1].description}, {percent_text(ratio)} % of its episodes"
+    return Preset(ratio_name(base, ratio), path, description, base, False, {"data": {"ratio": ratio}}, {})
 
 
 def budget_minutes(name: str) -> float | None:
@@ -111,8 +161,9 @@ def resolve(
     """
     layers: list[Layer] = []
     if preset is not None:
-        layers += [(f"preset {part.name}", _flat(part.values)) for part in _lineage(preset)]
-        layers.append(("preset name", {"name": preset}))
+        lineage = _lineage(preset)
+        layers += [(f"preset {part.name}", _flat(part.values)) for part in lineage]
+        layers.append(("preset name", {"name": lineage[-1].name}))
     later: list[Layer] = [
         *([(f"file {file}", _flat(read_toml(file)))] if file is not None else []),
         ("--set", dict(map(_parse_assignment, settings))),
@@ -175,6 +226,17 @@ def _holds(condition: str, task: str) -> bool:
 
     found = get_task(task)
     return condition in (found.action_kind, "frames" if found.observation == "frames" else "vectors")
+
+
+def _names_data(lineage: Iterable[Preset]) -> bool:
+    return any("set" in part.values.get("data", ()) for part in lineage)
+
+
+def _find(name: str, kind: str = "") -> Path | None:
+    """Return the file of a preset or overlay; None where there is none."""
+    path = presets_dir() / kind / f"{name}.toml"
+    # a name is none of a path, such as ablations/frozen
+    return path if path.name == f"{name}.toml" and os.path.isfile(path) else _files(kind).get(name)
 
 
 def _files(kind: str) -> dict[str, Path]:

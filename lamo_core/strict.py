@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from lamo_core.errors import UsageError
+from lamo_core.shares import from_percent
 
 _LARGEST = 10**300
 """Whole numbers beyond it have no place among the others."""
@@ -69,12 +70,12 @@ def parse_text(hint: Any, text: str, name: str) -> Any:
         if hint is bool:
             return {"true": True, "false": False, "1": True, "0": False}[text.lower()]
         if hint is float and text.endswith("%"):
-            return float(text[:-1]) / 100
+            return from_percent(text[:-1])
         if hint in (int, float):
             return hint(text.replace("_", ""))
         if origin is tuple:
             return [float(part) for part in text.strip("[]()").split(",") if part.strip()]
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, ArithmeticError) as error:
         raise UsageError(f"{name} wants {_type_name(hint)}, not {text!r}") from error
     return text
 

@@ -19,6 +19,7 @@ from lamo_core.config import TaskConfig
 from lamo_core.errors import DataError, MissingError, StorageError, UsageError
 from lamo_core.evaluation.rollout_spec import EpisodeResult
 from lamo_core.files import write_atomically
+from lamo_core.install_hint import hint
 from lamo_core.tasks.environment import RenderedEnv
 from lamo_core.tasks.registry import get_task
 from lamo_core.tasks.rendering.render_env import open_rendered
@@ -43,7 +44,7 @@ def check_video(path: Path) -> None:
     if library is None:
         raise UsageError(f"a video is a .gif or .mp4 file, not {path.name!r}")
     if importlib.util.find_spec(library) is None:
-        raise MissingError(f"{path.suffix} videos need another package; run: pip install 'lamo[video]'")
+        raise MissingError(f"{path.suffix} videos need another package; run: {hint('video')}")
     _check_place(path)
 
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from lamo_core.config import LanguageConfig
 from lamo_core.errors import MissingError, UsageError
 from lamo_core.files import write_bytes
+from lamo_core.install_hint import hint
 from lamo_core.language.corpora import TokenArray, documents, encode_documents, read_text
 from lamo_core.language.tokenizer import end_of_text_id
 from lamo_core.network import hub_reached
@@ -174,7 +175,7 @@ def _wikitext() -> list[str]:
     try:
         import datasets
     except ImportError as error:
-        raise MissingError("WikiText-103 needs the extra hub; get it with: pip install 'lamo[hub]'") from error
+        raise MissingError(f"WikiText-103 needs the extra hub; get it with: {hint('hub')}") from error
     before = datasets.config.HF_HUB_OFFLINE
     with hub_reached() as problem:
         datasets.config.HF_HUB_OFFLINE = before or bool(problem)

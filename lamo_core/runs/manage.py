@@ -6,10 +6,23 @@ import os
 import shutil
 import signal
 import time
+from pathlib import Path
 
 from lamo_core.errors import LamoError, UsageError
-from lamo_core.runs.directory import REMOVED, RunDirectory, storage_error
+from lamo_core.runs.directory import REMOVED, RunDirectory, find_run, storage_error
 from lamo_core.runs.status import Derived, is_alive, read_state, this_host
+
+
+def find_checkpoint(text: str | Path, root: Path | None = None) -> Path:
+    """Return the file that is meant: a checkpoint, or the newest one of a run below `root`; raises `UsageError`."""
+    path = Path(text)
+    if path.is_file() or path.suffix == ".pt":
+        return path  # a missing file gets its sentence from the reader
+    run = find_run(text, root)
+    if not run.last_checkpoint.is_file():
+        way = "wait for its first, or " if read_state(run)[1].active else ""
+        raise UsageError(f"run {run.id} has no checkpoint; {way}take another run of `lamo runs`")
+    return run.last_checkpoint
 
 
 def kill_run(run: RunDirectory) -> int:

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lamo_core.config import unknown_key
 from lamo_core.errors import UsageError
 from lamo_core.methods import METHODS
-from lamo_core.preset_parts import PLAIN, find_task, nearest_preset
-from lamo_core.presets import NoEffect, Resolved, load_preset, resolve
+from lamo_core.preset_parts import PLAIN, find_task, ratio_preset
+from lamo_core.presets import NoEffect, load_preset
+from lamo_core.run_spec import METHOD, RunSpec
 from lamo_core.shares import parse_share
 from lamo_core.tasks.registry import get_task
 
 NONE = "none"
 """The ablation that leaves the method whole."""
-LAMO = "lamo"
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Grid:
 
     tasks: tuple[tuple[str, tuple[float, ...]], ...]
     """Each task with the shares of its data."""
-    methods: tuple[str, ...] = (LAMO,)
+    methods: tuple[str, ...] = (METHOD,)
     ablations: tuple[str, ...] = (NONE,)
     """Each an overlay, several joined by `+`, or `none`."""
     seeds: tuple[int, ...] = (0,)
@@ -38,19 +38,6 @@ class Grid:
     device: str = "auto"
     ablate_all: bool = False
     """Whether ablations are laid over every method; else only over `lamo`, which they take apart."""
-
-
-@dataclass(frozen=True)
-class Item:
-    """One run of a grid: what `lamo train` would be told."""
-
-    key: str
-    """Unique within the grid, such as `atari-breakout-1pct+frozen-s0`."""
-    preset: str
-    method: str = LAMO
-    ablations: tuple[str, ...] = ()
-    settings: tuple[str, ...] = ()
-    flags: Mapping[str, Any] = field(default_factory=dict)
 
 
 def parse_tasks(text: str, ratios: str | None, variant: str = PLAIN) -> tuple[tuple[str, tuple[float, ...]], ...]:
@@ -87,11 +74,12 @@ def widened(grid: Grid, more: Mapping[str, Any]) -> Grid:
     )
 
 
-def expand(grid: Grid) -> list[Item]:
-    """Return the runs of a grid, seed by seed, so that a sweep cut short has few seeds but whole tables.
+def expand(grid: Grid) -> dict[str, RunSpec]:
+    """Return the runs of a grid by their keys, such as `atari-breakout-1pct+frozen-s0`.
 
-    Methods that cannot choose a task's actions have no runs there, nor have ablations of what a method lacks. Raises
-    `UsageError` for unknown methods, ablations and settings, and when no run is left.
+    They come seed by seed, so that a sweep cut short has few seeds but whole tables. Methods that cannot choose a
+    task's actions have no runs there, nor have ablations of what a method lacks. Raises `UsageError` for unknown
+    methods, ablations and settings, and when no run is left.
     """
     for ablation in grid.ablations:
         for part in _parts(ablation):
@@ -102,17 +90,17 @@ def expand(grid: Grid) -> list[Item]:
         if not any(_in_scope(which, task, method) for task, method in places):
             known = [*(task for task, _ in grid.tasks), *grid.methods]
             raise unknown_key(which, known, "task or method of this sweep,")
-    items: dict[str, Item] = {}
+    runs: dict[str, RunSpec] = {}
     for seed, (task, ratios), method in itertools.product(grid.seeds, grid.tasks, grid.methods):
         if not fits(task, method):
             continue
         for ratio, ablation in itertools.product(ratios, _ablations_of(method, grid)):
             with suppress(NoEffect):
-                item = _item(grid, task, ratio, method, _parts(ablation), seed)
-                items.setdefault(item.key, item)
-    if not items:
+                spec = _spec(grid, task, ratio, method, _parts(ablation), seed)
+                runs.setdefault(f"{spec.resolve().config.name}-s{seed}", spec)
+    if not runs:
         raise UsageError("no method or ablation of this sweep fits its tasks; `lamo presets` says what each changes")
-    return list(items.values())
+    return runs
 
 
 def fits(task: str, method: str) -> bool:
@@ -120,19 +108,6 @@ def fits(task: str, method: str) -> bool:
     if method not in METHODS:
         raise unknown_key(method, list(METHODS), "method")
     return get_task(task).action_kind in METHODS[method].actions
-
-
-def resolve_item(item: Item) -> Resolved:
-    """Return an item's complete config; raises `UsageError`."""
-    return _resolve(item.preset, item.method, item.ablations, item.settings, item.flags)
-
-
-def _resolve(
-    preset: str, method: str, ablations: Sequence[str], settings: Sequence[str], flags: Mapping[str, Any]
-) -> Resolved:
-    if method == LAMO:
-        return resolve(preset, ablations, None, settings, flags)
-    return resolve(preset, ablations, None, settings, flags, method=method)
 
 
 def _scope(setting: str) -> tuple[str, str]:
@@ -155,20 +130,19 @@ def _settings_of(grid: Grid, task: str, method: str) -> tuple[str, ...]:
 
 
 def _ablations_of(method: str, grid: Grid) -> tuple[str, ...]:
-    return grid.ablations if method == LAMO or grid.ablate_all else (NONE,)
+    return grid.ablations if method == METHOD or grid.ablate_all else (NONE,)
 
 
 def _parts(ablation: str) -> tuple[str, ...]:
     return () if ablation == NONE else tuple(ablation.split("+"))
 
 
-def _item(grid: Grid, task: str, ratio: float, method: str, ablations: tuple[str, ...], seed: int) -> Item:
-    parts = nearest_preset(task, ratio, grid.variant)
-    flags: dict[str, Any] = {"seed": seed, "device": grid.device}
-    settings = _settings_of(grid, task, method)
-    name = _resolve(parts.name, method, ablations, settings, flags).config.name
-    if parts.ratio != ratio:
-        variant = "" if grid.variant == PLAIN else f"{grid.variant}-"
-        name = name.replace(parts.name, f"{variant}{task}-{100 * ratio:g}pct", 1)
-        flags |= {"data.ratio": ratio, "name": name}
-    return Item(f"{name}-s{seed}", parts.name, method, ablations, settings, flags)
+def _spec(grid: Grid, task: str, ratio: float, method: str, ablations: tuple[str, ...], seed: int) -> RunSpec:
+    return RunSpec(
+        preset=ratio_preset(task, ratio, grid.variant),
+        method=None if method == METHOD else method,
+        ablations=ablations,
+        settings=_settings_of(grid, task, method),
+        seed=seed,
+        device=grid.device,
+    )

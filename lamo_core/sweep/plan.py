@@ -7,20 +7,21 @@ import os
 import shutil
 import time
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from lamo_core.config import RunConfig, field_names
 from lamo_core.errors import StorageError, UsageError
 from lamo_core.files import write_bytes
 from lamo_core.presets import Resolved
+from lamo_core.run_spec import RunSpec, spec_of
 from lamo_core.runs.compare import flatten
 from lamo_core.runs.directory import ELSEWHERE, is_sound, storage_error
 from lamo_core.runs.estimate import disk_bytes, estimate, memory_bytes, sized_for
 from lamo_core.runs.index import RunSummary
 from lamo_core.runs.records import decode, encode, number
 from lamo_core.sweep.folder import SweepFolder
-from lamo_core.sweep.grid import Grid, Item, expand, resolve_item
+from lamo_core.sweep.grid import Grid, expand
 
 SCHEMA = 1
 BUDGET = "preset"
@@ -32,7 +33,9 @@ _ELSEWHERE_EQUAL = ("name", "device", "precision", "checkpoint.every", "checkpoi
 class PlannedRun:
     """One run of the plan and what it will cost."""
 
-    item: Item
+    key: str
+    """Unique within the plan, such as `atari-breakout-1pct+frozen-s0`."""
+    spec: RunSpec
     seconds: float | None
     """None when nothing is known."""
     source: str
@@ -50,6 +53,11 @@ class PlannedRun:
     def room(self) -> int:
         """Bytes to find on the device: all of it where nobody knows."""
         return self.memory or 1 << 62
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, for the plan's file and `--json`."""
+        costs = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in ("key", "spec")}
+        return {"item": {"key": self.key, **self.spec.to_record()}, **costs}
 
 
 @dataclass(frozen=True)
@@ -88,7 +96,8 @@ class Plan:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, for the plan's file and `--json`."""
-        return {"schema": SCHEMA, **asdict(self)}
+        plain = {"name": self.name, "created": self.created, "grid": asdict(self.grid)}
+        return {"schema": SCHEMA, **plain, "runs": [run.to_dict() for run in self.runs]}
 
 
 def make_plan(name: str, grid: Grid, runs: Sequence[RunSummary], *, reuse: bool = True) -> Plan:
@@ -97,15 +106,16 @@ def make_plan(name: str, grid: Grid, runs: Sequence[RunSummary], *, reuse: bool 
     With `reuse` a finished run with equal settings stands for a planned one. Raises `UsageError`.
     """
     finished = _finished(runs) if reuse else {}
-    return Plan(name, time.time(), grid, tuple(_plan_run(item, runs, finished) for item in expand(grid)))
+    planned = tuple(_plan_run(key, spec, runs, finished) for key, spec in expand(grid).items())
+    return Plan(name, time.time(), grid, planned)
 
 
 def extended(plan: Plan, grid: Grid, runs: Sequence[RunSummary], *, reuse: bool = True) -> Plan:
     """Return a plan of the wider `grid` that keeps what `plan` says of its own runs; raises `UsageError`."""
-    finished, known = _finished(runs) if reuse else {}, {run.item.key: run for run in plan.runs}
-    wider = [known[item.key] if item.key in known else _plan_run(item, runs, finished) for item in expand(grid)]
-    keys = {run.item.key for run in wider}
-    return replace(plan, grid=grid, runs=(*wider, *(run for run in plan.runs if run.item.key not in keys)))
+    finished, known = _finished(runs) if reuse else {}, {run.key: run for run in plan.runs}
+    wider = [known.get(key) or _plan_run(key, spec, runs, finished) for key, spec in expand(grid).items()]
+    keys = {run.key for run in wider}
+    return replace(plan, grid=grid, runs=(*wider, *(run for run in plan.runs if run.key not in keys)))
 
 
 def seconds_left(plan: Plan, keys: Container[str], runs: Sequence[RunSummary]) -> tuple[float, int]:
@@ -115,7 +125,7 @@ def seconds_left(plan: Plan, keys: Container[str], runs: Sequence[RunSummary]) -
     """
     seconds, unknown = 0.0, 0
     for run in plan.runs:
-        if run.item.key in keys:
+        if run.key in keys:
             known = estimate(RunConfig.from_dict(run.config), runs)
             seconds += known.seconds if known else run.seconds or 0.0
             unknown += known is None and run.seconds is None
@@ -127,7 +137,7 @@ def planned_settings(run: PlannedRun) -> Resolved:
     config = RunConfig.from_dict(run.config)
     then, origins = flatten(config.to_dict()), dict.fromkeys(field_names(), "sweep's plan")
     with contextlib.suppress(UsageError):  # the preset may have gone away: only where values come from is lost
-        found = resolve_item(run.item)
+        found = run.spec.resolve()
         now = flatten(found.config.to_dict())
         origins |= {name: origin for name, origin in found.origins.items() if now[name] == then[name]}
     return Resolved(config, origins)
@@ -137,12 +147,13 @@ def _finished(runs: Sequence[RunSummary]) -> dict[str, str]:
     return {_identity(run.settings): run.id for run in reversed(runs) if run.state == "finished"}
 
 
-def _plan_run(item: Item, runs: Sequence[RunSummary], finished: Mapping[str, str]) -> PlannedRun:
-    config = resolve_item(item).config
+def _plan_run(key: str, spec: RunSpec, runs: Sequence[RunSummary], finished: Mapping[str, str]) -> PlannedRun:
+    config = spec.resolve().config
     known = estimate(config, runs)
-    budget = None if known else sized_for(item.preset, config)
+    budget = None if known or spec.preset is None else sized_for(spec.preset, config)
     return PlannedRun(
-        item=item,
+        key=key,
+        spec=spec,
         seconds=known.seconds if known else budget,
         source=known.run.id if known else BUDGET if budget else "",
         disk=disk_bytes(config, runs) or 0,
@@ -205,9 +216,10 @@ def read_plan(folder: SweepFolder) -> Plan:
 
 
 def _planned(values: Mapping[str, Any]) -> PlannedRun:
-    run = PlannedRun(Item(**_tupled(values["item"])), **{key: values[key] for key in values if key != "item"})
+    item = values["item"]
+    run = PlannedRun(item["key"], spec_of(item), **{key: values[key] for key in values if key != "item"})
     counts = all(type(count) is int and 0 <= count < 2**62 for count in (run.disk, run.memory))
-    texts = all(isinstance(text, str) for text in (run.item.key, run.item.preset, run.source, run.done))
+    texts = all(isinstance(text, str) for text in (run.key, run.spec.preset, run.source, run.done))
     known = run.seconds is None or number(run.seconds) is not None
     if not (counts and texts and known and is_sound(run.config)) or os.path.basename(run.done) != run.done:
         raise ValueError("it holds values that no plan has")

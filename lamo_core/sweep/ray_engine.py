@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lamo_core.errors import LamoError, MissingError
+from lamo_core.install_hint import hint
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.sweep.engines import working_folder
 
@@ -30,7 +31,7 @@ class RayEngine:
         try:
             import ray
         except ImportError as error:
-            raise MissingError("--engine ray needs Ray; get it with: pip install 'lamo[ray]'") from error
+            raise MissingError(f"--engine ray needs Ray; get it with: {hint('ray')}") from error
         self.jobs = jobs
         self._ray: Any = ray
         self._train, self._threads = list(train), threads

@@ -40,7 +40,7 @@ class ItemView:
     @property
     def key(self) -> str:
         """The item's name."""
-        return self.planned.item.key
+        return self.planned.key
 
     @property
     def has_result(self) -> bool:
@@ -58,7 +58,7 @@ def look(folder: SweepFolder, plan: Plan, journal: Journal | None = None) -> lis
     journal = journal or Journal(folder)
     views = []
     for planned in plan.runs:
-        record = journal.record(planned.item.key)
+        record = journal.record(planned.key)
         status, derived = (None, None) if not record.run else read_state(folder.run(record.run))
         views.append(ItemView(planned, _state(planned, record, derived), record, status))
     return views
@@ -92,10 +92,10 @@ class Scheduler:
         self.journal = Journal(folder)
         self.stopping = False
         self._engine, self._argv, self._say = engine, argv, say
-        self._open: dict[str, PlannedRun] = {planned.item.key: planned for planned in plan.open}
+        self._open: dict[str, PlannedRun] = {planned.key: planned for planned in plan.open}
         self._working: dict[str, RunDirectory] = {}
         self._waiting: list[str] = []
-        self._over: dict[str, ItemState] = {planned.item.key: "done" for planned in plan.runs if planned.done}
+        self._over: dict[str, ItemState] = {planned.key: "done" for planned in plan.runs if planned.done}
         for key in self._open:
             self._begin(key)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lamo_core.errors import LamoError, MissingError
+from lamo_core.install_hint import hint
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.sweep.engines import working_folder
 
@@ -39,7 +40,7 @@ class SlurmEngine:
         try:
             import submitit
         except ImportError as error:
-            raise MissingError("--engine slurm needs submitit; get it with: pip install 'lamo[slurm]'") from error
+            raise MissingError(f"--engine slurm needs submitit; get it with: {hint('slurm')}") from error
         self.jobs = jobs
         self._train = list(train)
         self._folder, self._cluster = folder, cluster

@@ -14,6 +14,7 @@ from typing import Any
 
 from lamo_core.config import TaskConfig
 from lamo_core.errors import MissingError
+from lamo_core.install_hint import package_hint
 from lamo_core.tasks.door import Door, blamed
 from lamo_core.tasks.environment import Array
 from lamo_core.tasks.mujoco_library import load_mujoco
@@ -99,8 +100,8 @@ def make_kitchen(name: str = "kitchen-complete") -> Any:
     # gymnasium-robotics asks `joint_type in (enum, enum)` of NumPy integers, which newer bindings answer with False.
     if np.int32(2) not in (mujoco.mjtJoint.mjJNT_SLIDE,):
         raise MissingError(
-            f"the kitchen does not work with MuJoCo {mujoco.__version__}; install an older one with "
-            "pip install 'mujoco<3.12'"
+            f"the kitchen does not work with MuJoCo {mujoco.__version__}; install an older one with: "
+            f"{package_hint('mujoco<3.12')}"
         )
     logging.getLogger("gymnasium").setLevel(logging.ERROR)
     gymnasium.register_envs(gymnasium_robotics)

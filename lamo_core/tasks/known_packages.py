@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from typing import NamedTuple
 
 from lamo_core.errors import LamoError, MissingError, UsageError
+from lamo_core.install_hint import package_hint
 
 VARIABLE = "LAMO_ENVIRONMENTS"
 
@@ -64,7 +65,7 @@ def unregistered(identifier: str) -> LamoError | None:
     setting = f"{VARIABLE}={','.join([*named, found.module])}"
     if find_spec(found.module.partition(".")[0]) is None:
         return MissingError(
-            f"{identifier} is an environment of {found.package}, which is not installed; install it with pip install "
-            f"{found.package}, and set {setting} so that it is registered"
+            f"{identifier} is an environment of {found.package}, which is not installed; install it with "
+            f"{package_hint(found.package)}, and set {setting} so that it is registered"
         )
     return UsageError(f"{identifier} is an environment of {found.package}; set {setting} so that it is registered")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 from lamo_core.errors import MissingError
+from lamo_core.install_hint import hint
 from lamo_core.tasks.task import Task
 
 
@@ -14,5 +15,5 @@ def require_environment(task: Task) -> None:
     if missing:
         raise MissingError(
             f"{task.title} is played by {' and '.join(missing)}, which is not installed; "
-            "install it with pip install 'lamo[mujoco]'"
+            f"install it with: {hint('mujoco')}"
         )

@@ -9,8 +9,11 @@ Completion = Callable[[str], list[str]]
 
 
 def presets(incomplete: str) -> list[str]:
-    """Return presets, such as `atari-breakout-1pct`."""
-    return _preset_parts("", incomplete)
+    """Return presets, such as `atari-breakout-1pct`; after a share that none of the list has, the one with it."""
+    from lamo_core.presets import is_preset
+
+    listed = _preset_parts("", incomplete)
+    return listed or [name for ending in ("", "t", "ct", "pct") if is_preset(name := f"{incomplete}{ending}")][:1]
 
 
 def methods(incomplete: str) -> list[str]:

@@ -17,7 +17,7 @@ from lamo_tui.state.view_state import View
 from lamo_tui.themes import Palette
 
 if TYPE_CHECKING:  # loaded when a run is swept, or one is set up
-    from lamo_tui.dashboard.new_run_model import Choice
+    from lamo_tui.dashboard.new_run_model import NewRuns
     from lamo_tui.dashboard.target_sweep_jobs import Desk
     from lamo_tui.terminal.graphics import Graphics
 
@@ -78,7 +78,7 @@ class Dashboard(Protocol):
     def open_replay(self, request: Request) -> None:
         """Show an episode."""
 
-    def new_run(self, wanted: str | Choice | None) -> None:
+    def new_run(self, wanted: str | NewRuns | None) -> None:
         """Open the New run screen, with a preset or a whole choice taken over."""
 
     def show_runs(self, query: str) -> None:

@@ -34,7 +34,7 @@ from lamo_tui.state.view_state import View
 if TYPE_CHECKING:
     from textual.command import Provider
 
-    from lamo_tui.dashboard.new_run_model import Choice
+    from lamo_tui.dashboard.new_run_model import NewRuns
     from lamo_tui.dashboard.target_sweep_jobs import Desk
     from lamo_tui.replay.player_client import Hear, Link
     from lamo_tui.replay.request import NewPlayer, Request
@@ -211,16 +211,16 @@ class LamoApp(Watching):
         self.replay = request
         self.action_mode("replay")
 
-    def new_run(self, wanted: str | Choice | None) -> None:
-        """Open the New run screen, with a preset or a whole choice taken over."""
-        from lamo_tui.dashboard.new_run_model import choice_of
+    def new_run(self, wanted: str | NewRuns | None) -> None:
+        """Open the New run screen, with a preset or a whole choice of runs taken over."""
+        from lamo_tui.dashboard.new_run_model import runs_of
         from lamo_tui.screens.new_run.new_run import NewRunScreen
 
         self.action_mode("new")
         screen = self.screen
         if wanted is not None and isinstance(screen, NewRunScreen):
-            choice = choice_of(wanted) if isinstance(wanted, str) else wanted
-            screen.call_after_refresh(screen.choose, choice)
+            runs = runs_of(wanted) if isinstance(wanted, str) else wanted
+            screen.call_after_refresh(screen.choose, runs)
 
     def show_runs(self, query: str) -> None:
         """List the runs that fit a query."""

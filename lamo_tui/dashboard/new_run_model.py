@@ -12,117 +12,115 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamo_core.config import DataConfig
-from lamo_core.preset_parts import PLAIN, named_ratios, nearest_preset, take_apart
+from lamo_core.preset_parts import PLAIN, PresetParts, named_ratios, require_variant, shortest_name, take_apart
 from lamo_core.presets import Resolved, load_preset
+from lamo_core.run_spec import METHOD, RunSpec
 from lamo_core.runs.compare import config_difference
 from lamo_core.seeds import shown_seeds
-from lamo_tui.dashboard.run_actions import METHOD, Recipe
 
 if TYPE_CHECKING:
     from lamo_core.data.formats.segmentation import Cutting
 
-RATIOS = (0.001, 0.01, 0.1, 1.0)
 DEVICES = ("auto", "cpu", "cuda", "mps")
-
-
-def ratios_of(task: str) -> list[float]:
-    """Return the shares of data to offer for a task: the usual ones and those of its presets."""
-    return sorted({*RATIOS, *named_ratios([task])})
+_FIRST = RunSpec("atari-breakout-1pct")
 
 
 @dataclass(frozen=True)
-class Choice:
-    """What was picked on the New run screen."""
+class NewRuns:
+    """What was picked on the New run screen: a run for each seed."""
 
-    task: str = "atari-breakout"
-    variant: str = PLAIN
-    ratio: float = 0.01
-    method: str = METHOD
-    ablations: tuple[str, ...] = ()
+    spec: RunSpec = _FIRST
+    """All but the seed; names a preset, if not always one that there is."""
     seeds: tuple[int, ...] = (0,)
-    """One run each; several go through the queue."""
-    device: str = "auto"
-    edits: tuple[tuple[str, str], ...] = field(default=())
-    """Settings that were changed by hand: dotted name and text."""
 
     @property
     def preset(self) -> str:
-        """The preset that comes nearest; raises `UsageError` when there is none."""
-        return nearest_preset(self.task, self.ratio, self.variant).name
+        """The preset's name."""
+        assert self.spec.preset is not None
+        return self.spec.preset
 
     @property
-    def flags(self) -> dict[str, Any]:
-        """What the preset does not say: ratio, first seed and device, where they differ from it."""
-        base = resolved(self.preset).config
-        flags: dict[str, Any] = {}
-        if self.ratio != base.data.ratio:
-            flags["data.ratio"] = self.ratio
-        if self.seeds[0] != base.seed:
-            flags["seed"] = self.seeds[0]
-        if self.device != base.device:
-            flags["device"] = self.device
-        return flags
+    def parts(self) -> PresetParts:
+        """What the preset is about, its share of the data always said."""
+        parts = take_apart(self.preset)
+        ratio = _resolved(RunSpec(self.preset)).config.data.ratio if parts.ratio is None else parts.ratio
+        return replace(parts, ratio=ratio)
 
     @property
-    def settings(self) -> list[str]:
-        """The edits as `--set` takes them."""
-        return [f"{name}={value}" for name, value in self.edits]
+    def ratio(self) -> float:
+        """The share of the data."""
+        return self.parts.ratio or 1.0
 
-    def with_edit(self, name: str, text: str) -> Choice:
-        """Return the choice with one setting changed by hand; raises `UsageError` when that cannot be."""
-        edits = {**dict(self.edits), name: text}
-        edited = replace(self, edits=tuple(edits.items()))
-        edited.resolve()
-        return edited
+    @property
+    def ratios(self) -> list[float]:
+        """The shares of data to offer: those recommended for the task, and the one that was picked."""
+        return sorted({self.ratio, *named_ratios([self.parts.task])})
+
+    @property
+    def method(self) -> str:
+        """The method, also where the preset's is meant."""
+        return self.spec.method or METHOD
+
+    def picking(
+        self, task: str, ratio: float, *, method: str = METHOD, variant: str = PLAIN, **changes: Any
+    ) -> NewRuns:
+        """Return other runs: of this task, share of data, variant of presets and method, and with further changes."""
+        preset, overlay = shortest_name(task, ratio, variant), None if method == METHOD else method
+        return replace(self, spec=replace(self.spec, preset=preset, method=overlay, **changes))
+
+    def with_edit(self, name: str, text: str) -> NewRuns:
+        """Return runs with one setting changed by hand; raises `UsageError` when that cannot be."""
+        return replace(self, spec=self.spec.with_setting(name, text))
+
+    def run(self, seed: int) -> RunSpec:
+        """Return the run of a seed, without what the preset says anyway."""
+        base, device = _resolved(RunSpec(self.preset)).config, self.spec.device
+        return replace(
+            self.spec, seed=None if seed == base.seed else seed, device=None if device == base.device else device
+        )
+
+    def runs(self) -> list[RunSpec]:
+        """Return all runs."""
+        return [self.run(seed) for seed in self.seeds]
 
     def resolve(self) -> Resolved:
-        """Return the complete config; raises `UsageError`."""
-        return resolved(self.preset, self.ablations, tuple(self.settings), tuple(self.flags.items()), self.method)
-
-    def recipe(self) -> Recipe:
-        """Return what a run is made from, without its seed."""
-        flags = {name: value for name, value in self.flags.items() if name != "seed"}
-        return Recipe(self.preset, self.method, self.ablations, tuple(self.settings), flags)
+        """Return the first run's complete config; raises `UsageError`."""
+        parts = take_apart(self.preset)
+        require_variant(parts.task, parts.variant)
+        return _resolved(self.run(self.seeds[0]))
 
     def command(self, *, waiting: bool = False) -> str:
         """Return the command that does the same in a shell; `waiting` lets a single run go through the queue too."""
         if len(self.seeds) > 1:
-            return shlex.join([*self.recipe().words(), "--seeds", shown_seeds(self.seeds)])
-        words = replace(self.recipe(), flags=self.flags).words()
-        return shlex.join([*words, "--queue" if waiting else "--detach"])
+            spec = replace(self.run(self.seeds[0]), seed=None)
+            return shlex.join([*spec.to_argv(), "--seeds", shown_seeds(self.seeds)])
+        return shlex.join([*self.run(self.seeds[0]).to_argv(), "--queue" if waiting else "--detach"])
 
 
 @functools.lru_cache(256)
-def resolved(
-    preset: str,
-    ablations: tuple[str, ...] = (),
-    settings: tuple[str, ...] = (),
-    flags: tuple[tuple[str, Any], ...] = (),
-    method: str = METHOD,
-) -> Resolved:
-    """Return `presets.resolve` of the same arguments, remembered."""
-    return Recipe(preset, method, ablations, settings, dict(flags)).resolve()
+def _resolved(spec: RunSpec) -> Resolved:
+    return spec.resolve()
 
 
-def choice_of(preset: str) -> Choice:
-    """Return the choice that leads to a preset."""
-    parts = take_apart(preset)
-    return Choice(parts.task, parts.variant, resolved(preset).config.data.ratio)
+def runs_of(preset: str) -> NewRuns:
+    """Return what the screen shows of a preset."""
+    parts = NewRuns(RunSpec(preset)).parts
+    assert parts.ratio is not None  # never None there
+    return NewRuns().picking(parts.task, parts.ratio, variant=parts.variant)
 
 
-def differences(choice: Choice) -> list[tuple[str, Any, Any, str]]:
+def differences(wanted: NewRuns) -> list[tuple[str, Any, Any, str]]:
     """Return (setting, preset's value, value, origin) for what ablations and edits change."""
-    base, mine = resolved(choice.preset), choice.resolve()
+    base, mine = _resolved(RunSpec(wanted.preset)), wanted.resolve()
     rows = config_difference([base.config.to_dict(), mine.config.to_dict()])
     return [(name, old, new, mine.origins.get(name, "")) for name, (old, new) in rows.items() if name != "name"]
 
 
 @functools.lru_cache(64)
-def descriptions(choice: Choice) -> list[tuple[str, str]]:
+def descriptions(spec: RunSpec) -> list[tuple[str, str]]:
     """Return what preset, method and ablations say of themselves."""
-    names = [(choice.preset, ""), *([(choice.method, "methods")] if choice.method != METHOD else [])]
-    names += [(ablation, "ablations") for ablation in choice.ablations]
-    return [(name, load_preset(name, kind).description) for name, kind in names]
+    names = [(spec.preset, ""), (spec.method, "methods"), *((ablation, "ablations") for ablation in spec.ablations)]
+    return [(name, load_preset(name, kind).description) for name, kind in names if name is not None]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from functools import partial
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
-from lamo_core.presets import load_preset, preset_names
+from lamo_core.presets import is_preset, load_preset, preset_names
 from lamo_tui.dashboard.api import Dashboard, dashboard
 from lamo_tui.keys.bindings import keys_of
 from lamo_tui.keys.table import PLACES
@@ -36,7 +36,7 @@ class LamoCommands(Provider):
             *self._actions(),
             *self._runs(),
             *self._replays(),
-            *self._presets(),
+            *self._presets(query),
             *self._themes(),
         ]:
             score = matcher.match(title)
@@ -62,8 +62,11 @@ class LamoCommands(Provider):
             play = partial(self._lamo.try_to, partial(self._lamo.play_run, run))
             yield f"replay: {run.id}", "Watch its policy play", play
 
-    def _presets(self) -> Iterator[Entry]:
-        for name, description in _descriptions():
+    def _presets(self, query: str) -> Iterator[Entry]:
+        named = query.rpartition(" ")[2].lower()
+        listed = _descriptions()
+        unlisted = [named] if named not in dict(listed) and is_preset(named) else []
+        for name, description in [*listed, *((name, load_preset(name).description) for name in unlisted)]:
             yield f"preset: {name}", description, partial(self._lamo.new_run, name)
 
     def _themes(self) -> Iterator[Entry]:

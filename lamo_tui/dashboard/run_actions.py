@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
-from lamo_core.config import RunConfig
 from lamo_core.errors import UsageError
-from lamo_core.presets import Resolved, resolve
+from lamo_core.run_spec import RunSpec
 from lamo_core.runs.control import SETTINGS, CommandName, changed_config, send
-from lamo_core.runs.create import create_run
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.index import RunSummary
 from lamo_core.runs.manage import remove_run
@@ -108,53 +105,16 @@ def delete(run: RunSummary) -> str:
     return f"deleted {run.id}"
 
 
-METHOD = RunConfig().method
-"""The method of presets that name none."""
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """What a run is made from, as `lamo train` would be told."""
-
-    preset: str
-    method: str = METHOD
-    ablations: Sequence[str] = ()
-    settings: Sequence[str] = ()
-    flags: Mapping[str, Any] = field(default_factory=dict)
-
-    def resolve(self) -> Resolved:
-        """Return the complete config; raises `UsageError`."""
-        method = self.method if self.method != METHOD else None
-        return resolve(self.preset, self.ablations, None, self.settings, self.flags, method)
-
-    def words(self) -> list[str]:
-        """Return the words of the command that does the same."""
-        words = ["lamo", "train", "--preset", self.preset]
-        words += ["--method", self.method] if self.method != METHOD else []
-        for ablation in self.ablations:
-            words += ["--ablation", ablation]
-        for name, value in self.flags.items():
-            words += [f"--{name.rpartition('.')[2]}", f"{value:g}" if isinstance(value, float) else str(value)]
-        for setting in self.settings:
-            words += ["--set", setting]
-        return words
-
-    def create(self, root: Path) -> RunDirectory:
-        """Make the folder of a run; raises `UsageError`, `StorageError`."""
-        resolved = self.resolve()
-        return create_run(root, resolved.config, resolved.origins, self.words())
-
-
-def start(root: Path, recipe: Recipe) -> RunDirectory:
+def start(root: Path, spec: RunSpec) -> RunDirectory:
     """Create a run and start its process, which outlives the dashboard; returns the run."""
-    run = recipe.create(root)
+    run = spec.create(root)
     launch(run, [*TRAIN, "--adopt", str(run.path)])
     return run
 
 
-def wait_in_queue(root: Path, recipe: Recipe, seeds: Sequence[int]) -> list[RunDirectory]:
-    """Create one run per seed; they start one after the other, whenever their device is free."""
-    runs = [replace(recipe, flags={**recipe.flags, "seed": seed}).create(root) for seed in seeds]
+def wait_in_queue(root: Path, specs: Sequence[RunSpec]) -> list[RunDirectory]:
+    """Create runs that start one after the other, whenever their device is free."""
+    runs = [spec.create(root) for spec in specs]
     for run in runs:
         enqueue(run)
     wait_for_device(root)

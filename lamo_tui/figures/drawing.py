@@ -13,6 +13,7 @@ from xml.sax.saxutils import escape
 
 from lamo_core.errors import MissingError, UsageError
 from lamo_core.files import write_bytes
+from lamo_core.install_hint import hint
 
 INK, MUTED, GRID, PAPER = "#20262c", "#626b74", "#e3e5e8", "#ffffff"
 FORMATS = (".svg", ".png")
@@ -166,7 +167,7 @@ def png_bytes(sheet: Sheet) -> bytes:
     try:
         from PIL import Image, ImageDraw
     except ImportError as error:
-        raise MissingError("PNG needs pillow: pip install 'lamo[video]', or take .svg") from error
+        raise MissingError(f"PNG needs pillow; take .svg, or install it with: {hint('video')}") from error
     scale = _SCALE * _OVERSAMPLING
     image = Image.new("RGB", (sheet.width * scale, sheet.height * scale), PAPER)
     pen = ImageDraw.Draw(image, "RGBA")

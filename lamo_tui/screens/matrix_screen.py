@@ -14,9 +14,11 @@ from lamo_core.errors import UsageError
 from lamo_core.preset_parts import preset_tasks
 from lamo_core.reports.matrix import NONE, Matrix, MatrixCell, axis_values, fitting, make_matrix
 from lamo_core.reports.paper import paper_score
+from lamo_core.run_spec import METHOD
+from lamo_core.shares import parse_share
 from lamo_core.tasks.registry import get_task, task_names
 from lamo_tui.dashboard import run_actions
-from lamo_tui.dashboard.new_run_model import Choice
+from lamo_tui.dashboard.new_run_model import NewRuns
 from lamo_tui.keys.bindings import bindings_of, with_keys
 from lamo_tui.screens.base import LamoScreen
 from lamo_tui.state.snapshot import Snapshot
@@ -85,7 +87,7 @@ class MatrixScreen(LamoScreen):
 
     def _held_names(self) -> list[str]:
         here = fitting(self.lamo.snapshot.runs, {self.view.page: self.page})
-        return axis_values(here, self.view.held) or [Choice().method if self.view.held == "method" else NONE]
+        return axis_values(here, self.view.held) or [METHOD if self.view.held == "method" else NONE]
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
         """Draw the page anew when runs or choices have changed."""
@@ -147,15 +149,14 @@ class MatrixScreen(LamoScreen):
         view = self.view
         return {view.page: self.page, view.rows: cell[0], view.columns: cell[1], view.held: self.held}
 
-    def _choice(self, cell: tuple[str, str]) -> Choice:
+    def _choice(self, cell: tuple[str, str]) -> NewRuns:
         """Return the run that would fill a cell; what no axis says is plain LaMo."""
         named = self._named(cell)
         ablation = named.get("ablation", NONE)
-        return replace(
-            Choice(),
-            task=named.get("task", Choice().task),
-            ratio=float(named.get("ratio", "1%").removesuffix("%")) / 100,
-            method=named.get("method", Choice().method),
+        return NewRuns().picking(
+            named.get("task", NewRuns().parts.task),
+            parse_share(named.get("ratio", "1%")),
+            method=named.get("method", METHOD),
             ablations=() if ablation == NONE else tuple(ablation.split("+")),
         )
 
@@ -209,10 +210,9 @@ class MatrixScreen(LamoScreen):
 
     def _train(self, cell: tuple[str, str]) -> str:
         choice = self._choice(cell)
-        if choice.task not in preset_tasks():
-            raise UsageError(f"there is no preset for {choice.task}; start it with: lamo train --config FILE")
-        seed = self._next_seed(cell)
-        (run,) = run_actions.wait_in_queue(self.lamo.root, choice.recipe(), [seed])
+        if (task := choice.parts.task) not in preset_tasks():
+            raise UsageError(f"there is no preset for {task}; start it with: lamo train --config FILE")
+        (run,) = run_actions.wait_in_queue(self.lamo.root, [choice.run(self._next_seed(cell))])
         return f"{run.id} waits for its device"
 
     def _next_seed(self, cell: tuple[str, str]) -> int:
@@ -236,7 +236,7 @@ def _score(cell: MatrixCell) -> Score:
     return Score(mean, cell.low, cell.high, cell.seeds, note)
 
 
-def _facts(cell: MatrixCell | None, choice: Choice, keymap: Mapping[str, str], colours: Palette) -> Text:
+def _facts(cell: MatrixCell | None, choice: NewRuns, keymap: Mapping[str, str], colours: Palette) -> Text:
     """Draw what is known of a cell, the paper's score beside it, and what the keys would do."""
     text, dim = Text(), colours.dim
     if cell is None:
@@ -264,9 +264,9 @@ def _facts(cell: MatrixCell | None, choice: Choice, keymap: Mapping[str, str], c
     return text.append(f"{', '.join(words)}; {ways}", dim)
 
 
-def _paper(choice: Choice, dim: str) -> Text:
-    label = choice.method + "".join(f" +{ablation}" for ablation in choice.ablations)
-    published = paper_score(choice.task, choice.ratio, label)
+def _paper(choice: NewRuns, dim: str) -> Text:
+    label = choice.method + "".join(f" +{ablation}" for ablation in choice.spec.ablations)
+    published = paper_score(choice.parts.task, choice.ratio, label)
     return Text("") if published is None else Text(f"   paper, on its data: {published}, {published.table}", dim)
 
 

@@ -11,19 +11,22 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from lamo_core.run_spec import RunSpec
 from lamo_core.runs.pack import add_demo
 from lamo_tui.dashboard.api import dashboard
-from lamo_tui.dashboard.new_run_model import Choice
+from lamo_tui.dashboard.new_run_model import NewRuns
 
-FIRST_RUN = Choice(
-    ratio=0.001,
-    edits=(
-        ("optim.steps", "200"),
-        ("eval.every", "100"),
-        ("eval.episodes", "3"),
-        ("eval.final_episodes", "5"),
-        ("checkpoint.every", "100"),
-    ),
+FIRST_RUN = NewRuns(
+    RunSpec(
+        "atari-breakout-0.1pct",
+        settings=(
+            "optim.steps=200",
+            "eval.every=100",
+            "eval.episodes=3",
+            "eval.final_episodes=5",
+            "checkpoint.every=100",
+        ),
+    )
 )
 """About a minute on two cores."""
 _ROOM = 22
@@ -113,7 +116,7 @@ class WelcomeScreen(ModalScreen[None]):
         self.dismiss(None)
         self.app.call_later(app.action_mode, mode)
 
-    def _go(self, choice: Choice | None) -> None:
+    def _go(self, runs: NewRuns | None) -> None:
         app = dashboard(self.app)
         self.dismiss(None)
-        self.app.call_later(app.new_run, choice)
+        self.app.call_later(app.new_run, runs)

@@ -113,6 +113,7 @@ def completed(words: str, folder: Path) -> list[str]:
     [
         ("lamo re", {"replay", "resume", "report"}),
         ("lamo train --preset mujoco-reacher2d-1", {"mujoco-reacher2d-100pct", "mujoco-reacher2d-10pct"}),
+        ("lamo presets show mujoco-hopper-3", {"mujoco-hopper-3pct"}),
         ("lamo train -m td", {"td3+bc"}),
         ("lamo presets show atari-pong --ablation early", {"early-stopped"}),
         ("lamo train --set optim.ba", {"optim.batch_size="}),

@@ -29,7 +29,7 @@ def test_it_finds_lamo_whole_and_says_so_in_json() -> None:
     for name in ("Python", "PyTorch", "GPU", "precision", "language model", "bundled data", "Atari", "model hub"):
         assert name in found
     assert found["runs folder"]["state"] == "ok"
-    assert found["videos"]["state"] == "ok" or "lamo[video]" in found["videos"]["advice"]
+    assert found["videos"]["state"] == "ok" or "[video]'" in found["videos"]["advice"]
 
 
 def run_with(monkeypatch: pytest.MonkeyPatch, *checks: tuple[str, bool, object]) -> object:
@@ -46,10 +46,10 @@ def raising(error: Exception) -> object:
 
 
 def test_what_lamo_needs_decides_the_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
-    missing = raising(MissingError("the model is gone; install lamo again"))
+    missing = raising(MissingError("the model is gone; install lamo-rl again"))
     result = run_with(monkeypatch, ("language model", True, missing))
     assert result.exit_code == 1
-    assert "language model: install lamo again" in result.output
+    assert "language model: install lamo-rl again" in result.output
     assert "does not work here yet: language model" in result.output
     result = run_with(monkeypatch, ("kitchen", False, missing))
     assert result.exit_code == 0

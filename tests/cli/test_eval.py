@@ -25,10 +25,10 @@ from lamo_core.errors import (
 from lamo_core.model.adapters import adapt
 from lamo_core.model.backbone import load_backbone
 from lamo_core.model.policy import Policy, PolicyStatistics
+from lamo_core.runs.manage import find_checkpoint
 from lamo_core.tasks.registry import get_task
 from lamo_core.training.checkpoint import Checkpoint, read_checkpoint, trained_weights, write_checkpoint
 from lamo_tui.cli.train.eval import eval as eval_command
-from lamo_tui.cli.train.eval import find_checkpoint
 
 Run = Callable[..., Result]
 

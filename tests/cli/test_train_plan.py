@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from lamo_core.errors import DeviceError, MissingError, UsageError
+from lamo_core.install_hint import hint
 from lamo_core.tasks import requirements
 from lamo_tui.cli.app import app
 
@@ -78,6 +79,6 @@ def test_what_plays_the_task_is_missed_before_there_is_a_folder(runs: Path, monk
     for words in (["--dry-run"], ["--detach"]):
         error = train(*words).exception
         assert isinstance(error, MissingError)
-        assert "pip install 'lamo[mujoco]'" in str(error)
+        assert hint("mujoco") in str(error)
     assert not runs.exists()
     assert train("--dry-run", "--set", "eval.every=0", "--set", "eval.final_episodes=0").exit_code == 0

@@ -11,7 +11,7 @@ import pytest
 
 from lamo_core.config import RunConfig, field_names, parse_setting
 from lamo_core.errors import UsageError
-from lamo_core.presets import NoEffect, _relative, preset_names, resolve
+from lamo_core.presets import NoEffect, _relative, is_preset, preset_names, resolve
 
 
 def test_a_config_survives_its_dictionary() -> None:
@@ -72,6 +72,29 @@ def test_every_shipped_preset_resolves_with_every_ablation() -> None:
         assert resolved == len(presets) or ablation == "frame-shift" or ablation.startswith("official-")
 
 
+def test_a_task_resolves_with_any_share_of_its_data() -> None:
+    for name, ratio in (
+        ("atari-breakout-0.1pct", 0.001),
+        ("mujoco-hopper-3pct", 0.03),
+        ("kitchen-partial-0.7pct", 0.007),
+    ):
+        task = name.rpartition("-")[0]
+        resolved, plain = resolve(name), resolve(task)
+        assert (resolved.config.data.ratio, resolved.origins["data.ratio"]) == (ratio, f"preset {name}")
+        assert (resolved.config.name, plain.config.name) == (name, task)
+        assert replace(resolved.config, name=task, data=plain.config.data) == plain.config
+    assert resolve("paper-mujoco-hopper-5pct").config.data.ratio == 0.05
+    assert resolve("mujoco-hopper-10.0pct") == resolve("mujoco-hopper-10pct")  # one name of a run, however it is typed
+
+
+def test_lists_offer_the_shares_that_a_task_recommends() -> None:
+    assert [name for name in preset_names() if name.startswith("kitchen-complete")] == [
+        f"kitchen-complete-{percent}pct" for percent in (100, 30, 50)
+    ]
+    assert all(is_preset(name) for name in [*preset_names(), "kitchen-complete-7pct"])
+    assert not any(is_preset(name) for name in ("", "kitchen", "kitchen-complete-0pct", "atari-1pct", "frozen"))
+
+
 def test_later_layers_win_and_say_so(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     file.write_text("[optim]\nsteps = 3\nbatch_size = 5\n[model]\nlora_rank = 2\n")
@@ -99,6 +122,16 @@ def test_the_star_of_an_overlay_is_the_backbone_named_before() -> None:
     ("arguments", "says"),
     [
         (("atari-breakot-1pct",), "did you mean 'atari-breakout-1pct'"),
+        (("atari-breakot-3pct",), "did you mean 'atari-breakout-3pct'"),
+        (("atari-breakot",), "did you mean 'atari-breakout-1.*pct'"),
+        (("a" * 5_000,), "there is no preset"),
+        (("ablations/frozen",), "there is no preset"),
+        (("atari-3pct",), "there is no preset 'atari-3pct'"),
+        (("paper-mujoco-hoper-3pct",), "did you mean 'paper-mujoco-hopper-3pct'"),
+        (("mujoco-hopper-1pct-1pct",), "there is no preset 'mujoco-hopper-1pct-1pct'"),
+        (("mujoco-hopper-0pct",), "a share of data is above 0 and at most 100%, such as 1% or 0.01, not '0%'"),
+        (("mujoco-hopper-101pct",), "at most 100%, .* not '101%'"),
+        (("mujoco-hopper-1.2.3pct",), "at most 100%, .* not '1.2.3%'"),
         (("atari-pong-1pct", ["frosen"]), "no ablation 'frosen'; did you mean 'frozen'"),
         (("atari-pong-1pct", [], None, ["optim.step=3"]), "did you mean 'optim.steps'"),
         (("atari-pong-1pct", [], None, ["optim.lr=3"]), r"did you mean 'optim.learning_rate'\?"),

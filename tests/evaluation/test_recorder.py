@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from lamo_core.errors import DataError, MissingError, StorageError, UsageError
 from lamo_core.evaluation.recorder import check_video, screens, write_video
 from lamo_core.evaluation.replay_file import load_replay, save_replay
 from lamo_core.evaluation.rollout_spec import EpisodeResult
+from lamo_core.install_hint import hint
 from lamo_core.tasks.atari_emulator import AtariEmulator
 from lamo_core.tasks.registry import make_batch
 
@@ -96,7 +98,7 @@ def test_video_is_checked_before_anything_is_played(tmp_path: Path, monkeypatch:
     with pytest.raises(StorageError, match="it is a folder"):
         check_video(tmp_path / "b.gif")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(MissingError, match=r"pip install 'lamo\[video\]'"):
+    with pytest.raises(MissingError, match=re.escape(hint("video"))):
         check_video(tmp_path / "a.mp4")
     assert not (tmp_path / "a.gif").exists()
 

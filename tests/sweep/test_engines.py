@@ -51,9 +51,9 @@ def test_without_the_packages_a_sentence_names_them(tmp_path: Path, monkeypatch:
 
     monkeypatch.setitem(sys.modules, "ray", None)
     monkeypatch.setitem(sys.modules, "submitit", None)
-    with pytest.raises(MissingError, match=r"lamo\[ray\]"):
+    with pytest.raises(MissingError, match=r"\[ray\]"):
         RayEngine(TRAIN, address=None, jobs=1)
-    with pytest.raises(MissingError, match=r"lamo\[slurm\]"):
+    with pytest.raises(MissingError, match=r"\[slurm\]"):
         SlurmEngine(TRAIN, tmp_path, jobs=1)
 
 

@@ -9,7 +9,7 @@ import pytest
 from lamo_core.errors import UsageError
 from lamo_core.methods import METHODS
 from lamo_core.presets import preset_names
-from lamo_core.sweep.grid import Grid, expand, parse_tasks, resolve_item, widened
+from lamo_core.sweep.grid import Grid, expand, parse_tasks, widened
 
 
 def test_tasks_take_the_shared_ratios_or_their_own() -> None:
@@ -29,7 +29,7 @@ def test_unknown_names_are_refused_with_the_nearest() -> None:
 
 def test_every_combination_is_one_run_and_seeds_come_last_in_the_table() -> None:
     grid = Grid((("atari-pong", (0.01, 0.1)),), ablations=("none", "frozen+linear-embeddings"), seeds=(0, 1))
-    keys = [item.key for item in expand(grid)]
+    keys = list(expand(grid))
     assert keys == [
         "atari-pong-1pct-s0",
         "atari-pong-1pct+frozen+linear-embeddings-s0",
@@ -37,7 +37,7 @@ def test_every_combination_is_one_run_and_seeds_come_last_in_the_table() -> None
         "atari-pong-10pct+frozen+linear-embeddings-s0",
         *(key.replace("-s0", "-s1") for key in keys[:4]),
     ]
-    config = resolve_item(expand(grid)[-1]).config
+    config = list(expand(grid).values())[-1].resolve().config
     assert (config.model.adapter, config.model.embedding) == ("frozen", "linear")
     assert (config.seed, config.data.ratio) == (1, 0.1)
 
@@ -45,23 +45,23 @@ def test_every_combination_is_one_run_and_seeds_come_last_in_the_table() -> None
 def test_methods_that_do_not_fit_a_task_have_no_runs_there() -> None:
     tasks = (("atari-pong", (0.01,)), ("mujoco-hopper", (0.01,)))
     grid = Grid(tasks, methods=("nfq", "td3+bc"))
-    assert [item.key for item in expand(grid)] == ["atari-pong-1pct-nfq-s0", "mujoco-hopper-1pct-td3-bc-s0"]
+    assert list(expand(grid)) == ["atari-pong-1pct-nfq-s0", "mujoco-hopper-1pct-td3-bc-s0"]
     with pytest.raises(UsageError, match="did you mean 'nfq'"):
         expand(Grid(tasks, methods=("nqf",)))
 
 
 def test_a_share_that_no_preset_names_gets_its_own_name() -> None:
-    (item,) = expand(Grid((("atari-pong", (0.05,)),), settings=("optim.steps=7",)))
-    config = resolve_item(item).config
-    assert (item.key, config.name) == ("atari-pong-5pct-s0", "atari-pong-5pct")
+    ((key, spec),) = expand(Grid((("atari-pong", (0.05,)),), settings=("optim.steps=7",))).items()
+    config = spec.resolve().config
+    assert (key, config.name) == ("atari-pong-5pct-s0", "atari-pong-5pct")
     assert (config.data.ratio, config.optim.steps) == (0.05, 7)
 
 
 def test_ablations_take_lamo_apart_and_leave_other_methods_whole() -> None:
     grid = Grid((("atari-pong", (0.01,)),), methods=("lamo", "dt"), ablations=("none", "frozen"))
-    assert [item.method for item in expand(grid)] == ["lamo", "lamo", "dt"]
+    assert [spec.method for spec in expand(grid).values()] == [None, None, "dt"]
     every = Grid(grid.tasks, grid.methods, grid.ablations, ablate_all=True)
-    assert [item.method for item in expand(every)] == ["lamo", "lamo", "dt", "dt"]
+    assert [spec.method for spec in expand(every).values()] == [None, None, "dt", "dt"]
 
 
 def test_settings_can_be_for_some_runs_alone() -> None:
@@ -70,7 +70,7 @@ def test_settings_can_be_for_some_runs_alone() -> None:
         methods=("lamo", "dt"),
         settings=("dt:optim.steps=30", "optim.steps=10", "hopper/dt:optim.steps=40", "mujoco:optim.clip=0.5"),
     )
-    found = {item.key: resolve_item(item).config.optim for item in expand(grid)}
+    found = {key: spec.resolve().config.optim for key, spec in expand(grid).items()}
     assert {key: optim.steps for key, optim in found.items()} == {
         "atari-pong-1pct-s0": 10,
         "atari-pong-1pct-dt-s0": 30,
@@ -85,8 +85,8 @@ def test_settings_can_be_for_some_runs_alone() -> None:
         expand(replace(grid, settings=("dtt:optim.steps=30",)))
     with pytest.raises(UsageError, match="no task or method"):
         expand(replace(grid, settings=("iql:optim.steps=30",)))
-    (item, *_) = expand(replace(grid, settings=("language.source=some:text",)))
-    assert item.settings == ("language.source=some:text",)
+    (spec, *_) = expand(replace(grid, settings=("language.source=some:text",))).values()
+    assert spec.settings == ("language.source=some:text",)
 
 
 def test_a_wider_grid_holds_the_first_one() -> None:
@@ -95,7 +95,7 @@ def test_a_wider_grid_holds_the_first_one() -> None:
     wide = widened(grid, more)
     assert wide.tasks == (("atari-pong", (0.01, 0.1)), ("mujoco-hopper", (0.01,)))
     assert (wide.methods, wide.seeds, wide.settings) == (("lamo", "dt"), (0, 1, 2), grid.settings)
-    assert {item.key for item in expand(grid)} < {item.key for item in expand(wide)}
+    assert expand(grid).keys() < expand(wide).keys()
 
 
 def test_a_sweep_without_a_run_says_so() -> None:
@@ -113,7 +113,7 @@ def test_ablations_are_left_to_the_methods_that_have_what_they_change() -> None:
         ablate_all=True,
         seeds=(0,),
     )
-    named = [resolve_item(item).config.name.removeprefix("mujoco-hopper-1pct") for item in expand(grid)]
+    named = [spec.resolve().config.name.removeprefix("mujoco-hopper-1pct") for spec in expand(grid).values()]
     assert named == ["", "+lora-all", "+no-returns", "-dt", "-dt+no-returns", "-bc"]
 
 
@@ -123,8 +123,8 @@ def test_a_seed_gives_every_method_the_same_episodes(task: str, ratio: float) ->
     overlays = [name for name in preset_names("ablations") if "official-" not in name]
     grid = Grid(((task, (ratio,)),), methods=tuple(METHODS), ablations=("none", *overlays), seeds=(3,))
     chosen = set()
-    for item in expand(grid):
-        config = resolve_item(item).config
+    for spec in expand(grid).values():
+        config = spec.resolve().config
         data = config.data
         chosen.add((data.source, data.set, data.ratio, data.subset, data.cutting, config.seed))
     assert len(chosen) == 1

@@ -12,12 +12,13 @@ import pytest
 
 from lamo_core.errors import StorageError, UsageError
 from lamo_core.presets import Resolved, resolve
+from lamo_core.run_spec import RunSpec
 from lamo_core.runs.create import create_run
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.index import list_runs
 from lamo_core.sweep.engines import local_slots
 from lamo_core.sweep.folder import Journal, find_sweep, new_folder
-from lamo_core.sweep.grid import Grid, Item, widened
+from lamo_core.sweep.grid import Grid, widened
 from lamo_core.sweep.plan import (
     extended,
     make_plan,
@@ -46,6 +47,26 @@ def test_a_plan_reads_back_as_it_was_written(make_sweep: MakeSweep) -> None:
     assert read_plan(find_sweep("last")) == plan
     assert folder.path.parent.name == "sweeps"
     assert [run.run.path.parent.name for run in list_runs()] == ["runs"]
+
+
+def test_plans_of_earlier_versions_read(make_sweep: MakeSweep) -> None:
+    folder, _ = make_sweep()
+    values = json.loads(folder.plan_file.read_text())
+    flags = {"seed": 3, "device": "auto", "data.ratio": 0.05, "name": "atari-pong-5pct"}
+    values["runs"][0]["item"] = {
+        "key": "atari-pong-5pct-s3",
+        "preset": "atari-pong-10pct",
+        "method": "lamo",
+        "ablations": ["frozen"],
+        "settings": ["optim.steps=7"],
+        "flags": flags,
+    }
+    folder.plan_file.write_text(json.dumps(values))
+    (run,) = read_plan(folder).runs
+    config = run.spec.resolve().config
+    assert (run.key, config.name, config.data.ratio) == ("atari-pong-5pct-s3", "atari-pong-5pct", 0.05)
+    assert (config.method, config.model.adapter, config.optim.steps, config.seed) == ("lamo", "frozen", 7, 3)
+    assert run.to_dict()["item"] == values["runs"][0]["item"]
 
 
 def test_a_finished_run_with_equal_settings_is_not_run_again(make_sweep: MakeSweep) -> None:
@@ -164,8 +185,8 @@ def test_a_sweep_grows_and_keeps_what_is_done(make_sweep: MakeSweep) -> None:
     folder, plan = make_sweep(seeds=[0, 1])
     later = earlier(seed=2)
     wider = extended(plan, widened(plan.grid, {"seeds": (1, 2, 3), "methods": ("dt",)}), list_runs())
-    assert [run for run in wider.runs if run.item.key in {old.item.key for old in plan.runs}] == list(plan.runs)
-    done = {run.item.key: run.done for run in wider.runs if run.done}
+    assert [run for run in wider.runs if run.key in {old.key for old in plan.runs}] == list(plan.runs)
+    done = {run.key: run.done for run in wider.runs if run.done}
     assert done == {"atari-pong-1pct-s0": same.id, "atari-pong-1pct-s2": later.id}
     assert len(wider.runs) == 8
     rewrite_plan(folder, wider)
@@ -181,7 +202,7 @@ def test_random_weights_take_as_long_as_trained_ones(make_sweep: MakeSweep) -> N
 
 def test_what_is_left_is_told_by_what_was_done_meanwhile(make_sweep: MakeSweep) -> None:
     _, plan = make_sweep(["none", "context-length-20"])
-    keys = {run.item.key for run in plan.runs}
+    keys = {run.key for run in plan.runs}
     assert seconds_left(plan, keys, []) == (360.0, 1)
     run = earlier(seed=5, finished=False)
     seconds, unknown = seconds_left(plan, keys, list_runs())
@@ -199,17 +220,17 @@ def test_a_preset_that_changes_later_does_not_split_a_sweep(
     real = resolve("atari-pong-1pct", [], None, ["optim.clip=0.5"], flags)
     assert planned_settings(plan.runs[0]) == real
     changed = resolve("atari-pong-1pct", [], None, ["optim.clip=0.25", "optim.steps=7"], flags)
-    monkeypatch.setattr("lamo_core.sweep.plan.resolve_item", lambda item: changed)
+    monkeypatch.setattr(RunSpec, "resolve", lambda spec: changed)
     (run,) = read_plan(folder).runs
     kept = planned_settings(run)
     assert kept.config == real.config
     assert {name for name, origin in kept.origins.items() if origin == "sweep's plan"} == {"optim.clip", "optim.steps"}
     assert kept.origins["optim.learning_rate"] == real.origins["optim.learning_rate"]
 
-    def gone(item: Item) -> Resolved:
+    def gone(spec: RunSpec) -> Resolved:
         raise UsageError("there is no preset 'atari-pong-1pct'")
 
-    monkeypatch.setattr("lamo_core.sweep.plan.resolve_item", gone)
+    monkeypatch.setattr(RunSpec, "resolve", gone)
     kept = planned_settings(run)
     assert kept.config == real.config
     assert set(kept.origins.values()) == {"sweep's plan"}

@@ -149,7 +149,7 @@ def test_settings_that_no_longer_read_do_not_stop_the_others(
     settings = module.planned_settings
 
     def gone(run: PlannedRun) -> Any:
-        if run.item.flags["seed"] == 0:
+        if run.spec.seed == 0:
             raise UsageError("there is no setting 'optim.stpes'")
         return settings(run)
 

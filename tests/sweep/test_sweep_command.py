@@ -12,7 +12,6 @@ from typer.testing import CliRunner
 from lamo_core.errors import UsageError
 from lamo_core.runs.create import create_run
 from lamo_core.sweep.folder import find_sweep
-from lamo_core.sweep.grid import resolve_item
 from lamo_core.sweep.plan import read_plan
 from lamo_tui.cli.sweep import sweep as command
 from tests.runs.run_doubles import record
@@ -33,7 +32,7 @@ def planned(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def keys() -> list[str]:
-    return [run.item.key for run in read_plan(find_sweep("last")).runs]
+    return [run.key for run in read_plan(find_sweep("last")).runs]
 
 
 def test_a_dry_run_shows_which_settings_each_run_gets() -> None:
@@ -55,7 +54,7 @@ def test_a_sweep_grows_by_seeds_and_methods(planned: None) -> None:
     plan = read_plan(find_sweep("t"))
     assert set(first) < set(keys())
     assert len(keys()) == 8
-    assert {resolve_item(run.item).config.optim.steps for run in plan.runs} == {4}
+    assert {run.spec.resolve().config.optim.steps for run in plan.runs} == {4}
     lamo("--resume", "last", "--ratios", "10%", "--dry-run")
     assert len(keys()) == 8
     lamo("--resume", "last", "--ratios", "10%", "--yes")
@@ -75,8 +74,7 @@ def test_what_every_run_of_a_sweep_has_stays(planned: None) -> None:
 
 
 def test_the_status_says_what_is_left(planned: None, root: Path) -> None:
-    item = read_plan(find_sweep("t")).runs[0].item
-    resolved = resolve_item(item)
+    resolved = read_plan(find_sweep("t")).runs[0].spec.resolve()
     record(create_run(root, resolved.config, resolved.origins, ["lamo"]), [1.0])
     values = json.loads(lamo("status", "last", "--json").stdout)
     assert values["left"]["unknown"] == 0

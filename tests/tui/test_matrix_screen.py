@@ -86,8 +86,8 @@ async def test_enter_on_an_empty_cell_sets_up_its_run(compared: Path, dashboard:
         await pilot.pause()
         screen = pilot.app.screen
         assert isinstance(screen, NewRunScreen)
-        assert (screen.choice.task, screen.choice.ratio) == ("atari-breakout", 0.001)
-        assert screen.choice.ablations == ("frozen",)
+        assert (screen.choice.parts.task, screen.choice.ratio) == ("atari-breakout", 0.001)
+        assert screen.choice.spec.ablations == ("frozen",)
         assert screen.choice.preset == "atari-breakout-0.1pct"
         assert "[x] frozen" in "".join(row.draw(40).plain for row in screen.pickers["ablation"].rows.rows)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,16 +10,19 @@ from textual.pilot import Pilot
 
 from lamo_core.errors import UsageError
 from lamo_core.presets import preset_names
+from lamo_core.run_spec import RunSpec
 from lamo_core.runs.directory import run_ids
 from lamo_core.runs.estimate import estimate
 from lamo_core.runs.index import list_runs
 from lamo_tui.dashboard import new_run_model, run_actions
 from lamo_tui.dashboard.app import LamoApp
-from lamo_tui.dashboard.new_run_model import Choice
+from lamo_tui.dashboard.new_run_model import NewRuns
 from lamo_tui.dashboard.screenshot import screen_text
 from lamo_tui.screens.new_run.new_run import NewRunScreen
 from lamo_tui.screens.run.run import RunScreen
 from tests.tui.conftest import OpenDashboard, look
+
+NO_LORA = RunSpec("atari-breakout-1pct", ablations=("no-lora",))
 
 
 async def opened(pilot: Pilot[None]) -> NewRunScreen:
@@ -59,7 +63,7 @@ async def test_lists_decide_the_run(made_folder: Path, dashboard: OpenDashboard)
         await pilot.app.workers.wait_for_complete()
         await pilot.pause()
         assert screen.choice.ratio == 0.1
-        assert screen.choice.ablations == ("language-weight-0",)
+        assert screen.choice.spec.ablations == ("language-weight-0",)
         assert screen.choice.seeds == (2,)
         words = "lamo train --preset atari-breakout-10pct --ablation language-weight-0 --seed 2 --detach"
         assert screen.choice.command() == words
@@ -74,7 +78,7 @@ async def test_search_narrows_the_list_that_has_the_keys(made_folder: Path, dash
         assert [row.key for row in picker.rows.rows] == ["lora-rank-16", "lora-rank-4", "lora-rank-64"]
         await pilot.press("enter", "space")
         await pilot.pause()
-        assert screen.choice.ablations == ("lora-rank-4",)
+        assert screen.choice.spec.ablations == ("lora-rank-4",)
         assert "model.lora_rank" in screen_text(pilot.app)
 
 
@@ -90,10 +94,10 @@ async def test_any_setting_can_be_changed_and_bad_values_are_refused(
         assert "wants a whole number" in screen_text(pilot.app)
         await pilot.press(*["backspace"] * 4, *"16", "enter")
         await pilot.pause()
-        assert dict(screen.choice.edits).popitem()[1] == "16"
+        assert screen.choice.spec.settings[-1].endswith("=16")
         await pilot.press("u")
         await pilot.pause()
-        assert screen.choice.edits == ()
+        assert screen.choice.spec.settings == ()
 
 
 async def test_enter_starts_the_run_and_opens_it(
@@ -189,40 +193,77 @@ async def test_the_palette_finds_presets_and_runs(made_folder: Path, dashboard: 
         await pilot.pause(0.2)
         screen = pilot.app.screen
         assert isinstance(screen, NewRunScreen)
-        assert (screen.choice.variant, screen.choice.task) == ("paper", "atari-qbert")
+        assert (screen.choice.parts.variant, screen.choice.parts.task) == ("paper", "atari-qbert")
         app = pilot.app
         assert isinstance(app, LamoApp)
 
 
+async def test_the_palette_finds_presets_of_any_share(made_folder: Path, dashboard: OpenDashboard) -> None:
+    async with dashboard(made_folder) as pilot:
+        await pilot.press("ctrl+p", *"mujoco-hopper-3pct")
+        await pilot.pause(0.3)
+        await pilot.press("down", "enter")
+        await pilot.pause(0.2)
+        screen = pilot.app.screen
+        assert isinstance(screen, NewRunScreen)
+        assert (screen.choice.parts.task, screen.choice.ratio) == ("mujoco-hopper", 0.03)
+
+
 @pytest.mark.parametrize("name", preset_names())
 def test_every_preset_is_reached_by_its_parts(name: str) -> None:
-    choice = new_run_model.choice_of(name)
-    assert choice.preset == name
-    assert choice.resolve().config.name == name
-    assert choice.flags == {}
+    runs = new_run_model.runs_of(name)
+    assert runs.preset == name
+    assert runs.resolve().config.name == name
+    assert runs.runs() == [RunSpec(name)]
 
 
-def test_a_ratio_without_a_preset_becomes_a_flag() -> None:
-    choice = Choice(task="atari-breakout", ratio=0.05)
-    assert choice.flags == {"data.ratio": 0.05}
-    assert "--ratio 0.05" in choice.command()
-    assert choice.resolve().config.data.ratio == 0.05
+@pytest.mark.parametrize("variant", ["embedded", "paper"])
+def test_any_share_of_the_data_is_named_by_its_preset(variant: str) -> None:
+    runs = NewRuns().picking("atari-breakout", 0.007, variant=variant)
+    name = "atari-breakout-0.7pct" if variant == "embedded" else "paper-atari-breakout-0.7pct"
+    assert runs.command() == f"lamo train --preset {name} --detach"
+    assert runs.resolve().config.data.ratio == 0.007
+    assert new_run_model.runs_of(name) == runs
+    assert "0.7 % of its episodes" in new_run_model.descriptions(runs.spec)[0][1]
+
+
+def test_a_variant_that_a_task_has_no_presets_of_says_so() -> None:
+    runs = NewRuns().picking("mujoco-hopper", 0.01, variant="official")
+    assert (runs.parts.task, runs.parts.variant, runs.ratio) == ("mujoco-hopper", "official", 0.01)
+    with pytest.raises(UsageError, match="no official preset for mujoco-hopper; choose another variant"):
+        runs.resolve()
+
+
+async def test_lists_offer_the_shares_that_fit_the_task_and_the_chosen_one(
+    made_folder: Path, dashboard: OpenDashboard
+) -> None:
+    async with dashboard(made_folder) as pilot:
+        screen = await opened(pilot)
+        picker = screen.pickers["ratio"]
+        assert [option.title for option in picker.options] == ["0.1 %", "1 %", "10 %", "100 %"]
+        screen.choose(new_run_model.runs_of("kitchen-complete-7pct"))
+        await pilot.pause()
+        assert [option.title for option in picker.options] == ["7 %", "30 %", "50 %", "100 %"]
+        await pilot.press("tab", "down")  # what was offered stays in view
+        await pilot.pause()
+        assert screen.choice.preset == "kitchen-complete-30pct"
+        assert len(picker.options) == 4
 
 
 def test_differences_name_old_value_new_value_and_origin() -> None:
-    changed = new_run_model.differences(Choice(ablations=("no-lora",)).with_edit("optim.steps", "10"))
+    changed = new_run_model.differences(NewRuns(NO_LORA).with_edit("optim.steps", "10"))
     assert ("model.adapter", "lora", "full", "ablation no-lora") in changed
     assert ("optim.steps", 10, "--set") in [(name, *rest) for name, _, *rest in changed]
 
 
 def test_an_edit_that_cannot_be_is_refused() -> None:
     with pytest.raises(UsageError, match="wants a whole number"):
-        Choice().with_edit("optim.steps", "many")
+        NewRuns().with_edit("optim.steps", "many")
 
 
 def test_no_time_is_guessed_without_a_run_like_it(made_folder: Path) -> None:
     runs = list_runs(made_folder)
-    config = Choice(ablations=("lora-rank-4",)).with_edit("model.context", "7").resolve().config
+    config = NewRuns(replace(NO_LORA, ablations=("lora-rank-4",))).with_edit("model.context", "7").resolve().config
     assert estimate(config, runs) is None
 
 

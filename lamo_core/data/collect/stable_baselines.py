@@ -17,6 +17,7 @@ import numpy as np
 from lamo_core.config import TaskConfig
 from lamo_core.data.collect.recorders import Episode, Recorder, open_recorder
 from lamo_core.errors import LamoError, MissingError, UsageError
+from lamo_core.install_hint import hint
 
 Algorithm = Literal["ppo", "sac", "dqn"]
 _ACTIONS = {"ppo": ("discrete", "continuous"), "sac": ("continuous",), "dqn": ("discrete",)}
@@ -126,7 +127,7 @@ def _recorders(config: TaskConfig, algorithm: str) -> list[Recorder]:
     if algorithm not in get_args(Algorithm):
         raise UsageError(f"there is no algorithm {algorithm!r} to train with; choose one of ppo, sac and dqn")
     if find_spec("stable_baselines3") is None:
-        raise MissingError("training a policy needs stable-baselines3; install it with pip install 'lamo[collect]'")
+        raise MissingError(f"training a policy needs stable-baselines3; install it with: {hint('collect')}")
     first = open_recorder(config)
     if first.task.action_kind not in _ACTIONS[algorithm]:
         fitting = ", ".join(name for name, kinds in _ACTIONS.items() if first.task.action_kind in kinds)

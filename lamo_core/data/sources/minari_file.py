@@ -29,6 +29,7 @@ from lamo_core.data.store.cards import frames_card, vectors_card
 from lamo_core.data.store.frame_set import FrameSetWriter
 from lamo_core.data.store.local import VECTORS, write_card
 from lamo_core.errors import MissingError
+from lamo_core.install_hint import hint
 from lamo_core.places import DATA_ELSEWHERE
 from lamo_core.tasks.kitchen import SUBTASKS
 
@@ -240,7 +241,7 @@ def _picture(file: Hdf5File, described: MinariFacts, piece: NDArray[np.uint8]) -
         from PIL import Image
     except ImportError as error:
         raise MissingError(
-            "the pictures of this data set are JPEG, which Pillow reads; install it with pip install 'lamo[video]'"
+            f"the pictures of this data set are JPEG, which Pillow reads; install it with: {hint('video')}"
         ) from error
     try:
         with Image.open(io.BytesIO(piece.tobytes()), formats=["JPEG"]) as image:

@@ -11,7 +11,7 @@ from lamo_core.places import assets_dir, collected_dir, data_dir
 def recovery_advice(path: Path) -> str:
     """Return what brings back the set that a damaged file belongs to; a file that is no set's is to be had again."""
     if path.is_relative_to(assets_dir()):
-        return "install lamo again"
+        return "install lamo-rl again"
     if path.is_relative_to(collected_dir()):
         return f"delete it with `lamo data rm {path.stem}` and collect it again"
     for source in SOURCES:

@@ -45,9 +45,9 @@ def analyse(
     """
     from lamo_core.analysis.findings import Analysis
     from lamo_core.config import unknown_key
+    from lamo_core.runs.manage import find_checkpoint
     from lamo_tui.cli.output import console, emit_json
     from lamo_tui.cli.progress import progress
-    from lamo_tui.cli.train.eval import find_checkpoint
 
     for name in part or ():
         if name not in PARTS:

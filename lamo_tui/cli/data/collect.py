@@ -167,9 +167,9 @@ def _collect_task(asked: _Asked, policy: str) -> _Recorded:
 def _checkpoint_episodes(asked: _Asked, policy: str) -> tuple[TaskConfig, Iterator[Episode], str]:
     from lamo_core.data.collect.recorders import open_recorder
     from lamo_core.evaluation.collect_policy import policy_episodes
+    from lamo_core.runs.manage import find_checkpoint
     from lamo_core.training.checkpoint import load_policy
     from lamo_core.training.device import resolve_device
-    from lamo_tui.cli.train.eval import find_checkpoint
 
     path = find_checkpoint(policy)
     actor, trained, facts = load_policy(path, resolve_device("auto"))

@@ -25,7 +25,7 @@ def print_plan(plan: Plan, slots: Sequence[Slot], free: int) -> None:
     for name, runs in groups.items():
         left = [run for run in runs if not run.done]
         each = next((run.seconds for run in left if run.seconds is not None), None)
-        seeds = tuple(int(run.item.flags["seed"]) for run in runs)
+        seeds = tuple(run.spec.seed or 0 for run in runs)
         done = len(runs) - len(left)
         rows.append([name, shown_seeds(seeds), done or None, duration(each) if left else None, _size(left)])
     columns = ["runs", "seeds", "done already", "time each", "disk"]
@@ -146,7 +146,7 @@ def views_json(views: Sequence[ItemView]) -> list[dict[str, Any]]:
 
 
 def _setting(run: PlannedRun) -> str:
-    return run.item.key.rpartition("-s")[0]
+    return run.key.rpartition("-s")[0]
 
 
 def _size(runs: Sequence[PlannedRun]) -> str | None:

@@ -73,6 +73,8 @@ def eval(  # the name of the command
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
     """Play a checkpoint in its environment and score it, with a 95 % interval, beside random play and the data."""
+    from lamo_core.runs.manage import find_checkpoint
+
     asked = _parse_targets(target) if target is not None else None
     path = find_checkpoint(checkpoint)
     if video is not None:
@@ -105,21 +107,6 @@ def eval(  # the name of the command
         emit_json(report)
     else:
         _print_table(report, policy.task)
-
-
-def find_checkpoint(text: str) -> Path:
-    """Return the file that CKPT means: a file, or the newest checkpoint of a run; raises `UsageError`."""
-    path = Path(text)
-    if path.is_file() or path.suffix == ".pt":
-        return path  # a missing file gets its sentence from the reader
-    from lamo_core.runs.directory import find_run
-    from lamo_core.runs.status import read_state
-
-    run = find_run(text)
-    if not run.last_checkpoint.is_file():
-        way = "wait for its first, or " if read_state(run)[1].active else ""
-        raise UsageError(f"run {run.id} has no checkpoint; {way}take another run of `lamo runs`")
-    return run.last_checkpoint
 
 
 def _parse_targets(text: str) -> tuple[float, ...]:

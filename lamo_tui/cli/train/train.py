@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,11 +14,14 @@ from lamo_tui.cli import completion
 from lamo_tui.cli.parameters import AblationOption, MethodOption, SettingOption
 
 if TYPE_CHECKING:
-    from lamo_core.config import RunConfig
-    from lamo_core.evaluation.scores import TargetScore
-    from lamo_core.presets import Resolved
+    from rich.console import Console
+
+    from lamo_core.run_spec import RunSpec
+    from lamo_core.run_start import Start
+    from lamo_core.run_training import Outcome
+    from lamo_core.runs.control import Interrupts
     from lamo_core.runs.directory import RunDirectory
-    from lamo_core.training.session import Session
+    from lamo_tui.cli.progress import ProgressLine
 
 TRAIN_EPILOG = (
     "Examples:  lamo train --preset atari-breakout-1pct   ·   "
@@ -63,98 +68,58 @@ def train(
 ) -> None:
     """Train a policy; the first Ctrl-C saves a checkpoint and stops, the second leaves at once."""
     from lamo_core.errors import UsageError
+    from lamo_core.run_spec import RunSpec
+    from lamo_core.run_start import new_run, resumed_run, settle
     from lamo_core.shares import parse_share
     from lamo_tui.cli.train.train_plan import show_plan
 
     share = parse_share(ratio) if ratio is not None else None
-    flags = {"seed": seed, "data.ratio": share, "device": device, "precision": precision}
-    given = {name: value for name, value in flags.items() if value is not None}
-    checkpoint: Path | None = None
-    changed: dict[str, Any] = {}
+    spec = RunSpec(preset, method, tuple(ablation or ()), config, tuple(setting or ()), seed, share, device, precision)
     if adopt is not None:
-        from lamo_core.runs.queue.detach import adopt as take_over
-
-        run = take_over(adopt)
-        resolved = run.read_config()
+        start = _adopted(adopt)
     elif resume is not None:
         if preset or method or ablation or config or queue or seeds or dry_run:
             raise UsageError("a resumed run keeps its preset and starts at once; change values with --set or flags")
-        run, checkpoint, resolved, changed = _resumed(resume, setting or [], given)
+        start = resumed_run(resume, spec.settings, spec.overrides)
+    elif dry_run:
+        return show_plan(preset, [settle(one) for one in _per_seed(spec, seeds)], as_json)
+    elif queue or seeds is not None:
+        return _enqueue(_per_seed(spec, seeds), as_json)
     else:
-        if preset is None and config is None:
-            setting = _by_data(setting or [])
-        wanted = Wanted(preset, method, ablation or [], config, setting or [])
-        if dry_run:
-            return show_plan(preset, [_settled(wanted, flags) for flags in _per_seed(given, seeds)], as_json)
-        if queue or seeds is not None:
-            return _enqueue(wanted, _per_seed(given, seeds), as_json)
-        run, resolved = _created(wanted, given)
+        start = new_run(spec, sys.argv)
     if detach:
-        _launch(run, None if resume is None else checkpoint or run.path, setting or [], given, as_json)
+        _launch(start, spec, as_json)
     else:
-        again = resume is not None
-        code = _train(run, resolved, checkpoint, changed, again=again, as_json=as_json, background=background)
-        raise typer.Exit(code)
+        raise typer.Exit(_train(start, as_json=as_json, background=background))
 
 
-def _by_data(settings: list[str]) -> list[str]:
-    """Return settings that a set of data leads to, when there is no preset: its task, its source, a name."""
-    from lamo_core.errors import UsageError
+def _adopted(folder: str) -> Start:
+    from lamo_core.run_start import Start
+    from lamo_core.runs.queue.detach import adopt
 
-    given = {name.strip(): value.strip() for name, _, value in (text.partition("=") for text in settings)}
-    if "data.set" not in given and given.get("task.id"):
-        task = f"gym:{given['task.id']}"
-        raise UsageError(
-            f"no data ship for {task}; record some with `lamo data collect {task} --policy random` and train on them "
-            "with --set data.set=NAME"
-        )
-    if "data.set" not in given:
-        raise UsageError(
-            "say what to train: lamo train --preset NAME (`lamo presets` lists the names), or --set data.set=SET for a "
-            "set of `lamo data list`"
-        )
-    from lamo_core.data.sources.resolve import find_anywhere
-
-    found = find_anywhere(given["data.set"], given.get("data.source"))
-    led = [f"name={found.name.replace('/', '-')}"]
-    if not {"task.name", "task.id"} & set(given):
-        task = found.card()["task"]
-        if not task:
-            raise UsageError(f"the set {found.name} does not say its task; name it with --set task.name=TASK")
-        led.append(f"task.name={task}")
-    if found.source not in ("bundled", "collected", "imported"):
-        led.append(f"data.source={found.source}")
-    return [*led, *settings]
+    run = adopt(folder)
+    return Start(run, run.read_config())
 
 
-class Wanted(NamedTuple):
-    """What a new run is made from, flags aside."""
-
-    preset: str | None
-    method: str | None
-    ablations: list[str]
-    file: Path | None
-    settings: list[str]
-
-
-def _per_seed(flags: dict[str, Any], seeds: str | None) -> list[dict[str, Any]]:
-    """Return the flags of every run that is asked for."""
+def _per_seed(spec: RunSpec, seeds: str | None) -> list[RunSpec]:
+    """Return every run that is asked for."""
     from lamo_core.errors import UsageError
     from lamo_core.seeds import parse_seeds
 
-    if seeds is not None and "seed" in flags:
+    if seeds is not None and spec.seed is not None:
         raise UsageError("give --seed or --seeds, not both")
-    return [flags] if seeds is None else [flags | {"seed": seed} for seed in parse_seeds(seeds)]
+    return [spec] if seeds is None else spec.with_seeds(parse_seeds(seeds))
 
 
-def _enqueue(wanted: Wanted, several: list[dict[str, Any]], as_json: bool) -> None:
+def _enqueue(specs: list[RunSpec], as_json: bool) -> None:
     """Make the runs and let them wait for their device."""
     from lamo_core.places import runs_dir
+    from lamo_core.run_start import new_run
     from lamo_core.runs.queue.waiting import enqueue
     from lamo_tui.cli.output import emit_json
     from lamo_tui.train_process import wait_for_device
 
-    runs = [_created(wanted, given)[0] for given in several]
+    runs = [new_run(spec, sys.argv).run for spec in specs]
     entries = [enqueue(run) for run in runs]
     wait_for_device(runs_dir())
     if as_json:
@@ -164,76 +129,19 @@ def _enqueue(wanted: Wanted, several: list[dict[str, Any]], as_json: bool) -> No
             typer.echo(run.id)
 
 
-def _created(wanted: Wanted, flags: dict[str, Any]) -> tuple[RunDirectory, RunConfig]:
-    from lamo_core.runs.create import create_run
-
-    resolved = _settled(wanted, flags)
-    return create_run(None, resolved.config, resolved.origins, sys.argv), resolved.config
-
-
-def _settled(wanted: Wanted, flags: dict[str, Any]) -> Resolved:
-    """Return all settings of a new run; raises an error where a part of it is not here."""
-    from lamo_core.presets import resolve
-    from lamo_tui.cli.train.train_plan import require_parts
-
-    resolved = resolve(wanted.preset, wanted.ablations, wanted.file, wanted.settings, flags, method=wanted.method)
-    require_parts(resolved.config)
-    return resolved
-
-
-def _resumed(
-    text: str, settings: list[str], flags: dict[str, Any]
-) -> tuple[RunDirectory, Path | None, RunConfig, dict[str, Any]]:
-    """Return a run, the checkpoint that it goes on from, its settings from there on, and those that change there.
-
-    The checkpoint is None where nothing was trained yet.
-    """
-    from lamo_core.errors import UsageError
-    from lamo_core.presets import override
-    from lamo_core.runs.compare import config_difference
-    from lamo_core.runs.directory import RunDirectory, find_run
-    from lamo_core.runs.status import ACTIVE, has_begun, read_state
-    from lamo_core.training.checkpoint import read_checkpoint
-
-    path = Path(text)
-    if path.suffix == ".pt" and path.is_file() and (path.resolve().parent.parent / "run.json").is_file():
-        run, checkpoint = RunDirectory(path.resolve().parent.parent), path
-    else:
-        run = find_run(text)
-        checkpoint = run.last_checkpoint
-    status, derived = read_state(run)
-    if derived.state in ACTIVE:
-        raise UsageError(f"run {run.id} is {derived.state}; stop it first with: lamo stop {run.id}")
-    if not checkpoint.is_file():
-        if not has_begun(run, status):  # it begins as it was set up
-            return run, None, override(run.read_config(), settings, flags), {}
-        raise UsageError(f"run {run.id} has no checkpoint to go on from; start it again with: lamo train --preset NAME")
-    stored = read_checkpoint(checkpoint)
-    config = override(stored.config, settings, flags)
-    if derived.state == "finished" and stored.step >= config.optim.steps and not settings:
-        raise UsageError(
-            f"run {run.id} has done all of its {stored.step:,} steps; let it do more with "
-            f"--set optim.steps={2 * stored.step}, or evaluate it with: lamo eval {run.id}"
-        )
-    difference = config_difference([stored.config.to_dict(), config.to_dict()])
-    return run, checkpoint, config, {name: value for name, (_, value) in difference.items()}
-
-
-def _launch(run: RunDirectory, resumed: Path | None, settings: list[str], flags: dict[str, Any], as_json: bool) -> None:
-    """Let a process of its own train: a new run, or one that goes on from the checkpoint or folder `resumed`."""
+def _launch(start: Start, spec: RunSpec, as_json: bool) -> None:
+    """Let a process of its own train: a new run, or one that goes on."""
     from lamo_core.runs.queue.detach import launch
     from lamo_tui.cli.output import emit_json
     from lamo_tui.train_process import TRAIN
 
-    command = [*TRAIN]
-    if resumed is None:
+    run, command = start.run, [*TRAIN]
+    if not start.resumed:
         command += ["--adopt", str(run.path)]
     else:
-        command += ["--resume", str(resumed)]
-        for setting in settings:
+        command += ["--resume", str(start.checkpoint or run.path)]
+        for setting in (*spec.settings, *(f"{name}={value}" for name, value in spec.overrides.items())):
             command += ["--set", setting]
-        for name, value in flags.items():
-            command += ["--set", f"{name}={value}"]
     process = launch(run, command)
     if as_json:
         emit_json({"run": run.id, "path": run.path, "pid": process})
@@ -241,91 +149,37 @@ def _launch(run: RunDirectory, resumed: Path | None, settings: list[str], flags:
         typer.echo(run.id)
 
 
-def _train(
-    run: RunDirectory,
-    config: RunConfig,
-    checkpoint: Path | None,
-    changed: dict[str, Any],
-    *,
-    again: bool,
-    as_json: bool,
-    background: bool,
-) -> int:
-    import time
+class _Terminal:
+    """Shows a run on stderr."""
 
-    from lamo_core.runs.control import ControlInbox, Interrupts, RunControls
+    def __init__(self, line: ProgressLine, narration: Console) -> None:
+        self.write, self.stage, self.close = line.write, line.stage, line.close
+        self._narration = narration
+
+    def say(self, text: str) -> None:
+        self._narration.print(text, markup=False)
+
+
+def _train(start: Start, *, as_json: bool, background: bool) -> int:
+    from lamo_core.run_training import train_run
     from lamo_core.runs.signals import catch_signals
-    from lamo_core.runs.writer import RunWriter
-    from lamo_core.training.events import Changed, EvalDone, Event
     from lamo_tui.cli.output import console
     from lamo_tui.cli.progress import ProgressLine
 
-    outcome: list[EvalDone] = []
-    begun: list[Session] = []
-    interrupts = Interrupts()
+    def signals(
+        interrupts: Interrupts, announce: Callable[[str], None], leave: Callable[[], None]
+    ) -> AbstractContextManager[Interrupts]:
+        return catch_signals(interrupts, announce=announce, leave=leave, detached=background)
+
     narration = console()
     # in the background stderr is the run's log, into which the writer narrates already
-    progress = ProgressLine(config.eval, stderr=narration, narrated=not background)
-    with RunWriter(run, config.eval) as writer, progress as line:
-        narration.print(f"run {run.id}", markup=False)
-
-        def announce(signal_name: str) -> None:
-            way = "saving a checkpoint after this step" if begun else "stopping before the first step"
-            narration.print(f"{signal_name}: {way}; once more leaves at once")
-
-        def stage(name: str, done: int, total: int) -> None:
-            writer.stage(name, done, total)
-            line.stage(name, done, total)
-
-        def prepare(name: str, done: int, total: int) -> None:
-            stage(name, done, total)
-            if controls.stop_asked():  # nothing is trained yet, so there is nothing to save
-                raise KeyboardInterrupt
-
-        def tell(event: Event) -> None:
-            writer.write(event)
-            line.write(event)
-            if isinstance(event, EvalDone):
-                outcome[:] = [event]
-
-        def leave() -> None:
-            line.close()
-            writer.end("stopped", "left at once, by a second signal")
-
-        inbox = ControlInbox(run.control)
-        if again:  # what is left there was meant for an earlier process
-            inbox.discard()
-        controls = RunControls(inbox, interrupts, tell, heartbeat=writer.heartbeat)
-        with catch_signals(interrupts, announce=announce, leave=leave, detached=background):
-            prepare("loading PyTorch and transformers", 0, 0)
-            session = _session(config, checkpoint, prepare)
-            begun.append(session)
-            for name, value in changed.items():
-                tell(Changed(session.step, time.time(), name=name, value=value))
-            code = _run(session, run, tell, controls, stage)
-    _conclude(run, code, outcome[0].scores if outcome else (), as_json)
-    return code
+    with ProgressLine(start.config.eval, stderr=narration, narrated=not background) as line:
+        outcome = train_run(start, _Terminal(line, narration), signals)
+    _conclude(start.run, outcome, as_json)
+    return outcome.code
 
 
-def _session(config: RunConfig, checkpoint: Path | None, prepare: Any) -> Session:
-    from lamo_core.out_of_memory import TRAINING, advised, name_of
-
-    # imported here, after the first line is on the screen: these take seconds
-    from lamo_core.training.session import new_session, resume_session
-
-    with advised(name_of(config.device), TRAINING):
-        if checkpoint is not None:
-            return resume_session(checkpoint, config, prepare)
-        return new_session(config, prepare)
-
-
-def _run(session: Session, run: RunDirectory, tell: Any, controls: Any, stage: Any) -> int:
-    from lamo_core.engine import run_session
-
-    return run_session(session, run.checkpoints, [tell], controls, stage, run.replays)
-
-
-def _conclude(run: RunDirectory, code: int, scores: tuple[TargetScore, ...], as_json: bool) -> None:
+def _conclude(run: RunDirectory, outcome: Outcome, as_json: bool) -> None:
     from lamo_core.errors import STOPPED_RESUMABLE
     from lamo_tui.cli.output import console, emit_json
 
@@ -334,12 +188,12 @@ def _conclude(run: RunDirectory, code: int, scores: tuple[TargetScore, ...], as_
             {
                 "run": run.id,
                 "path": run.path,
-                "exit_code": code,
+                "exit_code": outcome.code,
                 "checkpoint": run.last_checkpoint,
-                "scores": [score.to_dict() for score in scores],
+                "scores": [score.to_dict() for score in outcome.scores],
             }
         )
-    elif code == 0:
+    elif outcome.code == 0:
         typer.echo(str(run.last_checkpoint))
-    if code == STOPPED_RESUMABLE:
+    if outcome.code == STOPPED_RESUMABLE:
         console().print(f"resume with: lamo train --resume {run.id}", markup=False)

@@ -1,4 +1,4 @@
-"""What is known of a run before it starts: whether its parts are here, what it is made of, and what it costs."""
+"""What is known of a run before it starts: what it is made of, and what it costs."""
 
 from __future__ import annotations
 
@@ -8,31 +8,6 @@ if TYPE_CHECKING:
     from lamo_core.config import RunConfig
     from lamo_core.presets import Resolved
     from lamo_tui.dashboard.new_run_model import DataFacts
-
-
-def require_parts(config: RunConfig) -> None:
-    """Refuse what cannot be trained here before a run's folder is made: method, environment, data, model, device."""
-    from lamo_core.data.sources.compatibility import check_task
-    from lamo_core.data.sources.resolve import find_set
-    from lamo_core.methods import METHODS, require_fit
-    from lamo_core.model.hub import require_model, require_table
-    from lamo_core.tasks.registry import task_of
-    from lamo_core.tasks.requirements import require_environment
-
-    task = task_of(config.task)
-    require_fit(config.method, task.action_kind)
-    if config.eval.every or config.eval.final_episodes:
-        require_environment(task)
-    if config.data.source != "minari":  # a set of Minari's own folder is converted when it is first found
-        found = find_set(config.data.source, config.data.set)
-        check_task(found.card(), config.data.set, config.data, config.task)
-    if METHODS[config.method].memory:
-        require_model(config.model.backbone)
-        require_table(config.model)
-    if config.device not in ("auto", "cpu"):
-        from lamo_core.training.device import resolve_device
-
-        resolve_device(config.device)
 
 
 def show_plan(preset: str | None, several: list[Resolved], as_json: bool) -> None:

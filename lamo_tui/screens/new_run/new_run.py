@@ -14,11 +14,11 @@ from lamo_core.config import RunConfig, field_names
 from lamo_core.errors import LamoError
 from lamo_core.preset_parts import PLAIN, all_presets
 from lamo_core.presets import preset_names
+from lamo_core.run_spec import METHOD
 from lamo_core.runs.compare import flatten
 from lamo_core.seeds import parse_seeds, shown_seeds
 from lamo_tui.dashboard import new_run_model, run_actions
-from lamo_tui.dashboard.new_run_model import Choice, DataFacts
-from lamo_tui.dashboard.run_actions import METHOD
+from lamo_tui.dashboard.new_run_model import DataFacts, NewRuns
 from lamo_tui.keys.bindings import bindings_of
 from lamo_tui.screens.base import LamoScreen
 from lamo_tui.screens.dialogs import Entry
@@ -43,11 +43,12 @@ class NewRunScreen(LamoScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self.choice = Choice()
+        self.choice = NewRuns()
         self.facts: DataFacts | None = None
         self.problem = ""
         self._facts_of: tuple[object, ...] = ()
         self._known: tuple[object, ...] = ()
+        self._offered = self.choice.parts.task
 
     def compose_body(self) -> ComposeResult:
         """The lists in a row, the outcome below."""
@@ -70,9 +71,9 @@ class NewRunScreen(LamoScreen):
         self._draw_pickers()
         self._show_choice()
 
-    def choose(self, choice: Choice) -> None:
+    def choose(self, choice: NewRuns) -> None:
         """Take over a choice that was made elsewhere."""
-        self.pickers["ablation"].marked = list(choice.ablations)
+        self.pickers["ablation"].marked = list(choice.spec.ablations)
         self._take(choice)
         self._draw_pickers()
 
@@ -83,19 +84,19 @@ class NewRunScreen(LamoScreen):
 
     def _draw_pickers(self) -> None:
         pickers, choice = self.pickers, self.choice
-        values = {"task": choice.task, "ratio": f"{choice.ratio:g}", "method": choice.method}
-        values |= {"variant": choice.variant, "device": choice.device}
+        values = {"task": choice.parts.task, "ratio": repr(choice.ratio), "method": choice.method}
+        values |= {"variant": choice.parts.variant, "device": choice.spec.device or new_run_model.DEVICES[0]}
         for name, picker in pickers.items():
             picker.draw(self.colours)
             if name in values and values[name] != picker.chosen:
                 picker.choose(values[name])
 
     def _offer_ratios(self) -> None:
-        """Offer the shares of data that the task's presets name."""
-        picker = self.pickers["ratio"]
-        options = tuple(Option(key, title) for key, title in _ratio_options(self.choice.task))
-        if options != picker.options:
-            picker.options = options
+        """Offer the shares of data that fit the task; they stay in view while the task does."""
+        picker, choice = self.pickers["ratio"], self.choice
+        if self._offered != choice.parts.task or repr(choice.ratio) not in {option.key for option in picker.options}:
+            self._offered = choice.parts.task
+            picker.options = tuple(Option(key, title) for key, title in _ratio_options(choice))
             picker.draw(self.colours)
 
     def recolour(self) -> None:
@@ -114,18 +115,17 @@ class NewRunScreen(LamoScreen):
         """Take over what was picked."""
         pickers = self.pickers
         self._take(
-            replace(
-                self.choice,
-                task=pickers["task"].chosen,
+            self.choice.picking(
+                pickers["task"].chosen,
+                float(pickers["ratio"].chosen),
                 variant=pickers["variant"].chosen,
-                ratio=float(pickers["ratio"].chosen),
                 method=pickers["method"].chosen,
                 device=pickers["device"].chosen,
                 ablations=tuple(pickers["ablation"].marked),
             )
         )
 
-    def _take(self, choice: Choice) -> None:
+    def _take(self, choice: NewRuns) -> None:
         if choice != self.choice:
             self.choice = choice
             self._offer_ratios()
@@ -232,7 +232,7 @@ class NewRunScreen(LamoScreen):
 
     def action_reset(self) -> None:
         """Forget edits."""
-        self._take(replace(self.choice, edits=()))
+        self._take(replace(self.choice, spec=replace(self.choice.spec, settings=())))
 
     def action_copy(self) -> None:
         """Copy the command line."""
@@ -252,13 +252,12 @@ class NewRunScreen(LamoScreen):
         self.lamo.try_to(self._queue)
 
     def _start(self) -> str:
-        choice = self.choice
-        run = run_actions.start(self.lamo.root, replace(choice.recipe(), flags=choice.flags))
+        run = run_actions.start(self.lamo.root, *self.choice.runs())
         self.lamo.open_run(run.id)
         return f"started {run.id}"
 
     def _queue(self) -> str:
-        runs = run_actions.wait_in_queue(self.lamo.root, self.choice.recipe(), self.choice.seeds)
+        runs = run_actions.wait_in_queue(self.lamo.root, self.choice.runs())
         self.lamo.action_mode("runs")
         return f"{len(runs)} runs wait for their device" if len(runs) > 1 else f"{runs[0].id} waits for its device"
 
@@ -277,7 +276,7 @@ def _options(name: str) -> list[tuple[str, str]]:
         found = dict.fromkeys(part.variant for part in parts)
         return [(variant, variant) for variant in sorted(found, key=lambda variant: variant != PLAIN)]
     if name == "ratio":
-        return _ratio_options(Choice().task)
+        return _ratio_options(NewRuns())
     if name == "method":
         methods = sorted(preset_names("methods"), key=lambda method: (method != METHOD, method))
         return [(method, method) for method in methods]
@@ -286,5 +285,5 @@ def _options(name: str) -> list[tuple[str, str]]:
     return [(ablation, ablation) for ablation in preset_names("ablations")]
 
 
-def _ratio_options(task: str) -> list[tuple[str, str]]:
-    return [(f"{ratio:g}", percent(ratio)) for ratio in new_run_model.ratios_of(task)]
+def _ratio_options(choice: NewRuns) -> list[tuple[str, str]]:
+    return [(repr(ratio), percent(ratio)) for ratio in choice.ratios]

@@ -15,7 +15,7 @@ from lamo_core.methods import METHODS
 from lamo_core.runs.estimate import disk_bytes, estimate, memory_bytes, sized_for
 from lamo_core.runs.index import RunSummary
 from lamo_core.seeds import shown_seeds
-from lamo_tui.dashboard.new_run_model import Choice, DataFacts, descriptions, differences, histogram_lines
+from lamo_tui.dashboard.new_run_model import DataFacts, NewRuns, descriptions, differences, histogram_lines
 from lamo_tui.format import duration, rate
 from lamo_tui.text import figure, inked, paragraph, percent, short_id, size
 from lamo_tui.themes import Palette
@@ -27,7 +27,7 @@ _POLICIES = 4
 
 
 def plan_text(
-    choice: Choice,
+    choice: NewRuns,
     config: RunConfig,
     facts: DataFacts | None,
     runs: Sequence[RunSummary],
@@ -43,7 +43,7 @@ def plan_text(
     text.append(config.name, Style(bold=True)).append(f"   {seeds}   {config.device}\n", dim)
     text.append(f"$ {choice.command()}\n", colours.secondary)
     if height >= 16:
-        for name, description in descriptions(choice):
+        for name, description in descriptions(choice.spec):
             text.append(f"{name}: {description}\n", dim)
         text.append("\n")
     else:
@@ -70,7 +70,7 @@ def plan_text(
     return text.append("\n").append_text(_changes(choice, width, colours)) if height >= 16 else text
 
 
-def _changes(choice: Choice, width: int, colours: Palette) -> Text:
+def _changes(choice: NewRuns, width: int, colours: Palette) -> Text:
     """Draw what ablations and edits change of the preset."""
     changed, text, dim = differences(choice), Text(), colours.dim
     if not changed:
@@ -92,7 +92,7 @@ def _adapter(config: RunConfig) -> str:
     return words[model.adapter]
 
 
-def _time(choice: Choice, config: RunConfig, runs: Sequence[RunSummary]) -> list[str]:
+def _time(choice: NewRuns, config: RunConfig, runs: Sequence[RunSummary]) -> list[str]:
     known, count = estimate(config, runs), len(choice.seeds)
     if known is None:
         budget = sized_for(choice.preset, config)
