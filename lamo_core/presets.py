@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import reduce
@@ -13,6 +12,7 @@ from typing import Any
 from lamo_core.config import RunConfig, field_names, parse_setting, unknown_key
 from lamo_core.errors import UsageError
 from lamo_core.methods import idle_settings
+from lamo_core.parsing import TooDeep, parse_toml
 from lamo_core.places import presets_dir
 
 _RESERVED = {"inherits", "description", "abstract", "when", "minutes"}
@@ -87,13 +87,13 @@ def budget_minutes(name: str) -> float | None:
 def read_toml(path: Path) -> dict[str, Any]:
     """Read a TOML file; raises `UsageError` naming the file and what is wrong with it."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors write a mark before the first letter
+        return parse_toml(path.read_text(encoding="utf-8-sig"))  # some editors write a mark before the first letter
     except OSError as error:
         raise UsageError(f"could not read {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is not valid TOML: {error}") from error
-    except RecursionError as error:
+    except TooDeep as error:
         raise UsageError(f"{path} is nested too deeply for settings; write them as name = value") from error
+    except ValueError as error:  # a UnicodeDecodeError is one
+        raise UsageError(f"{path} is not valid TOML: {error}") from error
 
 
 def resolve(

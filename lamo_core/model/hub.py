@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lamo_core.errors import DataError, MissingError
+from lamo_core.parsing import parse_json
 from lamo_core.places import assets_dir, models_dir
 
 RANDOM = "random:"
@@ -139,10 +139,10 @@ def read_config(name: str, folder: Path) -> dict[str, Any]:
     """Return a folder's config.json; raises `MissingError` without one and `DataError` when it is damaged."""
     path = folder / "config.json"
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = parse_json(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise MissingError(f"{folder} holds no config.json, so it is no language model; {_how_to_get(name)}") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise DataError(f"{path} is damaged ({error}); get the model again") from error
     if not isinstance(config, dict) or not isinstance(config.get("model_type"), str):
         raise DataError(f"{path} names no model_type; it must describe a causal language model")
@@ -158,8 +158,8 @@ def read_config(name: str, folder: Path) -> dict[str, Any]:
 def read_card(folder: Path) -> dict[str, Any] | None:
     """Return the card.json of a model's folder, or None without a readable one."""
     try:
-        card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        card = parse_json((folder / "card.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         return None
     return card if isinstance(card, dict) else None
 

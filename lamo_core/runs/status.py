@@ -15,7 +15,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
-from lamo_core.plain_text import plain_text
 from lamo_core.runs.directory import SCHEMA, RunDirectory, storage_error
 from lamo_core.runs.records import decode, encode, number
 
@@ -244,7 +243,7 @@ def parse_status(values: Mapping[str, Any]) -> Status:
         if kind == "points":
             kept[name] = _points(value)
         elif kind == "text":
-            kept |= {name: plain_text(value)} if isinstance(value, str) else {}
+            kept |= {name: value} if isinstance(value, str) else {}
         elif kind == "count":
             kept |= {name: value} if _is_count(value) else {}
         elif kind == "number" and (found := number(value)) is not None:

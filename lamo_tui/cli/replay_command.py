@@ -14,6 +14,7 @@ import typer
 
 from lamo_core.errors import LamoError, UsageError
 from lamo_tui.cli import completion
+from lamo_tui.cli.output import say
 
 if TYPE_CHECKING:
     from lamo_core.player.sources import Opened
@@ -147,7 +148,7 @@ def _save(path: Path, options: dict[str, Any], file: Path, decisions: int, devic
             }
         )
     else:
-        typer.echo(str(file))
+        say(str(file))
 
 
 def _play_to_the_end(opened: Opened, decisions: int, report: Any) -> None:
@@ -198,7 +199,7 @@ def _show(
     app.opened = None if run is None else run.name
     if picture is not None:
         warn_of(problems)
-        typer.echo(_picture(app, request, *picture))
+        say(_picture(app, request, *picture))
         return
     app.doubts = problems
     app.run()

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lamo_tui.cli.output import note, say
+
 if TYPE_CHECKING:
     from lamo_core.errors import UsageError
     from lamo_tui.dashboard.app import LamoApp
@@ -81,7 +83,7 @@ def tui(
     gc.enable()
     if once:
         warn_of(problems)
-        typer.echo(_picture(app, size[0], size[1], svg))
+        say(_picture(app, size[0], size[1], svg))
         return
     app.doubts = problems
     app.run()
@@ -111,7 +113,6 @@ def _picture(app: LamoApp, columns: int, rows: int, svg: Path | None) -> str:
 
 def warn_of(problems: Sequence[UsageError]) -> None:
     """Say what of the settings is passed over."""
-    from lamo_tui.cli.output import note
 
     for problem in problems:
         note(f"{problem}; passed over")

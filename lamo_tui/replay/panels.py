@@ -11,7 +11,6 @@ from rich.style import Style
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.widget import Widget
 
 from lamo_tui.keys.bindings import with_keys
 from lamo_tui.replay.episode_state import EpisodeState
@@ -22,6 +21,7 @@ from lamo_tui.widgets.attention_strip import AttentionStrip
 from lamo_tui.widgets.bars import ActionBars
 from lamo_tui.widgets.fact_lines import FactLines
 from lamo_tui.widgets.gauge import ReturnGauge
+from lamo_tui.widgets.words import entitle, subtitle
 
 if TYPE_CHECKING:
     from lamo_tui.dashboard.app import LamoApp
@@ -48,11 +48,11 @@ class ReplaySide(Vertical):
 
     def on_mount(self) -> None:
         """Name the panels."""
-        self.query_one(ReturnGauge).border_title = "return"
+        entitle(self.query_one(ReturnGauge), "return")
         attention = self.query_one(".attention")
-        attention.border_title = "attention"
-        attention.border_subtitle = self._hint
-        self.query_one(".facts").border_title = "episode"
+        entitle(attention, "attention")
+        subtitle(attention, self._hint)
+        entitle(self.query_one(".facts"), "episode")
 
     @property
     def _keymap(self) -> Mapping[str, str]:
@@ -87,12 +87,6 @@ class ReplaySide(Vertical):
         entitle(bars, with_keys(steering, self._keymap) if state.get("controls") else "action")
         shown = taken if state.get("person") and taken is not None else values
         bars.show_actions(names, shown if shown is not None else [math.nan] * len(names))
-
-
-def entitle(widget: Widget, title: str) -> None:
-    """Name a panel; one that has the name already is not drawn again."""
-    if widget.border_title != title:
-        widget.border_title = title
 
 
 def _action_title(state: EpisodeState) -> str:

@@ -9,10 +9,10 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
-from textual.widgets import Static
 
 from lamo_core.runs.pack import add_demo
 from lamo_tui.dashboard.new_run_model import Choice
+from lamo_tui.widgets.words import Static
 
 if TYPE_CHECKING:
     from lamo_tui.dashboard.app import LamoApp

@@ -22,7 +22,7 @@ from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.reliance_file import read_reliance
 from lamo_core.tasks.registry import get_task
 from lamo_core.training.session import new_session
-from lamo_tui.cli.analyse import analyse
+from lamo_tui.cli.analyse.analyse import analyse
 from tests.analysis.test_analysis import trained
 from tests.training.conftest import MakeConfig, make_config, toy_store
 

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from lamo_core.errors import DataError, MissingError
 from lamo_core.files import write_bytes
+from lamo_core.parsing import parse_json
 
 MAGIC = b"LAMOVEC\x01"
 SUFFIX = ".lamovec"
@@ -168,7 +169,7 @@ def _content(path: Path) -> bytes:
 
 def _header(path: Path, text: bytes) -> VectorHeader:
     try:
-        fields = json.loads(text)
+        fields = parse_json(text)
         header = VectorHeader(
             name=str(fields["name"]),
             task=str(fields["task"]),
@@ -182,7 +183,7 @@ def _header(path: Path, text: bytes) -> VectorHeader:
             partial=_flag(fields.get("partial", False)),
             packed=tuple(_count(size, MAX_FILE_BYTES) for size in fields["packed"]),
         )
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise _broken(path, "its header is damaged") from error
     if header.discrete and header.actions > MAX_DISCRETE:
         raise _broken(path, "it has more discrete actions than a byte can tell apart")

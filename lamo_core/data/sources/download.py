@@ -21,6 +21,7 @@ from typing import IO, Any
 from lamo_core.data.sources.byte_stream import ByteStream, RangeRefused, TransferProblem, open_stream
 from lamo_core.errors import DataError, LamoError, MissingError, StorageError, UsageError
 from lamo_core.files import write_bytes
+from lamo_core.parsing import parse_json
 from lamo_core.places import DATA_ELSEWHERE
 
 Progress = Callable[[str, int, int], None]
@@ -259,7 +260,7 @@ def _note_path(part: Path) -> Path:
 
 def _read_note(part: Path) -> _Note:
     try:
-        values: dict[str, Any] = json.loads(_note_path(part).read_bytes()[:10_000])
+        values: dict[str, Any] = parse_json(_note_path(part).read_bytes()[:10_000])
         return _Note(str(values["url"]), str(values["validator"]), int(values["total"]))
     except (OSError, ValueError, KeyError, TypeError):
         return _Note()

@@ -5,7 +5,6 @@ Legend: O observation features, A action dimensions.
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from lamo_core.data.formats.vector_file import MAX_DISCRETE, MAX_WIDTH
 from lamo_core.data.kitchen_rewards import SOLVED_PER_STEP
 from lamo_core.errors import DataError, MissingError
+from lamo_core.parsing import parse_json
 
 METADATA, DATA = "metadata.json", "main_data.hdf5"
 METADATA_BYTES = 16 * 2**20
@@ -91,11 +91,11 @@ def read_metadata(folder: Path) -> MinariFacts:
             text = file.read(METADATA_BYTES + 1)
         if len(text) > METADATA_BYTES:
             raise ValueError("it is too long")
-        values = json.loads(text)
+        values = parse_json(text)
         return _facts(path, values)
     except OSError as error:
         raise MissingError(f"there is no Minari data set at {folder} ({error.strerror or error})") from error
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise _unusable(path, f"it is damaged ({type(error).__name__}: {str(error)[:80]})") from error
 
 
@@ -141,7 +141,7 @@ def _facts(path: Path, values: dict[str, Any]) -> MinariFacts:
 
 
 def _space(text: Any) -> dict[str, Any]:
-    space = json.loads(text) if isinstance(text, str) else text
+    space = parse_json(text) if isinstance(text, str) else text
     if not isinstance(space, dict) or not isinstance(space.get("type"), str):
         raise ValueError("no space")
     return space
@@ -186,7 +186,7 @@ def _bounds(values: Any, shape: tuple[int, ...], discrete: bool) -> NDArray[np.f
 
 def _environment(values: dict[str, Any]) -> str:
     spec = values.get("env_spec")
-    spec = json.loads(spec) if isinstance(spec, str) else spec
+    spec = parse_json(spec) if isinstance(spec, str) else spec
     name = spec.get("id", "") if isinstance(spec, dict) else ""
     return name if isinstance(name, str) and re.fullmatch(r"[A-Za-z0-9_:./-]{0,100}", name) else ""
 

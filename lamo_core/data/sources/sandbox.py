@@ -16,6 +16,7 @@ from typing import IO, Any
 
 from lamo_core.data.sources.download import Progress
 from lamo_core.errors import DataError, LamoError, MissingError, StorageError, UsageError
+from lamo_core.parsing import parse_json
 
 SILENCE = 300.0
 """Seconds without a report after which the library hangs."""
@@ -88,7 +89,7 @@ class IsolatedReader:
                 raise _crashed(path, "crashed")
             self._received += block
         line, _, self._received = self._received.partition(b"\n")
-        return dict(json.loads(line))
+        return dict(parse_json(line))
 
     def _end(self) -> None:
         if self._process is not None:

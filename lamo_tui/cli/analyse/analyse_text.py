@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from lamo_tui.cli.output import say
+
 if TYPE_CHECKING:
     from lamo_core.analysis.attention import HeadChange
     from lamo_core.analysis.forgetting import LanguageLoss
@@ -32,7 +34,7 @@ def print_findings(found: Findings) -> None:
     for present, show in parts:
         if present is not None:
             if not first:
-                print()
+                say()
             show()
             first = False
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from lamo_tui.cli import completion
+from lamo_tui.cli.output import say
 from lamo_tui.cli.parameters import AblationOption, MethodOption, SettingOption
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ def _enqueue(wanted: Wanted, several: list[dict[str, Any]], as_json: bool) -> No
         emit_json({"runs": [run.id for run in runs], "device": entries[0].device})
     else:
         for run in runs:
-            typer.echo(run.id)
+            say(run.id)
 
 
 def _created(wanted: Wanted, flags: dict[str, Any]) -> tuple[RunDirectory, RunConfig]:
@@ -227,7 +228,7 @@ def _launch(
     if as_json:
         emit_json({"run": run.id, "path": run.path, "pid": process})
     else:
-        typer.echo(run.id)
+        say(run.id)
 
 
 def _train(run: RunDirectory, config: RunConfig, checkpoint: Path | None, *, as_json: bool, background: bool) -> int:
@@ -323,6 +324,6 @@ def _conclude(run: RunDirectory, code: int, scores: tuple[TargetScore, ...], as_
             }
         )
     elif code == 0:
-        typer.echo(str(run.last_checkpoint))
+        say(str(run.last_checkpoint))
     if code == STOPPED_RESUMABLE:
         console().print(f"resume with: lamo train --resume {run.id}", markup=False)

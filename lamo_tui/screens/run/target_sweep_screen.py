@@ -8,7 +8,6 @@ import numpy as np
 from rich.style import Style
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.widgets import Static
 
 from lamo_core.errors import UsageError
 from lamo_core.runs.index import RunSummary
@@ -23,6 +22,7 @@ from lamo_tui.state.store import Snapshot
 from lamo_tui.text import bar, figure, inked
 from lamo_tui.themes import Palette
 from lamo_tui.widgets.charts.series import Mark, Reference, Series
+from lamo_tui.widgets.words import Static
 
 _BAR = 24
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import itertools
 import math
@@ -15,6 +14,8 @@ import numpy as np
 
 from lamo_core.errors import MissingError, UsageError
 from lamo_core.files import write_atomically
+from lamo_core.plain_text import without_obeyed
+from lamo_tui.csv_text import csv_text as table_text
 from lamo_tui.widgets.charts.chart_picture import ChartPicture
 from lamo_tui.widgets.charts.plot_parts import Plot, Shape, on_axis, shapes_of, value_range, x_ticks, y_ticks
 from lamo_tui.widgets.charts.raster import FloatArray
@@ -47,15 +48,13 @@ def export_chart(chart: ChartPicture, path: Path) -> None:
 
 def csv_text(chart: ChartPicture) -> str:
     """Return all points as `series,x,y,raw,low,high`, whatever part is in view; absent values are empty."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["series", chart.x_name, "value", "raw", "low", "high"])
+    rows: list[list[object]] = []
     for series in chart.series:
         columns = [series.raw, series.low, series.high]
         for index in range(min(len(series.x), len(series.y))):
-            rest = ["" if part is None or index >= len(part) else float(part[index]) for part in columns]
-            writer.writerow([series.name, float(series.x[index]), float(series.y[index]), *rest])
-    return out.getvalue()
+            rest = [None if part is None or index >= len(part) else float(part[index]) for part in columns]
+            rows.append([series.name, float(series.x[index]), float(series.y[index]), *rest])
+    return table_text(["series", chart.x_name, "value", "raw", "low", "high"], rows)
 
 
 @dataclass(frozen=True)
@@ -216,12 +215,17 @@ def svg_text(drawing: Drawing) -> str:
                 f'stroke-linejoin="round" stroke-linecap="round"{dash}/>'
             )
         for x, y, text, colour, anchor, size in drawing.words:
-            shown = escape("".join(glyph for glyph in text if glyph.isprintable()))
+            shown = escape(_drawable(text))
             place = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"'
             yield f'<text {place} fill="{colour}" font-size="{size}">{shown}</text>'
         yield "</svg>\n"
 
     return "\n".join(parts())
+
+
+def _drawable(text: str) -> str:
+    """Return text without letters that nobody sees or that no picture format takes."""
+    return without_obeyed(text, lambda letter: "")
 
 
 def _joined(points: list[tuple[float, float]]) -> str:
@@ -268,7 +272,7 @@ def png_bytes(drawing: Drawing) -> bytes:
     anchors = {"start": "ls", "middle": "ms", "end": "rs"}
     for x, y, text, colour, anchor, size in drawing.words:
         font = ImageFont.load_default(size * scale)
-        pen.text((x * scale, y * scale), text, fill=colour, font=font, anchor=anchors[anchor])
+        pen.text((x * scale, y * scale), _drawable(text), fill=colour, font=font, anchor=anchors[anchor])
     out = io.BytesIO()
     image.save(out, "PNG")
     return out.getvalue()
