@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+_LONGEST = 2000
+"""Letters of a message; what a file says of itself may be in it."""
+
 
 class LamoError(Exception):
     """The run failed; the message is one sentence for the user (exit code 1)."""
 
     exit_code = 1
+
+    def __init__(self, message: str = "") -> None:
+        half = _LONGEST // 2
+        super().__init__(message if len(message) <= _LONGEST else f"{message[:half]} … {message[-half:]}")
 
 
 class UsageError(LamoError):

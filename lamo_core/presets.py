@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import os
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 from lamo_core.config import RunConfig, field_names, parse_setting, unknown_key
 from lamo_core.errors import UsageError
 from lamo_core.methods import idle_settings
+from lamo_core.parsing import TooDeep, parse_toml
 from lamo_core.places import presets_dir
 from lamo_core.setting_paths import absolute_paths
 from lamo_core.shares import parse_share, percent_text
@@ -138,13 +138,13 @@ def budget_minutes(name: str) -> float | None:
 def read_toml(path: Path) -> dict[str, Any]:
     """Read a TOML file; raises `UsageError` naming the file and what is wrong with it."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors write a mark before the first letter
+        return parse_toml(path.read_text(encoding="utf-8-sig"))  # some editors write a mark before the first letter
     except OSError as error:
         raise UsageError(f"could not read {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is not valid TOML: {error}") from error
-    except RecursionError as error:
+    except TooDeep as error:
         raise UsageError(f"{path} is nested too deeply for settings; write them as name = value") from error
+    except ValueError as error:  # a UnicodeDecodeError is one
+        raise UsageError(f"{path} is not valid TOML: {error}") from error
 
 
 def resolve(

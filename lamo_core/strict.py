@@ -9,17 +9,20 @@ from collections.abc import Mapping
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from lamo_core.errors import UsageError
+from lamo_core.plain_text import is_plain, shown
 from lamo_core.shares import from_percent
 
 _LARGEST = 10**300
 """Whole numbers beyond it have no place among the others."""
+_LONGEST_NAME, _LONGEST_TEXT = 200, 4096
+"""Letters of a name that likes are looked for, and of a text that a setting may be."""
 
 
 def unknown_key(name: str, known: list[str], what: str = "setting") -> UsageError:
     """Return the error for a misspelt name, with the nearest known one."""
-    near = _nearest(name, known)
+    near = _nearest(name[:_LONGEST_NAME], known)
     hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else f"; known: {', '.join(known[:12])}"
-    return UsageError(f"there is no {what} {name!r}{hint}")
+    return UsageError(f"there is no {what} {shown(name)}{hint}")
 
 
 def _nearest(name: str, known: list[str]) -> list[str]:
@@ -76,7 +79,7 @@ def parse_text(hint: Any, text: str, name: str) -> Any:
         if origin is tuple:
             return [float(part) for part in text.strip("[]()").split(",") if part.strip()]
     except (KeyError, ValueError, ArithmeticError) as error:
-        raise UsageError(f"{name} wants {_type_name(hint)}, not {text!r}") from error
+        raise UsageError(f"{name} wants {_type_name(hint)}, not {shown(text)}") from error
     return text
 
 
@@ -90,7 +93,7 @@ def build(cls: Any, values: Mapping[str, Any], prefix: str = "") -> Any:
         hint = hints[key]
         if dataclasses.is_dataclass(hint):
             if not isinstance(value, Mapping):
-                raise UsageError(f"{prefix}{key} is a group of settings, not {value!r}")
+                raise UsageError(f"{prefix}{key} is a group of settings, not {shown(value)}")
             arguments[key] = build(hint, value, f"{prefix}{key}.")
         else:
             arguments[key] = _checked(hint, value, f"{prefix}{key}")
@@ -102,7 +105,8 @@ def _checked(hint: Any, value: Any, name: str) -> Any:
     if origin is Literal:
         options = get_args(hint)
         if value not in options:
-            raise unknown_key(str(value), [str(option) for option in options], f"value of {name}")
+            given = value if isinstance(value, str) else shown(value)
+            raise unknown_key(given, [str(option) for option in options], f"value of {name}")
         return value
     if origin is tuple and isinstance(value, list | tuple):
         return tuple(_checked(get_args(hint)[0], item, name) for item in value)
@@ -112,9 +116,18 @@ def _checked(hint: Any, value: Any, name: str) -> Any:
         return float(value)
     if origin in (Union, types.UnionType):
         return value
+    if hint is str and isinstance(value, str):
+        _check_text(value, name)
     if isinstance(hint, type) and isinstance(value, hint) and (hint is bool or not isinstance(value, bool)):
         return value
-    raise UsageError(f"{name} wants {_type_name(hint)}, not {value!r}")
+    raise UsageError(f"{name} wants {_type_name(hint)}, not {shown(value)}")
+
+
+def _check_text(value: str, name: str) -> None:
+    if len(value) > _LONGEST_TEXT:
+        raise UsageError(f"{name} is longer than any text of a setting: {shown(value)}")
+    if not is_plain(value):
+        raise UsageError(f"{name} holds a letter that does not print: {shown(value)}; write it without")
 
 
 def _type_name(hint: Any) -> str:

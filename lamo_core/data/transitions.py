@@ -16,6 +16,7 @@ from torch import Tensor
 
 from lamo_core.data.episodes import EpisodeStore, RewardKind
 from lamo_core.data.windows import STACK, shift_frames
+from lamo_core.parsing import parse_json
 
 Filter = Literal["none", "top", "split"]
 RewardScale = Literal["raw", "sign", "range"]
@@ -100,7 +101,7 @@ class TransitionSampler:
 
     def load_state_dict(self, state: dict[str, str]) -> None:
         """Go on from a `state_dict`."""
-        self._generator.bit_generator.state = json.loads(state["generator"])
+        self._generator.bit_generator.state = parse_json(state["generator"])
 
     def _observations(self, steps_B: NDArray[np.int64]) -> tuple[Tensor, Tensor, Tensor | None]:
         episodes_B = self._episodes_N[steps_B]

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from lamo_core.config import ReturnInput, WindowKind
 from lamo_core.data.episodes import EpisodeStore, Frames, RewardKind
+from lamo_core.parsing import parse_json
 
 STACK = 4
 """Frames that the policy sees at once."""
@@ -134,7 +135,7 @@ class WindowSampler:
 
     def load_state_dict(self, state: dict[str, str]) -> None:
         """Go on from a `state_dict`."""
-        self._generator.bit_generator.state = json.loads(state["generator"])
+        self._generator.bit_generator.state = parse_json(state["generator"])
 
     def _observations(
         self, episodes: NDArray[np.int64], firsts: NDArray[np.int64], mask_BK: NDArray[np.bool_]

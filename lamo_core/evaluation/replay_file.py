@@ -18,6 +18,7 @@ from lamo_core.config import RunConfig, TaskConfig
 from lamo_core.errors import DataError, MissingError, UsageError
 from lamo_core.evaluation.rollout_spec import EpisodeResult
 from lamo_core.files import write_bytes
+from lamo_core.parsing import parse_json
 from lamo_core.tasks.registry import get_task
 
 FORMAT = "lamo-replay"
@@ -103,7 +104,7 @@ def load_replay(path: Path) -> Replay:
             if sum(part.file_size for part in archive.infolist()) > _MOST_BYTES:
                 raise DataError(f"{path} says that it unpacks to more than any episode takes; record it again")
         with np.load(path, allow_pickle=False) as columns:
-            header = json.loads(columns["header"].tobytes())
+            header = parse_json(columns["header"].tobytes())
             if header["format"] != FORMAT or header["version"] != VERSION:
                 raise DataError(f"{path} is not a replay that this lamo reads; record it again")
             rewards = columns["rewards"].astype(np.float64)

@@ -24,6 +24,7 @@ from lamo_core.install_hint import hint
 from lamo_core.language.corpora import TokenArray, documents, encode_documents, read_text
 from lamo_core.language.tokenizer import end_of_text_id
 from lamo_core.network import hub_reached
+from lamo_core.parsing import parse_json
 from lamo_core.places import cache_dir
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class TokenBlocks:
 
     def load_state_dict(self, state: dict[str, str]) -> None:
         """Go on from a saved state; raises `ValueError` when it is none."""
-        self._generator.bit_generator.state = json.loads(state["generator"])
+        self._generator.bit_generator.state = parse_json(state["generator"])
 
 
 def open_blocks(config: LanguageConfig, backbone: LanguageModel, *, seed: int) -> TokenBlocks:

@@ -16,6 +16,7 @@ from lamo_core.language.pretrain import TRAINING_FILE
 from lamo_core.model.backbone import Backbone, load_backbone
 from lamo_core.model.folder import model_text
 from lamo_core.model.hub import read_config
+from lamo_core.parsing import parse_json
 
 CARD_FILE = "card.json"
 
@@ -92,7 +93,7 @@ def _entropy(settings: dict[str, Any]) -> dict[str, float]:
 
 def _training_facts(folder: Path) -> dict[str, Any]:
     try:
-        facts: dict[str, Any] = json.loads(model_text(folder, TRAINING_FILE) or "")
+        facts: dict[str, Any] = parse_json(model_text(folder, TRAINING_FILE) or "")
     except (OSError, ValueError) as error:
         raise MissingError(
             f"{folder} has no readable {TRAINING_FILE}; only folders of `lamo pretrain` get a card"

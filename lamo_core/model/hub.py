@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from lamo_core.errors import DataError, MissingError, UsageError
 from lamo_core.install_hint import package_hint
 from lamo_core.model.folder import model_text, refuse_adapter, weight_files
 from lamo_core.network import NO_NETWORK, hub_reached
+from lamo_core.parsing import parse_json
 from lamo_core.places import assets_dir, models_dir
 
 RANDOM = "random:"
@@ -165,7 +165,7 @@ def read_config(name: str, folder: Path) -> dict[str, Any]:
         text = model_text(folder, path.name)
         if text is None:
             raise MissingError(f"{folder} holds no config.json, so it is no language model; {_how_to_get(name)}")
-        config = json.loads(text)
+        config = parse_json(text)
     except OSError as error:
         raise DataError(f"{path} could not be read ({error}); get the model again") from error
     except (ValueError, RecursionError) as error:
@@ -188,7 +188,7 @@ def _without_code(config: dict[str, Any]) -> dict[str, Any]:
 def read_card(folder: Path) -> dict[str, Any] | None:
     """Return the card.json of a model's folder, or None without a readable one."""
     try:
-        card = json.loads(model_text(folder, "card.json") or "null")
+        card = parse_json(model_text(folder, "card.json") or "null")
     except (OSError, ValueError, RecursionError, DataError):
         return None
     return card if isinstance(card, dict) else None

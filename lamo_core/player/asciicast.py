@@ -14,6 +14,7 @@ from typing import IO
 
 import numpy as np
 
+from lamo_core.plain_text import plain_line
 from lamo_core.player.half_blocks import Keys, changed_spans, fitted_size, key_runs, pair_keys, resize
 from lamo_core.player.history import Track
 from lamo_core.tasks.environment import Picture
@@ -40,7 +41,7 @@ class CastFacts:
 
 def write_cast(file: IO[bytes], pictures: Iterator[Picture], facts: CastFacts, every: int) -> None:
     """Write the recording; `pictures` are those before decision 0, `every`, 2 x `every` and so on, and at the end."""
-    header = {"version": 2, "width": COLUMNS, "height": ROWS, "title": facts.label}
+    header = {"version": 2, "width": COLUMNS, "height": ROWS, "title": plain_line(facts.label)}
     file.write((json.dumps(header) + "\n").encode())
     old_keys: Keys | None = None
     old_lines: list[str] = []
@@ -95,8 +96,8 @@ def _panel(facts: CastFacts, at: int) -> list[str]:
     target = row.target if row else 0.0
     earned = track.earned[at]
     lines = [
-        f"\x1b[1m{task.title}",
-        f"\x1b[2m{facts.label[: COLUMNS - _PANEL]}",
+        f"\x1b[1m{plain_line(task.title)}",
+        f"\x1b[2m{plain_line(facts.label)[: COLUMNS - _PANEL]}",
         "",
         f"\x1b[2masked     \x1b[0m{target:>10.6g}",
         f"\x1b[2machieved  \x1b[0;1m{earned:>10.6g}",
@@ -114,7 +115,7 @@ def _panel(facts: CastFacts, at: int) -> list[str]:
 
 
 def _action_line(task: Task, index: int, value: float, action: object) -> str:
-    name = task.action_names[index][:11]
+    name = plain_line(task.action_names[index])[:11]
     if task.action_kind == "continuous":
         return f"\x1b[2m  {name:<11} \x1b[0;36m{_bar(abs(value), _BAR // 2)}\x1b[0m {value:+.2f}"
     share = f"{100 * value:3.0f}%" if math.isfinite(value) else "   –"

@@ -6,10 +6,10 @@ pickle, and a message that is longer than the limits ends the conversation.
 
 from __future__ import annotations
 
-import json
 import struct
 from typing import IO, Any
 
+from lamo_core.parsing import parse_json
 from lamo_core.runs.records import encode
 
 Header = dict[str, Any]
@@ -44,8 +44,8 @@ def read_message(stream: IO[bytes]) -> tuple[Header, bytes] | None:
     if text is None or payload is None:
         return None
     try:
-        header = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        header = parse_json(text)
+    except ValueError as error:
         raise ProtocolError("a message's header is no JSON") from error
     if not isinstance(header, dict):
         raise ProtocolError("a message's header is no JSON object")

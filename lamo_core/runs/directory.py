@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from lamo_core.config_ranges import RANGES
 from lamo_core.errors import StorageError, UsageError
 from lamo_core.places import runs_dir
+from lamo_core.plain_text import shown
 from lamo_core.runs.records import decode, number
 
 if TYPE_CHECKING:
@@ -173,11 +174,11 @@ def find_run(text: str | Path, root: Path | None = None) -> RunDirectory:
         if len(fitting) == 1:
             return _in(root, fitting[0])
         if len(fitting) > 1:
-            shown = ", ".join(fitting[-5:])
-            raise UsageError(f"{len(fitting)} runs fit {name!r}: {shown}; write more of the id")
-    near = difflib.get_close_matches(name, ids, n=1, cutoff=0.3)
+            newest = ", ".join(fitting[-5:])
+            raise UsageError(f"{len(fitting)} runs fit {shown(name)}: {newest}; write more of the id")
+    near = difflib.get_close_matches(name[:200], ids, n=1, cutoff=0.3)
     hint = f"did you mean {near[0]!r}?" if near else "list them with: lamo runs"
-    raise UsageError(f"there is no run {name!r} in {root or runs_dir()}; {hint}")
+    raise UsageError(f"there is no run {shown(name)} in {root or runs_dir()}; {hint}")
 
 
 def run_ids(root: Path | None = None) -> list[str]:

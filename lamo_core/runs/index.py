@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from lamo_core.places import runs_dir
-from lamo_core.plain_text import plain_text
 from lamo_core.runs.compare import flatten
 from lamo_core.runs.directory import RUN_FILE, STATUS_FILE, RunDirectory, is_sound
 from lamo_core.runs.evaluations import Change, history
@@ -270,7 +269,7 @@ class RunIndex:
             if not isinstance(config, dict) or not is_sound(config):
                 return None
             created = number(info.get("created")) or 0.0
-            name = plain_text(str(info.get("name") or config.get("name") or ""))
+            name = str(info.get("name") or config.get("name") or "")
             known = _Known(name, created, config, Origins.of(info.get("origins")), stamp)
         status_stamp = _stamp(status_file)
         if status_stamp != known.status_stamp:

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lamo_core.runs.records import decode, number
+from lamo_core.parsing import surely_flat
+from lamo_core.runs.records import decode, number, surely_plain
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -71,10 +72,11 @@ class LineTail:
         lines = [line for line in data.split(b"\n") if line.strip()]
         try:
             # one call for all lines is far faster than one for each
-            values = json.loads(b"[" + b",".join(lines) + b"]")
-            if len(values) == len(lines) and all(type(value) is dict for value in values):
-                return values  # type: ignore[no-any-return]
-        except (ValueError, RecursionError):
+            if surely_plain(data) and surely_flat(data, len(lines)):
+                values = json.loads(b"[" + b",".join(lines) + b"]")
+                if len(values) == len(lines) and all(type(value) is dict for value in values):
+                    return values  # type: ignore[no-any-return]
+        except ValueError:
             pass
         records = [record for record in map(decode, lines) if record is not None]
         self.skipped += len(lines) - len(records)

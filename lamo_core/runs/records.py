@@ -1,7 +1,8 @@
 """Strict JSON, one record per line: how a run's files and the commands' `--json` spell values.
 
 JSON has no NaN and no infinities; they are written as the strings "NaN", "Infinity" and "-Infinity", which
-`number` turns back. So a diverged loss differs from one never measured, and every JSON parser reads it.
+`number` turns back. So a diverged loss differs from one never measured, and every JSON parser reads it. A run may come
+from a stranger: what is read holds no letter that a terminal would obey.
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ import math
 from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
+
+from lamo_core.parsing import parse_json
+from lamo_core.plain_text import plain_values
 
 _WORDS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
@@ -44,12 +48,20 @@ def plain(value: Any) -> Any:
 
 
 def decode(text: str | bytes) -> dict[str, Any] | None:
-    """Return the JSON object in `text`, or None when it holds anything else."""
+    """Return the JSON object in `text` with plain texts (`plain_text`), or None when it holds anything else."""
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):  # a UnicodeDecodeError is a ValueError
+        value = parse_json(text)
+    except ValueError:  # a UnicodeDecodeError is one
         return None
-    return value if isinstance(value, dict) else None
+    if not isinstance(value, dict):
+        return None
+    return value if surely_plain(text) else dict(plain_values(value))
+
+
+def surely_plain(text: str | bytes) -> bool:
+    """Return whether JSON holds nothing that `plain_text` would write out, as far as a quick look tells."""
+    backslash, delete = (b"\\", b"\x7f") if isinstance(text, bytes) else ("\\", "\x7f")
+    return text.isascii() and backslash not in text and delete not in text  # type: ignore[operator]
 
 
 def number(value: Any) -> float | None:

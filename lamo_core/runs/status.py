@@ -272,7 +272,7 @@ def parse_status(values: Mapping[str, Any]) -> Status:
         elif kind == "changes":
             kept[name] = _changes(value)
         elif kind == "text":
-            kept |= {name: plain_text(value)} if isinstance(value, str) else {}
+            kept |= {name: value} if isinstance(value, str) else {}
         elif kind == "count":
             kept |= {name: value} if _is_count(value) else {}
         elif kind == "number" and (found := number(value)) is not None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lamo_tui.cli.output import note, say
+
 if TYPE_CHECKING:
     from lamo_core.config import ContextMode
     from lamo_tui.benchmarks.recipes import RecipeResult
@@ -86,7 +88,7 @@ def acting(
         for result in results
     ]
     emit_table(columns, rows, right=columns[1:])
-    typer.echo(
+    say(
         f"{backbone}, K = {context}, {episodes} episodes side by side on {place} "
         f"({torch.get_num_threads()} threads): chunked is {gain:.1f} times as fast"
     )
@@ -120,16 +122,16 @@ def tui(
     table = [[*row, size] for row, size in zip(times, sizes, strict=True)]
     emit_table(columns, table, right=columns[1:])
     for opening, when in ((session.first, "for the first time"), (session.again, "again")):
-        typer.echo(
+        say(
             f"a folder of {session.runs:,} runs opened {when}: the newest shown after {opening.shown_seconds:.2f} s "
             f"({opening.shown_cpu:.2f} s of processor time), all listed after {opening.listed_seconds:.2f} s "
             f"({opening.listed_cpu:.2f} s), Python's start included"
         )
-    typer.echo(
+    say(
         f"then {100 * session.idle_cpu:.1f} % of a core while idle, {100 * session.watching_cpu:.1f} % while watching "
         f"a run of {session.records_per_second:g} steps/s"
     )
-    typer.echo(
+    say(
         f"a training of {watched.alone:.1f} steps/s: {watched.ratio:.3f} times as fast while it is watched "
         f"(quartiles {watched.low:.3f} and {watched.high:.3f} over {watched.pairs} pairs of {watched.seconds:g} s), "
         f"by a dashboard that takes {100 * watched.dashboard_cpu:.1f} % of a core"
@@ -182,7 +184,7 @@ def recipes(
     else:
         columns = ["preset", "episodes", "loss before", "loss after", "return", "time", ""]
         emit_table(columns, [_recipe_cells(result) for result in results], right=columns[1:6])
-        typer.echo(f"{len(results) - len(failed)} of {len(results)} presets work here", err=True)
+        note(f"{len(results) - len(failed)} of {len(results)} presets work here")
     if failed:
         raise typer.Exit(1)
 

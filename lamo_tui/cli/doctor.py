@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lamo_tui.cli.output import say
+
 if TYPE_CHECKING:
     from lamo_core.doctor import Check
 
@@ -43,8 +45,8 @@ def doctor(
         emit_table(["", "what", "found"], [[_MARKS[check.state], check.name, check.found] for check in checks])
         for check in checks:
             if check.state != "ok" and check.advice:
-                typer.echo(f"{check.name}: {check.advice}")
-        typer.echo(f"lamo does not work here yet: {', '.join(failed)}" if failed else "lamo works here")
+                say(f"{check.name}: {check.advice}")
+        say(f"lamo does not work here yet: {', '.join(failed)}" if failed else "lamo works here")
     if failed:
         raise typer.Exit(1)
 

@@ -20,13 +20,9 @@ _GAP = 2
 
 def console() -> Console:
     """Return the console for narration: stderr; colours only in a terminal and without NO_COLOR."""
-    from rich.console import Console
+    from lamo_tui.cli.plain_console import PlainConsole
 
-    class Narration(Console):
-        def print(self, *objects: Any, **options: Any) -> None:
-            super().print(*(plain_text(part) if isinstance(part, str) else part for part in objects), **options)
-
-    return Narration(stderr=True, highlight=False, soft_wrap=True)
+    return PlainConsole(stderr=True, soft_wrap=True)
 
 
 def say(text: str = "") -> None:
@@ -59,8 +55,9 @@ def emit_table(
     Columns named in `right` are aligned to the right. Where a terminal is too narrow, those in `optional` are left
     out, the first one first; where it is too narrow for the others, each row becomes a paragraph.
     """
-    from rich.console import Console
     from rich.text import Text
+
+    from lamo_tui.cli.plain_console import PlainConsole
 
     columns, right = [plain_text(name) for name in columns], [plain_text(name) for name in right]
     texts = [
@@ -69,7 +66,7 @@ def emit_table(
     ]
     widths = [max([Text(name).cell_len, *(row[i].cell_len for row in texts)]) for i, name in enumerate(columns)]
     piped = not sys.stdout.isatty()
-    out = Console(width=max(_PIPE_WIDTH, _needed(widths)) if piped else None, highlight=False)
+    out = PlainConsole(width=max(_PIPE_WIDTH, _needed(widths)) if piped else None)
     shown = list(range(len(columns)))
     for name in optional:
         if _needed([widths[i] for i in shown]) > out.width:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from lamo_tui.cli.output import say
 from lamo_tui.cli.parameters import AblationOption, MethodOption, PresetArgument, SettingOption
 
 app = typer.Typer(
@@ -33,13 +34,13 @@ def list_presets(
         for kind, folder in kinds.items()
     }
     if as_json:
-        typer.echo(json.dumps(rows))
+        say(json.dumps(rows))
         return
     width = max(len(row["name"]) for several in rows.values() for row in several) + 2
     for kind in kinds:
-        typer.echo(kind)
+        say(kind)
         for row in rows[kind]:
-            typer.echo(f"  {row['name']:<{width}}{row['description']}")
+            say(f"  {row['name']:<{width}}{row['description']}")
 
 
 @app.command(
@@ -59,10 +60,10 @@ def show(
     resolved = resolve(name, ablation or [], None, setting or [], method=method)
     values = resolved.config.to_dict()
     if as_json:
-        typer.echo(json.dumps({"config": values, "origins": dict(resolved.origins)}))
+        say(json.dumps({"config": values, "origins": dict(resolved.origins)}))
         return
     for key in field_names():
         value: object = values
         for part in key.split("."):
             value = value[part]  # type: ignore[index]
-        typer.echo(f"{key:<38} {json.dumps(value):<24} {resolved.origins[key]}")
+        say(f"{key:<38} {json.dumps(value):<24} {resolved.origins[key]}")

@@ -14,6 +14,7 @@ import typer
 
 from lamo_core.errors import LamoError, UsageError
 from lamo_tui.cli import completion
+from lamo_tui.cli.output import say
 
 if TYPE_CHECKING:
     from textual.pilot import Pilot
@@ -150,7 +151,7 @@ def _save(path: Path, options: dict[str, Any], file: Path, decisions: int, devic
             }
         )
     else:
-        typer.echo(str(file))
+        say(str(file))
 
 
 def _play_to_the_end(opened: Opened, decisions: int, report: Any) -> None:
@@ -202,7 +203,7 @@ def _show(
     if picture is not None:
         warn_of(problems)
         columns, rows, at, svg = picture
-        typer.echo(take(app, (columns, rows), lambda pilot: _picture(app, pilot, request, at, svg)))
+        say(take(app, (columns, rows), lambda pilot: _picture(app, pilot, request, at, svg)))
         return
     app.doubts = problems
     watch(app)

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lamo_tui.cli.output import note, say
+
 if TYPE_CHECKING:
     from textual.pilot import Pilot
 
@@ -83,7 +85,7 @@ def tui(
     gc.enable()
     if once:
         warn_of(problems)
-        typer.echo(take(app, size, lambda pilot: _picture(app, pilot, svg)))
+        say(take(app, size, lambda pilot: _picture(app, pilot, svg)))
         return
     app.doubts = problems
     watch(app)
@@ -148,7 +150,6 @@ def watch(app: LamoApp) -> None:
 
 def warn_of(problems: Sequence[UsageError]) -> None:
     """Say what of the settings is passed over."""
-    from lamo_tui.cli.output import note
 
     for problem in problems:
         note(f"{problem}; passed over")

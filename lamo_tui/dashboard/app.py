@@ -122,7 +122,7 @@ class LamoApp(Watching):
         if self._follow:
             self._poll_store()
         for doubt in self.doubts:
-            self.notify(f"{doubt}; it is passed over", severity="warning", timeout=15, markup=False)
+            self.notify(f"{doubt}; it is passed over", severity="warning", timeout=15)
         # not only at the end, as the terminal may be closed
         self.set_interval(_KEEP_SECONDS, self.keep_view)
 
@@ -148,7 +148,7 @@ class LamoApp(Watching):
         self.snapshot = snapshot
         for news in self._announcer.news(snapshot):
             words = news.words(self.opened if self.current_mode == "run" else None)
-            self.notify(words, severity=news.severity, timeout=10, markup=False)
+            self.notify(words, severity=news.severity, timeout=10)
         with self.batch_update():
             self._update_screens()
         if snapshot.listed and not self._welcomed:
@@ -204,7 +204,7 @@ class LamoApp(Watching):
                 screen.show_sweep()
         if job is not None and not job.working and not isinstance(self.screen, AskedScreen):
             said = job.problem or "asked and achieved is there; <*.asked> shows it"
-            self.notify(f"{job.run.id}: {said}", markup=False)
+            self.notify(f"{job.run.id}: {said}")
 
     def open_replay(self, request: Request) -> None:
         """Show an episode."""
@@ -234,10 +234,10 @@ class LamoApp(Watching):
         try:
             said = action()
         except LamoError as error:
-            self.notify(str(error), severity="error", timeout=8, markup=False)
+            self.notify(str(error), severity="error", timeout=8)
             return
         if said:
-            self.notify(said, timeout=4, markup=False)
+            self.notify(said, timeout=4)
         self.wake()
 
     def action_mode(self, mode: str) -> None:

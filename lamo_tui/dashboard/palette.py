@@ -1,4 +1,7 @@
-"""The command palette: every action of the key table, every run, every preset."""
+"""The command palette: every action of the key table, every run, every preset.
+
+Names are `Content`, which Textual takes as they are; of a `str` it would obey markup.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.content import Content
+from textual.fuzzy import Matcher
 
 from lamo_core.presets import is_preset, load_preset, preset_names
 from lamo_tui.dashboard.api import Dashboard, dashboard
@@ -27,7 +32,7 @@ class LamoCommands(Provider):
     async def discover(self) -> Hits:
         """Offer the screen's actions before anything is typed."""
         for title, text, run in self._actions():
-            yield DiscoveryHit(title, run, help=text)
+            yield DiscoveryHit(Content(title), run, text=title, help=Content(text).markup)
 
     async def search(self, query: str) -> Hits:
         """Offer what fits the words."""
@@ -41,7 +46,7 @@ class LamoCommands(Provider):
         ]:
             score = matcher.match(title)
             if score > 0:
-                yield Hit(score, matcher.highlight(title), run, help=text)
+                yield Hit(score, _marked(title, matcher), run, text=title, help=Content(text).markup)
 
     def _actions(self) -> Iterator[Entry]:
         place = getattr(self.screen, "PLACE", "app")
@@ -72,6 +77,14 @@ class LamoCommands(Provider):
     def _themes(self) -> Iterator[Entry]:
         for name in sorted(self.app.available_themes):
             yield f"theme: {name}", "Take this colour theme", partial(setattr, self._lamo, "theme", name)
+
+
+def _marked(title: str, matcher: Matcher) -> Content:
+    """Return a name with the letters marked that were looked for."""
+    marked = Content(title)
+    for at in matcher.fuzzy_search.match(matcher.query, title)[1]:
+        marked = marked.stylize(matcher.match_style, at, at + 1)
+    return marked
 
 
 @functools.cache

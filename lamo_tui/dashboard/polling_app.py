@@ -71,12 +71,12 @@ class Watching(Looks):
         title: str = "",
         severity: SeverityLevel = "information",
         timeout: float | None = None,
-        markup: bool = True,
+        markup: bool = False,
     ) -> None:
-        """Say a sentence, with keys in place of the names of actions."""
+        """Say a sentence, with keys in place of the names of actions; brackets are letters, whatever `markup` says."""
         place = self.current_mode
         message = with_keys(message, self.settings.keymap, place if place in ("runs", "run") else "run")
-        super().notify(message, title=title, severity=severity, timeout=timeout, markup=markup)
+        super().notify(message, title=title, severity=severity, timeout=timeout, markup=False)
 
     def wake(self) -> None:
         """Look at the folder soon, not only when it is time."""

@@ -16,7 +16,9 @@ from textual.scrollbar import ScrollBar, ScrollBarRender
 
 from lamo_core.errors import LamoError
 from lamo_core.files import write_bytes
+from lamo_core.plain_text import plain_text
 from lamo_tui import themes
+from lamo_tui.harmless import Harmless
 from lamo_tui.keys.keymap import differences
 from lamo_tui.screens.base import LamoScreen
 from lamo_tui.state.settings import Settings, settings_path
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 
 def last_filters(only_ascii: bool, colours: str | None) -> list[LineFilter]:
     """Return what lines go through for the sake of the terminal; `colours` is what Rich calls its colour system."""
-    return [*([AsciiOnly()] if only_ascii else []), *([Nearest256()] if colours == "256" else [])]
+    return [Harmless(), *([AsciiOnly()] if only_ascii else []), *([Nearest256()] if colours == "256" else [])]
 
 
 class Looks(App[None]):
@@ -67,6 +69,10 @@ class Looks(App[None]):
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Return what every line goes through before it is sent."""
         return [*super().get_line_filters(), *self._last_filters]
+
+    def copy_to_clipboard(self, text: str) -> None:
+        """Copy text; what a terminal would obey when it is pasted is written out."""
+        super().copy_to_clipboard(plain_text(text))
 
     # what is remembered of a folder
 
@@ -111,7 +117,7 @@ class Looks(App[None]):
         try:
             write_settings(changes, settings_path())
         except LamoError as error:
-            self.notify(f"{error}; until you leave, the change holds", severity="warning", timeout=8, markup=False)
+            self.notify(f"{error}; until you leave, the change holds", severity="warning", timeout=8)
 
     def _take_letters(self) -> None:
         self.ascii = self.settings.ascii
@@ -155,6 +161,6 @@ class Looks(App[None]):
         try:
             write_bytes(path, self.export_screenshot().encode(), "cd FOLDER before lamo tui")
         except LamoError as error:
-            self.notify(str(error), severity="error", markup=False)
+            self.notify(str(error), severity="error")
             return
-        self.notify(f"wrote {path}", markup=False)
+        self.notify(f"wrote {path}")

@@ -14,6 +14,7 @@ from xml.sax.saxutils import escape
 from lamo_core.errors import MissingError, UsageError
 from lamo_core.files import write_bytes
 from lamo_core.install_hint import hint
+from lamo_core.plain_text import plain_line, without_obeyed
 
 INK, MUTED, GRID, PAPER = "#20262c", "#626b74", "#e3e5e8", "#ffffff"
 FORMATS = (".svg", ".png")
@@ -60,6 +61,10 @@ class Word:
     bold: bool = False
     turned: bool = False
     """Whether it reads from bottom to top."""
+
+    def __post_init__(self) -> None:
+        # neither letters that nobody sees nor those that no picture format takes
+        object.__setattr__(self, "text", without_obeyed(self.text, lambda letter: ""))
 
 
 Shape = Line | Area | Word
@@ -135,7 +140,7 @@ def svg_text(sheet: Sheet) -> str:
     size = f'viewBox="0 0 {sheet.width} {sheet.height}" width="{sheet.width}" height="{sheet.height}"'
     fonts = 'font-family="Inter, ui-sans-serif, Helvetica, Arial, sans-serif"'
     head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} {fonts} role="img">'
-    parts = [head, f"<title>{escape(sheet.title)}</title>"] if sheet.title else [head]
+    parts = [head, f"<title>{escape(plain_line(sheet.title))}</title>"] if sheet.title else [head]
     parts.append(f'<rect width="{sheet.width}" height="{sheet.height}" fill="{PAPER}"/>')
     parts += [_svg_shape(shape) for shape in sheet.shapes]
     return "\n".join([*parts, "</svg>"]) + "\n"
@@ -153,7 +158,7 @@ def _svg_shape(shape: Shape) -> str:
         )
     turn = f' transform="rotate(-90 {shape.x:.1f} {shape.y:.1f})"' if shape.turned else ""
     weight = ' font-weight="600"' if shape.bold else ""
-    shown = escape("".join(glyph for glyph in shape.text if glyph.isprintable()))
+    shown = escape(shape.text)
     place = f'x="{shape.x:.1f}" y="{shape.y:.1f}" text-anchor="{shape.anchor}"'
     return f'<text {place} fill="{shape.colour}" font-size="{shape.size:g}"{weight}{turn}>{shown}</text>'
 

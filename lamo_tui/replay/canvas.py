@@ -9,19 +9,19 @@ from collections.abc import Callable
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Container, Horizontal
-from textual.widgets import Static
 
 from lamo_core.player.protocol import Header
 from lamo_tui.keys.bindings import hint
 from lamo_tui.replay.empty_states import at_work
 from lamo_tui.replay.episode_state import EpisodeState
 from lamo_tui.replay.held_keys import HeldKeys
-from lamo_tui.replay.panels import ReplaySide, entitle, head_text
+from lamo_tui.replay.panels import ReplaySide, head_text
 from lamo_tui.replay.timelines import course_of, marks_of, outlook_of, outlook_title
 from lamo_tui.screens.base import LamoScreen
 from lamo_tui.text import figure
 from lamo_tui.widgets.pixel_view import PixelView
 from lamo_tui.widgets.timeline import Timeline
+from lamo_tui.widgets.words import Static, entitle, subtitle
 
 
 class ReplayCanvas(LamoScreen):
@@ -105,9 +105,7 @@ class ReplayCanvas(LamoScreen):
             target = float(chosen.get("target", 0.0))
             entitle(past, f"return · {figure(target)} asked")
             past.show([course_of(state, ink) for state, ink in pairs], self.states[0].at, target)
-            meaning = marks_of([state for state, _ in pairs])
-            if past.border_subtitle != meaning:
-                past.border_subtitle = meaning
+            subtitle(past, marks_of([state for state, _ in pairs]))
         if outlook.display:
             entitle(outlook, outlook_title(chosen))
             outlook.show([outlook_of(state, ink) for state, ink in pairs], self.states[0].at, math.nan)
@@ -131,7 +129,7 @@ class ReplayCanvas(LamoScreen):
     def recolour(self) -> None:
         """Draw in other colours; keys may be others, too."""
         for panel in self.query(".attention"):
-            panel.border_subtitle = self._hint()
+            subtitle(panel, self._hint())
         self._redraw()
 
     def _redraw(self) -> None:

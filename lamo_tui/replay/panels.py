@@ -10,7 +10,6 @@ from rich.style import Style
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.widget import Widget
 
 from lamo_tui.dashboard.api import dashboard
 from lamo_tui.keys.bindings import with_keys
@@ -22,6 +21,7 @@ from lamo_tui.widgets.attention_strip import AttentionStrip
 from lamo_tui.widgets.bars import ActionBars
 from lamo_tui.widgets.fact_lines import FactLines
 from lamo_tui.widgets.gauge import ReturnGauge
+from lamo_tui.widgets.words import entitle, subtitle
 
 _HELM = " <replay.left><replay.right><replay.more><replay.less> and <replay.play>; <replay.back> hands back  "
 """The keys of a person who plays."""
@@ -45,11 +45,11 @@ class ReplaySide(Vertical):
 
     def on_mount(self) -> None:
         """Name the panels."""
-        self.query_one(ReturnGauge).border_title = "return"
+        entitle(self.query_one(ReturnGauge), "return")
         attention = self.query_one(".attention")
-        attention.border_title = "attention"
-        attention.border_subtitle = self._hint
-        self.query_one(".facts").border_title = "episode"
+        entitle(attention, "attention")
+        subtitle(attention, self._hint)
+        entitle(self.query_one(".facts"), "episode")
 
     @property
     def _keymap(self) -> Mapping[str, str]:
@@ -84,12 +84,6 @@ class ReplaySide(Vertical):
         entitle(bars, with_keys(steering, self._keymap) if state.get("controls") else "action")
         shown = taken if state.get("person") and taken is not None else values
         bars.show_actions(names, shown if shown is not None else [math.nan] * len(names))
-
-
-def entitle(widget: Widget, title: str) -> None:
-    """Name a panel; one that has the name already is not drawn again."""
-    if widget.border_title != title:
-        widget.border_title = title
 
 
 def _action_title(state: EpisodeState) -> str:

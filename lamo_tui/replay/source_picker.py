@@ -13,7 +13,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
-from textual.widgets import Input, Static
+from textual.widgets import Input
 
 from lamo_core.errors import LamoError
 from lamo_core.evaluation.replay_file import load_replay
@@ -23,6 +23,7 @@ from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.index import RunSummary
 from lamo_tui.screens.rows import Row, Rows
 from lamo_tui.text import figure, short_id, short_name
+from lamo_tui.widgets.words import Static
 
 _RECORDS = 24
 _OTHERS = 40
@@ -94,10 +95,10 @@ class Sources(ModalScreen[str | None]):
     def compose(self) -> ComposeResult:
         """List, line and keys."""
         with Vertical(classes="dialog tall"):
-            yield Static(self._title, classes="title", markup=False)
+            yield Static(self._title, classes="title")
             yield Rows(id="sources", empty="  nothing here yet: / takes a file or a run")
             yield Input(placeholder="a checkpoint, a replay, or a run", compact=True)
-            yield Static(classes="problem", markup=False)
+            yield Static(classes="problem")
             keys = (("enter", "bold"), " play it   ", ("/", "bold"), " type a name   ", ("esc", "bold"), " go back")
             yield Static(Text.assemble(*keys), classes="keys")
 

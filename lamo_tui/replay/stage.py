@@ -20,6 +20,7 @@ from lamo_tui.replay.request import Request
 from lamo_tui.state.snapshot import Snapshot
 from lamo_tui.widgets.pixel_view import PixelView
 from lamo_tui.widgets.timeline import Timeline
+from lamo_tui.widgets.words import entitle
 
 ATARI_PIXEL = 1.3
 """An Atari pixel's width over its height here: between square and the 1.8 of a television."""
@@ -47,7 +48,7 @@ class ReplayStage(ReplayCanvas):
     def on_mount(self) -> None:
         """Say what may be done while nothing is open."""
         self.query(Timeline).add_class("panel")
-        self.query_one("#timeline").border_title = "return"
+        entitle(self.query_one("#timeline"), "return")
         self._nothing()
 
     def _nothing(self) -> None:
@@ -141,11 +142,11 @@ class ReplayStage(ReplayCanvas):
         elif kind in ("error", "gone"):
             self._take_error(header)
         elif kind == "saved":
-            self.notify(f"wrote {header['path']} ({header['bytes']:,} bytes)", timeout=6, markup=False)
+            self.notify(f"wrote {header['path']} ({header['bytes']:,} bytes)", timeout=6)
             self.busy = ""
             self._draw_head()
         elif kind == "note":
-            self.notify(header["text"], timeout=5, markup=False)
+            self.notify(header["text"], timeout=5)
 
     def _take_opened(self, header: Header) -> None:
         side = header["side"]
@@ -159,7 +160,7 @@ class ReplayStage(ReplayCanvas):
         view.change(graphics=self.lamo.graphics, covered=self.app.screen is not self)
 
     def _take_error(self, header: Header) -> None:
-        self.notify(header["text"], severity="error", timeout=10, markup=False)
+        self.notify(header["text"], severity="error", timeout=10)
         self.busy, self.error = "", header
         if header.get("do") == "play":  # the player stands still then, and has no picture to say so with
             self.playing = False

@@ -16,7 +16,6 @@ from textual.containers import Container
 from textual.css.query import NoMatches
 from textual.screen import Screen
 from textual.widget import Widget
-from textual.widgets import Static
 
 from lamo_tui.dashboard.api import Dashboard, dashboard
 from lamo_tui.keys.bindings import KEYS, keys_of
@@ -24,6 +23,7 @@ from lamo_tui.keys.table import PLACES, Key
 from lamo_tui.screens.too_small import TooSmall, fits
 from lamo_tui.state.snapshot import Snapshot
 from lamo_tui.themes import LETTERS, Palette
+from lamo_tui.widgets.words import Static
 
 if TYPE_CHECKING:
     from lamo_tui.screens.run.grid_chart import GridChart

@@ -19,6 +19,7 @@ from lamo_tui.keys.bindings import bindings_of
 from lamo_tui.screens.base import LamoScreen
 from lamo_tui.screens.rows import Row, Rows
 from lamo_tui.text import fit, inked
+from lamo_tui.widgets.words import entitle
 
 _MORE = "get more…"
 _HOW_TO_GET_MORE = """\
@@ -66,7 +67,7 @@ class DataScreen(LamoScreen):
 
     def on_mount(self) -> None:
         """Read the cards without holding up the screen."""
-        self.query_one("#card").border_title = "card"
+        entitle(self.query_one("#card"), "card")
         self.query_one("#card").add_class("panel")
         self._read()
 

@@ -10,13 +10,14 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
-from textual.widgets import Input, Static
+from textual.widgets import Input
 
 from lamo_core.errors import LamoError
 from lamo_core.runs.compare import config_difference
 from lamo_core.runs.index import RunSummary
 from lamo_tui.screens.rows import Row, Rows
 from lamo_tui.text import fit, short_id
+from lamo_tui.widgets.words import Static
 
 _NAME, _LEAST, _MOST = 32, 8, 32
 """Columns for the name of a setting, and for the values of a run."""
@@ -37,8 +38,8 @@ class Question(ModalScreen[bool]):
     def compose(self) -> ComposeResult:
         """Show the question and the two keys."""
         with Vertical(classes="dialog"):
-            yield Static(self._title, classes="title", markup=False)
-            yield Static("\n".join(self._lines), markup=False)
+            yield Static(self._title, classes="title")
+            yield Static("\n".join(self._lines))
             yield Static(
                 Text.assemble(("y", "bold"), f" {self._yes}   ", ("n", "bold"), " no, go back"), classes="keys"
             )
@@ -60,7 +61,7 @@ class Reading(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """Show title and lines."""
         with Vertical(classes="dialog tall"):
-            yield Static(self._title, classes="title", markup=False)
+            yield Static(self._title, classes="title")
             yield Rows(cursor=False, empty="nothing")
             yield Static(Text.assemble(("esc", "bold"), " close   ", ("↑↓", "bold"), " scroll"), classes="keys")
 
@@ -91,9 +92,9 @@ class Passage(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """Show title and text."""
         with Vertical(classes="dialog passage"):
-            yield Static(self._title, classes="title", markup=False)
+            yield Static(self._title, classes="title")
             with VerticalScroll():
-                yield Static(self._text, markup=False)
+                yield Static(self._text)
             yield Static(Text.assemble(("esc", "bold"), " close   ", ("↑↓", "bold"), " scroll"), classes="keys")
 
     def on_mount(self) -> None:
@@ -117,9 +118,9 @@ class Entry(ModalScreen[str | None]):
     def compose(self) -> ComposeResult:
         """Show the input line."""
         with Vertical(classes="dialog"):
-            yield Static(self._title, classes="title", markup=False)
+            yield Static(self._title, classes="title")
             yield Input(self._value, compact=True)
-            yield Static(self._hint, classes="problem", markup=False)
+            yield Static(self._hint, classes="problem")
             yield Static(Text.assemble(("enter", "bold"), " take it   ", ("esc", "bold"), " go back"), classes="keys")
 
     def on_input_submitted(self, event: Input.Submitted) -> None:

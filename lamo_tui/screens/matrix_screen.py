@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from rich.style import Style
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.widgets import Static
 
 from lamo_core.errors import UsageError
 from lamo_core.preset_parts import preset_tasks
@@ -25,6 +24,7 @@ from lamo_tui.state.snapshot import Snapshot
 from lamo_tui.text import figure, percent
 from lamo_tui.themes import Palette
 from lamo_tui.widgets.heatmap import Heatmap, Score
+from lamo_tui.widgets.words import Static, entitle
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ class MatrixScreen(LamoScreen):
             panel.update(Text("nothing to compare yet", self.colours.dim))
             return
         found = self.matrix.cells.get(cell)
-        panel.border_title = " · ".join(_titled(axis, value) for axis, value in self._named(cell).items())
+        entitle(panel, " · ".join(_titled(axis, value) for axis, value in self._named(cell).items()))
         panel.update(_facts(found, self._choice(cell), self.keymap, self.colours))
 
     def _here(self) -> tuple[str, str] | None:

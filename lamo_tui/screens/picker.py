@@ -15,6 +15,7 @@ from textual.message import Message
 from lamo_tui.screens.rows import Row, Rows
 from lamo_tui.themes import Palette
 from lamo_tui.widgets.cells import shorten
+from lamo_tui.widgets.words import entitle, subtitle
 
 _ROOMY = 24
 """Columns from which on a mark may take four of them."""
@@ -40,7 +41,7 @@ class Picker(Vertical):
 
     def __init__(self, title: str, options: Sequence[Option], *, multiple: bool = False, id: str) -> None:
         super().__init__(id=id, classes="panel picker")
-        self.border_title = title
+        entitle(self, title)
         self.options = tuple(options)
         self.multiple = multiple
         self.marked: list[str] = []
@@ -64,7 +65,7 @@ class Picker(Vertical):
         fitting = [option for option in self.options if all(word in option.title.lower() for word in words)]
         self.rows.cursor_style = Style(bgcolor=colours.cursor)
         self.rows.set_rows([Row(option.key, self._drawn(option, colours)) for option in fitting])
-        self.border_subtitle = "" if self.search is None else f"/{self.search}▏"
+        subtitle(self, "" if self.search is None else f"/{self.search}▏")
 
     def _drawn(self, option: Option, colours: Palette) -> Callable[[int], Text]:
         picked = option.key in self.marked if self.multiple else option.key == self.chosen

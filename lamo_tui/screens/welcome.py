@@ -9,12 +9,12 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
-from textual.widgets import Static
 
 from lamo_core.run_spec import RunSpec
 from lamo_core.runs.pack import add_demo
 from lamo_tui.dashboard.api import dashboard
 from lamo_tui.dashboard.new_run_model import NewRuns
+from lamo_tui.widgets.words import Static
 
 FIRST_RUN = NewRuns(
     RunSpec(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lamo_core.errors import UsageError
+from lamo_core.plain_text import plain_text
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.reader import LineTail, MetricsTail
 from lamo_tui.state.alerts import AlertWatch
@@ -91,5 +92,5 @@ class _TextTail:
             return False
         self._offset += len(data)
         *whole, self._part = (self._part + data).split(b"\n")
-        self.lines.extend(line.decode("utf-8", "replace").rstrip() for line in whole)
+        self.lines.extend(plain_text(line.decode("utf-8", "replace").rstrip()) for line in whole)
         return bool(whole)

@@ -15,6 +15,7 @@ from lamo_core.runs.compare import flatten
 from lamo_core.runs.reader import Series as Recorded
 from lamo_core.tasks.registry import get_task, task_names, versioned
 from lamo_core.tasks.task import Task
+from lamo_tui.csv_text import csv_text
 from lamo_tui.state.snapshot import RunData
 from lamo_tui.widgets.charts.series import Reference, Series
 from lamo_tui.widgets.charts.smoothing import ema
@@ -207,8 +208,9 @@ def evaluation_seconds(data: RunData) -> tuple[int, float]:
 
 def to_csv(data: RunData) -> str:
     """Return all recorded numbers as CSV: metric, step, seconds since 1970, value."""
-    lines = ["metric,step,time,value"]
-    for name, series in data.series.items():
-        rows = zip(series.step.tolist(), series.time.tolist(), series.value.tolist(), strict=True)
-        lines += [f"{name},{step},{time:.3f},{value!r}" for step, time, value in rows]
-    return "\n".join(lines) + "\n"
+    rows = [
+        (name, step, f"{time:.3f}", repr(value))
+        for name, series in data.series.items()
+        for step, time, value in zip(series.step.tolist(), series.time.tolist(), series.value.tolist(), strict=True)
+    ]
+    return csv_text(("metric", "step", "time", "value"), rows)

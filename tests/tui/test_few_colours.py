@@ -14,6 +14,7 @@ from rich.style import Style
 from textual import color
 
 from lamo_tui.dashboard.themed_app import last_filters
+from lamo_tui.harmless import Harmless
 from lamo_tui.terminal.ascii_filter import AsciiOnly
 from lamo_tui.terminal.color256 import Nearest256, nearest
 from lamo_tui.themes import DARK
@@ -56,8 +57,8 @@ def test_lines_keep_everything_but_their_exact_colours() -> None:
 
 
 def test_only_such_terminals_need_it() -> None:
-    assert last_filters(False, "truecolor") == []
-    assert [type(one) for one in last_filters(True, "256")] == [AsciiOnly, Nearest256]
+    assert [type(one) for one in last_filters(False, "truecolor")] == [Harmless]
+    assert [type(one) for one in last_filters(True, "256")] == [Harmless, AsciiOnly, Nearest256]
 
 
 def test_the_screen_has_only_such_colours_there(made_folder: Path) -> None:

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from lamo_core.data.sources.recovery import recovery_advice
 from lamo_core.errors import DamagedDataError, MissingError, UnsupportedDataError
 from lamo_core.files import write_bytes
+from lamo_core.parsing import parse_json
 
 MAGIC = b"LAMOLOG1"
 HASH_BYTES = 16
@@ -202,7 +203,7 @@ def _unpack(frame: bytes, limit: int) -> bytes:
 
 def _parse_header(text: bytes) -> LogHeader:
     try:
-        values = json.loads(text)
+        values = parse_json(text)
         values["policies"] = tuple(str(name) for name in values["policies"])
         header = LogHeader(**values)
         numbers = (header.actions, header.frame_skip, header.noop_max, header.max_steps)
@@ -212,7 +213,7 @@ def _parse_header(text: bytes) -> LogHeader:
         fits = fits and 1 <= header.max_steps <= MAX_TRANSITIONS and len(header.policies) <= 256
         # The names end up in paths and in the emulator's look-up.
         fits = fits and all(re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,63}", text) for text in (header.name, header.game))
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise DamagedDataError("has a header that is not of this version") from error
     if not fits:
         raise DamagedDataError("has a header with values out of range")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import json
 import os
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from typing import IO
 from lamo_core.data.formats.action_log import ActionLog
 from lamo_core.data.formats.replay_worker import ReplayJob
 from lamo_core.errors import DamagedDataError, LamoError, MissingError, StorageError
+from lamo_core.parsing import parse_json
 
 Progress = Callable[[str, int, int], None]
 """Called with a stage, how much of it is done, and how much there is."""
@@ -114,7 +114,7 @@ def _run(process: subprocess.Popen[str], job: ReplayJob, counter: _Counter, stop
         stdin.flush()
         while not stop.is_set():
             line = stdout.readline()
-            message = json.loads(line) if line.endswith("\n") else {}
+            message = parse_json(line) if line.endswith("\n") else {}
             if "progress" in message:
                 counter.add(message["progress"] - done)
                 done = message["progress"]

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from lamo_core.data.formats.frame_file import write_frame_file
 from lamo_core.errors import DamagedDataError, LamoError
+from lamo_core.parsing import parse_json
 from lamo_core.tasks.atari_emulator import AtariEmulator
 
 REPORT_EVERY = 250
@@ -122,7 +123,7 @@ def main() -> None:
     emulators: dict[tuple[str, float, int], AtariEmulator] = {}
     try:
         for line in sys.stdin:
-            _send(_answer(ReplayJob(**json.loads(line)), emulators))
+            _send(_answer(ReplayJob(**parse_json(line)), emulators))
     except BrokenPipeError:  # the parent is gone
         os._exit(0)
 

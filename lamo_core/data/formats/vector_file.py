@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from lamo_core.data.sources.recovery import recovery_advice
 from lamo_core.errors import DamagedDataError, MissingError, UnsupportedDataError
 from lamo_core.files import write_bytes
+from lamo_core.parsing import parse_json
 
 MAGIC = b"LAMOVEC\x01"
 SUFFIX = ".lamovec"
@@ -171,7 +172,7 @@ def _content(path: Path) -> bytes:
 
 def _header(path: Path, text: bytes) -> VectorHeader:
     try:
-        fields = json.loads(text)
+        fields = parse_json(text)
         header = VectorHeader(
             name=str(fields["name"]),
             task=str(fields["task"]),
@@ -185,7 +186,7 @@ def _header(path: Path, text: bytes) -> VectorHeader:
             partial=_flag(fields.get("partial", False)),
             packed=tuple(_count(size, MAX_FILE_BYTES) for size in fields["packed"]),
         )
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise _broken(path, "its header is damaged") from error
     if header.discrete and header.actions > MAX_DISCRETE:
         raise _broken(path, "it has more discrete actions than a byte can tell apart")

@@ -5,7 +5,6 @@ Legend: O observation features, A action dimensions.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from lamo_core.data.formats.array_file import read_arrays
 from lamo_core.errors import UnsupportedDataError
+from lamo_core.parsing import parse_json
 
 Floats = NDArray[np.float64]
 WEIGHTS_ADVICE = "give the folder of the behaviour policies' weights with --policies"
@@ -31,8 +31,8 @@ class Actor:
         archive = read_arrays(path, WEIGHTS_ADVICE)
         self._arrays = {key.removeprefix(prefix): array for key, array in archive.items() if key.startswith(prefix)}
         try:
-            self._meta = json.loads(archive["meta_json"].tobytes())[name]
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            self._meta = parse_json(archive["meta_json"].tobytes())[name]
+        except (ValueError, KeyError, TypeError) as error:
             raise UnsupportedDataError(f"{path} does not describe the actor {name}", WEIGHTS_ADVICE) from error
 
     def act(self, observation: Floats, rng: np.random.Generator) -> Floats:

@@ -22,6 +22,7 @@ from lamo_core.data.sources.byte_stream import TIMEOUT, ByteStream, RangeRefused
 from lamo_core.errors import DamagedDataError, MissingError, StorageError, UsageError
 from lamo_core.files import write_bytes
 from lamo_core.network import NO_NETWORK, FirstAnswer, Persistence
+from lamo_core.parsing import parse_json
 from lamo_core.places import DATA_ELSEWHERE
 
 Progress = Callable[[str, int, int], None]
@@ -265,7 +266,7 @@ def _note_path(part: Path) -> Path:
 
 def _read_note(part: Path) -> _Note:
     try:
-        values: dict[str, Any] = json.loads(_note_path(part).read_bytes()[:10_000])
+        values: dict[str, Any] = parse_json(_note_path(part).read_bytes()[:10_000])
         return _Note(str(values["url"]), str(values["validator"]), int(values["total"]))
     except (OSError, ValueError, KeyError, TypeError):
         return _Note()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from dataclasses import dataclass
@@ -33,6 +32,7 @@ from lamo_core.data.store.local import (
     write_card,
 )
 from lamo_core.errors import DamagedDataError, MissingError, TaskMismatchError, UnsupportedDataError, UsageError
+from lamo_core.parsing import parse_json
 from lamo_core.tasks.registry import get_task
 
 SOURCE = "imported"
@@ -190,8 +190,8 @@ def _facts(wish: _Wish, name: str, task: str) -> dict[str, Any]:
 def _licence(path: Path) -> str:
     """Return what a card beside one of our files says, if it is that file's."""
     try:
-        card = json.loads(path.with_suffix(".json").read_bytes()[: 2**20])
+        card = parse_json(path.with_suffix(".json").read_bytes()[: 2**20])
         said = card["licence"] if card["name"] == path.stem else ""
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError):
         said = ""
     return said[:300] if isinstance(said, str) and said.isprintable() and said else _UNKNOWN_LICENCE

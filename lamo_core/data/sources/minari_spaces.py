@@ -5,7 +5,6 @@ Legend: O observation features, A action dimensions.
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from lamo_core.data.formats.vector_file import MAX_DISCRETE, MAX_WIDTH
 from lamo_core.data.kitchen_rewards import SOLVED_PER_STEP
 from lamo_core.errors import DamagedDataError, MissingError, UnsupportedDataError
+from lamo_core.parsing import parse_json
 from lamo_core.tasks.action_bounds import ActionBounds
 from lamo_core.tasks.flattening import STATE, TAKEN, Part, UnflattenableError, parts_of, size_of
 
@@ -101,7 +101,7 @@ def read_metadata(folder: Path, task: str = "") -> MinariFacts:
     try:
         if len(text) > METADATA_BYTES:
             raise ValueError("it is too long")
-        values = json.loads(text)
+        values = parse_json(text)
     except (ValueError, RecursionError) as error:
         raise _damaged(path, error) from error
     return facts_in(values, path, task)
@@ -167,7 +167,7 @@ def _observations(path: Path, space: dict[str, Any], environment: str, task: str
 
 
 def _space(text: Any) -> dict[str, Any]:
-    space = json.loads(text) if isinstance(text, str) else text
+    space = parse_json(text) if isinstance(text, str) else text
     if not isinstance(space, dict) or not isinstance(space.get("type"), str):
         raise ValueError("no space")
     return space
@@ -200,7 +200,7 @@ def _bounds(space: dict[str, Any], shape: tuple[int, ...]) -> ActionBounds:
 
 def _environment(values: dict[str, Any]) -> str:
     spec = values.get("env_spec")
-    spec = json.loads(spec) if isinstance(spec, str) else spec
+    spec = parse_json(spec) if isinstance(spec, str) else spec
     name = spec.get("id", "") if isinstance(spec, dict) else ""
     return name if isinstance(name, str) and re.fullmatch(r"[A-Za-z0-9_:./-]{0,100}", name) else ""
 

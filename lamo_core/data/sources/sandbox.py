@@ -24,6 +24,7 @@ from lamo_core.errors import (
     UnsupportedDataError,
     UsageError,
 )
+from lamo_core.parsing import parse_json
 
 SILENCE = 300.0
 """Seconds without a report after which the library hangs."""
@@ -97,7 +98,7 @@ class IsolatedReader:
                 raise _crashed(path, "crashed")
             self._received += block
         line, _, self._received = self._received.partition(b"\n")
-        return dict(json.loads(line))
+        return dict(parse_json(line))
 
     def _end(self) -> None:
         if self._process is not None:

@@ -19,6 +19,7 @@ from typing import Any
 
 from lamo_core.errors import DamagedDataError, MissingError, StorageError, UsageError
 from lamo_core.files import write_bytes
+from lamo_core.parsing import parse_json
 from lamo_core.places import DATA_ELSEWHERE, data_dir
 
 SOURCES = ("imported", "dqn-replay", "d4rl", "minari")
@@ -63,8 +64,8 @@ def read_card_file(path: Path, name: str, advice: str) -> dict[str, Any]:
     """Return the card of set `name`; raises a `DataError` that ends with `advice` when it is damaged."""
     try:
         with open(path, "rb") as file:
-            card = json.loads(file.read(_MAX_CARD_BYTES))
-    except (OSError, ValueError, RecursionError) as error:
+            card = parse_json(file.read(_MAX_CARD_BYTES))
+    except (OSError, ValueError) as error:
         raise DamagedDataError(f"the card of {name} cannot be read", advice) from error
     if not isinstance(card, dict) or not _is_sound(card):
         raise DamagedDataError(f"the card of {name} is damaged", advice)

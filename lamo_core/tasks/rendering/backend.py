@@ -19,6 +19,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from lamo_core.errors import StorageError
 from lamo_core.files import write_bytes
+from lamo_core.parsing import parse_json
 from lamo_core.places import cache_dir
 from lamo_core.tasks.task import Task
 
@@ -130,7 +131,7 @@ def _key() -> str:
 
 def _read_answers() -> dict[str, Probe]:
     try:
-        answers = json.loads((cache_dir() / "pictures.json").read_text())[_key()]
+        answers = parse_json((cache_dir() / "pictures.json").read_text())[_key()]
         probes = {name: (Probe(**answer["probe"]), float(answer["time"])) for name, answer in answers.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
@@ -141,7 +142,7 @@ def _read_answers() -> dict[str, Probe]:
 def _keep(probe: Probe) -> None:
     path = cache_dir() / "pictures.json"
     try:
-        answers = json.loads(path.read_text())
+        answers = parse_json(path.read_text())
         answers = answers if isinstance(answers, dict) else {}
     except (OSError, ValueError):
         answers = {}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lamo_core.errors import MissingError
 from lamo_core.evaluation.intervals import without_points
 from lamo_core.files import write_bytes
+from lamo_tui.csv_text import csv_text
 
 if TYPE_CHECKING:
     from lamo_core.analysis.findings import Findings
@@ -55,8 +54,6 @@ def write_findings(folder: Path, found: Findings) -> list[str]:
 
 
 def _csv(rows: Sequence[dict[str, Any]]) -> str:
-    out = io.StringIO()
-    writer = csv.DictWriter(out, list(rows[0]) if rows else [], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(without_points(list(rows)))
-    return out.getvalue()
+    plain = without_points(list(rows))
+    columns = list(rows[0]) if rows else []
+    return csv_text(columns, [[row[name] for name in columns] for row in plain])

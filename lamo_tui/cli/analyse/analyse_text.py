@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from lamo_core.evaluation.intervals import spanned
+from lamo_tui.cli.output import say
 
 if TYPE_CHECKING:
     from lamo_core.analysis.attention import HeadChange
@@ -34,7 +35,7 @@ def print_findings(found: Findings) -> None:
     for present, show in parts:
         if present is not None:
             if not first:
-                print()
+                say()
             show()
             first = False
 

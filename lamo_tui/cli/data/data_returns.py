@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lamo_tui.cli.output import say
 from lamo_tui.cli.parameters import AblationOption, PresetArgument, SettingOption
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def returns(
     if as_json:
         emit_json({**counts, **asdict(found)})
         return
-    typer.echo(
+    say(
         f"{preset}: {counts['episodes']:,} episodes, {counts['transitions']:,} transitions; what the policy reads, "
         f"returns divided by {scale:g}"
     )
@@ -68,7 +69,7 @@ def _say(found: SeenReturns) -> None:
     ]
     emit_table(columns, rows, right=columns[1:])
     for asked in found.asked:
-        typer.echo(_sentence(asked, found.median_length))
+        say(_sentence(asked, found.median_length))
 
 
 def _sentence(asked: AskedReturn, length: float) -> str:

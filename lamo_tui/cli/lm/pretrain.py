@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lamo_tui.cli.output import say
+
 if TYPE_CHECKING:
     from lamo_core.language.pretrain_events import PretrainConfig, PretrainSaved, PretrainStep
 
@@ -150,7 +152,7 @@ def _run(text: Path | None, out: Path, config: PretrainConfig, as_json: bool) ->
         narrator.print("stopped; the same command goes on from here")
         return STOPPED_RESUMABLE
     if not as_json:
-        typer.echo(f"{out} is ready; use it with --set model.backbone={_backbone(out)}")
+        say(f"{out} is ready; use it with --set model.backbone={_backbone(out)}")
     return 0
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lamo_tui.cli.output import note, say
+
 if TYPE_CHECKING:
     from lamo_core.reports.results import RunResult
     from lamo_tui.cli.report.report_table import Report
@@ -143,7 +145,7 @@ def _print(made: Report, parts: list[str], *, as_json: bool, markdown: bool) -> 
     from lamo_core.reports.paired import differences
     from lamo_core.reports.reliance_table import method_reliances
     from lamo_core.runs.records import plain
-    from lamo_tui.cli.output import emit_json, emit_table, note
+    from lamo_tui.cli.output import emit_json, emit_table
     from lamo_tui.cli.report.report_tables import tables
 
     if as_json:
@@ -155,10 +157,10 @@ def _print(made: Report, parts: list[str], *, as_json: bool, markdown: bool) -> 
         return
     found = tables(made, parts)
     if markdown:
-        typer.echo("\n\n".join(table.markdown() for _, table in found))
+        say("\n\n".join(table.markdown() for _, table in found))
         return
     for number, (_, table) in enumerate(found):
         if number:
-            typer.echo()
+            say()
         emit_table(table.columns, table.rows, right=table.right, optional=table.optional)
         note(table.note)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +9,7 @@ from typing import TYPE_CHECKING
 from lamo_core.errors import MissingError, UsageError
 from lamo_core.evaluation.intervals import without_points
 from lamo_core.files import write_bytes
+from lamo_tui.csv_text import csv_text
 
 if TYPE_CHECKING:
     from lamo_core.reports.cells import Cell
@@ -49,7 +47,7 @@ def cells_csv(cells: Sequence[Cell]) -> str:
         values = [len(cell.seeds) if name == "seeds" else told[name] for name in columns]
         paper = [None, None, None] if cell.paper is None else [cell.paper.mean, cell.paper.deviation, cell.paper.table]
         rows.append([*values, *paper, cell.papers_data])
-    return _csv([*columns, "paper", "paper_deviation", "paper_table", "papers_data"], rows)
+    return csv_text([*columns, "paper", "paper_deviation", "paper_table", "papers_data"], rows)
 
 
 def runs_csv(cells: Sequence[Cell]) -> str:
@@ -61,7 +59,7 @@ def runs_csv(cells: Sequence[Cell]) -> str:
             scores = [getattr(seed, name) for name in measured]
             episodes = " ".join(f"{score:.6g}" for score in seed.episodes)
             rows.append([cell.task, cell.ratio, cell.method, *scores, episodes])
-    return _csv(["task", "ratio", "method", *measured, "episodes"], rows)
+    return csv_text(["task", "ratio", "method", *measured, "episodes"], rows)
 
 
 def write_report(folder: Path, markdown: str, cells: Sequence[Cell], baseline: str | None) -> list[str]:
@@ -86,15 +84,3 @@ def write_report(folder: Path, markdown: str, cells: Sequence[Cell], baseline: s
                 continue
             written.append(f"{name}{ending}")
     return written
-
-
-def _csv(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([_blank(value) for value in row] for row in rows)
-    return out.getvalue()
-
-
-def _blank(value: object) -> object:
-    return "" if value is None or (isinstance(value, float) and math.isnan(value)) else value

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from lamo_core.plain_text import plain_line
 
 if TYPE_CHECKING:
     from lamo_core.reports.cells import Cell
@@ -26,8 +29,13 @@ class Table:
         """Return the table and its note as Markdown."""
         rule = ["---:" if column in self.right else "---" for column in self.columns]
         lines = [self.columns, rule, *self.rows]
-        table = "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+        table = "\n".join("| " + " | ".join(map(_literal, line)) + " |" for line in lines)
         return f"{table}\n\n{self.note}"
+
+
+def _literal(cell: str) -> str:
+    """Return text for a Markdown table in which no name makes a column, a tag, a link, a picture or code."""
+    return re.sub(r"[|<`\\]|(?<=\])\(", lambda found: f"\\{found[0]}", plain_line(cell))
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import typer
 
 from lamo_core.errors import STOPPED_RESUMABLE, UsageError
 from lamo_tui.cli import completion
+from lamo_tui.cli.output import say
 from lamo_tui.cli.runs.steering import JsonOption
 from lamo_tui.cli.sweep.sweep_engine import EngineChoice, EngineOptions
 
@@ -177,7 +178,7 @@ def _detach(folder: SweepFolder, options: EngineOptions, as_json: bool) -> None:
     if as_json:
         emit_json({"sweep": folder.name, "path": folder.path, "pid": process.pid})
     else:
-        typer.echo(folder.name)
+        say(folder.name)
         console().print(f"watch it with: lamo sweep status {folder.name}", markup=False)
 
 

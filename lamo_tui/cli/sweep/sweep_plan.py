@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def print_plan(plan: Plan, slots: Sequence[Slot], free: int) -> None:
     """Print one line per setting, its seeds counted together, and what all of it costs."""
     from lamo_core.seeds import shown_seeds
-    from lamo_tui.cli.output import emit_table
+    from lamo_tui.cli.output import emit_table, say
     from lamo_tui.format import duration
 
     groups: dict[str, list[PlannedRun]] = {}
@@ -30,7 +30,7 @@ def print_plan(plan: Plan, slots: Sequence[Slot], free: int) -> None:
         rows.append([name, shown_seeds(seeds), done or None, duration(each) if left else None, _size(left)])
     columns = ["runs", "seeds", "done already", "time each", "disk"]
     emit_table(columns, rows, right=columns[2:])
-    print(summary(plan, slots, free))
+    say(summary(plan, slots, free))
 
 
 def summary(plan: Plan, slots: Sequence[Slot], free: int) -> str:

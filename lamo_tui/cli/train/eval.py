@@ -12,6 +12,7 @@ import typer
 
 from lamo_core.errors import UsageError
 from lamo_core.evaluation.intervals import spanned
+from lamo_tui.cli.output import say
 from lamo_tui.cli.parameters import CheckpointArgument
 
 if TYPE_CHECKING:
@@ -260,9 +261,9 @@ def _print_table(report: dict[str, Any], task: Task) -> None:
         rows.append(_reference_row(name, mean, task.normalised(mean), episodes=data["episodes"]))
     emit_table(columns, rows, right=columns[1:8])
     if has_scale:
-        typer.echo(f"score: 0 is random play ({task.random_score:g}), 100 {task.expert} ({task.expert_score:g})")
+        say(f"score: 0 is random play ({task.random_score:g}), 100 {task.expert} ({task.expert_score:g})")
     if report["agreement"]:
-        typer.echo(_agreement_text(report["agreement"]))
+        say(_agreement_text(report["agreement"]))
 
 
 def _reference_row(name: str, mean: float, score: float, episodes: int | None = None) -> list[object]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lamo_tui.cli import completion
+from lamo_tui.cli.output import say
 from lamo_tui.cli.parameters import AblationOption, MethodOption, SettingOption
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def _enqueue(specs: list[RunSpec], as_json: bool) -> None:
         emit_json({"runs": [run.id for run in runs], "device": entries[0].device})
     else:
         for run in runs:
-            typer.echo(run.id)
+            say(run.id)
 
 
 def _launch(start: Start, spec: RunSpec, as_json: bool) -> None:
@@ -146,7 +147,7 @@ def _launch(start: Start, spec: RunSpec, as_json: bool) -> None:
     if as_json:
         emit_json({"run": run.id, "path": run.path, "pid": process})
     else:
-        typer.echo(run.id)
+        say(run.id)
 
 
 class _Terminal:
@@ -194,6 +195,6 @@ def _conclude(run: RunDirectory, outcome: Outcome, as_json: bool) -> None:
             }
         )
     elif outcome.code == 0:
-        typer.echo(str(run.last_checkpoint))
+        say(str(run.last_checkpoint))
     if outcome.code == STOPPED_RESUMABLE:
         console().print(f"resume with: lamo train --resume {run.id}", markup=False)

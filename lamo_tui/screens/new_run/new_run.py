@@ -8,7 +8,6 @@ from rich.text import Text
 from textual import events, work
 from textual.app import ComposeResult
 from textual.containers import Horizontal
-from textual.widgets import Static
 
 from lamo_core.config import RunConfig, field_names
 from lamo_core.errors import LamoError
@@ -27,6 +26,7 @@ from lamo_tui.screens.picker import Option, Picker
 from lamo_tui.screens.settings.settings_list import SettingsList
 from lamo_tui.state.snapshot import Snapshot
 from lamo_tui.text import percent
+from lamo_tui.widgets.words import Static, entitle
 
 _ORDER = ("task", "ratio", "method", "ablation", "variant", "device")
 _CRAMPED = 80
@@ -66,8 +66,8 @@ class NewRunScreen(LamoScreen):
 
     def on_mount(self) -> None:
         """Start from the smallest sensible choice."""
-        self.query_one("#plan").border_title = "this run"
-        self.query_one("#data").border_title = "data"
+        entitle(self.query_one("#plan"), "this run")
+        entitle(self.query_one("#data"), "data")
         self._draw_pickers()
         self._show_choice()
 
@@ -214,7 +214,7 @@ class NewRunScreen(LamoScreen):
         try:
             values = flatten(self.choice.resolve().config.to_dict())
         except LamoError as error:
-            self.notify(str(error), severity="error", markup=False)
+            self.notify(str(error), severity="error")
             return
         self.app.push_screen(SettingsList({name: values[name] for name in field_names()}), self._edit_value)
 
@@ -239,7 +239,7 @@ class NewRunScreen(LamoScreen):
         try:
             self.app.copy_to_clipboard(self.choice.command())
         except LamoError as error:
-            self.notify(str(error), severity="error", markup=False)
+            self.notify(str(error), severity="error")
             return
         self.notify("copied the command line")
 

@@ -9,9 +9,8 @@ from rich.text import Text
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
-from textual.widgets import Input, Static
+from textual.widgets import Input
 
-from lamo_core.plain_text import plain_text
 from lamo_core.runs.control import CommandName
 from lamo_core.runs.index import RunSummary
 from lamo_tui.dashboard import run_actions
@@ -23,6 +22,7 @@ from lamo_tui.screens.run.chart_actions import ChartedScreen
 from lamo_tui.screens.run.chart_grid import ChartGrid
 from lamo_tui.screens.run.run_log import FILTERS, LogView, nearest
 from lamo_tui.state.snapshot import RunData, Snapshot
+from lamo_tui.widgets.words import Static, entitle
 
 _LISTS = ("events", "log", "settings")
 _PANELS = ("charts", *_LISTS, "system")
@@ -65,7 +65,7 @@ class RunScreen(ChartedScreen):
         view = self.lamo.view
         self.grid.look_as(view)
         self.log_view.shown = view.log_shown if view.log_shown in FILTERS else self.log_view.shown
-        self.query_one("#side").border_title = "system"
+        entitle(self.query_one("#side"), "system")
         self.panel = view.panel if view.panel in self.panels else "events"
         self._arrange()
 
@@ -256,7 +256,7 @@ class RunScreen(ChartedScreen):
             title, text = rows.key, run_panels.setting_whole(data, rows.key)
         else:
             title, text = "what happened", rows.rows[rows.at].draw(self.size.width).plain.strip()
-        self.app.push_screen(Passage(title, plain_text(text)))
+        self.app.push_screen(Passage(title, text))
 
     def action_chart(self, by: int) -> None:
         """Choose the next chart."""

@@ -8,7 +8,6 @@ import numpy as np
 from rich.style import Style
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.widgets import Static
 
 from lamo_core.errors import UsageError
 from lamo_core.evaluation.intervals import spanned, without_points
@@ -24,6 +23,7 @@ from lamo_tui.state.snapshot import Snapshot
 from lamo_tui.text import bar, figure, inked
 from lamo_tui.themes import Palette
 from lamo_tui.widgets.charts.series import Mark, Reference, Series
+from lamo_tui.widgets.words import Static
 
 _BAR = 24
 

@@ -10,7 +10,6 @@ from rich.style import Style
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.widgets import Static
 
 from lamo_core.runs.index import RunSummary
 from lamo_tui.format import duration
@@ -19,6 +18,7 @@ from lamo_tui.state.snapshot import Snapshot
 from lamo_tui.text import figure, fit, inked, normalised, paragraph, percent, short_id, short_name, state_text
 from lamo_tui.themes import Palette
 from lamo_tui.widgets.palette import letter_of
+from lamo_tui.widgets.words import Static
 
 if TYPE_CHECKING:
     from lamo_tui.screens.run.chart_grid import ChartGrid

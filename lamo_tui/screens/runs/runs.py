@@ -8,7 +8,7 @@ from rich.style import Style
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
-from textual.widgets import Input, Static
+from textual.widgets import Input
 
 from lamo_core.errors import LamoError
 from lamo_core.runs.index import RunSummary
@@ -18,6 +18,7 @@ from lamo_tui.screens.runs.preview import Preview
 from lamo_tui.screens.runs.run_keys import SteeringScreen
 from lamo_tui.screens.runs.run_table import ORDERS, RunRow, draw_head, ordered
 from lamo_tui.state.snapshot import Snapshot
+from lamo_tui.widgets.words import Static
 
 _OVERLAID = 6
 """More curves than this cannot be told apart."""

@@ -9,13 +9,13 @@ from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.screen import ModalScreen
-from textual.widgets import Static
 
 from lamo_core.errors import UsageError
 from lamo_tui.keys import keymap as moving
 from lamo_tui.keys.bindings import keys_of
 from lamo_tui.keys.names import names_in, shown_key
 from lamo_tui.keys.table import PLACES, Key
+from lamo_tui.widgets.words import Static
 
 _DEFAULT = ("backspace", "delete")
 
@@ -38,10 +38,10 @@ class NewKey(ModalScreen[dict[str, str] | None]):
         title = PLACES[moving.place_of(key)][0]
         now, default = " ".join(keys_of(key, self._keymap)), " ".join(map(shown_key, names_in(key.keys)))
         with Vertical(classes="dialog"):
-            yield Static(f"{'One more' if self._more else 'New'} key for: {key.label}", classes="title", markup=False)
-            yield Static(f"{title}: {key.text}", markup=False)
-            yield Static(f"now  {now}     default  {default}", markup=False)
-            yield Static("press the key", classes="problem", markup=False)
+            yield Static(f"{'One more' if self._more else 'New'} key for: {key.label}", classes="title")
+            yield Static(f"{title}: {key.text}")
+            yield Static(f"now  {now}     default  {default}")
+            yield Static("press the key", classes="problem")
             keys = (("bksp", "bold"), " give the default back   ", ("esc", "bold"), " go back")
             yield Static(Text.assemble(*keys), classes="keys")
 

@@ -10,9 +10,10 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
-from textual.widgets import Input, Static
+from textual.widgets import Input
 
 from lamo_tui.screens.rows import Row, Rows
+from lamo_tui.widgets.words import Static
 
 
 class SettingsList(ModalScreen[str | None]):

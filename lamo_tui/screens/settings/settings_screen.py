@@ -9,7 +9,7 @@ from rich.text import Text
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
-from textual.widgets import Input, Static
+from textual.widgets import Input
 
 from lamo_tui.keys.bindings import KEYS, bindings_of, keys_of
 from lamo_tui.keys.keymap import Taken, changed, move
@@ -20,6 +20,7 @@ from lamo_tui.screens.rows import Row, Rows
 from lamo_tui.screens.settings.new_key import NewKey
 from lamo_tui.screens.settings.settings_rows import KeyRows, head_text, key_rows, note_lines, option, theme_rows
 from lamo_tui.state.settings import settings_path
+from lamo_tui.widgets.words import Static, entitle, subtitle
 
 _LISTS = ("#themes", "#letters", "#keys")
 _LETTERS = {"all": "all letters", "ascii": "ASCII alone"}
@@ -62,7 +63,7 @@ class SettingsScreen(LamoScreen):
         """Fill the lists."""
         for place, title in self.TITLES.items():
             self.query_one(place).add_class("panel")
-            self.query_one(place).border_title = title
+            entitle(self.query_one(place), title)
         self.recolour()
         self.query_one("#themes", Rows).go_to(self.lamo.settings.theme or self.app.theme)
         self.query_one("#letters", Rows).go_to("ascii" if self.lamo.ascii else "all")
@@ -90,7 +91,7 @@ class SettingsScreen(LamoScreen):
         rows.go(rows.at)
         self.say("#keys-head", head_text(rows.scrollable_content_region.width, self.colours))
         count = sum(changed(key, self.keymap) for key in KEYS.values())
-        self.query_one("#settings-keys").border_subtitle = f"* {count} moved" if count else ""
+        subtitle(self.query_one("#settings-keys"), f"* {count} moved" if count else "")
 
     def _note(self) -> None:
         first, second = self._words()

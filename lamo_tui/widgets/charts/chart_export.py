@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import itertools
 import math
 from dataclasses import dataclass
@@ -14,6 +12,7 @@ import numpy as np
 from lamo_core.errors import UsageError
 from lamo_core.evaluation.intervals import known_interval
 from lamo_core.files import write_atomically
+from lamo_tui.csv_text import csv_text as table_text
 from lamo_tui.figures.drawing import GRID, MUTED, Point, Sheet, png_bytes, svg_text
 from lamo_tui.widgets.charts.chart_picture import ChartPicture
 from lamo_tui.widgets.charts.plot_parts import Plot, Shape, on_axis, shapes_of, value_range, x_ticks, y_ticks
@@ -44,16 +43,13 @@ def export_chart(chart: ChartPicture, path: Path) -> None:
 
 def csv_text(chart: ChartPicture) -> str:
     """Return all points as `series,x,y,raw,low,high`, whatever part is in view; absent values are empty."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["series", chart.x_name, "value", "raw", "low", "high"])
+    rows: list[list[object]] = []
     for series in chart.series:
         for index in range(min(len(series.x), len(series.y))):
             raw, low, high = (_at(part, index) for part in (series.raw, series.low, series.high))
             ends = known_interval(low, high) or (None, None)
-            rest = ["" if value is None else value for value in (raw, *ends)]
-            writer.writerow([series.name, float(series.x[index]), float(series.y[index]), *rest])
-    return out.getvalue()
+            rows.append([series.name, float(series.x[index]), float(series.y[index]), raw, *ends])
+    return table_text(["series", chart.x_name, "value", "raw", "low", "high"], rows)
 
 
 def _at(values: FloatArray | None, index: int) -> float | None:
