@@ -11,9 +11,13 @@ class LamoError(Exception):
 
     exit_code = 1
 
-    def __init__(self, message: str = "") -> None:
-        half = _LONGEST // 2
-        super().__init__(message if len(message) <= _LONGEST else f"{message[:half]} … {message[-half:]}")
+    def __init__(self, *parts: str) -> None:
+        super().__init__(*map(_shortened, parts))
+
+
+def _shortened(text: str) -> str:
+    half = _LONGEST // 2
+    return text if len(text) <= _LONGEST else f"{text[:half]} … {text[-half:]}"
 
 
 class UsageError(LamoError):
