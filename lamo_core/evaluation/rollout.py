@@ -17,12 +17,15 @@ from lamo_core.errors import EnvironmentFault, LamoError
 from lamo_core.evaluation.context_agreement import ContextComparison
 from lamo_core.evaluation.contexts import Actor, Context, make_context
 from lamo_core.evaluation.rollout_spec import Asked, EpisodeResult, Wave
-from lamo_core.tasks.environment import EnvBatch
+from lamo_core.tasks.door import ADVICE
+from lamo_core.tasks.environment import Array, EnvBatch
 from lamo_core.tasks.registry import make_batch
 
 Progress = Callable[[int, int, int], None]
 """Called after every decision with episodes done, episodes in all and decisions made so far."""
 
+_ABSURD = 1e10
+"""Observations and returns beyond it are the reason why a policy's outputs are not finite."""
 WAVE = 64
 """Most episodes side by side; more are played one wave after another to bound memory."""
 
@@ -69,6 +72,17 @@ def rollout(
     return results
 
 
+def _not_finite(observations_N: Array, earned_N: Array) -> LamoError:
+    """Return the error for a policy whose outputs are not finite, and whose fault that is."""
+    for what, numbers in (("observations are as large as", observations_N), ("rewards add up to", earned_N)):
+        largest = float(np.abs(numbers.astype(np.float64)).max())
+        if largest > _ABSURD:
+            return EnvironmentFault(
+                f"the environment's {what} {largest:.3g}, with which no policy can compute; {ADVICE}"
+            )
+    return LamoError("the policy's outputs are not finite numbers; use an earlier checkpoint of its run")
+
+
 @contextmanager
 def _acting(policy: Actor) -> Iterator[None]:
     training = policy.training
@@ -99,7 +113,7 @@ def _play(policy: Actor, batch: EnvBatch, wave: Wave, comparison: ContextCompari
         )
         outputs_MA = out_MA.cpu().numpy()
         if not np.isfinite(outputs_MA).all():
-            raise LamoError("the policy's outputs are not finite numbers; use an earlier checkpoint of its run")
+            raise _not_finite(observations_N, wave.earned_N)
         actions_M = wave.choose(outputs_MA, running_M, discrete=policy.task.action_kind == "discrete")
         actions_N = np.zeros((len(wave.seeds_N), *actions_M.shape[1:]), actions_M.dtype)
         actions_N[running_M] = actions_M

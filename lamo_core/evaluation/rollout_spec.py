@@ -95,7 +95,7 @@ class Wave:
         self.lengths_N = np.zeros(len(jobs), dtype=np.int64)
         self.terminated_N = np.zeros(len(jobs), dtype=bool)
         self.truncated_N = np.zeros(len(jobs), dtype=bool)
-        self._earned_N = np.zeros(len(jobs), dtype=np.float64)
+        self.earned_N = np.zeros(len(jobs), dtype=np.float64)
         self._asked: list[NDArray[np.float32]] = []
         self._actions: list[NDArray[Any]] = []
         self._rewards: list[NDArray[np.float64]] = []
@@ -103,8 +103,9 @@ class Wave:
 
     def returns_to_go(self, running_M: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return what is still asked of the running episodes, (M,)."""
-        left_N = self.targets_N - self._earned_N
-        self._asked.append(left_N.astype(np.float32))
+        left_N = self.targets_N - self.earned_N
+        with np.errstate(over="ignore"):  # of rewards so large that the policy's outputs will tell
+            self._asked.append(left_N.astype(np.float32))
         return np.asarray(left_N[running_M])
 
     def choose(self, out_MA: NDArray[np.float32], running_M: NDArray[np.int64], *, discrete: bool) -> NDArray[Any]:
@@ -129,11 +130,11 @@ class Wave:
         truncated_N: NDArray[np.bool_],
     ) -> NDArray[np.bool_]:
         """Note one decision of the running episodes and return which of all episodes are over, (N,)."""
-        paid_N = np.zeros_like(self._earned_N)
+        paid_N = np.zeros_like(self.earned_N)
         paid_N[running_M] = rewards_N[running_M]
         self._actions.append(actions_N)
         self._rewards.append(paid_N)
-        self._earned_N += np.sign(paid_N) if self.asked.rewards == "clipped" else paid_N
+        self.earned_N += np.sign(paid_N) if self.asked.rewards == "clipped" else paid_N
         self.lengths_N[running_M] += 1
         self.terminated_N[running_M] |= terminated_N[running_M]
         self.truncated_N[running_M] |= truncated_N[running_M]

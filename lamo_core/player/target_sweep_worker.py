@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lamo_core.errors import LamoError, StorageError, UsageError
+from lamo_core.out_of_memory import ANYTHING, advised
 from lamo_core.player.protocol import Header, write_message
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.records import plain
@@ -47,7 +48,8 @@ def main() -> None:
 def answer(run: RunDirectory, tell: Tell) -> None:
     """Ask the run's newest policy and tell `progress`, then `done` or `error`."""
     try:
-        found = _ask(run, tell)
+        with advised("this machine", ANYTHING):
+            found = _ask(run, tell)
     except LamoError as error:
         tell({"kind": "error", "text": str(error)})
         return

@@ -71,6 +71,23 @@ def test_episodes_that_were_over_before_a_fault_come_with_it() -> None:
     assert caught.value.whole == []
 
 
+def test_numbers_that_no_policy_can_compute_with_are_the_environments(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Rich(CounterBatch):
+        def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+            observations, rewards, *ends = super().step(actions)
+            return observations, 3e38 * np.sign(rewards), *ends
+
+    with pytest.raises(EnvironmentFault, match=r"rewards add up to \de\+38, with which no policy"):
+        play(TinyPolicy(), environments=Rich)
+
+    class Far(CounterBatch):
+        def _observe(self) -> np.ndarray:
+            return np.float32(1e38) * super()._observe()
+
+    with pytest.raises(EnvironmentFault, match=r"observations are as large as \d.*e\+37, with which no policy"):
+        play(TinyPolicy(), environments=Far)
+
+
 def test_return_to_go_is_the_target_minus_what_was_earned() -> None:
     for kind in ("raw", "clipped"):
         for episode in play(TinyPolicy(), rewards=kind):

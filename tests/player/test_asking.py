@@ -64,6 +64,17 @@ def test_what_cannot_be_asked_is_a_sentence(run: RunDirectory) -> None:
     assert not run.asked_file.exists()
 
 
+def test_out_of_memory_is_a_sentence(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*arguments: Any) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("lamo_core.analysis.target_sweep.ask", full)
+    assert told(run)[-1] == {
+        "kind": "error",
+        "text": "this machine is out of memory; close other programs, or ask for less at once",
+    }
+
+
 def test_the_process_ends_with_who_started_it(run: RunDirectory) -> None:
     command = [sys.executable, "-m", "lamo_core.player.target_sweep_worker", str(run.path)]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2])
