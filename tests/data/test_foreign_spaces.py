@@ -154,11 +154,11 @@ def test_one_choice_a_step_with_or_without_an_axis(
 def test_choices_that_do_not_fit(published: Published, tmp_path: Path) -> None:
     with pytest.raises(UnsupportedDataError, match="the action 8, which is not one of 3 from 5 on"):
         imported(tmp_path, tables_of(np.arange(14) % 3 + 6), "gym:From5-v0")
-    with pytest.raises(TaskMismatchError, match=r"actions of 1 numbers, and gym:From5-v0 wants"):
+    with pytest.raises(TaskMismatchError, match=r"actions of 1 number, and gym:From5-v0 wants"):
         imported(tmp_path, tables_of(np.linspace(0, 1, 14)), "gym:From5-v0")
     with pytest.raises(TaskMismatchError, match=r"actions of 2 numbers, and gym:From5-v0 wants"):
         imported(tmp_path, tables_of(np.zeros((14, 2))), "gym:From5-v0")
-    with pytest.raises(TaskMismatchError, match=r"actions of 1 numbers, and gym:Wide-v0 wants"):
+    with pytest.raises(TaskMismatchError, match=r"actions of 1 number, and gym:Wide-v0 wants"):
         imported(tmp_path, tables_of(np.arange(14) % 3), "gym:Wide-v0")
     assert received_sets() == []
 
@@ -300,7 +300,10 @@ def test_parts_in_another_order_are_another_task(published: Published, tmp_path:
 
 
 @pytest.mark.usefixtures("in_process")
-def test_an_environment_that_is_not_registered_here_is_said(published: Published, tmp_path: Path) -> None:
+def test_an_environment_that_is_not_registered_here_is_said(
+    published: Published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(gymnasium.registry, "PointMaze_UMaze-v3", raising=False)
     write_structured(tmp_path / "minari", "s/one-v0", GOAL, "PointMaze_UMaze-v3")
     get_minari("s/one-v0", lambda *_: None)
     (warning,) = set_warnings(find_anywhere("s/one-v0"))

@@ -92,7 +92,7 @@ def forged_d4rl(folder: Path) -> Iterator[bytes]:
         {"next_observations": np.zeros((14, 12))},
         {"actions": np.full((14, 3), 1.5)},
         {"actions": np.zeros((0, 3))},
-        {"actions": np.zeros((14, 3, 1))},
+        {"actions": np.zeros((14, 3, 2))},
         {"rewards": np.full(14, np.inf)},
         {"rewards": np.zeros(15)},
         {"rewards": np.zeros((14, 2))},

@@ -21,7 +21,8 @@ def cut_episodes(content: VectorSet, cutting: Cutting) -> VectorSet:
     `correct` leaves out a last episode that breaks off: what it would still have been paid is not known. `published`
     cuts as LaMo's and Decision Transformer's code does: steps at which a time limit struck are dropped with the mark,
     as is the last step of all, and the rest is cut at terminal steps or by counting to 1,000 (from 1, after the first
-    episode). So an episode that ends by time is joined to the first step of the next one.
+    episode). So an episode that ends by time is joined to the first step of the next one. Of data that mark no time
+    limits, those count that `end_flags` has put.
     """
     kept = _published(content) if cutting == "published" else _whole(content)
     if not len(kept.lengths):

@@ -34,9 +34,9 @@ class Held:
     """Whether the number of discrete actions is known, or only that there are at least so many."""
 
     def __str__(self) -> str:
-        seen = "frames" if self.frames else f"observations of {self.features:,} numbers"
+        seen = "frames" if self.frames else f"observations of {_numbers(self.features)}"
         least = "" if self.exact or not self.discrete else "at least "
-        done = f"{least}{self.actions} discrete actions" if self.discrete else f"actions of {self.actions} numbers"
+        done = f"{least}{self.actions} discrete actions" if self.discrete else f"actions of {_numbers(self.actions)}"
         return f"{seen} and {done}"
 
 
@@ -141,6 +141,10 @@ def _check_parts(card: Mapping[str, Any], name: str, task: Task) -> None:
             f"observations of {name} are {_named(parts)}, and those of {task.name} {_named(wanted)}",
             "get a set of this task, or name the environment that the set was recorded in",
         )
+
+
+def _numbers(count: int) -> str:
+    return f"{count:,} number{'s' * (count != 1)}"
 
 
 def _named(parts: Any) -> str:

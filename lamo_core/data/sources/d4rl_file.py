@@ -99,10 +99,10 @@ def _read(file: Hdf5File, task: Task, facts: dict[str, Any], report: Report) -> 
 
 
 def _action_table(file: Hdf5File) -> NDArray[Any]:
-    """Return the actions (N, A) as they are in the file."""
+    """Return the actions (N, A) as they are in the file, those of several axes flat."""
     table = file.numbers("actions")
     width = int(np.prod(table.shape[1:], dtype=object)) if table.ndim else 0
-    if table.ndim not in (1, 2) or not 0 < len(table) <= MAX_STEPS or not 0 < width <= MAX_WIDTH:
+    if not table.ndim or not 0 < len(table) <= MAX_STEPS or not 0 < width <= MAX_WIDTH:
         file.unsupported(f"its actions have shape {table.shape}")
     return file.read(table).reshape(len(table), width)
 

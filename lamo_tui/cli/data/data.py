@@ -51,17 +51,19 @@ def list_sets(as_json: _Json = False) -> None:
 
 def _row(found: AnySet) -> dict[str, Any]:
     from lamo_core.data.sources.manage import set_status
-    from lamo_core.errors import LamoError
+    from lamo_core.errors import LamoError, UnsupportedDataError
 
     try:
         return asdict(set_status(found))
     except LamoError as error:  # one damaged set must not hide the others
-        return {"name": found.name, "source": found.source, "error": str(error)}
+        damaged = not isinstance(error, UnsupportedDataError)
+        return {"name": found.name, "source": found.source, "error": str(error), "damaged": damaged}
 
 
 def _cells(row: dict[str, Any]) -> tuple[object, ...]:
     if "error" in row:
-        return (row["name"], row["source"], None, None, None, None, None, "damaged: see `lamo data verify`")
+        state = "damaged" if row["damaged"] else "not readable"
+        return (row["name"], row["source"], None, None, None, None, None, f"{state}: see `lamo data verify`")
     unpacked = f"{row['cached_episodes']:,} episodes, {file_size(row['cached_bytes'])}"
     return (
         row["name"],
