@@ -9,9 +9,9 @@ import pty
 import re
 import select
 import shutil
-import signal
 import statistics
 import struct
+import subprocess
 import sys
 import tempfile
 import termios
@@ -119,25 +119,33 @@ def _record(step: int) -> str:
 @contextmanager
 def dashboard(folder: Path, *words: str) -> Iterator[tuple[int, int]]:
     """Run `lamo tui` on the folder `runs` in a folder; yields its process and the terminal's other end."""
-    process, terminal = pty.fork()
-    if process == 0:
-        os.environ |= {
-            "TERM": "xterm-256color",
-            "COLORTERM": "truecolor",
-            "LAMO_RUNS": str(folder / "runs"),
-            "LAMO_CACHE": str(folder / "cache"),
-            "PYTHONPYCACHEPREFIX": str(folder / "bytecode"),
-            "XDG_CONFIG_HOME": str(folder),
-            "XDG_STATE_HOME": str(folder),
-        }
-        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-        os.execv(sys.executable, [sys.executable, "-c", _START, "tui", *words])
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    environment |= {
+        "TERM": "xterm-256color",
+        "COLORTERM": "truecolor",
+        "LAMO_RUNS": str(folder / "runs"),
+        "LAMO_CACHE": str(folder / "cache"),
+        "PYTHONPYCACHEPREFIX": str(folder / "bytecode"),
+        "XDG_CONFIG_HOME": str(folder),
+        "XDG_STATE_HOME": str(folder),
+    }
+    terminal, inner = pty.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", *_SIZE, 0, 0))
+    # not by pty.fork, as NumPy has threads by now, of which a forked copy would have the locks alone
+    process = subprocess.Popen(
+        [sys.executable, "-c", _START, "tui", *words],
+        stdin=inner,
+        stdout=inner,
+        stderr=inner,
+        env=environment,
+        start_new_session=True,
+    )
+    os.close(inner)
     try:
-        yield process, terminal
+        yield process.pid, terminal
     finally:
-        os.kill(process, signal.SIGKILL)
-        os.waitpid(process, 0)
+        process.kill()
+        process.wait()
         os.close(terminal)
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from lamo_core import __version__
-from lamo_core.errors import LamoError, StorageError, UsageError
+from lamo_core.errors import LamoError, MissingError, StorageError, UsageError
 from lamo_core.plain_text import plain_text
 from lamo_tui.cli.commands import Commands
 from lamo_tui.terminal.ascii_fallback import ERRORS
@@ -90,6 +90,12 @@ def run(words: list[str] | None = None) -> int:
         code = app(words, prog_name="lamo", standalone_mode=False)
     except KeyboardInterrupt:
         code = INTERRUPTED
+    except ImportError as error:
+        if (error.name or "").startswith(("lamo_core", "lamo_tui")):  # no installation's fault
+            raise
+        raise MissingError(
+            f"a library does not load ({error}); `lamo doctor` says which, or install lamo-rl again in a fresh environment"
+        ) from error
     except Exception as error:  # by name, as typer brings a click of its own or takes the installed one
         if type(error).__name__ == "Abort":
             print("lamo: nothing was done: the question was not answered with yes", file=sys.stderr)

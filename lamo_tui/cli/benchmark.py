@@ -52,7 +52,9 @@ def acting(
     from lamo_core.model.policy import Policy, PolicyStatistics
     from lamo_core.tasks.registry import get_task
     from lamo_core.training.device import resolve_device
-    from lamo_tui.cli.output import emit_json, emit_table, progress, rate
+    from lamo_tui.cli.output import emit_json, emit_table
+    from lamo_tui.cli.progress import progress
+    from lamo_tui.format import rate
 
     place = resolve_device(device)
     if threads:
@@ -161,7 +163,8 @@ def recipes(
 
     from lamo_core.config import unknown_key
     from lamo_tui.benchmarks.recipes import RecipePlan, extreme_presets, run_recipes
-    from lamo_tui.cli.output import emit_json, emit_table, progress
+    from lamo_tui.cli.output import emit_json, emit_table
+    from lamo_tui.cli.progress import progress
 
     presets = extreme_presets(only)
     if not presets:
@@ -185,7 +188,7 @@ def recipes(
 
 
 def _recipe_cells(result: RecipeResult) -> list[str | None]:
-    from lamo_tui.cli.output import duration
+    from lamo_tui.format import duration
 
     if not result.ok:
         return [result.preset, None, None, None, None, duration(result.seconds), result.message]

@@ -27,7 +27,8 @@ def doctor(
     Ends with exit code 1 when something is missing that lamo cannot do without.
     """
     from lamo_core.doctor import examine
-    from lamo_tui.cli.output import emit_json, emit_table, progress
+    from lamo_tui.cli.output import emit_json, emit_table
+    from lamo_tui.cli.progress import progress
 
     checks: list[Check] = []
     with progress() as report:

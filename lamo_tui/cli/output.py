@@ -1,10 +1,9 @@
-"""What every command prints with: results go to stdout, narration to stderr, JSON alone when asked for."""
+"""Output of commands: results go to stdout, narration to stderr, JSON alone when asked for."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from lamo_core.plain_text import plain_json, plain_text
@@ -13,9 +12,6 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
-
-Report = Callable[[str, int, int], None]
-"""Takes the name of a stage, how much of it is done, and how much there is in all."""
 
 _PIPE_WIDTH = 200
 """Columns that tables in a file or a pipe take at most, unless what they hold needs more."""
@@ -116,48 +112,3 @@ def _paragraph(columns: Sequence[str], row: Sequence[Text], width: int) -> Text:
         text.append(" · " if fits else "\n  ").append_text(part)
         used = part.cell_len + (used + len(" · ") if fits else 2)
     return text
-
-
-@contextmanager
-def progress() -> Iterator[Report]:
-    """Show stages of long work on stderr: a bar in a terminal, else a line now and then."""
-    from lamo_tui.cli.progress import ProgressLine
-
-    with ProgressLine() as line:
-        yield line.stage
-
-
-def file_size(count: int) -> str:
-    """Return bytes for people."""
-    if count >= 100_000_000:
-        return f"{count / 1e9:,.2f} GB"
-    return f"{count / 1e6:,.1f} MB" if count >= 100_000 else f"{count / 1e3:,.1f} kB"
-
-
-def duration(seconds: float | None) -> str:
-    """Return seconds for people: `48s`, `3m 12s`, `2h 05m`, `3d 04h`; a dash for None."""
-    if seconds is None or seconds != seconds or seconds in (float("inf"), float("-inf")):
-        return "-"
-    whole = max(0, round(seconds))
-    if whole < 60:
-        return f"{whole}s"
-    if whole < 3600:
-        return f"{whole // 60}m {whole % 60:02d}s"
-    if whole < 86_400:
-        return f"{whole // 3600}h {whole % 3600 // 60:02d}m"
-    return f"{whole // 86_400}d {whole % 86_400 // 3600:02d}h"
-
-
-def counted(count: int, thing: str) -> str:
-    """Return a number with what it counts: `1 episode`, `1,500 episodes`."""
-    return f"{count:,} {thing}{'s' * (count != 1)}"
-
-
-def rate(per_second: float | None) -> str:
-    """Return a rate for people: three digits, a dash for None."""
-    return "-" if per_second is None else f"{per_second:,.0f}" if per_second >= 100 else f"{per_second:.3g}"
-
-
-def known(value: float, digits: str) -> str:
-    """Return a number in the format `digits`, such as `.1f`; a dash for NaN, where nothing is known."""
-    return "-" if value != value else format(value, digits)

@@ -1,9 +1,10 @@
-"""One progress line on stderr: a live one in a terminal, a plain one now and then anywhere else."""
+"""Progress line on stderr: a live one in a terminal, a plain one now and then anywhere else."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -11,12 +12,16 @@ from lamo_core.config import EvalConfig
 from lamo_core.runs.log.narration import narrate
 from lamo_core.runs.rate import RateMeter
 from lamo_core.training.events import Event, StepDone, Stopped
-from lamo_tui.cli.output import console, duration, rate
+from lamo_tui.cli.output import console
+from lamo_tui.format import duration, rate
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.live import Live
     from rich.text import Text
+
+Report = Callable[[str, int, int], None]
+"""Takes the name of a stage, how much of it is done, and how much there is in all."""
 
 _LIVE_SECONDS = 0.25
 _PLAIN_SECONDS = 10.0
@@ -139,3 +144,10 @@ def _line(parts: list[str], share: float | None, width: int) -> Text:
         text = bar + text
         text.no_wrap, text.overflow = True, "ellipsis"
     return text
+
+
+@contextmanager
+def progress() -> Iterator[Report]:
+    """Show stages of long work on stderr: a bar in a terminal, else a line now and then."""
+    with ProgressLine() as line:
+        yield line.stage

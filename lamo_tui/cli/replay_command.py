@@ -16,6 +16,8 @@ from lamo_core.errors import LamoError, UsageError
 from lamo_tui.cli import completion
 
 if TYPE_CHECKING:
+    from textual.pilot import Pilot
+
     from lamo_core.player.sources import Opened
     from lamo_tui.dashboard.app import LamoApp
     from lamo_tui.replay.episode_state import EpisodeState
@@ -119,7 +121,8 @@ def _save(path: Path, options: dict[str, Any], file: Path, decisions: int, devic
     """Play without showing anything, and keep the episode."""
     from lamo_core.player.episode_export import check_save, save_episode
     from lamo_core.player.sources import Opener, Wanted
-    from lamo_tui.cli.output import console, emit_json, progress
+    from lamo_tui.cli.output import console, emit_json
+    from lamo_tui.cli.progress import progress
 
     check_save(file)
     out = console()
@@ -176,7 +179,7 @@ def _show(
     settings, problems = read_settings(draws=can_draw(sys.stderr if picture is None else sys.stdout))
     graphics = choose_graphics(pixels) if picture is None and not settings.ascii else None
 
-    from lamo_tui.cli.tui import conclude, warn_of
+    from lamo_tui.cli.tui import take, warn_of, watch
     from lamo_tui.dashboard.app import LamoApp
     from lamo_tui.replay.player_client import PlayerProcess
     from lamo_tui.replay.request import Request
@@ -198,45 +201,38 @@ def _show(
     app.opened = None if run is None else run.name
     if picture is not None:
         warn_of(problems)
-        typer.echo(_picture(app, request, *picture))
+        columns, rows, at, svg = picture
+        typer.echo(take(app, (columns, rows), lambda pilot: _picture(app, pilot, request, at, svg)))
         return
     app.doubts = problems
-    app.run()
-    conclude(app)
+    watch(app)
 
 
-def _picture(app: LamoApp, request: Request, columns: int, rows: int, at: int, svg: Path | None) -> str:
+async def _picture(app: LamoApp, pilot: Pilot[None], request: Request, at: int, svg: Path | None) -> str:
     """Return the screen, or the path of its SVG, once the frame is there; raises the error that the player told."""
-    from textual.pilot import Pilot
-
     from lamo_tui.dashboard.screenshot import take_picture
     from lamo_tui.replay.replay_screen import ReplayScreen
 
-    pictures: list[str] = []
-    errors: list[dict[str, Any]] = []
+    app.tick()
+    screen = app.screen
+    assert isinstance(screen, ReplayScreen)
 
-    def shown(screen: ReplayScreen) -> bool:
-        return screen.error is not None or sum(bool(state.frame) for state in screen.states) > bool(request.beside)
+    def shown() -> bool:
+        return sum(bool(state.frame) for state in screen.states) > bool(request.beside)
 
-    async def take(pilot: Pilot[None]) -> None:
-        app.tick()
-        screen = app.screen
-        assert isinstance(screen, ReplayScreen)
-        await _until(lambda: shown(screen))
-        errors[:] = [screen.error] if screen.error is not None else []
-        if at and not errors:
-            screen.tell("step", by=at)
-            await _until(lambda: _arrived(screen.states[0], at))
-        await pilot.pause()
-        pictures.append(take_picture(app, svg))
-        app.exit()
+    def over() -> bool:
+        return screen.error is not None or app.failure is not None
 
-    app.run(headless=True, size=(columns, rows), auto_pilot=take)  # type: ignore[arg-type]
-    if errors:
-        error = LamoError(errors[0]["text"])
-        error.exit_code = errors[0].get("code", 1)
+    await _until(lambda: over() or shown())
+    if at and not over():
+        screen.tell("step", by=at)
+        await _until(lambda: over() or _arrived(screen.states[0], at))
+    if screen.error is not None:
+        error = LamoError(screen.error["text"])
+        error.exit_code = screen.error.get("code", 1)
         raise error
-    return pictures[0] if pictures else ""
+    await pilot.pause()
+    return take_picture(app, svg)
 
 
 def _arrived(state: EpisodeState, at: int) -> bool:

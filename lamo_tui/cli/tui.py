@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from lamo_core.errors import UsageError
+    from textual.pilot import Pilot
+
+    from lamo_core.errors import LamoError, UsageError
     from lamo_tui.dashboard.app import LamoApp
 
 TUI_EPILOG = "Examples:  lamo tui   ·   lamo tui --attach last   ·   lamo tui --once --size 120x40"
@@ -81,32 +83,67 @@ def tui(
     gc.enable()
     if once:
         warn_of(problems)
-        typer.echo(_picture(app, size[0], size[1], svg))
+        typer.echo(take(app, size, lambda pilot: _picture(app, pilot, svg)))
         return
     app.doubts = problems
-    app.run()
-    conclude(app)
+    watch(app)
 
 
-def _picture(app: LamoApp, columns: int, rows: int, svg: Path | None) -> str:
-    from textual.pilot import Pilot
-
+async def _picture(app: LamoApp, pilot: Pilot[None], svg: Path | None) -> str:
     from lamo_tui.dashboard.screenshot import take_picture
 
-    pictures: list[str] = []
+    app.tick()
+    # the first look says which runs are in view, the second reads them
+    await pilot.pause()
+    app.tick()
+    await app.workers.wait_for_complete()
+    await pilot.pause()
+    return take_picture(app, svg)
 
-    async def take(pilot: Pilot[None]) -> None:
-        app.tick()
-        # the first look says which runs are in view, the second reads them
-        await pilot.pause()
-        app.tick()
-        await app.workers.wait_for_complete()
-        await pilot.pause()
-        pictures.append(take_picture(app, svg))
+
+def take(app: LamoApp, size: tuple[int, int], look: Callable[[Pilot[None]], Awaitable[str]]) -> str:
+    """Run the dashboard without a terminal and return the picture that `look` takes; `size` is columns, rows.
+
+    Raises the `LamoError` that `look` raises, and one that tells of whatever else ended the dashboard or `look`.
+    """
+    from lamo_core.errors import LamoError
+
+    pictures: list[str] = []
+    errors: list[Exception] = []
+
+    async def pilot_it(pilot: Pilot[None]) -> None:
+        try:
+            pictures.append(await look(pilot))
+        except Exception as error:  # it would leave as a traceback, often only of what followed
+            errors.append(error)
         app.exit()
 
-    app.run(headless=True, size=(columns, rows), auto_pilot=take)  # type: ignore[arg-type]
+    app.keeps_failure = True
+    app.run(headless=True, size=size, auto_pilot=pilot_it)  # type: ignore[arg-type]
+    for error in (app.failure, *errors):
+        if error is not None:
+            raise error if isinstance(error, LamoError) else _unknown(error)
     return pictures[0] if pictures else ""
+
+
+def watch(app: LamoApp) -> None:
+    """Run the dashboard in the terminal; afterwards say on the normal screen what goes on, and how to come back.
+
+    Raises the `LamoError` that tells of an error which ended it.
+    """
+    from lamo_core.runs.index import list_runs
+    from lamo_tui.cli.output import console
+
+    app.keeps_failure = True
+    app.run()
+    out = console()
+    active = [run for run in list_runs(app.root) if run.derived.active]
+    for run in active:
+        out.print(f"{run.id} goes on ({run.state})", markup=False)
+        out.print(f"  watch it: lamo tui --attach {run.id}", markup=False)
+        out.print(f"  stop it:  lamo stop {run.id}", markup=False)
+    if app.failure is not None:
+        raise _unknown(app.failure)
 
 
 def warn_of(problems: Sequence[UsageError]) -> None:
@@ -117,32 +154,17 @@ def warn_of(problems: Sequence[UsageError]) -> None:
         note(f"{problem}; passed over")
 
 
-def conclude(app: LamoApp) -> None:
-    """Say on the normal screen what goes on, and how to come back."""
-    from lamo_core.errors import LamoError
-    from lamo_core.runs.index import list_runs
-    from lamo_tui.cli.output import console
-
-    out = console()
-    active = [run for run in list_runs(app.root) if run.derived.active]
-    for run in active:
-        out.print(f"{run.id} goes on ({run.state})", markup=False)
-        out.print(f"  watch it: lamo tui --attach {run.id}", markup=False)
-        out.print(f"  stop it:  lamo stop {run.id}", markup=False)
-    if app.failure is not None:
-        path = _write_report(app.failure)
-        raise LamoError(
-            f"the dashboard met an error it does not know ({type(app.failure).__name__}: {app.failure}); training is "
-            f"not touched, start it again with: lamo tui. Details are in {path}"
-        )
-
-
-def _write_report(error: Exception) -> str:
+def _unknown(error: Exception) -> LamoError:
+    """Write down an error that nobody expected, and return the sentence that tells of it."""
     import traceback
 
+    from lamo_core.errors import LamoError
     from lamo_core.files import write_bytes
     from lamo_core.places import cache_dir
 
     path = cache_dir() / "dashboard-error.txt"
     write_bytes(path, "".join(traceback.format_exception(error)).encode(), "LAMO_CACHE=FOLDER")
-    return str(path)
+    return LamoError(
+        f"the dashboard met an error it does not know ({type(error).__name__}: {error}); training is not touched, "
+        f"start it again with: lamo tui. Details are in {path}"
+    )

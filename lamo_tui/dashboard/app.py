@@ -27,7 +27,8 @@ from lamo_tui.keys.bindings import bindings_of
 from lamo_tui.screens.base import LamoScreen
 from lamo_tui.screens.runs.runs import RunsScreen
 from lamo_tui.state.settings import Settings
-from lamo_tui.state.store import RunStore, Snapshot
+from lamo_tui.state.snapshot import Snapshot
+from lamo_tui.state.store import RunStore
 from lamo_tui.state.view_state import View
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from lamo_tui.replay.request import NewPlayer, Request
     from lamo_tui.terminal.graphics import Graphics
 
+_HOME = "runs"
+"""The screen to begin with, where nothing else is asked for."""
 _KEEP_SECONDS = 2.0
 """How often what changed of the view is written down."""
 
@@ -72,7 +75,6 @@ class LamoApp(Watching):
         "settings": _later("screens.settings.settings_screen", "SettingsScreen"),
         "help": _later("screens.help", "HelpScreen"),
     }
-    DEFAULT_MODE = "runs"
     BINDINGS = bindings_of("app")
     COMMANDS: ClassVar = {_commands}
 
@@ -95,13 +97,15 @@ class LamoApp(Watching):
         self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-normal"), (160, "-wide")]
         self.VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall")]
         self.opened: str | None = attach
-        self.came_from = self.DEFAULT_MODE
+        self.came_from = _HOME
         """The screen that was in view before the settings."""
         self.first_mode: str | None = None
         """The screen to begin with, where neither an episode nor a run decides."""
         self.doubts: Sequence[LamoError] = ()
         """What of the settings file is passed over."""
         self.failure: Exception | None = None
+        self.keeps_failure = False
+        """Whether an unexpected error ends the dashboard and stays in `failure`, to be told; else Textual raises it."""
         self.replay = replay
         """What the Replay screen opens when it comes into view."""
         self.new_player = new_player or self._start_player
@@ -110,13 +114,11 @@ class LamoApp(Watching):
         self._announcer = Announcer()
 
     def on_mount(self) -> None:
-        """Start following the folder."""
-        if self.replay is not None:
-            self.switch_mode("replay")
-        elif self.first_mode is not None:
-            self.switch_mode(self.first_mode)
-        elif self.opened is not None:
-            self.switch_mode("run")
+        """Go to the first screen and start following the folder."""
+        # not by DEFAULT_MODE: where tasks start eagerly (Python 3.12) a screen works before Textual has put it on the
+        # stack of its mode, so that there must be another one on which it finds what it asks the app for
+        asked = "replay" if self.replay is not None else self.first_mode
+        self.switch_mode(asked or (_HOME if self.opened is None else "run"))
         if self._follow:
             self._poll_store()
         for doubt in self.doubts:
@@ -257,8 +259,8 @@ class LamoApp(Watching):
     def _handle_exception(self, error: Exception) -> None:
         # an unexpected error leaves the full screen and becomes a sentence there, with the details in a file;
         # under a test's pilot Textual's own way raises it again
-        self.failure = error
-        if self.is_headless:
+        self.failure = self.failure or error
+        if not self.keeps_failure:
             super()._handle_exception(error)
         else:
             self._return_code = 1

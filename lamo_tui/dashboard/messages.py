@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textual.message import Message
 
-from lamo_tui.state.store import Snapshot
+from lamo_tui.state.snapshot import Snapshot
 
 
 class StoreUpdated(Message):

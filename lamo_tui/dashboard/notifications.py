@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lamo_core.runs.index import RunSummary
-from lamo_tui.state.store import Snapshot
+from lamo_tui.state.snapshot import Snapshot
 from lamo_tui.state.system import SystemStats
 from lamo_tui.text import lost_text, short_id, short_name, size, state_text
 

@@ -5,17 +5,14 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
 from lamo_core.presets import is_preset, load_preset, preset_names
+from lamo_tui.dashboard.api import Dashboard, dashboard
 from lamo_tui.keys.bindings import keys_of
 from lamo_tui.keys.table import PLACES
 from lamo_tui.text import state_text
-
-if TYPE_CHECKING:
-    from lamo_tui.dashboard.app import LamoApp
 
 Entry = tuple[str, str, Callable[[], object]]
 
@@ -24,8 +21,8 @@ class LamoCommands(Provider):
     """Finds actions of this screen, runs and presets by a part of their name."""
 
     @property
-    def _lamo(self) -> LamoApp:
-        return self.app  # type: ignore[return-value]
+    def _lamo(self) -> Dashboard:
+        return dashboard(self.app)
 
     async def discover(self) -> Hits:
         """Offer the screen's actions before anything is typed."""
@@ -53,8 +50,8 @@ class LamoCommands(Provider):
                 if key.id == "app.palette":
                     continue
                 keys = " ".join(keys_of(key, self._lamo.settings.keymap))
-                owner = self._lamo if name == "app" else self.screen
-                yield f"{key.label}  ({keys})", key.text, partial(self._lamo.run_action, key.action, owner)
+                owner = self.app if name == "app" else self.screen
+                yield f"{key.label}  ({keys})", key.text, partial(self.app.run_action, key.action, owner)
 
     def _runs(self) -> Iterator[Entry]:
         for run in self._lamo.snapshot.runs:
@@ -73,7 +70,7 @@ class LamoCommands(Provider):
             yield f"preset: {name}", description, partial(self._lamo.new_run, name)
 
     def _themes(self) -> Iterator[Entry]:
-        for name in sorted(self._lamo.available_themes):
+        for name in sorted(self.app.available_themes):
             yield f"theme: {name}", "Take this colour theme", partial(setattr, self._lamo, "theme", name)
 
 

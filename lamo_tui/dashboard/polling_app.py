@@ -18,7 +18,8 @@ from lamo_tui.dashboard.themed_app import Looks
 from lamo_tui.keys.bindings import with_keys
 from lamo_tui.replay.frame_rate import Rhythm
 from lamo_tui.state.settings import Settings
-from lamo_tui.state.store import RunStore, Snapshot
+from lamo_tui.state.snapshot import Snapshot
+from lamo_tui.state.store import RunStore
 from lamo_tui.state.system import SystemMeter
 from lamo_tui.state.view_state import View
 from lamo_tui.train_process import wait_for_device

@@ -6,7 +6,6 @@ import math
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rich.style import Style
 
@@ -16,18 +15,16 @@ from lamo_tui.keys.bindings import with_keys
 from lamo_tui.replay.panels import attention_title
 from lamo_tui.replay.request import Request
 from lamo_tui.replay.source_picker import Sources, sources_of
+from lamo_tui.replay.stage import ReplayStage
 from lamo_tui.screens.dialogs import Entry
 from lamo_tui.text import figure
 from lamo_tui.widgets.pixel_view import PixelView
-
-if TYPE_CHECKING:
-    from lamo_tui.replay.replay_screen import ReplayScreen
 
 _NUDGE = 0.05
 """Share of the target that an arrow key changes it by."""
 
 
-def nudge_target(screen: ReplayScreen, direction: int) -> None:
+def nudge_target(screen: ReplayStage, direction: int) -> None:
     """Ask for a little more or less, at least one point."""
     assert screen.chosen is not None
     if not screen.chosen.get("heeds", True):
@@ -37,7 +34,7 @@ def nudge_target(screen: ReplayScreen, direction: int) -> None:
     screen.tell("target", side=screen.side, value=round(target + direction * step, 6))
 
 
-def ask_target(screen: ReplayScreen) -> None:
+def ask_target(screen: ReplayStage) -> None:
     """Ask which return to ask for, while the episode goes on."""
     state = screen.chosen
     if state is None:
@@ -69,7 +66,7 @@ def parse_target(text: str) -> float:
     return value
 
 
-def go_to_event(screen: ReplayScreen, kind: str, direction: int) -> None:
+def go_to_event(screen: ReplayStage, kind: str, direction: int) -> None:
     """Put the playhead right after the next or the previous reward or lost life of the chosen episode."""
     state = screen.chosen
     if state is None:
@@ -84,7 +81,7 @@ def go_to_event(screen: ReplayScreen, kind: str, direction: int) -> None:
     screen.tell("seek", to=place)
 
 
-def look_at(screen: ReplayScreen, part: str, by: int) -> None:
+def look_at(screen: ReplayStage, part: str, by: int) -> None:
     """Show the attention of the next or previous layer or head, or the mean over all, which comes before the first.
 
     Heads belong to a layer: whoever asks for one of all layers gets the last layer's, which decides.
@@ -110,7 +107,7 @@ def look_at(screen: ReplayScreen, part: str, by: int) -> None:
         screen.notify(attention_title(heads, screen.look), timeout=2)
 
 
-def toggle_second(screen: ReplayScreen) -> None:
+def toggle_second(screen: ReplayStage) -> None:
     """Choose a second episode of the same seed, or close the one that is there."""
     if len(screen.states) == 2:
         screen.tell("shut")
@@ -122,7 +119,7 @@ def toggle_second(screen: ReplayScreen) -> None:
         choose_source(screen, 1)
 
 
-def choose_source(screen: ReplayScreen, side: int) -> None:
+def choose_source(screen: ReplayStage, side: int) -> None:
     """Show what can be played, and play what is chosen."""
     task = screen.states[0].about["task"] if side == 1 else None
     run = screen.run_of_source()
@@ -139,7 +136,7 @@ def choose_source(screen: ReplayScreen, side: int) -> None:
     screen.app.push_screen(Sources(title, found, screen.lamo.root, cursor), take)
 
 
-def ask_file(screen: ReplayScreen) -> None:
+def ask_file(screen: ReplayStage) -> None:
     """Ask where to keep the chosen episode."""
     state = screen.chosen
     if state is None:
@@ -158,7 +155,7 @@ def ask_file(screen: ReplayScreen) -> None:
     screen.app.push_screen(Entry(f"Keep the {state.length:,} decisions so far as", name, check, hint), take)
 
 
-def next_seed(screen: ReplayScreen, by: int) -> None:
+def next_seed(screen: ReplayStage, by: int) -> None:
     """Play the same policies with another seed."""
     if screen.request is None or not screen.states:
         return
@@ -173,7 +170,7 @@ def next_seed(screen: ReplayScreen, by: int) -> None:
         screen.open(replace(screen.request, source=source, options=options, play=playing), side)
 
 
-def toggle_pixels(screen: ReplayScreen) -> None:
+def toggle_pixels(screen: ReplayStage) -> None:
     """Draw with pixels or half blocks from now on."""
     app = screen.lamo
     if app.graphics is None and app.pixels is None:

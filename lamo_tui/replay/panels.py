@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rich.style import Style
 from rich.text import Text
@@ -13,6 +12,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widget import Widget
 
+from lamo_tui.dashboard.api import dashboard
 from lamo_tui.keys.bindings import with_keys
 from lamo_tui.replay.episode_state import EpisodeState
 from lamo_tui.replay.timelines import expected_text
@@ -22,9 +22,6 @@ from lamo_tui.widgets.attention_strip import AttentionStrip
 from lamo_tui.widgets.bars import ActionBars
 from lamo_tui.widgets.fact_lines import FactLines
 from lamo_tui.widgets.gauge import ReturnGauge
-
-if TYPE_CHECKING:
-    from lamo_tui.dashboard.app import LamoApp
 
 _HELM = " <replay.left><replay.right><replay.more><replay.less> and <replay.play>; <replay.back> hands back  "
 """The keys of a person who plays."""
@@ -56,7 +53,7 @@ class ReplaySide(Vertical):
 
     @property
     def _keymap(self) -> Mapping[str, str]:
-        app: LamoApp = self.app  # type: ignore[assignment]
+        app = dashboard(self.app)
         return app.settings.keymap
 
     def show(self, state: EpisodeState, name: str, dimension: int) -> None:

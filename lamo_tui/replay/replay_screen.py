@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-from lamo_core.runs.directory import RunDirectory
 from lamo_tui.keys.bindings import bindings_of
 from lamo_tui.replay import actions
-from lamo_tui.replay.episode_state import EpisodeState
 from lamo_tui.replay.held_keys import HOLD
 from lamo_tui.replay.request import NewPlayer, Request
 from lamo_tui.replay.stage import ReplayStage
@@ -31,11 +28,6 @@ class ReplayScreen(ReplayStage):
     def __init__(self) -> None:
         super().__init__()
         self._held: Any = None
-
-    @property
-    def chosen(self) -> EpisodeState | None:
-        """The episode that targets, branches and controls apply to."""
-        return self.states[self.side] if self.side < len(self.states) else None
 
     @property
     def in_control(self) -> bool:
@@ -191,10 +183,3 @@ class ReplayScreen(ReplayStage):
         if action != self._held:
             self._held = action
             self.tell("hold", side=self.side, action=action)
-
-    def run_of_source(self) -> RunDirectory | None:
-        """Return the run that the first episode's file lies in."""
-        if not self.states:
-            return RunDirectory(self.lamo.root / self.lamo.opened) if self.lamo.opened else None
-        folder = Path(self.states[0].about["source"]).resolve().parents[1]
-        return RunDirectory(folder) if (folder / "run.json").is_file() else None

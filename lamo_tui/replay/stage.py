@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
+from pathlib import Path
 from typing import Any
 
 from textual.message import Message
 
 from lamo_core.player.protocol import Header
+from lamo_core.runs.directory import RunDirectory
 from lamo_tui.replay.canvas import ReplayCanvas
 from lamo_tui.replay.empty_states import has_ended, not_opened, nothing_yet
 from lamo_tui.replay.episode_state import EpisodeState
@@ -15,7 +17,7 @@ from lamo_tui.replay.frame_rate import Pace
 from lamo_tui.replay.held_keys import HeldKeys
 from lamo_tui.replay.player_client import Link
 from lamo_tui.replay.request import Request
-from lamo_tui.state.store import Snapshot
+from lamo_tui.state.snapshot import Snapshot
 from lamo_tui.widgets.pixel_view import PixelView
 from lamo_tui.widgets.timeline import Timeline
 
@@ -52,6 +54,18 @@ class ReplayStage(ReplayCanvas):
         self._take_states([])
         self._say(nothing_yet(self.keymap))
         self._draw_head()
+
+    @property
+    def chosen(self) -> EpisodeState | None:
+        """The episode that targets, branches and controls apply to."""
+        return self.states[self.side] if self.side < len(self.states) else None
+
+    def run_of_source(self) -> RunDirectory | None:
+        """Return the run that the first episode's file lies in."""
+        if not self.states:
+            return RunDirectory(self.lamo.root / self.lamo.opened) if self.lamo.opened else None
+        folder = Path(self.states[0].about["source"]).resolve().parents[1]
+        return RunDirectory(folder) if (folder / "run.json").is_file() else None
 
     # opening and closing
 

@@ -18,14 +18,14 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
 
+from lamo_tui.dashboard.api import Dashboard, dashboard
 from lamo_tui.keys.bindings import KEYS, keys_of
 from lamo_tui.keys.table import PLACES, Key
 from lamo_tui.screens.too_small import TooSmall, fits
-from lamo_tui.state.store import Snapshot
+from lamo_tui.state.snapshot import Snapshot
 from lamo_tui.themes import LETTERS, Palette
 
 if TYPE_CHECKING:
-    from lamo_tui.dashboard.app import LamoApp
     from lamo_tui.screens.run.grid_chart import GridChart
 
 _TABS = {
@@ -64,7 +64,7 @@ class TopBar(Widget):
         return self._line
 
     def _draw(self) -> Text:
-        app: LamoApp = self.app  # type: ignore[assignment]
+        app = dashboard(self.app)
         colours, width = app.colours, self.size.width
         line = Text(no_wrap=True, overflow="ellipsis")
         line.append(" lamo ", Style(bold=True, color=colours.primary))
@@ -86,7 +86,7 @@ class TopBar(Widget):
             line.append(" " * gap).append_text(right)
         return line
 
-    def _right(self, snapshot: Snapshot, app: LamoApp) -> Text:
+    def _right(self, snapshot: Snapshot, app: Dashboard) -> Text:
         colours, text = app.colours, Text()
         if self._counted[0] is not snapshot.runs:
             self._counted = (snapshot.runs, Counter(run.state for run in snapshot.runs))
@@ -126,7 +126,7 @@ class KeyBar(Widget):
 
     def render(self) -> Text:
         """Draw as many keys as fit, in the order of their rank."""
-        app: LamoApp = self.app  # type: ignore[assignment]
+        app = dashboard(self.app)
         here = f"app.{self._place}"  # the key that leads to this very screen
         keys = [key for key in (*PLACES[self._place][1], *PLACES["app"][1]) if key.bar and key.id != here]
         keys.sort(key=lambda key: key.bar)
@@ -142,7 +142,7 @@ class KeyBar(Widget):
             line.append_text(part)
         return line
 
-    def _part(self, key: Key, app: LamoApp) -> Text:
+    def _part(self, key: Key, app: Dashboard) -> Text:
         names = keys_of(key, app.settings.keymap)
         if key.id.startswith("app."):  # a key of the screen itself comes first
             own = {name for other in PLACES[self._place][1] for name in keys_of(other, app.settings.keymap)}
@@ -186,9 +186,9 @@ class LamoScreen(Screen[None]):
         raise NotImplementedError
 
     @property
-    def lamo(self) -> LamoApp:
-        """The app, with its type."""
-        return self.app  # type: ignore[return-value]
+    def lamo(self) -> Dashboard:
+        """The application as screens see it."""
+        return dashboard(self.app)
 
     @property
     def colours(self) -> Palette:

@@ -21,7 +21,7 @@ from lamo_tui.dashboard import run_actions
 from lamo_tui.dashboard.new_run_model import NewRuns
 from lamo_tui.keys.bindings import bindings_of, with_keys
 from lamo_tui.screens.base import LamoScreen
-from lamo_tui.state.store import Snapshot
+from lamo_tui.state.snapshot import Snapshot
 from lamo_tui.text import figure, percent
 from lamo_tui.themes import Palette
 from lamo_tui.widgets.heatmap import Heatmap, Score

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from rich.text import Text
 from textual.widget import Widget
 
+from lamo_tui.dashboard.api import dashboard
 from lamo_tui.keys.bindings import with_keys
-
-if TYPE_CHECKING:
-    from lamo_tui.dashboard.app import LamoApp
 
 LEAST = (40, 12)
 """Columns and rows below which no screen can be read."""
@@ -24,7 +20,7 @@ class TooSmall(Widget):
     def render(self) -> Text:
         """Draw the sentence."""
         columns, rows = self.app.size
-        app: LamoApp = self.app  # type: ignore[assignment]
+        app = dashboard(self.app)
         way = with_keys("enlarge the terminal, or <app.quit> leaves", app.settings.keymap)
         needed = f"lamo needs {LEAST[0]} x {LEAST[1]}"
         return Text(f"{columns} x {rows} is too small\n{needed}\n{way}", justify="center")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -13,10 +13,8 @@ from textual.widgets import Static
 
 from lamo_core.run_spec import RunSpec
 from lamo_core.runs.pack import add_demo
+from lamo_tui.dashboard.api import dashboard
 from lamo_tui.dashboard.new_run_model import NewRuns
-
-if TYPE_CHECKING:
-    from lamo_tui.dashboard.app import LamoApp
 
 FIRST_RUN = NewRuns(
     RunSpec(
@@ -50,11 +48,11 @@ class WelcomeScreen(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         """Show what lamo is, where things lie, and the choices."""
-        app: LamoApp = self.app  # type: ignore[assignment]
+        app = dashboard(self.app)
         key, dim = f"bold {app.colours.secondary}", app.colours.dim
         with Vertical(classes="dialog"):
             yield Static("Welcome to lamo", classes="title")
-            if app.size.height >= _ROOM:
+            if self.app.size.height >= _ROOM:
                 yield Static(
                     "Teach a language model to play from a little recorded play, and watch it learn.\n"
                     "Everything below works on this machine as it is: data and a small language model are included."
@@ -82,16 +80,16 @@ class WelcomeScreen(ModalScreen[None]):
 
     def action_demo(self) -> None:
         """Put the recorded run into the list and open it."""
-        app: LamoApp = self.app  # type: ignore[assignment]
+        app = dashboard(self.app)
         self.dismiss(None)
 
         def add() -> str:
             added = add_demo(app.root)
-            app.call_later(app.open_run, added.id)
+            self.app.call_later(app.open_run, added.id)
             ways = "press <run.replay> to see it play; <runs.delete> in the list takes it away"
             return f"a recorded run: nothing is training; {ways}"
 
-        app.call_later(app.try_to, add)
+        self.app.call_later(app.try_to, add)
 
     def action_train(self) -> None:
         """Open New run with a small run chosen; nothing starts by itself."""
@@ -114,11 +112,11 @@ class WelcomeScreen(ModalScreen[None]):
         self.dismiss(None)
 
     def _open(self, mode: str) -> None:
-        app: LamoApp = self.app  # type: ignore[assignment]
+        app = dashboard(self.app)
         self.dismiss(None)
-        app.call_later(app.action_mode, mode)
+        self.app.call_later(app.action_mode, mode)
 
     def _go(self, runs: NewRuns | None) -> None:
-        app: LamoApp = self.app  # type: ignore[assignment]
+        app = dashboard(self.app)
         self.dismiss(None)
-        app.call_later(app.new_run, runs)
+        self.app.call_later(app.new_run, runs)

@@ -12,7 +12,7 @@ from lamo_core.errors import UsageError
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.reader import LineTail, MetricsTail
 from lamo_tui.state.alerts import AlertWatch
-from lamo_tui.state.store import RunData
+from lamo_tui.state.snapshot import RunData
 
 _LOG_LINES = 5_000
 _LOG_BYTES = 1 << 20

@@ -15,7 +15,7 @@ from lamo_core.runs.compare import flatten
 from lamo_core.runs.reader import Series as Recorded
 from lamo_core.tasks.registry import get_task, task_names, versioned
 from lamo_core.tasks.task import Task
-from lamo_tui.state.store import RunData
+from lamo_tui.state.snapshot import RunData
 from lamo_tui.widgets.charts.series import Reference, Series
 from lamo_tui.widgets.charts.smoothing import ema
 

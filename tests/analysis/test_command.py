@@ -13,8 +13,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from lamo_core.analysis import target_sweep
-from lamo_core.data import sources
+from lamo_core.analysis import findings, target_sweep
 from lamo_core.errors import LamoError
 from lamo_core.evaluation.rollout_spec import Asked
 from lamo_core.evaluation.scores import target_score
@@ -22,7 +21,7 @@ from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.reliance_file import read_reliance
 from lamo_core.tasks.registry import get_task
 from lamo_core.training.session import new_session
-from lamo_tui.cli.analyse import analyse
+from lamo_tui.cli.analyse.analyse import analyse
 from tests.analysis.test_analysis import trained
 from tests.training.conftest import MakeConfig, make_config, toy_store
 
@@ -41,7 +40,7 @@ def lamo(*words: str) -> Any:
 @pytest.fixture
 def checkpoint(make_config: MakeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A trained checkpoint; its data are the toy's, and it achieves half of what it is asked for."""
-    monkeypatch.setattr(sources, "open_data", lambda *arguments: toy_store())
+    monkeypatch.setattr(findings, "open_data", lambda *arguments: toy_store())
 
     def half(policy: Any, task: Any, asked: Asked, **rest: Any) -> Any:
         scores = [
@@ -105,7 +104,7 @@ def test_methods_without_a_trunk_still_say_what_moved(
 ) -> None:
     from dataclasses import replace
 
-    monkeypatch.setattr(sources, "open_data", lambda *arguments: toy_store())
+    monkeypatch.setattr(findings, "open_data", lambda *arguments: toy_store())
     session = new_session(replace(make_config(), method="bc"))
     path = trained(session, tmp_path / "run")
     outcome = lamo(str(path))

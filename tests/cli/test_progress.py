@@ -12,8 +12,9 @@ from rich.console import Console
 
 from lamo_core.config import EvalConfig
 from lamo_core.training.events import Note, Stopped
-from lamo_tui.cli.output import duration, emit_json, emit_table, progress, rate
-from lamo_tui.cli.progress import ProgressLine
+from lamo_tui.cli.output import emit_json, emit_table
+from lamo_tui.cli.progress import ProgressLine, progress
+from lamo_tui.format import duration, rate
 from tests.runs.run_doubles import FakeClock, eval_done, score, started, step_done
 
 

@@ -17,7 +17,7 @@ from lamo_core.runs.index import list_runs
 from lamo_core.sweep.folder import new_folder
 from lamo_core.sweep.grid import Grid
 from lamo_core.sweep.plan import make_plan, write_plan
-from lamo_tui.cli.report import report
+from lamo_tui.cli.report.report import report
 from tests.reports.conftest import Trained
 
 

@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import os
 import shutil
+import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -24,11 +25,20 @@ from tests.tui.made_runs import NOW, alive, make_folder
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
-    """Run tests that are coroutines."""
+    """Run tests that are coroutines, on a loop like that of `App.run`, which starts tasks eagerly where it can.
+
+    Textual's `run_test` alone does not, so that from Python 3.12 on it would try another program than the user's.
+    """
     if not inspect.iscoroutinefunction(pyfuncitem.obj):
         return None
     names = inspect.signature(pyfuncitem.obj).parameters
-    asyncio.run(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names}))
+
+    async def eagerly() -> None:
+        if sys.version_info >= (3, 12):
+            asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+        await pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names})
+
+    asyncio.run(eagerly())
     return True
 
 
@@ -71,6 +81,7 @@ class OpenDashboard(Protocol):
         attach: str | None = None,
         settings: Settings = ...,
         view: View | None = None,
+        first: str | None = None,
     ) -> AbstractAsyncContextManager[Pilot[None]]: ...
 
 
@@ -87,9 +98,11 @@ def dashboard() -> OpenDashboard:
         attach: str | None = None,
         settings: Settings = Settings(),
         view: View | None = None,
+        first: str | None = None,
     ) -> AsyncIterator[Pilot[None]]:
         store = RunStore(root, clock=lambda: NOW, alive=alive)
         app = LamoApp(root, settings=settings, view=view, store=store, clock=lambda: NOW, attach=attach, follow=False)
+        app.first_mode = first
         async with app.run_test(size=(columns, rows)) as pilot:
             await look(pilot)
             yield pilot

@@ -139,3 +139,24 @@ def test_the_list_of_runs_comes_up_without_numpy() -> None:
     code = "import sys, lamo_tui.dashboard.app; sys.exit(str({'numpy', 'psutil'} & set(sys.modules) or ''))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stderr.strip() == ""
+
+
+def test_an_error_in_a_picture_is_a_sentence_and_no_picture(made_folder: Path, tmp_path: Path) -> None:
+    program = tmp_path / "broken.py"
+    program.write_text(
+        "from lamo_tui.screens.runs.runs import RunsScreen\n"
+        "RunsScreen.on_mount = lambda self: {}['what nobody expected']\n"
+        "from lamo_tui.cli.app import main\n"
+        "main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, str(program), "tui", "--runs", str(made_folder), "--once"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "LAMO_CONFIG": "none.toml", "LAMO_STATE": "none", "LAMO_CACHE": str(tmp_path / "cache")},
+        timeout=120,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "the dashboard met an error it does not know (KeyError" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "what nobody expected" in (tmp_path / "cache" / "dashboard-error.txt").read_text()

@@ -25,7 +25,8 @@ from lamo_tui.screens.rows import Rows
 from lamo_tui.state.alerts import AlertWatch
 from lamo_tui.state.run_series import Plot, references
 from lamo_tui.state.settings import Settings, load_settings, read_settings
-from lamo_tui.state.store import RunData, RunStore
+from lamo_tui.state.snapshot import RunData
+from lamo_tui.state.store import RunStore
 from tests.tui.conftest import OpenDashboard
 from tests.tui.made_runs import NOW, alive, make_run
 

@@ -13,7 +13,7 @@ from lamo_core.errors import MissingError
 from lamo_core.files import write_bytes
 
 if TYPE_CHECKING:
-    from lamo_tui.cli.analyse.analyse import Findings
+    from lamo_core.analysis.findings import Findings
     from lamo_tui.figures.drawing import Sheet
 
 

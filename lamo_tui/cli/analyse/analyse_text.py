@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lamo_core.analysis.attention import HeadChange
+    from lamo_core.analysis.findings import Findings
     from lamo_core.analysis.forgetting import LanguageLoss
     from lamo_core.analysis.movement import Movement
     from lamo_core.analysis.parts import Reliance
     from lamo_core.analysis.target_sweep import Asking
-    from lamo_tui.cli.analyse.analyse import Findings
 
 _BAR = 24
 MARKOV = 0.5

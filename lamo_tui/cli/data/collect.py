@@ -89,7 +89,8 @@ def collect(
 
 def _say(result: dict[str, Any], out: Path | None) -> None:
     """Print what was recorded, and how to train on it; a recipe's part that is not packed yet has only counts."""
-    from lamo_tui.cli.output import console, counted, file_size, say
+    from lamo_tui.cli.output import console, say
+    from lamo_tui.format import counted, file_size
 
     count = {name: result.get(name, result.get(f"new_{name}", 0)) for name in ("episodes", "transitions")}
     parts = [f"{counted(count['episodes'], 'episode')} with {counted(count['transitions'], 'transition')}"]
@@ -169,7 +170,8 @@ def _checkpoint_episodes(asked: _Asked, policy: str) -> tuple[TaskConfig, Iterat
 
 
 def _gathered(episodes: Iterator[Episode], transitions: int) -> list[Episode]:
-    from lamo_tui.cli.output import console, progress
+    from lamo_tui.cli.output import console
+    from lamo_tui.cli.progress import progress
 
     kept: list[Episode] = []
     total = 0
@@ -187,7 +189,8 @@ def _gathered(episodes: Iterator[Episode], transitions: int) -> list[Episode]:
 def _collect_training(asked: _Asked, algorithm: str, steps: int) -> dict[str, Any]:
     """Record the whole learning history of a policy that a library trains."""
     from lamo_core.data.collect.stable_baselines import learn_and_record
-    from lamo_tui.cli.output import console, progress
+    from lamo_tui.cli.output import console
+    from lamo_tui.cli.progress import progress
 
     config = asked.config()
     name = asked.named(f"{algorithm}-replay")
@@ -240,7 +243,7 @@ def _collect_atari(
     from lamo_core.data.recipes.collect_atari import Collector
     from lamo_core.data.recipes.mixtures import get_mixture
     from lamo_core.data.recipes.pack import pack_set
-    from lamo_tui.cli.output import progress
+    from lamo_tui.cli.progress import progress
 
     mixture = get_mixture(name)
     collector = Collector(mixture, policies, out / "episodes", shard=shard, slots=games)
@@ -261,7 +264,7 @@ def _collect_vectors(name: str, policies: Path, out: Path, transitions: int, pac
     from lamo_core.data.recipes.vector_recipes import get_recipe
     from lamo_core.tasks.registry import get_task
     from lamo_core.tasks.requirements import require_environment
-    from lamo_tui.cli.output import progress
+    from lamo_tui.cli.progress import progress
 
     recipe = get_recipe(name)
     require_environment(get_task(recipe.task))

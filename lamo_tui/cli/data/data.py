@@ -11,8 +11,9 @@ from lamo_tui.cli.data.collect import COLLECT_EPILOG, collect
 from lamo_tui.cli.data.data_exchange import EXPORT_EPILOG, IMPORT_EPILOG, export, import_set
 from lamo_tui.cli.data.data_get import GET_EPILOG, get
 from lamo_tui.cli.data.data_returns import RETURNS_EPILOG, returns
-from lamo_tui.cli.output import file_size, say
+from lamo_tui.cli.output import say
 from lamo_tui.cli.parameters import SetArgument
+from lamo_tui.format import file_size
 
 if TYPE_CHECKING:
     from lamo_core.data.sources.resolve import AnySet
@@ -115,7 +116,8 @@ def verify(
     """Check a set's file and its frames. Damaged frames that can be made again are deleted."""
     from lamo_core.data.sources.manage import verify_set
     from lamo_core.data.sources.resolve import find_anywhere
-    from lamo_tui.cli.output import emit_json, progress
+    from lamo_tui.cli.output import emit_json
+    from lamo_tui.cli.progress import progress
 
     with progress() as report:
         result = verify_set(find_anywhere(name, source), replay, report)

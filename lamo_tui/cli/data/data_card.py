@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from lamo_tui.cli.output import counted
+from lamo_tui.format import counted
 
 _WIDTH = 44
 BESIDE_BARS = 30

@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from lamo_tui.cli.output import counted, file_size, say
+from lamo_tui.cli.output import say
 from lamo_tui.cli.parameters import SetArgument
+from lamo_tui.format import counted, file_size
 
 IMPORT_EPILOG = (
     "Examples:  lamo data import hopper_medium-v2.hdf5   ·   "
@@ -35,7 +36,8 @@ def import_set(
 ) -> None:
     """Check a file and keep it in the data folder. Train on it with --set data.set=NAME."""
     from lamo_core.data.sources.import_set import import_set as import_checked
-    from lamo_tui.cli.output import emit_json, progress
+    from lamo_tui.cli.output import emit_json
+    from lamo_tui.cli.progress import progress
 
     with progress() as report:
         card = import_checked(file, name, task, report)
@@ -66,7 +68,8 @@ def export(
     from lamo_core.data.sources.minari_export import export_minari
     from lamo_core.data.sources.resolve import find_anywhere
     from lamo_core.shares import parse_share
-    from lamo_tui.cli.output import emit_json, progress
+    from lamo_tui.cli.output import emit_json
+    from lamo_tui.cli.progress import progress
 
     share = parse_share(ratio)
     if form != "minari":

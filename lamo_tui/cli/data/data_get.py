@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lamo_tui.cli import completion
-from lamo_tui.cli.output import counted, file_size, say
+from lamo_tui.cli.output import say
+from lamo_tui.format import counted, file_size
 
 if TYPE_CHECKING:
     from lamo_core.data.sources.fetch import Plan
@@ -101,7 +102,7 @@ def _unpack(name: str, ratio: float, seed: int, dry_run: bool) -> dict[str, Any]
     from lamo_core.data.sources.resolve import find_set, set_contents
     from lamo_core.data.store.bundled_logs import cache_folder, cached_file, fetch_episodes
     from lamo_core.data.subset import select_episodes
-    from lamo_tui.cli.output import progress
+    from lamo_tui.cli.progress import progress
 
     found = find_set("bundled", name)
     lengths = set_contents(found)[0]

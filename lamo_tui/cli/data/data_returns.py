@@ -35,7 +35,8 @@ def returns(
     from lamo_core.errors import UsageError
     from lamo_core.evaluation.targets import choose_targets
     from lamo_core.presets import resolve
-    from lamo_tui.cli.output import emit_json, progress
+    from lamo_tui.cli.output import emit_json
+    from lamo_tui.cli.progress import progress
 
     config = resolve(preset, ablation or [], settings=setting or []).config
     kind, rewards = config.model.return_to_go, config.data.rewards

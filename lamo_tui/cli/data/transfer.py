@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from lamo_tui.cli.output import duration, file_size
 from lamo_tui.cli.progress import ProgressLine
+from lamo_tui.format import duration, file_size
 
 FETCHING = "getting "
 """How the stages of a download begin; their numbers are bytes."""

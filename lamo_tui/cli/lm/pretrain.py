@@ -162,7 +162,7 @@ def _backbone(folder: Path) -> str:
 
 
 def _line(step: PretrainStep) -> str:
-    from lamo_tui.cli.output import duration
+    from lamo_tui.format import duration
 
     left = step.elapsed * (1 - step.progress) / max(step.progress, 1e-9)
     return (

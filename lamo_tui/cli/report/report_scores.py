@@ -102,7 +102,7 @@ def coverage_table(report: Report) -> Table:
 
 
 def _result(row: ReportRow, method: str) -> list[str]:
-    from lamo_tui.cli.output import duration, known, rate
+    from lamo_tui.format import duration, known, rate
 
     return [
         row.title,

@@ -52,7 +52,7 @@ def origin(records: list[dict[str, Any]], words: list[str]) -> str:
     """Return a sentence on how a report was made; `words` are the arguments of its command."""
     import shlex
 
-    from lamo_tui.cli.output import duration
+    from lamo_tui.format import duration
 
     # a folder of this machine says nothing elsewhere
     shown = shlex.join(Path(word).name if Path(word).is_absolute() else word for word in words)

@@ -25,7 +25,8 @@ def list_queue(context: typer.Context, as_json: JsonOption = False) -> None:
     from lamo_core.places import runs_dir
     from lamo_core.runs.index import list_runs
     from lamo_core.runs.queue.runner import runner_process
-    from lamo_tui.cli.output import console, duration, emit_json, emit_table
+    from lamo_tui.cli.output import console, emit_json, emit_table
+    from lamo_tui.format import duration
 
     waiting = [(run, run.queue, run.position) for run in list_runs() if run.queue is not None]
     waiting.sort(key=lambda item: (item[1].device, item[2] or 0))
@@ -73,7 +74,8 @@ def clear(as_json: JsonOption = False) -> None:
     """Take all waiting runs out of the queue. Their folders stay; `lamo runs rm` deletes them."""
     from lamo_core.runs.index import list_runs
     from lamo_core.runs.queue.waiting import QUEUE, dequeue
-    from lamo_tui.cli.output import console, counted, emit_json
+    from lamo_tui.cli.output import console, emit_json
+    from lamo_tui.format import counted
 
     taken = [run.id for run in list_runs() if run.queue and run.queue.owner == QUEUE and dequeue(run.run)]
     if as_json:

@@ -81,7 +81,8 @@ def list_command(
     from lamo_core.places import runs_dir
     from lamo_core.runs.index import list_runs
     from lamo_core.runs.query import parse_query
-    from lamo_tui.cli.output import console, counted, emit_json, emit_table
+    from lamo_tui.cli.output import console, emit_json, emit_table
+    from lamo_tui.format import counted
 
     for word in words or []:
         if word.startswith("--"):
@@ -165,7 +166,8 @@ def remove(
     """Delete runs with their checkpoints. Refuses runs that a process works on."""
     from lamo_core.runs.directory import find_run
     from lamo_core.runs.manage import remove_run
-    from lamo_tui.cli.output import console, counted, emit_json
+    from lamo_tui.cli.output import console, emit_json
+    from lamo_tui.format import counted
 
     found = list({run.id: run for run in map(find_run, runs)}.values())
     if not yes:
@@ -208,7 +210,7 @@ def _row(summary: RunSummary) -> list[object]:
 
     from rich.text import Text
 
-    from lamo_tui.cli.output import duration, rate
+    from lamo_tui.format import duration, rate
 
     status, derived = summary.status, summary.derived
     state = f"stalled {duration(derived.stalled_seconds)}" if derived.state == "stalled" else derived.state
@@ -245,7 +247,7 @@ def sparkline(values: list[float]) -> str:
 
 
 def _facts(summary: RunSummary) -> list[tuple[str, str]]:
-    from lamo_tui.cli.output import duration, known, rate
+    from lamo_tui.format import duration, known, rate
 
     status = summary.status
     speed = f"{rate(status.rate)} steps/s on {status.device or '-'}"

@@ -145,7 +145,7 @@ def _confirm(plan: Plan, yes: bool, as_json: bool) -> None:
         return
     if as_json or not sys.stdin.isatty():
         raise UsageError("a sweep asks before it starts; add --yes where nobody can answer, or --dry-run to only look")
-    from lamo_tui.cli.output import counted
+    from lamo_tui.format import counted
 
     typer.confirm(f"start {counted(len(plan.open), 'run')}?", abort=True, err=True)
 
@@ -186,7 +186,8 @@ def _work(folder: SweepFolder, plan: Plan, engine: Engine, *, as_json: bool, bac
     from lamo_core.runs.control import Interrupts
     from lamo_core.runs.signals import catch_signals
     from lamo_core.sweep.scheduler import Scheduler, look
-    from lamo_tui.cli.output import console, emit_json, progress
+    from lamo_tui.cli.output import console, emit_json
+    from lamo_tui.cli.progress import progress
     from lamo_tui.cli.sweep.sweep_plan import counted, print_views, views_json
 
     folder.claim()

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 def print_plan(plan: Plan, slots: Sequence[Slot], free: int) -> None:
     """Print one line per setting, its seeds counted together, and what all of it costs."""
     from lamo_core.seeds import shown_seeds
-    from lamo_tui.cli.output import duration, emit_table
+    from lamo_tui.cli.output import emit_table
+    from lamo_tui.format import duration
 
     groups: dict[str, list[PlannedRun]] = {}
     for run in plan.runs:
@@ -34,7 +35,7 @@ def print_plan(plan: Plan, slots: Sequence[Slot], free: int) -> None:
 
 def summary(plan: Plan, slots: Sequence[Slot], free: int) -> str:
     """Return what the plan costs in all, in one or two sentences."""
-    from lamo_tui.cli.output import counted, duration, file_size
+    from lamo_tui.format import counted, duration, file_size
 
     count, done = len(plan.open), len(plan.runs) - len(plan.open)
     text = f"{counted(count, 'run')} to do" + (f", {done} done already" if done else "")
@@ -59,7 +60,7 @@ def summary(plan: Plan, slots: Sequence[Slot], free: int) -> str:
 
 def left(runs: int, seconds: float, unknown: int) -> str:
     """Return what is left of a sweep, its runs counted one after the other."""
-    from lamo_tui.cli.output import counted, duration
+    from lamo_tui.format import counted, duration
 
     text = f"{runs} left, {duration(seconds)} of work" if seconds else f"{runs} left"
     return text + (f" and {counted(unknown, 'run')} of unknown time" if unknown else "")

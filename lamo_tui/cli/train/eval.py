@@ -147,7 +147,7 @@ def _play(
 
     from lamo_core.evaluation.evaluate import evaluate
     from lamo_core.evaluation.rollout_spec import Asked
-    from lamo_tui.cli.output import progress
+    from lamo_tui.cli.progress import progress
 
     results = []
     with progress() as report:
@@ -234,7 +234,8 @@ def _report(
 
 
 def _print_table(report: dict[str, Any], task: Task) -> None:
-    from lamo_tui.cli.output import emit_table, known, rate
+    from lamo_tui.cli.output import emit_table
+    from lamo_tui.format import known, rate
 
     columns = ["", "target", "episodes", "return", "95 % interval", "score", "length", "steps/s", "context"]
     rows: list[list[object]] = [
@@ -267,7 +268,7 @@ def _print_table(report: dict[str, Any], task: Task) -> None:
 
 
 def _reference_row(name: str, mean: float, score: float, episodes: int | None = None) -> list[object]:
-    from lamo_tui.cli.output import known
+    from lamo_tui.format import known
 
     return [name, None, episodes, f"{mean:.1f}", None, known(score, ".1f"), None, None, None]
 

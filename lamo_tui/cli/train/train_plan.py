@@ -53,7 +53,7 @@ def _cost(preset: str | None, config: RunConfig, facts: DataFacts, runs: list[An
 
 def _lines(several: list[Resolved], facts: DataFacts, cost: dict[str, Any]) -> list[tuple[str, str]]:
     from lamo_core.seeds import shown_seeds
-    from lamo_tui.cli.output import counted, duration, file_size
+    from lamo_tui.format import counted, duration, file_size
 
     config = several[0].config
     each = " each" if len(several) > 1 else ""

@@ -25,7 +25,7 @@ from lamo_tui.screens.dialogs import Entry
 from lamo_tui.screens.new_run import run_plan
 from lamo_tui.screens.picker import Option, Picker
 from lamo_tui.screens.settings.settings_list import SettingsList
-from lamo_tui.state.store import Snapshot
+from lamo_tui.state.snapshot import Snapshot
 from lamo_tui.text import percent
 
 _ORDER = ("task", "ratio", "method", "ablation", "variant", "device")

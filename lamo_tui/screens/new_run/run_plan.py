@@ -15,8 +15,8 @@ from lamo_core.methods import METHODS
 from lamo_core.runs.estimate import disk_bytes, estimate, memory_bytes, sized_for
 from lamo_core.runs.index import RunSummary
 from lamo_core.seeds import shown_seeds
-from lamo_tui.cli.output import duration, rate
 from lamo_tui.dashboard.new_run_model import DataFacts, NewRuns, descriptions, differences, histogram_lines
+from lamo_tui.format import duration, rate
 from lamo_tui.text import figure, inked, paragraph, percent, short_id, size
 from lamo_tui.themes import Palette
 

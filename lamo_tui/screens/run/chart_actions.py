@@ -9,7 +9,7 @@ from lamo_core.files import write_bytes
 from lamo_tui.screens.prompts import AskingScreen
 from lamo_tui.screens.run.chart_grid import ChartGrid
 from lamo_tui.state import run_series
-from lamo_tui.state.store import RunData
+from lamo_tui.state.snapshot import RunData
 from lamo_tui.widgets.charts.chart_export import export_chart
 from lamo_tui.widgets.charts.chart_picture import ChartPicture
 

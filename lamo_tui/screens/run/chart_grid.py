@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from textual import events
 from textual.app import ComposeResult
@@ -12,6 +12,7 @@ from textual.containers import Container
 from textual.message import Message
 
 from lamo_core.errors import UsageError
+from lamo_tui.dashboard.api import dashboard
 from lamo_tui.keys.bindings import with_keys
 from lamo_tui.screens.run.grid_chart import Drawn, GridChart
 from lamo_tui.state.run_series import (
@@ -27,7 +28,7 @@ from lamo_tui.state.run_series import (
     references,
     task_name,
 )
-from lamo_tui.state.store import RunData
+from lamo_tui.state.snapshot import RunData
 from lamo_tui.state.view_state import View
 from lamo_tui.text import fitting
 from lamo_tui.themes import Palette
@@ -35,9 +36,6 @@ from lamo_tui.widgets.charts.chart import Chart
 from lamo_tui.widgets.charts.series import Reference, Series
 from lamo_tui.widgets.charts.viewport import Viewport
 from lamo_tui.widgets.palette import letter_of
-
-if TYPE_CHECKING:
-    from lamo_tui.dashboard.app import LamoApp
 
 
 class ChartGrid(Container, can_focus=True):
@@ -286,7 +284,7 @@ class ChartGrid(Container, can_focus=True):
 
     def describe(self, room: int) -> str:
         """Return in words how the charts are drawn, as much of it as there are columns."""
-        app: LamoApp = self.app  # type: ignore[assignment]
+        app = dashboard(self.app)
         weight, count = SMOOTHING[self.level], len(self._shown)
         hidden = count - sum(bool(chart.display) for chart in self.charts)
         following = with_keys("<run.next-chart>", app.settings.keymap)

@@ -8,7 +8,7 @@ from textual.message import Message
 
 from lamo_tui.keys.bindings import bindings_of
 from lamo_tui.state.run_series import Plot
-from lamo_tui.state.store import RunData
+from lamo_tui.state.snapshot import RunData
 from lamo_tui.widgets.charts.chart import Chart
 from lamo_tui.widgets.charts.raster import MarkerMode
 

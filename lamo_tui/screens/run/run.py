@@ -22,7 +22,7 @@ from lamo_tui.screens.run import run_panels
 from lamo_tui.screens.run.chart_actions import ChartedScreen
 from lamo_tui.screens.run.chart_grid import ChartGrid
 from lamo_tui.screens.run.run_log import FILTERS, LogView, nearest
-from lamo_tui.state.store import RunData, Snapshot
+from lamo_tui.state.snapshot import RunData, Snapshot
 
 _LISTS = ("events", "log", "settings")
 _PANELS = ("charts", *_LISTS, "system")

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from lamo_core.runs.log.levels import Level, log_levels
 from lamo_tui.screens.rows import Row
-from lamo_tui.state.store import RunData
+from lamo_tui.state.snapshot import RunData
 from lamo_tui.themes import Palette
 
 FILTERS: dict[str, tuple[Level, ...]] = {

@@ -13,11 +13,11 @@ from lamo_core.config import RunConfig
 from lamo_core.runs.compare import flatten
 from lamo_core.runs.index import RunSummary
 from lamo_core.runs.status import FREED, this_host
-from lamo_tui.cli.output import counted, duration, rate
+from lamo_tui.format import counted, duration, rate
 from lamo_tui.keys.bindings import with_keys
 from lamo_tui.screens.rows import Row
 from lamo_tui.state.run_series import evaluation_seconds, phase_shares, started_event
-from lamo_tui.state.store import RunData
+from lamo_tui.state.snapshot import RunData
 from lamo_tui.state.system import GpuStats, SystemStats
 from lamo_tui.text import (
     bar,

@@ -19,7 +19,7 @@ from lamo_tui.screens.base import LamoScreen
 from lamo_tui.screens.run.chart_actions import write_chart
 from lamo_tui.screens.run.grid_chart import GridChart
 from lamo_tui.state.run_series import Plot
-from lamo_tui.state.store import Snapshot
+from lamo_tui.state.snapshot import Snapshot
 from lamo_tui.text import bar, figure, inked
 from lamo_tui.themes import Palette
 from lamo_tui.widgets.charts.series import Mark, Reference, Series

@@ -13,9 +13,9 @@ from textual.containers import Vertical
 from textual.widgets import Static
 
 from lamo_core.runs.index import RunSummary
-from lamo_tui.cli.output import duration
+from lamo_tui.format import duration
 from lamo_tui.screens.base import LamoScreen
-from lamo_tui.state.store import Snapshot
+from lamo_tui.state.snapshot import Snapshot
 from lamo_tui.text import figure, fit, inked, normalised, paragraph, percent, short_id, short_name, state_text
 from lamo_tui.themes import Palette
 from lamo_tui.widgets.palette import letter_of

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from lamo_core.runs.index import RunSummary
 from lamo_core.runs.status import FREED
-from lamo_tui.cli.output import rate
+from lamo_tui.format import rate
 from lamo_tui.text import bar, figure, fit, inked, share_done, short_id, short_name, short_time, spark, state_text
 from lamo_tui.themes import LETTERS, Palette
 

@@ -17,7 +17,7 @@ from lamo_tui.screens.rows import Row, Rows
 from lamo_tui.screens.runs.preview import Preview
 from lamo_tui.screens.runs.run_keys import SteeringScreen
 from lamo_tui.screens.runs.run_table import ORDERS, RunRow, draw_head, ordered
-from lamo_tui.state.store import Snapshot
+from lamo_tui.state.snapshot import Snapshot
 
 _OVERLAID = 6
 """More curves than this cannot be told apart."""

@@ -64,7 +64,7 @@ class SettingsScreen(LamoScreen):
             self.query_one(place).add_class("panel")
             self.query_one(place).border_title = title
         self.recolour()
-        self.query_one("#themes", Rows).go_to(self.lamo.settings.theme or self.lamo.theme)
+        self.query_one("#themes", Rows).go_to(self.lamo.settings.theme or self.app.theme)
         self.query_one("#letters", Rows).go_to("ascii" if self.lamo.ascii else "all")
         self.query_one("#keys", Rows).go(0)
 
@@ -72,13 +72,13 @@ class SettingsScreen(LamoScreen):
 
     def recolour(self) -> None:
         """Draw all lists; a theme that came from elsewhere is no longer one that is only looked at."""
-        app, colours = self.lamo, self.colours
+        lamo, app, colours = self.lamo, self.app, self.colours
         if self._tried != app.theme:
             self._tried = None
         for place in _LISTS:
             self.query_one(place, Rows).cursor_style = Style(bgcolor=colours.cursor)
-        self.query_one("#themes", Rows).set_rows(theme_rows(app.available_themes, app.settings.theme, colours))
-        drawn = "ascii" if app.ascii else "all"
+        self.query_one("#themes", Rows).set_rows(theme_rows(app.available_themes, lamo.settings.theme, colours))
+        drawn = "ascii" if lamo.ascii else "all"
         letters = [Row(name, option(title, name == drawn, colours)) for name, title in _LETTERS.items()]
         self.query_one("#letters", Rows).set_rows(letters)
         self._fill_keys()
@@ -127,7 +127,7 @@ class SettingsScreen(LamoScreen):
 
     def on_rows_moved(self, message: Rows.Moved) -> None:
         """Show a theme while the cursor is on it."""
-        app = self.lamo
+        app = self.app
         if message.rows.id == "themes" and message.rows.has_focus:
             name = message.key or (self._before if self._tried is not None else app.theme)
             if name != app.theme:
@@ -141,7 +141,7 @@ class SettingsScreen(LamoScreen):
         """Go back from a theme that was only looked at; returns whether there was one."""
         if self._tried is None:
             return False
-        self._tried, self.lamo.theme = None, self._before
+        self._tried, self.app.theme = None, self._before
         self.query_one("#themes", Rows).go_to(self._before)
         return True
 
@@ -153,7 +153,7 @@ class SettingsScreen(LamoScreen):
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """Say what is under the cursor there."""
         if event.widget.id == "themes":
-            self.query_one("#themes", Rows).go_to(self.lamo.theme)
+            self.query_one("#themes", Rows).go_to(self.app.theme)
         self._note()
 
     def on_screen_suspend(self) -> None:
