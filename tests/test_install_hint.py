@@ -172,7 +172,8 @@ def test_no_other_place_prints_an_install_command_and_none_names_anothers_packag
 
 
 @pytest.mark.parametrize(
-    "text", ["pip install lamo", "run: pip install 'lamo[video]'", "install lamo again", "uv pip install x"]
+    "text",
+    ["pip install lamo", "run: pip install 'lamo[video]'", "install lamo again", "uv pip install x", "see lamo[ray]"],
 )
 def test_the_search_for_install_commands_finds_them(text: str) -> None:
     assert _STRANGER.search(text)

@@ -96,7 +96,7 @@ def run(words: list[str] | None = None) -> int:
         if (error.name or "").startswith(("lamo_core", "lamo_tui")):  # no installation's fault
             raise
         raise MissingError(
-            f"a library does not load ({error}); `lamo doctor` says which, or install lamo again in a fresh environment"
+            f"a library does not load ({error}); `lamo doctor` says which; install lamo-rl again in a new environment"
         ) from error
     except Exception as error:  # by name, as typer brings a click of its own or takes the installed one
         if type(error).__name__ == "Abort":

@@ -11,7 +11,7 @@ from lamo_tui.cli.output import say
 from lamo_tui.cli.parameters import AblationOption, MethodOption, PresetArgument, SettingOption
 
 app = typer.Typer(
-    help="List presets and show what they resolve to.",
+    help="List presets and show what they resolve to; TASK-NNpct is one with any share of the task's data.",
     invoke_without_command=True,
     rich_markup_mode=None,
     epilog="Examples:  lamo presets   ·   lamo presets show atari-breakout-1pct --method dt --ablation frozen",

@@ -11,7 +11,7 @@ import pytest
 
 from lamo_core.config import RunConfig, field_names, parse_setting
 from lamo_core.errors import UsageError
-from lamo_core.presets import NoEffect, _relative, is_preset, preset_names, resolve
+from lamo_core.presets import NoEffect, _relative, budget_minutes, is_preset, preset_names, resolve
 
 
 def test_a_config_survives_its_dictionary() -> None:
@@ -84,6 +84,7 @@ def test_a_task_resolves_with_any_share_of_its_data() -> None:
         assert (resolved.config.name, plain.config.name) == (name, task)
         assert replace(resolved.config, name=task, data=plain.config.data) == plain.config
     assert resolve("paper-mujoco-hopper-5pct").config.data.ratio == 0.05
+    assert budget_minutes("mujoco-hopper-3pct") == budget_minutes("mujoco-hopper-1pct") == 5
     assert resolve("mujoco-hopper-10.0pct") == resolve("mujoco-hopper-10pct")  # one name of a run, however it is typed
 
 
