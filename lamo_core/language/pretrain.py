@@ -30,6 +30,8 @@ from lamo_core.language.pretrain_events import (
     PretrainStep,
     PretrainStopped,
 )
+from lamo_core.plain_text import shown
+from lamo_core.tensor_file import load_tensors, one_line
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -131,10 +133,7 @@ def _prepare(text: Path | None, folder: Path, config: PretrainConfig) -> _State:
     model = language_model(_shape(config, corpus.tokenizer)).to(config.device)
     state = _State(model, make_optimisers(model, config), corpus)
     if saved is not None:
-        model.load_state_dict(saved["model"])
-        for optimiser, values in zip(state.optimisers, saved["optimisers"], strict=True):
-            optimiser.load_state_dict(values)
-        state.step, state.elapsed = saved["step"], saved["elapsed"]
+        _restore(state, saved, checkpoint)
     return state
 
 
@@ -231,20 +230,37 @@ def _save(state: _State, config: PretrainConfig, folder: Path) -> PretrainSaved:
     return PretrainSaved(state.step, held_out, folder)
 
 
+_AGAIN = "delete it to train from the start, or choose another --out"
+
+
 def _load_checkpoint(path: Path, config: PretrainConfig, text_hash: str) -> dict[str, Any]:
-    try:
-        saved = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds for a damaged file
-        raise CheckpointError(
-            f"{path} is damaged; delete it to train from the start, or choose another --out"
-        ) from error
-    if not isinstance(saved, dict) or saved.get("format") != FORMAT:
+    saved = load_tensors(path, _AGAIN)
+    if not isinstance(saved, dict) or type(saved.get("format")) is not str or saved["format"] != FORMAT:
         raise CheckpointError(f"{path} is not a checkpoint of `lamo pretrain`; choose another --out")
+    kinds = {"config": dict, "text_hash": str, "step": int, "elapsed": float, "model": dict, "optimisers": list}
+    for name, kind in kinds.items():
+        if not isinstance(saved.get(name), kind):
+            raise CheckpointError(f"{path} is damaged: its {name} is none; {_AGAIN}")
+    if not (saved["step"] >= 0 and 0 <= saved["elapsed"] < math.inf):
+        raise CheckpointError(f"{path} is damaged: it says that it was trained for no time at all; {_AGAIN}")
     if saved["text_hash"] != text_hash:
         raise UsageError(f"{path.parent} holds a training on another text; choose another --out")
     may_differ = {"device", "time_limit", "save_every"}
     for name, value in asdict(config).items():
-        if name not in may_differ and saved["config"].get(name) != value:
-            there = saved["config"].get(name)
-            raise UsageError(f"{path.parent} holds a training with {name} {there}, not {value}; choose another --out")
+        there = saved["config"].get(name)
+        if name not in may_differ and (not isinstance(there, str | int | float | None) or there != value):
+            raise UsageError(
+                f"{path.parent} holds a training with {name} {shown(there)}, not {shown(value)}; choose another --out"
+            )
     return saved
+
+
+def _restore(state: _State, saved: dict[str, Any], path: Path) -> None:
+    """Go on from a checkpoint; raises `CheckpointError` where its tensors are not those of the model."""
+    try:
+        state.model.load_state_dict(saved["model"])
+        for optimiser, values in zip(state.optimisers, saved["optimisers"], strict=True):
+            optimiser.load_state_dict(values)
+    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        raise CheckpointError(f"{path} is damaged: {one_line(error)}; {_AGAIN}") from error
+    state.step, state.elapsed = saved["step"], saved["elapsed"]

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-import pickle
-import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,20 +14,23 @@ from torch import Tensor, nn
 
 from lamo_core.baselines.make import make_markov_policy
 from lamo_core.config import RunConfig
-from lamo_core.errors import CheckpointError, DeviceError, LamoError, UsageError
+from lamo_core.errors import CheckpointError, LamoError, UsageError
 from lamo_core.evaluation.contexts import Actor
 from lamo_core.files import write_atomically
 from lamo_core.methods import METHODS
 from lamo_core.model.adapters import adapt
 from lamo_core.model.backbone import Backbone, load_backbone
 from lamo_core.model.policy import Policy, PolicyStatistics
-from lamo_core.out_of_memory import ANYTHING, is_out_of_memory
+from lamo_core.plain_text import is_plain, plain_line
 from lamo_core.tasks.registry import task_of
+from lamo_core.tensor_file import load_tensors, one_line
 
 FORMAT = "lamo-checkpoint"
 VERSION = 1
 _MAX_TIMESTEPS = 10_000_000
 _MAX_STEP = 10**12
+_NO_FIT = "this checkpoint does not fit the model of its config"
+_LONGEST_NAME = 4096
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,9 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
 
 def read_checkpoint(path: Path) -> Checkpoint:
     """Read and check a checkpoint; raises `UsageError` (no such file) or `CheckpointError` (anything wrong with it)."""
-    payload = _load_payload(path)
+    if not path.is_file():
+        raise UsageError(f"there is no checkpoint {path}; `lamo runs` lists what has been trained")
+    payload = load_tensors(path, "use another checkpoint, `lamo train` keeps several in a run")
     # of exactly these kinds: comparing a tensor would give another one
     written, version = (payload.get(key) if isinstance(payload, dict) else None for key in ("format", "version"))
     if not isinstance(written, str) or written != FORMAT or type(version) is not int or version >> 32:
@@ -91,44 +94,12 @@ def read_checkpoint(path: Path) -> Checkpoint:
         checkpoint = _parse(payload)
         intact = payload["digest"] == _digest(checkpoint.weights)
     except UsageError as error:  # of the configuration, whole but not one of this version
-        raise CheckpointError(f"{path} is of another version of lamo: {_one_line(error)}; update lamo") from error
+        raise CheckpointError(f"{path} is of another version of lamo: {one_line(error)}; update lamo") from error
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError, LamoError) as error:
-        raise CheckpointError(f"{path} is damaged: {_one_line(error)}; use another checkpoint") from error
+        raise CheckpointError(f"{path} is damaged: {one_line(error)}; use another checkpoint") from error
     if not intact:
         raise CheckpointError(f"{path} is damaged: its weights do not match their checksum; use another checkpoint")
     return checkpoint
-
-
-def _load_payload(path: Path) -> Any:
-    if not path.is_file():
-        raise UsageError(f"there is no checkpoint {path}; `lamo runs` lists what has been trained")
-    if not zipfile.is_zipfile(path):
-        raise CheckpointError(
-            f"{path} is cut short or is no checkpoint; use another one, `lamo train` keeps several in a run"
-        )
-    if _unpacked_bytes(path) > path.stat().st_size:
-        raise CheckpointError(f"{path} says that it unpacks to more than it holds; use another checkpoint")
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise UsageError(f"could not read {path}: {error.strerror}") from error
-    except pickle.UnpicklingError as error:
-        raise CheckpointError(
-            f"{path} holds more than plain tensors, so it was not opened; only lamo's own checkpoints are"
-        ) from error
-    except Exception as error:  # a damaged archive surfaces as many kinds of errors
-        if is_out_of_memory(error):
-            raise DeviceError(f"this machine has no memory left to read {path}; {ANYTHING}") from error
-        raise CheckpointError(f"{path} is damaged: {_one_line(error)}; use another checkpoint") from error
-
-
-def _unpacked_bytes(path: Path) -> int:
-    """Return what the archive's parts say that they unpack to; they are stored as they are, never packed."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return sum(part.file_size for part in archive.infolist())
-    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
-        raise CheckpointError(f"{path} is damaged: {_one_line(error)}; use another checkpoint") from error
 
 
 def _is_plain(tensor: Any) -> bool:
@@ -153,8 +124,8 @@ def _parse(payload: Mapping[str, Any]) -> Checkpoint:
     return Checkpoint(
         config=RunConfig.from_dict(payload["config"]),
         step=step,
-        backbone_name=str(payload["backbone"]["name"]),
-        backbone_hash=str(payload["backbone"]["hash"]),
+        backbone_name=_name(payload["backbone"]["name"]),
+        backbone_hash=_name(payload["backbone"]["hash"]),
         statistics=PolicyStatistics(
             return_scale=_divisor(statistics["return_scale"]),
             max_timestep=steps,
@@ -176,6 +147,12 @@ def _facts(data: Mapping[str, Any]) -> dict[str, Any]:
     return {**data, **numbers, "targets": targets}
 
 
+def _name(value: Any) -> str:
+    if not isinstance(value, str) or len(value) > _LONGEST_NAME or not is_plain(value):
+        raise ValueError("the name of its language model is none")
+    return value
+
+
 def _finite(value: Any) -> float:
     number = float(value)
     if isinstance(value, str) or not math.isfinite(number):
@@ -192,8 +169,13 @@ def _divisor(value: Any) -> float:
 
 def fresh_policy(config: RunConfig, backbone: Backbone, statistics: PolicyStatistics) -> tuple[Policy, list[str]]:
     """Adapt a backbone and build a policy around it; returns it and the names of the trunk's trained tensors."""
+    adapted = _adapted(config, backbone)
+    return _around(config, backbone, statistics), [f"trunk.{name}" for name in adapted]
+
+
+def _adapted(config: RunConfig, backbone: Backbone) -> list[str]:
     model = config.model
-    adapted = adapt(
+    return adapt(
         backbone,
         model.adapter,
         rank=model.lora_rank,
@@ -204,7 +186,11 @@ def fresh_policy(config: RunConfig, backbone: Backbone, statistics: PolicyStatis
         bias=model.lora_bias,
         mixing=model.attention_mixing,
     )
-    policy = Policy(
+
+
+def _around(config: RunConfig, backbone: Backbone, statistics: PolicyStatistics) -> Policy:
+    model = config.model
+    return Policy(
         task_of(config.task),
         backbone,
         model,
@@ -213,7 +199,6 @@ def fresh_policy(config: RunConfig, backbone: Backbone, statistics: PolicyStatis
         learned_maximum=config.eval.target_rule == "learned-maximum",
         clusters=config.alignment.clusters if config.alignment.weight else 0,
     )
-    return policy, [f"trunk.{name}" for name in adapted]
 
 
 def build_policy(checkpoint: Checkpoint, device: torch.device) -> tuple[Actor, list[str]]:
@@ -222,16 +207,40 @@ def build_policy(checkpoint: Checkpoint, device: torch.device) -> tuple[Actor, l
     Raises `MissingError` when its backbone is not on this machine, `CheckpointError` when that backbone has other
     weights than the one it was trained on or when tensors do not fit.
     """
-    config = checkpoint.config
+    config, statistics, weights = checkpoint.config, checkpoint.statistics, checkpoint.weights
     policy: Actor
     if METHODS[config.method].memory:
-        if config.model.timestep != "none" and "embed_time.weight" not in checkpoint.weights:
-            raise CheckpointError("this checkpoint does not fit the model of its config: it has no timestep table")
-        policy, adapted = fresh_policy(config, _same_backbone(checkpoint), checkpoint.statistics)
+        if config.model.timestep != "none" and "embed_time.weight" not in weights:
+            raise CheckpointError(f"{_NO_FIT}: it has no timestep table")
+        _check_rank(config, weights)
+        backbone = _same_backbone(checkpoint)
+        _check_sizes(lambda: _around(config, backbone, statistics), weights)
+        policy, adapted = fresh_policy(config, backbone, statistics)
     else:
-        policy, adapted = make_markov_policy(config, checkpoint.statistics), []
-    load_weights(policy, checkpoint.weights)
+        _check_sizes(lambda: make_markov_policy(config, statistics), weights)
+        policy, adapted = make_markov_policy(config, statistics), []
+    load_weights(policy, weights)
     return policy.to(device), adapted
+
+
+def _check_sizes(make: Callable[[], nn.Module], weights: Mapping[str, Tensor]) -> None:
+    """Check what is outside of the trunk by a policy that takes no memory: a config may ask for more than there is."""
+    with torch.device("meta"):
+        hollow = make()
+    for name, expected in [*hollow.named_parameters(), *hollow.named_buffers()]:
+        if _outside_trunk(name):
+            if name not in weights:
+                raise CheckpointError(f"{_NO_FIT}: {name} is on one side only")
+            if weights[name].shape != expected.shape:
+                raise CheckpointError(f"{_NO_FIT}: {name} has another shape")
+
+
+def _check_rank(config: RunConfig, weights: Mapping[str, Tensor]) -> None:
+    """Check that adapters are as large as the config says, before any are made."""
+    if config.model.adapter == "lora":
+        first = [tensor for name, tensor in weights.items() if ".lora_A." in name]
+        if not first or any(config.model.lora_rank not in tensor.shape for tensor in first):
+            raise CheckpointError(f"{_NO_FIT}: its adapters have another rank")
 
 
 def _same_backbone(checkpoint: Checkpoint) -> Backbone:
@@ -255,10 +264,10 @@ def load_weights(policy: nn.Module, weights: Mapping[str, Tensor]) -> None:
     expected = trained_weights(policy)
     if expected.keys() != weights.keys():
         odd = sorted(expected.keys() ^ weights.keys())[0]
-        raise CheckpointError(f"this checkpoint does not fit the model of its config: {odd} is on one side only")
+        raise CheckpointError(f"{_NO_FIT}: {plain_line(odd)[:100]} is on one side only")
     for name, tensor in weights.items():
         if tensor.shape != expected[name].shape:
-            raise CheckpointError(f"this checkpoint does not fit the model of its config: {name} has another shape")
+            raise CheckpointError(f"{_NO_FIT}: {name} has another shape")
     policy.load_state_dict(dict(weights), strict=False)
 
 
@@ -276,8 +285,3 @@ def _digest(weights: Mapping[str, Tensor]) -> str:
         sha.update(name.encode())
         sha.update(weights[name].contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return sha.hexdigest()
-
-
-def _one_line(error: Exception) -> str:
-    text = str(error).strip().splitlines()
-    return text[0][:200] if text else type(error).__name__

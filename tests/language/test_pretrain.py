@@ -105,6 +105,33 @@ def test_a_cut_checkpoint_is_refused(text: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "changes",
+    [
+        {"model": {}}, {"model": {"transformer.wte.weight": torch.zeros(1)}}, {"optimisers": []}, {"step": -1},
+        {"optimisers": [1, 2]}, {"step": "x"}, {"elapsed": float("nan")}, {"config": None}, {"text_hash": [1]},
+        {"optimisers": [{"state": {}, "param_groups": []}] * 2},
+    ],
+)  # fmt: skip
+def test_a_damaged_checkpoint_is_refused(text: Path, tmp_path: Path, changes: dict[str, object]) -> None:
+    _run(text, tmp_path / "out", replace(TINY, steps=2))
+    file = tmp_path / "out" / "checkpoint.pt"
+    torch.save(torch.load(file, weights_only=True) | changes, file)
+    with pytest.raises(CheckpointError, match="is damaged"):
+        _run(text, tmp_path / "out", replace(TINY, steps=2))
+
+
+def test_settings_of_a_checkpoint_are_told_in_few_words(text: Path, tmp_path: Path) -> None:
+    _run(text, tmp_path / "out", replace(TINY, steps=2))
+    file = tmp_path / "out" / "checkpoint.pt"
+    saved = torch.load(file, weights_only=True)
+    for value in ("\x1b]0;x\x07" * 10_000, ["x"] * 10_000, torch.zeros(2)):
+        torch.save(saved | {"config": saved["config"] | {"width": value}}, file)
+        with pytest.raises(UsageError, match="holds a training with width") as raised:
+            _run(text, tmp_path / "out", replace(TINY, steps=2))
+        assert len(str(raised.value)) < 500
+
+
+@pytest.mark.parametrize(
     "change",
     [{"heads": 3}, {"sequence": 0}, {"steps": 0}, {"learning_rate": 0.0}, {"matrix_rate": 2.0}, {"vocabulary": 9}],
 )

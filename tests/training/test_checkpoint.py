@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import time
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 
+from lamo_core.config import RunConfig
 from lamo_core.errors import CheckpointError, LamoError, MissingError, StorageError, UsageError
 from lamo_core.training import checkpoint as module
 from lamo_core.training.checkpoint import load_policy, read_checkpoint, write_checkpoint
@@ -124,7 +126,7 @@ def test_foreign_files_are_refused_and_never_executed(tmp_path: Path, capsys: py
          CheckpointError, "not finite|absurd"),
         ({"data": {}}, CheckpointError, "damaged"),
         ({"version": torch.zeros(2)}, CheckpointError, "not a lamo checkpoint"),
-        ({"weights": {"a": torch.zeros(1).expand(10**13)}}, CheckpointError, "plain tensors"),
+        ({"weights": {"a": torch.zeros(1).expand(10**13)}}, CheckpointError, "larger than its storage"),
         ({"weights": {"a": torch.zeros(10**13, device="meta")}}, CheckpointError, "plain tensors"),
         ({"weights": {"a": torch.zeros(2).to_sparse()}}, CheckpointError, "plain tensors"),
         ({"config": {"optim": {"stepz": 3}}}, CheckpointError, "another version of lamo: .*stepz"),
@@ -136,6 +138,35 @@ def test_what_does_not_fit_says_so(path: Path, changes: dict[str, Any], error: t
     torch.save(payload, path)
     with pytest.raises(error, match=says):
         load_policy(path, CPU)
+
+
+@pytest.mark.parametrize(
+    ("method", "group", "name", "value"),
+    [("bc", "markov", "width", 8192), ("cql", "value", "quantiles", 10_000), ("lamo", "model", "lora_rank", 4096)],
+)
+def test_a_config_that_asks_for_more_than_the_file_holds_is_refused_before_anything_is_built(
+    make_config: MakeConfig, tmp_path: Path, method: str, group: str, name: str, value: int
+) -> None:
+    path = tmp_path / "small.pt"
+    config = RunConfig.from_dict(make_config().to_dict() | {"method": method})
+    new_session(config).save(path, training=False)
+    payload = torch.load(path, weights_only=True)
+    payload["config"][group][name] = value
+    torch.save(payload, path)
+    begin = time.process_time()
+    with pytest.raises(CheckpointError, match="does not fit the model of its config"):
+        load_policy(path, CPU)
+    assert time.process_time() - begin < 2
+
+
+@pytest.mark.parametrize("name", ["name", "hash"])
+def test_a_name_that_is_no_text_is_damage(path: Path, name: str) -> None:
+    payload = torch.load(path, weights_only=True)
+    for value in (["x"] * 1000, "\x1b]0;x\x07", "x" * 10**6, 3):
+        payload["backbone"][name] = value
+        torch.save(payload, path)
+        with pytest.raises(CheckpointError, match="is damaged"):
+            read_checkpoint(path)
 
 
 @pytest.mark.parametrize(
