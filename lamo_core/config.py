@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from lamo_core.config_ranges import RANGES
 from lamo_core.errors import UsageError
-from lamo_core.strict import build, hint_of, leaf_names, parse_text, plain
+from lamo_core.strict import Range, build, check_ranges, hint_of, leaf_names, parse_text, plain
 from lamo_core.strict import unknown_key as unknown_key
 
 Adapter = Literal["lora", "frozen", "full"]
@@ -24,6 +22,9 @@ AttentionMixing = Literal["none", "heads"]
 ContextMode = Literal["sliding", "chunked"]
 RewardUnit = Literal["raw", "clipped"]
 
+_RATIO = Range(0, 1, above=True, says="must be above 0 and at most 1, not {value:g} (1 % is 0.01)")
+_FINITE = Range(-1e300, 1e300, says="must be finite numbers")
+
 
 @dataclass(frozen=True)
 class TaskConfig:
@@ -33,11 +34,11 @@ class TaskConfig:
     """A task of `lamo_core.tasks`: one that data ship for, or `atari-GAME` for any game of ale-py."""
     id: str = ""
     """Gymnasium's id of any other environment, such as `CartPole-v1`; it makes the task `gym:CartPole-v1`."""
-    sticky_actions: float = 0.25
+    sticky_actions: Annotated[float, Range(0, 1)] = 0.25
     """Probability that the emulator repeats the previous action (Machado et al. 2018)."""
-    noop_max: int = 7
+    noop_max: Annotated[int, Range(0, 1000)] = 7
     """Most no-op decisions at an episode's start (7 decisions of 4 frames are about the usual 30 frames)."""
-    max_steps: int = 27_000
+    max_steps: Annotated[int, Range(1, 10**9)] = 27_000
     """Decisions after which an episode is cut (27,000 decisions are 108,000 Atari frames, 30 minutes)."""
     version: Literal["v4", "v5"] = "v4"
     """Gymnasium's version of Hopper, HalfCheetah and Walker2d; D4RL's reference scores hold for v4."""
@@ -51,7 +52,8 @@ class DataConfig:
     """Where the set is from. `bundled` are those that ship with lamo or were imported; the others are fetched with
     `lamo data get`, or lie in Minari's own folder."""
     set: str = "breakout-medium"
-    ratio: float = 1.0
+    """The set's name, as `lamo data list` has it."""
+    ratio: Annotated[float, _RATIO] = 1.0
     """Share of whole episodes that is used, in (0, 1]; subsets are nested for one seed."""
     ratio_rounding: Literal["nearest", "down"] = "nearest"
     """To how many episodes a share comes: the nearest number, or no more than the share, as LaMo's code takes them
@@ -73,10 +75,10 @@ class DataConfig:
     """`full` windows hold an episode's first step once and a later one K times. With `every-step` each step is as often
     a window's newest: with few updates the start of play is learned as well as the rest. With `every-start` each step
     is as often a window's first, and windows at the end of an episode are short (the paper's MuJoCo code)."""
-    frame_shift: int = 0
+    frame_shift: Annotated[int, Range(0, 20)] = 0
     """Random shift in pixels of all frames of a window together (DrQ, Kostrikov et al. 2020); 0 is off. Centred
     frames are shifted after centring."""
-    memory_gb: float = 8.0
+    memory_gb: Annotated[float, Range(0, 1000000.0)] = 8.0
     """Frames stay unpacked in memory up to this many gigabytes; beyond it, blocks are unpacked on demand."""
 
 
@@ -88,9 +90,12 @@ class ModelConfig:
     """`mini`, `smollm2-135m`, `gpt2`, …, a folder, or `random:<name>` for the same shape with random weights."""
     adapter: Adapter = "lora"
     """What of the trunk learns: low-rank adapters, nothing, or everything."""
-    lora_rank: int = 32
-    lora_alpha: int = 32
-    lora_dropout: float = 0.0
+    lora_rank: Annotated[int, Range(1, 4096)] = 32
+    """Rank of the low-rank matrices (Hu et al. 2021)."""
+    lora_alpha: Annotated[int, Range(1, 65_536)] = 32
+    """What adapters add is multiplied by this over their rank."""
+    lora_dropout: Annotated[float, Range(0, 0.99)] = 0.0
+    """Dropout on what adapters are given."""
     lora_targets: LoraTargets = "attention"
     """Which matrices of a block get adapters: query, key and value; with the attention's output; the feed-forward
     layers; or all of them."""
@@ -113,19 +118,20 @@ class ModelConfig:
     frames: Literal["centred", "scaled"] = "centred"
     """`centred` subtracts the data's mean frame, divides by the spread around it and starts the network
     orthogonally, so that what moves stands out; `scaled` divides by 255 and keeps PyTorch's start (published)."""
-    context: int = 30
+    context: Annotated[int, Range(1, 1024)] = 30
     """K, the number of steps that the policy sees."""
-    dropout: float = 0.1
+    dropout: Annotated[float, Range(0, 0.99)] = 0.1
     """Dropout on embeddings and residual branches of the trunk; attention keeps its fast path."""
-    attention_dropout: float = 0.0
-    embedding_dropout: float = 0.0
+    attention_dropout: Annotated[float, Range(0, 0.99)] = 0.0
+    """Dropout on attention weights."""
+    embedding_dropout: Annotated[float, Range(0, 0.99)] = 0.0
     """Dropout on the embedded trajectory tokens alone (Robust Decision Transformer, Xu et al. 2025)."""
-    action_dropout: float = 0.0
+    action_dropout: Annotated[float, Range(0, 0.99)] = 0.0
     """Share of training windows whose earlier actions are hidden, so that decisions are not copied from them (past
     motion dropout, Bansal et al. 2018, "ChauffeurNet")."""
     timestep: Literal["after-norm", "before-norm", "none"] = "after-norm"
     """Where the timestep embedding joins: after the norm (the paper's MuJoCo code), before it (its Atari code)."""
-    timestep_std: float = 0.02
+    timestep_std: Annotated[float, Range(0, 10)] = 0.02
     """Standard deviation of timestep embeddings before training; published code has 1, as much as what they join."""
     trunk_positions: bool = True
     """Whether the language model's own position embeddings are added to trajectory tokens (official Atari: yes)."""
@@ -137,11 +143,11 @@ class ModelConfig:
     return_to_go: ReturnInput = "inclusive"
     """Whether step t's return-to-go counts step t's own reward (the official Atari data leave it out), or whether the
     policy is told no return at all."""
-    return_scale: float = 0.0
+    return_scale: Annotated[float, Range(0, 1000000000000.0)] = 0.0
     """Returns are divided by this; 0 takes the largest absolute return of the data."""
-    q_weight: float = 0.0
+    q_weight: Annotated[float, Range(0, 1000000.0)] = 0.0
     """Weight of a Q term beside the action loss (Q-learning regularised, Hu et al. 2024); its settings are `value`."""
-    maximum_expectile: float = 0.99
+    maximum_expectile: Annotated[float, Range(0.5, 0.9999)] = 0.99
     """Expectile that the learned maximum return stands for (Reinformer, Zhuang et al. 2024)."""
 
 
@@ -149,13 +155,15 @@ class ModelConfig:
 class LanguageConfig:
     """The auxiliary next-token loss (paper eq. 5)."""
 
-    weight: float = 0.0
+    weight: Annotated[float, Range(0, 1000000.0)] = 0.0
     """lambda; nothing of the language pass is computed at 0."""
     source: str = "self"
     """`self` (samples drawn from the backbone before training), `wikitext-103`, or the path of a text file."""
-    batch_size: int = 2
-    block_size: int = 256
-    blocks: int = 64
+    batch_size: Annotated[int, Range(1, 4096)] = 2
+    """Blocks of words in each step."""
+    block_size: Annotated[int, Range(8, 8192)] = 256
+    """Tokens of a block."""
+    blocks: Annotated[int, Range(1, 1_000_000)] = 64
     """How many blocks `self` draws."""
 
 
@@ -163,11 +171,11 @@ class LanguageConfig:
 class AlignmentConfig:
     """Pull of trajectory embeddings towards the word embeddings (Wiki-RL, Reid et al. 2022)."""
 
-    weight: float = 0.0
+    weight: Annotated[float, Range(0, 1000000.0)] = 0.0
     """Of the term: minus the largest cosine between an embedded token and a cluster of words."""
-    clusters: int = 1_000
+    clusters: Annotated[int, Range(1, 100_000)] = 1_000
     """k of the k-means over the word table; at most a quarter of the vocabulary is taken."""
-    steps: int = 5_000
+    steps: Annotated[int, Range(1, 10**9)] = 5_000
     """Steps in which the weight falls to a hundredth, along a sigmoid; half of it is left halfway."""
 
 
@@ -175,45 +183,47 @@ class AlignmentConfig:
 class MarkovConfig:
     """Methods that decide from the newest observation alone: `bc`, `filtered-bc` and the value-based ones."""
 
-    width: int = 256
+    width: Annotated[int, Range(1, 8192)] = 256
     """Of the hidden layers on vectors, and of the features that a network for frames gives."""
-    layers: int = 2
+    layers: Annotated[int, Range(1, 16)] = 2
     """Hidden layers on vectors; frames have none behind their features."""
     filter: Literal["none", "top", "split"] = "none"
     """Episodes that are imitated: all, the best `share`, or the upper of the two groups into which the data's returns
     fall (Otsu's threshold)."""
-    share: float = 0.1
+    share: Annotated[float, Range(1e-06, 1)] = 0.1
+    """Share of the episodes that the filter `top` keeps."""
 
 
 @dataclass(frozen=True)
 class ValueConfig:
     """What is learned about values: by value-based methods, and by the Q term of a sequence policy."""
 
-    learning_rate: float = 3e-4
+    learning_rate: Annotated[float, Range(0, 10)] = 3e-4
     """For critics; policies take `optim.learning_rate`."""
-    discount: float = 0.99
+    discount: Annotated[float, Range(0, 1)] = 0.99
+    """What a reward one step later counts (gamma)."""
     rewards: Literal["raw", "sign", "range"] = "raw"
     """`sign` as usual on Atari; `range` makes the data's returns span 1000, as IQL does on locomotion, and no return
     larger than 2000."""
-    target_rate: float = 0.005
+    target_rate: Annotated[float, Range(1e-06, 1)] = 0.005
     """Share of the way that target networks move towards the learned ones."""
-    target_every: int = 1
+    target_every: Annotated[int, Range(1, 10**9)] = 1
     """Steps between two moves."""
-    quantiles: int = 1
+    quantiles: Annotated[int, Range(1, 10_000)] = 1
     """Of a discrete critic's return distribution (QR-DQN, Dabney et al. 2018); 1 learns the median alone."""
-    conservative_weight: float = 5.0
+    conservative_weight: Annotated[float, Range(0, 1000000.0)] = 5.0
     """alpha of CQL."""
-    expectile: float = 0.7
+    expectile: Annotated[float, Range(0.01, 0.99)] = 0.7
     """tau of IQL, and of the Q term."""
-    temperature: float = 3.0
+    temperature: Annotated[float, Range(0, 1000000.0)] = 3.0
     """beta of IQL: how sharply advantages weigh actions."""
-    behaviour_weight: float = 2.5
+    behaviour_weight: Annotated[float, Range(0, 1000000.0)] = 2.5
     """alpha of TD3+BC: larger trusts the critic more."""
-    flexibility: float = 0.3
+    flexibility: Annotated[float, Range(0, 1)] = 0.3
     """Discrete BCQ allows actions that are this likely, relative to the likeliest."""
-    perturbation: float = 0.05
+    perturbation: Annotated[float, Range(0, 1)] = 0.05
     """Continuous BCQ moves generated actions by up to this much."""
-    epsilon: float = 0.001
+    epsilon: Annotated[float, Range(0, 1)] = 0.001
     """Chance of a random action while discrete value-based policies play."""
 
 
@@ -221,28 +231,32 @@ class ValueConfig:
 class OptimConfig:
     """Optimisation: AdamW, learning rates per group, a schedule that is a pure function of the step."""
 
-    steps: int = 2_000
-    batch_size: int = 32
-    micro_batch_size: int = 32
+    steps: Annotated[int, Range(1, 10**9)] = 2_000
+    """Optimiser steps of the whole run."""
+    batch_size: Annotated[int, Range(1, 65_536)] = 32
+    """Windows of each optimiser step; single steps for methods without a memory."""
+    micro_batch_size: Annotated[int, Range(1, 65_536)] = 32
     """Windows per forward pass; gradients of micro-batches add up to exactly one batch."""
-    learning_rate: float = 5e-4
+    learning_rate: Annotated[float, Range(0, 10)] = 5e-4
     """For embeddings and heads."""
-    adapter_learning_rate: float = 5e-4
+    adapter_learning_rate: Annotated[float, Range(0, 10)] = 5e-4
     """For what is trained inside the trunk."""
-    weight_decay: float = 1e-2
+    weight_decay: Annotated[float, Range(0, 10)] = 1e-2
+    """AdamW's decay of weight matrices."""
     decay_all: bool = False
     """Whether biases, norms and embedding tables decay too, as in the official code."""
-    warmup_steps: int = 100
+    warmup_steps: Annotated[int, Range(0, 10**9)] = 100
+    """Steps in which the learning rates rise to their full size."""
     schedule: Literal["constant", "cosine", "official-atari"] = "cosine"
     """`official-atari` counts tokens twice, so the rate oscillates: the published code's behaviour."""
-    final_rate: float = 0.1
+    final_rate: Annotated[float, Range(0, 1)] = 0.1
     """Share of the learning rate that the cosine ends on."""
-    clip: float = 1.0
+    clip: Annotated[float, Range(0, 1000000000.0)] = 1.0
     """Largest gradient norm."""
-    epsilon: float = 1e-8
+    epsilon: Annotated[float, Range(1e-15, 1)] = 1e-8
     """Added to AdamW's denominator: PyTorch's 1e-8, or 1e-6 (the paper's MuJoCo code). Weights whose gradients are
     smaller than it learn more slowly."""
-    ema_decay: float = 0.0
+    ema_decay: Annotated[float, Range(0, 0.99999)] = 0.0
     """What acts and is saved is the exponential moving average of the trained weights with this decay; 0 is none."""
     dropout_stops_at_first_eval: bool = False
     """The official Atari code never switches dropout back on after its first evaluation."""
@@ -252,15 +266,15 @@ class OptimConfig:
 class EvalConfig:
     """Roll-outs in the environment."""
 
-    every: int = 500
+    every: Annotated[int, Range(0, 10**9)] = 500
     """Steps between evaluations; 0 evaluates only at the end."""
-    episodes: int = 10
+    episodes: Annotated[int, Range(1, 10_000)] = 10
     """Episodes per target during training."""
-    final_episodes: int = 20
+    final_episodes: Annotated[int, Range(0, 10_000)] = 20
     """Episodes per target after the last step."""
-    targets: tuple[float, ...] = ()
+    targets: Annotated[tuple[float, ...], _FINITE] = ()
     """Return targets; empty takes them from the data."""
-    target_quantiles: tuple[float, ...] = (0.95,)
+    target_quantiles: Annotated[tuple[float, ...], Range(0, 1)] = (0.95,)
     """Quantiles of the data's episode returns that serve as targets when `targets` is empty."""
     target_rule: Literal["quantile", "learned-maximum"] = "quantile"
     """`learned-maximum` asks at every step for the largest return-to-go that the data support there."""
@@ -270,10 +284,11 @@ class EvalConfig:
     context: ContextMode = "chunked"
     """`sliding` re-encodes exactly K steps at each decision; `chunked` keeps a key-value cache."""
     action: Literal["sample", "greedy"] = "sample"
-    unseen_episodes: int = 0
+    """Whether discrete actions are drawn from the policy's distribution or are its likeliest."""
+    unseen_episodes: Annotated[int, Range(0, 100_000)] = 0
     """At most so many episodes that the ratio leaves out: every evaluation also measures the loss on their actions. It
     decides nothing."""
-    seed: int = 100_000
+    seed: Annotated[int, Range(0, 2**31 - 1)] = 100_000
     """First environment seed of evaluations, apart from every training stream."""
 
 
@@ -281,8 +296,10 @@ class EvalConfig:
 class CheckpointConfig:
     """What is kept on disk."""
 
-    every: int = 500
-    keep: int = 2
+    every: Annotated[int, Range(1, 10**9)] = 500
+    """Steps between checkpoints."""
+    keep: Annotated[int, Range(1, 10_000)] = 2
+    """Numbered checkpoints that are kept, the newest ones."""
 
 
 @dataclass(frozen=True)
@@ -290,12 +307,15 @@ class RunConfig:
     """One run, complete: everything that decides its numbers."""
 
     name: str = "run"
+    """What the run is called in lists; it decides nothing."""
     method: MethodName = "lamo"
     """What is trained; `--method` also takes over its settings. `lamo`, `dt` and `wiki-rl` differ only in theirs."""
-    seed: int = 0
+    seed: Annotated[int, Range(0, 2**31 - 1)] = 0
+    """Drives the subset of the data, first weights and the order of windows."""
     device: str = "auto"
     """`auto`, `cpu`, `cuda`, `cuda:N` or `mps`."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """`auto` is bf16 where the device computes in it, else fp32."""
     task: TaskConfig = field(default_factory=TaskConfig)
     data: DataConfig = field(default_factory=DataConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
@@ -344,23 +364,11 @@ def _task_by_id(values: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _check_values(config: RunConfig) -> None:
-    values = config.to_dict()
-    for name, (low, high) in RANGES.items():
-        value: Any = values
-        for part in name.split("."):
-            value = value[part]
-        if not low <= value <= high:
-            raise UsageError(f"{name} must lie between {low:g} and {high:g}, not {value!r}")
-    if not 0 < config.data.ratio <= 1:
-        raise UsageError(f"data.ratio must be above 0 and at most 1, not {config.data.ratio:g} (1 % is 0.01)")
+    check_ranges(config)
     if config.model.q_weight and config.model.context < 2:
         raise UsageError("a Q term learns from a step and its next one; set model.context to 2 or more")
     if config.eval.target_rule == "learned-maximum" and config.model.return_to_go == "none":
         raise UsageError("a policy that is told no return cannot ask for the largest one; drop one of the two")
-    if not all(map(math.isfinite, config.eval.targets)):
-        raise UsageError("eval.targets must be finite numbers")
-    if any(not 0 <= quantile <= 1 for quantile in config.eval.target_quantiles):
-        raise UsageError("eval.target_quantiles must lie between 0 and 1")
 
 
 def _check_names(config: RunConfig) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import types
 from collections.abc import Mapping
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from lamo_core.errors import UsageError
 from lamo_core.plain_text import is_plain, shown
@@ -16,6 +17,63 @@ _LARGEST = 10**300
 """Whole numbers beyond it have no place among the others."""
 _LONGEST_NAME, _LONGEST_TEXT = 200, 4096
 """Letters of a name that likes are looked for, and of a text that a setting may be."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Range:
+    """What numbers a field may hold, declared with the field: `steps: Annotated[int, Range(1, 10**9)] = 100`."""
+
+    low: float
+    high: float
+    """Smallest and largest value, both allowed."""
+    above: bool = False
+    """Whether the smallest is not allowed itself."""
+    says: str = "must lie between {low:g} and {high:g}, not {value!r}"
+    """What is said of any other value, after the field's name."""
+
+    def holds(self, value: float) -> bool:
+        """Return whether a number may be the field's: none that is NaN or infinite ever may."""
+        return (self.low < value if self.above else self.low <= value) and value <= self.high
+
+    def check(self, name: str, value: Any) -> None:
+        """Raise `UsageError` unless a number, or every number of a list, may be the field's."""
+        if not all(map(self.holds, value if isinstance(value, list | tuple) else [value])):
+            raise UsageError(f"{name} {self.says.format(low=self.low, high=self.high, value=value)}")
+
+
+def ranges(cls: type, prefix: str = "") -> dict[str, Range]:
+    """Return the ranges that the fields of nested data classes declare, by dotted name."""
+    found: dict[str, Range] = {}
+    for name, hint in get_type_hints(cls, include_extras=True).items():
+        if dataclasses.is_dataclass(hint):
+            found |= ranges(hint, f"{prefix}{name}.")  # type: ignore[arg-type]
+        elif get_origin(hint) is Annotated:
+            for part in hint.__metadata__:
+                if isinstance(part, Range):
+                    found[prefix + name] = part
+    return found
+
+
+def check_ranges(config: Any) -> None:
+    """Raise `UsageError` at the first field of nested data classes whose number is outside of its range."""
+    kind = type(config)
+    if kind not in _RANGES:
+        _RANGES[kind] = ranges(kind)
+    for name, allowed in _RANGES[kind].items():
+        allowed.check(name, functools.reduce(getattr, name.split("."), config))
+
+
+_RANGES: dict[type, dict[str, Range]] = {}
+"""Ranges that were looked for, by class."""
+_HINTS: dict[type, dict[str, Any]] = {}
+"""Types of fields that were looked for, by class: to work them out takes longer than anything else here."""
+
+
+def hints_of(cls: Any) -> dict[str, Any]:
+    """Return the types of a class's fields, without what else `Annotated` says of them."""
+    if cls not in _HINTS:
+        _HINTS[cls] = get_type_hints(cls)
+    return _HINTS[cls]
 
 
 def unknown_key(name: str, known: list[str], what: str = "setting") -> UsageError:
@@ -45,7 +103,7 @@ def plain(value: Any) -> Any:
 def leaf_names(cls: type, prefix: str = "") -> list[str]:
     """Return the dotted names of all settings of nested data classes."""
     names: list[str] = []
-    for name, hint in get_type_hints(cls).items():
+    for name, hint in hints_of(cls).items():
         if dataclasses.is_dataclass(hint):
             names += leaf_names(hint, f"{prefix}{name}.")  # type: ignore[arg-type]
         else:
@@ -57,12 +115,12 @@ def hint_of(cls: type, name: str) -> Any:
     """Return the type of the setting with a dotted name; raises `UsageError` for an unknown one and for a group."""
     hint: Any = cls
     for part in name.split("."):
-        hints = get_type_hints(hint) if dataclasses.is_dataclass(hint) else {}
+        hints = hints_of(hint) if dataclasses.is_dataclass(hint) else {}
         if part not in hints:
             raise unknown_key(name, leaf_names(cls))
         hint = hints[part]
     if dataclasses.is_dataclass(hint):
-        raise UsageError(f"{name!r} is a group of settings; set one of {', '.join(get_type_hints(hint))}")
+        raise UsageError(f"{name!r} is a group of settings; set one of {', '.join(hints_of(hint))}")
     return hint
 
 
@@ -85,7 +143,7 @@ def parse_text(hint: Any, text: str, name: str) -> Any:
 
 def build(cls: Any, values: Mapping[str, Any], prefix: str = "") -> Any:
     """Build nested data classes from nested dictionaries; raises `UsageError` at unknown keys and wrong types."""
-    hints = get_type_hints(cls)
+    hints = hints_of(cls)
     arguments: dict[str, Any] = {}
     for key, value in values.items():
         if key not in hints:

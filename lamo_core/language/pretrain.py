@@ -31,6 +31,7 @@ from lamo_core.language.pretrain_events import (
     PretrainStopped,
 )
 from lamo_core.plain_text import shown
+from lamo_core.strict import check_ranges
 from lamo_core.tensor_file import load_tensors, one_line
 
 if TYPE_CHECKING:
@@ -115,14 +116,9 @@ def training_rows(tokens: TokenArray, config: PretrainConfig, step: int) -> Toke
 
 
 def _check(config: PretrainConfig) -> None:
+    check_ranges(config)
     if config.width % config.heads:
         raise UsageError(f"the width {config.width} must be a multiple of the number of heads {config.heads}")
-    for name in ("layers", "width", "heads", "steps", "batch_size", "sequence", "save_every"):
-        if getattr(config, name) < 1:
-            raise UsageError(f"{name} must be at least 1, not {getattr(config, name)}")
-    for rate in (config.learning_rate, config.matrix_rate):
-        if not 0 < rate < 1:
-            raise UsageError(f"a learning rate must lie between 0 and 1, not {rate}")
 
 
 def _prepare(text: Path | None, folder: Path, config: PretrainConfig) -> _State:

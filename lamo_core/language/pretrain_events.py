@@ -4,43 +4,58 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+from lamo_core.strict import Range
 
 CorpusKind = Literal["text", "shuffled", "markov"]
+
+_COUNT = Range(1, 10**9, says="must be at least 1, not {value}")
+_RATE = Range(0, 0.999999, above=True, says="must lie between 0 and 1, not {value}")
 
 
 @dataclass(frozen=True)
 class PretrainConfig:
     """Shape of the model and how it is trained; the learning rate falls linearly in time or steps to zero."""
 
-    layers: int = 4
-    width: int = 256
-    heads: int = 8
-    vocabulary: int = 4096
-    steps: int = 3_000
-    batch_size: int = 8
-    sequence: int = 256
+    layers: Annotated[int, _COUNT] = 4
+    """Blocks of the model."""
+    width: Annotated[int, _COUNT] = 256
+    """Features of a token; a multiple of the number of heads."""
+    heads: Annotated[int, _COUNT] = 8
+    """Attention heads of a block."""
+    vocabulary: Annotated[int, Range(1, 2**22)] = 4096
+    """Words of a tokenizer that is trained on the text; others have their own number."""
+    steps: Annotated[int, _COUNT] = 3_000
+    """Optimiser steps, unless the time limit comes first."""
+    batch_size: Annotated[int, _COUNT] = 8
+    """Rows of each step."""
+    sequence: Annotated[int, _COUNT] = 256
     """Tokens of a row, and the longest input of the model: later positions would stay untrained."""
-    matrix_rate: float = 0.02
+    matrix_rate: Annotated[float, _RATE] = 0.02
     """Learning rate of Muon, for the weight matrices."""
-    learning_rate: float = 3e-3
+    learning_rate: Annotated[float, _RATE] = 3e-3
     """Learning rate of AdamW, for tables, norms and biases."""
-    weight_decay: float = 0.01
+    weight_decay: Annotated[float, Range(0, 10)] = 0.01
     """On the weight matrices alone."""
-    warmup: float = 0.03
+    warmup: Annotated[float, Range(0, 0.99)] = 0.03
     """Share of the training in which the learning rate rises."""
-    clip: float = 1.0
+    clip: Annotated[float, Range(0, 1e9)] = 1.0
+    """Largest gradient norm."""
     corpus: CorpusKind = "text"
     """The text as it is, its words in random order, or a Markov chain that needs no text."""
-    states: int = 100
+    states: Annotated[int, _COUNT] = 100
     """Words that the Markov chain is over (Wang et al. 2024)."""
     tokenizer: str = ""
     """Model whose tokenizer is used; empty trains one on the text."""
-    seed: int = 0
+    seed: Annotated[int, Range(0, 2**31 - 1)] = 0
+    """Drives first weights and the order of the text."""
     device: str = "cpu"
-    time_limit: float = 0.0
+    """`cpu`, `cuda`, `cuda:N` or `mps`."""
+    time_limit: Annotated[float, Range(0, 1e9)] = 0.0
     """Minutes after which the schedule has ended even if fewer steps are done; 0 is no limit."""
-    save_every: int = 250
+    save_every: Annotated[int, _COUNT] = 250
+    """Steps between checkpoints."""
 
 
 @dataclass(frozen=True)

@@ -7,16 +7,14 @@ import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from lamo_core.config_ranges import RANGES
+from lamo_core.config import RunConfig
 from lamo_core.errors import StorageError, UsageError
 from lamo_core.places import runs_dir
 from lamo_core.plain_text import shown
 from lamo_core.runs.records import decode, number
-
-if TYPE_CHECKING:
-    from lamo_core.config import RunConfig
+from lamo_core.strict import hint_of, ranges
 
 SCHEMA = 1
 """Version of the layout; readers tolerate unknown keys, so it rises only when old keys change."""
@@ -28,7 +26,7 @@ REMOVED = ".removed-"
 """What the name of a run begins with while it is deleted."""
 _KINDS: dict[str, type] = {"origins": dict, "versions": dict, "machine": dict, "argv": list}
 """What run.json holds under names that readers look into."""
-_NUMBERS = frozenset({*RANGES, "data.ratio"})
+_NUMBERS = frozenset(name for name in ranges(RunConfig) if hint_of(RunConfig, name) in (int, float))
 _EXACT = 2**53
 _PLAIN = frozenset({type(None), str, bool, list})
 _TEXTS = frozenset({"name", "method", "device", "task.name", "data.set", "data.source", "model.backbone"})
@@ -127,8 +125,6 @@ class RunDirectory:
 
     def read_config(self) -> RunConfig:
         """Return the run's config as it was created; raises `UsageError`."""
-        from lamo_core.config import RunConfig  # listing a folder does without it
-
         return RunConfig.from_dict(self.read_info()["config"])
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lamo_tui.cli.output import note, say
+from lamo_tui.cli.parameters import finite
 
 if TYPE_CHECKING:
     from lamo_core.config import ContextMode
@@ -149,7 +150,9 @@ def recipes(
     setting: Annotated[
         list[str] | None, typer.Option("--set", help="Override one value in all of them, such as device=cuda.")
     ] = None,
-    minutes: Annotated[float, typer.Option(min=0.1, help="After so many, a preset counts as failed.")] = 60,
+    minutes: Annotated[
+        float, typer.Option(min=0.1, callback=finite, help="After so many, a preset counts as failed.")
+    ] = 60,
     out: Annotated[
         Path | None, typer.Option(dir_okay=False, help="Keep results in this file; what went well is not run again.")
     ] = None,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-Completion = Callable[[str], list[str]]
-"""Takes what is typed so far and returns the words that begin with it."""
+Completion = Callable[[str], list[str] | list[tuple[str, str]]]
+"""Takes what is typed so far and returns the words that begin with it, or pairs of such a word and what it is."""
 
 
 def presets(incomplete: str) -> list[str]:
@@ -28,11 +28,14 @@ def ablations(incomplete: str) -> list[str]:
     return _preset_parts("ablations", incomplete)
 
 
-def settings(incomplete: str) -> list[str]:
-    """Return settings with their sign, such as `optim.steps=`."""
-    from lamo_core.config import field_names
+def settings(incomplete: str) -> list[tuple[str, str]]:
+    """Return settings with their sign, such as `optim.steps=`, and what each is, which some shells show beside it."""
+    from lamo_core.config import RunConfig, field_names
+    from lamo_core.field_docs import field_docs
 
-    return _fitting((f"{name}=" for name in field_names()), incomplete)
+    docs = field_docs(RunConfig)
+    named = ((f"{name}=", docs.get(name, "")) for name in field_names())
+    return [(word, text) for word, text in named if word.startswith(incomplete)]
 
 
 def runs(incomplete: str) -> list[str]:

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated
 
 import typer
 
 from lamo_tui.cli import completion
+
+
+def finite(value: float | None) -> float | None:
+    """Return the number of an option; NaN and infinities, which are in every range to the parser, are refused."""
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is no finite number")
+    return value
+
 
 PresetArgument = Annotated[
     str, typer.Argument(metavar="PRESET", help="A preset of `lamo presets`.", autocompletion=completion.presets)

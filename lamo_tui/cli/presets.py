@@ -54,16 +54,17 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
     """Print the merged config of a preset with the origin of each value."""
-    from lamo_core.config import field_names
+    from lamo_core.config import RunConfig, field_names
+    from lamo_core.field_docs import field_docs
     from lamo_core.presets import resolve
 
     resolved = resolve(name, ablation or [], None, setting or [], method=method)
-    values = resolved.config.to_dict()
+    values, docs = resolved.config.to_dict(), field_docs(RunConfig)
     if as_json:
-        say(json.dumps({"config": values, "origins": dict(resolved.origins)}))
+        say(json.dumps({"config": values, "origins": dict(resolved.origins), "docs": docs}))
         return
     for key in field_names():
         value: object = values
         for part in key.split("."):
             value = value[part]  # type: ignore[index]
-        say(f"{key:<38} {json.dumps(value):<24} {resolved.origins[key]}")
+        say(f"{key:<38} {json.dumps(value):<24} {resolved.origins[key]:<30} {docs.get(key, '')}".rstrip())

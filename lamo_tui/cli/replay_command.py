@@ -15,6 +15,7 @@ import typer
 from lamo_core.errors import LamoError, UsageError
 from lamo_tui.cli import completion
 from lamo_tui.cli.output import say
+from lamo_tui.cli.parameters import finite
 
 if TYPE_CHECKING:
     from textual.pilot import Pilot
@@ -56,7 +57,9 @@ def replay(
     seed: Annotated[
         int | None, typer.Option(min=0, max=2**31 - 1, help="Seed of the episode [default: that of evaluations].")
     ] = None,
-    target: Annotated[float | None, typer.Option(help="Return to ask for [default: from the data].")] = None,
+    target: Annotated[
+        float | None, typer.Option(callback=finite, help="Return to ask for [default: from the data].")
+    ] = None,
     beside: Annotated[
         str | None, typer.Option(metavar="PATH|RUN|CKPT", help="Play this one beside it, with the same seed.")
     ] = None,

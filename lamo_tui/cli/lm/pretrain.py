@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lamo_tui.cli.output import say
+from lamo_tui.cli.parameters import finite
 
 if TYPE_CHECKING:
     from lamo_core.language.pretrain_events import PretrainConfig, PretrainSaved, PretrainStep
@@ -56,11 +57,11 @@ def pretrain(
     sequence: Annotated[
         int | None, typer.Option(help="Tokens of a row, and the most that the model can take [default: 256].")
     ] = None,
-    matrix_lr: Annotated[float, typer.Option(help="Learning rate of matrices (Muon).")] = 0.02,
-    lr: Annotated[float, typer.Option(help="Learning rate of tables and norms (AdamW).")] = 3e-3,
+    matrix_lr: Annotated[float, typer.Option(callback=finite, help="Learning rate of matrices (Muon).")] = 0.02,
+    lr: Annotated[float, typer.Option(callback=finite, help="Learning rate of tables and norms (AdamW).")] = 3e-3,
     seed: Annotated[int, typer.Option(help="Drives first weights and the order of the text.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
-    time_limit: Annotated[float, typer.Option(help="Minutes it may take; 0 is no limit.")] = 0.0,
+    time_limit: Annotated[float, typer.Option(callback=finite, help="Minutes it may take; 0 is no limit.")] = 0.0,
     save_every: Annotated[int, typer.Option(help="Steps between checkpoints.")] = 250,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lamo_tui.cli import completion
+from lamo_tui.cli.parameters import finite
 
 if TYPE_CHECKING:
     from lamo_core.runs.control import CommandName
@@ -59,7 +60,9 @@ def evaluate(run: RunArgument, as_json: JsonOption = False) -> None:
 
 def stop(
     run: RunArgument,
-    wait: Annotated[float, typer.Option("--wait", min=0, help="Wait this many seconds for its end.")] = 0,
+    wait: Annotated[
+        float, typer.Option("--wait", min=0, callback=finite, help="Wait this many seconds for its end.")
+    ] = 0,
     kill: Annotated[bool, typer.Option("--kill", help="End the process at once, without a checkpoint.")] = False,
     as_json: JsonOption = False,
 ) -> None:

@@ -11,6 +11,7 @@ import typer
 from lamo_core.errors import STOPPED_RESUMABLE, UsageError
 from lamo_tui.cli import completion
 from lamo_tui.cli.output import say
+from lamo_tui.cli.parameters import finite
 from lamo_tui.cli.runs.steering import JsonOption
 from lamo_tui.cli.sweep.sweep_engine import EngineChoice, EngineOptions
 
@@ -77,7 +78,9 @@ def plan_and_run(
         EngineChoice, typer.Option(metavar="local|ray|slurm", help="This machine, a Ray cluster, or Slurm.")
     ] = EngineChoice.local,
     address: Annotated[str | None, typer.Option(help="Of the Ray cluster [default: one of this machine].")] = None,
-    gpus: Annotated[float, typer.Option(min=0, help="Share of a GPU for each run on a Ray cluster.")] = 0.0,
+    gpus: Annotated[
+        float, typer.Option(min=0, callback=finite, help="Share of a GPU for each run on a Ray cluster.")
+    ] = 0.0,
     threads: Annotated[int, typer.Option(min=1, help="Cores for each run on a Ray cluster.")] = 1,
     slurm: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="A parameter of submitit, such as timeout_min=240.")

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from lamo_core.config import RunConfig
 from lamo_core.evaluation.intervals import bracketed
+from lamo_core.field_docs import field_docs
 from lamo_core.runs.compare import flatten
 from lamo_core.runs.evaluations import shown_value
 from lamo_core.runs.index import RunSummary
@@ -207,9 +208,11 @@ def setting_rows(data: RunData, full: bool, colours: Palette) -> list[Row]:
 
 
 def setting_whole(data: RunData, name: str) -> str:
-    """Return a setting's value, however long, and the place that decided it."""
+    """Return a setting's value, however long, the place that decided it, and what the setting is."""
     origin = (data.info.get("origins") or {}).get(name)
-    return f"{flatten(data.info.get('config', {})).get(name)}{f'   ({origin})' if origin else ''}"
+    doc = field_docs(RunConfig).get(name)
+    value = flatten(data.info.get("config", {})).get(name)
+    return f"{value}{f'   ({origin})' if origin else ''}{f'{chr(10)}{doc}' if doc else ''}"
 
 
 def system_text(run: RunSummary, data: RunData | None, stats: SystemStats, width: int, colours: Palette) -> Text:
