@@ -16,7 +16,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from lamo_core import __version__
 from lamo_core.config import RunConfig
 from lamo_core.errors import LamoError, StorageError
 from lamo_core.files import write_bytes
@@ -24,6 +23,7 @@ from lamo_core.places import runs_dir
 from lamo_core.runs.directory import ELSEWHERE, SCHEMA, RunDirectory, storage_error
 from lamo_core.runs.records import encode
 from lamo_core.runs.status import Status, write_status
+from lamo_core.version import __version__
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
 _PACKAGES = ("torch", "transformers", "peft", "numpy", "ale-py", "gymnasium")
