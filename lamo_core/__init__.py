@@ -9,6 +9,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
+from lamo_core.version import __version__
+
 if TYPE_CHECKING:
     from lamo_core.api.acting import LoadedPolicy, load_policy
     from lamo_core.api.data import Episode, Episodes, open_data
@@ -26,8 +28,6 @@ if TYPE_CHECKING:
     )
     from lamo_core.training.events import CheckpointSaved, EvalDone, StepDone, Stopped
 
-__version__ = "0.1.0"
-
 __all__ = [
     "CheckpointError",
     "CheckpointSaved",
@@ -44,6 +44,7 @@ __all__ = [
     "Stopped",
     "StorageError",
     "UsageError",
+    "__version__",
     "evaluate",
     "list_presets",
     "load_policy",

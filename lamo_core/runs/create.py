@@ -18,7 +18,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from lamo_core import __version__
 from lamo_core.config import RunConfig
 from lamo_core.errors import LamoError
 from lamo_core.files import scratch_folder, write_bytes
@@ -26,6 +25,7 @@ from lamo_core.places import runs_dir
 from lamo_core.runs.directory import ELSEWHERE, REMOVED, RUN_FILE, SCHEMA, RunDirectory, storage_error
 from lamo_core.runs.records import encode
 from lamo_core.runs.status import Status, write_status
+from lamo_core.version import __version__
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
 _ID = re.compile(rf"\d{{8}}-\d{{6}}-.+-s\d+-[{_LETTERS}]{{4}}")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 import inspect
+import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -29,10 +31,14 @@ def test_the_names_that_checkers_see_are_the_exported_ones() -> None:
     imported = {
         alias.name: node.module for node in block.body if isinstance(node, ast.ImportFrom) for alias in node.names
     }
-    assert sorted(imported) == lamo.__all__
+    assert sorted([*imported, "__version__"]) == lamo.__all__
     assert set(lamo.__all__) <= set(dir(lamo))
     for name, module in imported.items():
         assert getattr(lamo, name).__module__ == module
+
+
+def test_the_version_is_that_of_the_distribution() -> None:
+    assert lamo.__version__ == tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 
 
 def test_both_packages_say_that_they_are_typed() -> None:
@@ -40,7 +46,7 @@ def test_both_packages_say_that_they_are_typed() -> None:
     assert (ROOT / "lamo_tui" / "py.typed").is_file()
 
 
-@pytest.mark.parametrize("name", lamo.__all__)
+@pytest.mark.parametrize("name", [name for name in lamo.__all__ if name != "__version__"])
 def test_every_export_is_documented(name: str) -> None:
     export = getattr(lamo, name)
     assert inspect.getdoc(export)
@@ -83,6 +89,4 @@ def test_all_snippets_are_python_that_names_what_there_is() -> None:
 
 
 def _environment() -> dict[str, str]:
-    import os
-
     return {name: value for name, value in os.environ.items() if not name.startswith("LAMO_")}
