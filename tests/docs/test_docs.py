@@ -71,3 +71,13 @@ def test_sentences_are_short(page: Path) -> None:
 
 def test_the_readme_is_a_page() -> None:
     assert (ROOT / "README.md").stat().st_size <= 10_240
+
+
+def test_the_readmes_python_is_the_snippet_that_the_tests_of_the_interface_run() -> None:
+    first = [
+        re.search(r"```python\n(.*?)```", (ROOT / page).read_text(), re.S) for page in ("README.md", "docs/python.md")
+    ]
+    assert first[0] is not None
+    assert first[1] is not None
+    assert first[0][1] == first[1][1]
+    assert len(first[0][1].splitlines()) <= 12
