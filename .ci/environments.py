@@ -110,7 +110,7 @@ def run(command: Sequence[str | Path], *, seconds: float | None = None) -> str:
     except subprocess.TimeoutExpired as error:
         raise Failed(f"{' '.join(map(str, command))}\nstopped after {seconds:.0f} s") from error
     if done.returncode:
-        raise Failed(f"{' '.join(map(str, command))}\n{done.stdout}")
+        raise Failed(f"{' '.join(map(str, command))}\n{done.stdout}\nexit code {done.returncode}")
     return done.stdout
 
 

@@ -118,3 +118,24 @@ def test_the_smoke_tests_want_nothing_that_builds_on_torch(monkeypatch: pytest.M
     assert not names & {"torch", "transformers", "peft"}
     with pytest.raises(SystemExit, match="no extra nonsense"):
         dependencies.requirements("nonsense")
+
+
+def test_what_follows_two_dashes_goes_to_pytest(
+    pythons: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[list[str]] = []
+    installed: list[tuple[str, ...]] = []
+    monkeypatch.setattr(pythons, "make", lambda folder, python: folder / "bin" / "python")
+    monkeypatch.setattr(pythons, "install", lambda python, *words: installed.append(words))
+    monkeypatch.setattr(pythons, "show", lambda command: shown.append([str(word) for word in command]) or 3)
+    program(tmp_path / "bin" / "python3.97", "echo 3 97 0")
+    assert pythons.main(["--full", "3.97", "--", "tests/model", "-x"]) == 3
+    assert shown[0][0].endswith("-full-3.97/bin/python")
+    assert shown[0][1:] == ["-m", "pytest", "tests/model", "-x"]
+    assert installed == [("-r", str(FOLDER / "torch.txt")), ("-e", ".[dev]")]
+
+
+def test_the_tests_that_touch_every_dependency_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    dependencies = load("dependencies", monkeypatch)
+    named = [*dependencies.WITH_TORCH, *dependencies.LIGHT, *sum(dependencies.OF_EXTRAS.values(), ())]
+    assert [path for path in named if not (FOLDER.parent / path).exists()] == []
