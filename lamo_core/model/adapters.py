@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from torch import nn
+
 from lamo_core.config import Adapter, AttentionMixing, LoraProjections, LoraTargets
 from lamo_core.errors import UsageError
 from lamo_core.model.backbone import Backbone
 from lamo_core.model.extras.head_mixing import mix_heads
+from lamo_core.model.gpt2 import Gpt2Trunk
+from lamo_core.model.low_rank import add_low_rank
 from lamo_core.model.split_lora import split_fused
 
 _PARTS: tuple[dict[str, tuple[str, ...]], ...] = (
@@ -69,8 +73,6 @@ def adapt(
 def _inject_lora(
     backbone: Backbone, endings: list[str], rank: int, alpha: float, dropout: float, *, split: bool
 ) -> None:
-    from peft import LoraConfig, inject_adapter_in_model
-
     fused = [ending for ending in endings if ending in _FUSED]
     if split and set(fused) - {_SPLITTABLE}:
         raise UsageError(
@@ -78,18 +80,28 @@ def _inject_lora(
             "set model.lora_projections to shared"
         )
     whole = [ending for ending in endings if not (split and ending == _SPLITTABLE)]
-    if whole:
-        config = LoraConfig(
-            r=rank,
-            lora_alpha=alpha,
-            lora_dropout=dropout,
-            target_modules=whole,
-            fan_in_fan_out=backbone.family == "gpt2",  # GPT-2 keeps these matrices transposed
-            bias="none",
-        )
-        inject_adapter_in_model(config, backbone.model)
+    if whole and isinstance(backbone.model, Gpt2Trunk):
+        add_low_rank(backbone.model, whole, rank, alpha, dropout)
+    elif whole:
+        _inject_peft(backbone.model, whole, rank, alpha, dropout, transposed=backbone.family == "gpt2")
     if split and fused:
         split_fused(backbone.model, _SPLITTABLE, rank, alpha, dropout)
+
+
+def _inject_peft(
+    trunk: nn.Module, endings: list[str], rank: int, alpha: float, dropout: float, *, transposed: bool
+) -> None:
+    from peft import LoraConfig, inject_adapter_in_model
+
+    config = LoraConfig(
+        r=rank,
+        lora_alpha=alpha,
+        lora_dropout=dropout,
+        target_modules=endings,
+        fan_in_fan_out=transposed,  # as GPT-2 keeps these matrices
+        bias="none",
+    )
+    inject_adapter_in_model(config, trunk)
 
 
 def _free_biases(backbone: Backbone, endings: list[str]) -> None:

@@ -5,7 +5,6 @@ Shape suffixes: B batch, N rows, L trunk tokens, T words, D width, V vocabulary.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,10 @@ from torch import Tensor, nn
 
 from lamo_core.errors import DataError, UsageError
 from lamo_core.model.eight_bit import is_packed, read_packed
+from lamo_core.model.gpt2 import Gpt2Shape, Gpt2Trunk
+from lamo_core.model.gpt2_weights import draw_trunk, gpt2_shape, read_trunk, trunk_hash, weights_hash
 from lamo_core.model.hub import RANDOM, Located, available_backbones, locate, shape_of
+from lamo_core.model.key_values import TrunkCache
 from lamo_core.model.library import cache_name, takes_positions, without_loading_report
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ class Backbone:
     content_hash: str
     """SHA-256 of the weights file(s); for random weights of the weights themselves."""
     model: nn.Module
-    """The trunk without its head, transformers' `GPT2Model`, `LlamaModel` and so on."""
+    """The trunk without its head: `Gpt2Trunk`, or transformers' `LlamaModel` and so on."""
     family: str
     width: int
     layers: int
@@ -61,28 +63,38 @@ class Backbone:
         cache: Any = None,
         use_cache: bool = False,
         add_positions: bool = True,
+        places: slice | None = None,
     ) -> tuple[Tensor, Any]:
-        """Run vectors through the trunk; returns hidden (N, L, D) and the cache (None without `use_cache`).
+        """Run vectors through the trunk; returns hidden (N, R, D) and the cache (None without `use_cache`).
 
         `position` is that of the first vector, the number of tokens in `cache`. `add_positions=False`
         leaves out the trunk's table of position embeddings; trunks with rotary positions have no table and
-        ignore it. Raises `UsageError` when the sequence is longer than the table.
+        ignore it. `places` are the R of the L tokens that are read, None all; GPT-2's last block is not computed for
+        the others. Raises `UsageError` when the sequence is longer than the table.
         """
         end = position + tokens_NLD.shape[1]
         if end > self.positions:
             raise UsageError(
                 f"{self.name} takes {self.positions} tokens, this needs {end}; set a smaller model.context"
             )
+        if use_cache and cache is None:
+            cache = self.new_cache()
+        if isinstance(self.model, Gpt2Trunk):
+            return self.model(tokens_NLD, cache, add_positions=add_positions, places=places), cache
         positions_1L = torch.arange(position, end, device=tokens_NLD.device).unsqueeze(0)
         table = getattr(self.model, "wpe", None)
         if not add_positions and table is not None:
             tokens_NLD = tokens_NLD - table(positions_1L)  # the trunk adds the same back
-        if use_cache and cache is None:
-            cache = self.new_cache()
-        return self._forward(cache, use_cache, inputs_embeds=tokens_NLD, **self._position_ids(positions_1L))
+        hidden_NLD, cache = self._forward(
+            cache, use_cache, inputs_embeds=tokens_NLD, **self._position_ids(positions_1L)
+        )
+        return hidden_NLD if places is None else hidden_NLD[:, places], cache
 
     def next_words(self, ids_NT: Tensor, cache: Any) -> tuple[Tensor, Any]:
         """Run words (N, T) through the trunk behind those in `cache`; returns hidden (N, T, D) and the cache."""
+        if isinstance(self.model, Gpt2Trunk):
+            cache = cache or self.new_cache()
+            return self.model(self.word_table(ids_NT), cache), cache
         return self._forward(cache, True, input_ids=ids_NT)
 
     def _forward(self, cache: Any, use_cache: bool, **inputs: Tensor) -> tuple[Tensor, Any]:
@@ -94,6 +106,8 @@ class Backbone:
 
     def new_cache(self) -> Any:
         """Return an empty key-value cache, or None where the trunk must make its own kind."""
+        if isinstance(self.model, Gpt2Trunk):
+            return TrunkCache(self.layers)
         config: Any = self.model.config
         if getattr(config, "sliding_window", None) is not None or getattr(config, "layer_types", None):
             return None
@@ -103,6 +117,8 @@ class Backbone:
 
     def hidden(self, ids_BT: Tensor) -> Tensor:
         """Run words through the trunk with its own word and position embeddings: (B, T) to (B, T, D)."""
+        if isinstance(self.model, Gpt2Trunk):
+            return self.model(self.word_table(ids_BT))  # type: ignore[no-any-return]
         return self.model(input_ids=ids_BT, use_cache=False).last_hidden_state  # type: ignore[no-any-return]
 
     def logits(self, hidden: Tensor) -> Tensor:
@@ -127,12 +143,9 @@ def load_backbone(name: str, *, dropout: float = 0.0, attention_dropout: float =
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if name.startswith(RANDOM):
-            shape = shape_of(name.removeprefix(RANDOM))
-            causal = _causal_model(_config(shape, name, dropout, attention_dropout))
-            return _take_apart(name, causal, _weights_hash(causal))
+            return _drawn(name, shape_of(name.removeprefix(RANDOM)), dropout, attention_dropout)
         found = locate(name)
-        causal = _load(found, _config(found.config, name, dropout, attention_dropout))
-    backbone = _take_apart(name, causal, found.content_hash())
+        backbone = _read(found, dropout, attention_dropout)
     if (found.folder / "tokenizer.json").is_file():
         from lamo_core.language.tokenizer import load_tokenizer
 
@@ -150,6 +163,42 @@ def next_token_loss(backbone: Backbone, ids_BT: Tensor) -> Tensor:
     hidden_BTD = backbone.hidden(ids_BT[:, :-1])
     logits_BTV = backbone.logits(hidden_BTD)
     return F.cross_entropy(logits_BTV.flatten(0, 1).float(), ids_BT[:, 1:].flatten())
+
+
+def _drawn(name: str, described: dict[str, Any], dropout: float, attention_dropout: float) -> Backbone:
+    shape = _gpt2_shape(described, name, dropout, attention_dropout)
+    if shape is not None:
+        trunk = draw_trunk(shape)
+        return _of_gpt2(name, trunk, trunk_hash(trunk))
+    causal = _causal_model(_config(described, name, dropout, attention_dropout))
+    return _take_apart(name, causal, weights_hash(causal.state_dict()))
+
+
+def _read(found: Located, dropout: float, attention_dropout: float) -> Backbone:
+    from safetensors import SafetensorError
+
+    shape = _gpt2_shape(found.config, found.name, dropout, attention_dropout)
+    damage = (OSError, ValueError, RuntimeError, LookupError, TypeError, ArithmeticError, SafetensorError)
+    try:
+        if shape is not None:
+            return _of_gpt2(found.name, read_trunk(found, shape), found.content_hash())
+        causal = _load(found, _config(found.config, found.name, dropout, attention_dropout))
+    except damage as error:
+        raise DataError(f"{found.name} could not be loaded ({_one_line(error)}); get it again") from error
+    return _take_apart(found.name, causal, found.content_hash())
+
+
+def _gpt2_shape(described: dict[str, Any], name: str, dropout: float, attention_dropout: float) -> Gpt2Shape | None:
+    try:
+        return gpt2_shape(described, dropout, attention_dropout)
+    except ValueError as error:
+        raise DataError(f"the config.json of {name} is damaged ({_one_line(error)}); get it again") from error
+
+
+def _of_gpt2(name: str, trunk: Gpt2Trunk, content_hash: str) -> Backbone:
+    shape = trunk.config
+    width, layers, positions = shape.hidden_size, shape.num_hidden_layers, shape.max_position_embeddings
+    return Backbone(name, content_hash, trunk, shape.model_type, width=width, layers=layers, positions=positions)
 
 
 def _config(described: dict[str, Any], name: str, dropout: float, attention_dropout: float) -> Any:
@@ -200,25 +249,21 @@ def _causal_model(config: Any) -> Any:
 
 
 def _load(found: Located, config: Any) -> Any:
-    from safetensors import SafetensorError
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    try:
-        # from_pretrained takes a folder or weights in memory, not both
-        weights = read_packed(found.weights) if is_packed(found.config) else None
-        with without_loading_report():  # old buffers in the file are none of the user's concern
-            model, report = _causal_class(config).from_pretrained(
-                None if weights is not None else str(found.folder),
-                config=config,
-                state_dict=weights,
-                dtype=torch.float32,
-                use_safetensors=True,
-                local_files_only=True,
-                output_loading_info=True,
-            )
-    except (OSError, ValueError, RuntimeError, LookupError, TypeError, ArithmeticError, SafetensorError) as error:
-        raise DataError(f"{found.name} could not be loaded ({_one_line(error)}); get it again") from error
+    # from_pretrained takes a folder or weights in memory, not both
+    weights = read_packed(found.weights) if is_packed(found.config) else None
+    with without_loading_report():  # old buffers in the file are none of the user's concern
+        model, report = _causal_class(config).from_pretrained(
+            None if weights is not None else str(found.folder),
+            config=config,
+            state_dict=weights,
+            dtype=torch.float32,
+            use_safetensors=True,
+            local_files_only=True,
+            output_loading_info=True,
+        )
     missing = sorted(report["missing_keys"])
     if missing:
         raise DataError(f"{found.name} lacks {len(missing)} tensors such as {missing[0]}; get it again")
@@ -241,14 +286,6 @@ def _take_apart(name: str, causal: Any, content_hash: str) -> Backbone:
         positions=int(getattr(config, "max_position_embeddings", 1 << 30)),
         untied_head=None if tied else head.requires_grad_(False),
     )
-
-
-def _weights_hash(model: nn.Module) -> str:
-    digest = hashlib.sha256()
-    for name, value in sorted(model.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(value.detach().contiguous().numpy().data)
-    return digest.hexdigest()
 
 
 def _one_line(error: Exception) -> str:
