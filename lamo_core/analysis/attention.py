@@ -12,6 +12,7 @@ import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -20,7 +21,8 @@ from torch.utils.hooks import RemovableHandle
 
 from lamo_core.data.windows import WindowBatch
 from lamo_core.model.extras.head_mixing import HeadMixing
-from lamo_core.model.policy import Policy
+from lamo_core.model.gpt2 import Gpt2Trunk
+from lamo_core.model.policy import STATE_TOKENS, Policy
 
 _NAME = "lamo-measured"
 
@@ -60,10 +62,10 @@ def head_masses(policy: Policy, batch: WindowBatch) -> list[HeadMass]:
     found: list[HeadMass] = []
     weights = _Weights(policy.trunk, counted_NK)
 
-    def note(layer: int, weights_NHLL: Tensor) -> None:
-        states = torch.arange(counted_NK.shape[1], device=weights_NHLL.device) * 3 + 1
-        own = weights_NHLL[:, :, states, states]
-        step = own + weights_NHLL[:, :, states, states - 1]
+    def note(layer: int, weights_NHKL: Tensor) -> None:
+        steps = torch.arange(counted_NK.shape[1], device=weights_NHKL.device)
+        own = weights_NHKL[:, :, steps, 3 * steps + 1]
+        step = own + weights_NHKL[:, :, steps, 3 * steps]
         keep_N1K = counted_NK[:, None].to(own.device)
         for head in range(own.shape[1]):
             masses = [float(part[:, head][keep_N1K[:, 0]].mean()) for part in (own, step)]
@@ -114,13 +116,44 @@ class _Weights:
 
     def _note(self, layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         assert isinstance(layer, HeadMixing)
-        shares_NKH = layer.shares(inputs[0])[:, 1::3]
+        N, K = self._counted_NK.shape
+        shares_NLH = layer.shares(inputs[0]).view(N, -1, layer.heads)
+        # a layer that was computed for state tokens alone has no others
+        shares_NKH = shares_NLH if shares_NLH.shape[1] == K else shares_NLH[:, STATE_TOKENS]
         self.layers.append(shares_NKH[self._counted_NK.to(shares_NKH.device)].mean(0).tolist())
 
 
 @contextmanager
 def _measured(trunk: nn.Module, note: Any) -> Iterator[None]:
-    """Let every attention layer of a trunk tell its weights while the block lasts."""
+    """Let every attention layer of a trunk tell the weights (N, H, K, L) of its state tokens while the block lasts."""
+    if isinstance(trunk, Gpt2Trunk):
+        with _measured_gpt2(trunk, note):
+            yield
+    else:
+        with _measured_library(trunk, note):
+            yield
+
+
+@contextmanager
+def _measured_gpt2(trunk: Gpt2Trunk, note: Any) -> Iterator[None]:
+    layers = trunk.attentions()
+    kept = [layer.tap for layer in layers]
+
+    def tap(number: int, query: Tensor, key: Tensor, places: slice) -> None:
+        of_states = places == STATE_TOKENS
+        note(number, _weights(query if of_states else query[:, :, STATE_TOKENS], key, None))
+
+    for number, layer in enumerate(layers):
+        layer.tap = partial(tap, number)
+    try:
+        yield
+    finally:
+        for layer, before in zip(layers, kept, strict=True):
+            layer.tap = before
+
+
+@contextmanager
+def _measured_library(trunk: nn.Module, note: Any) -> Iterator[None]:
     from transformers import AttentionInterface
 
     layers = [module for module in trunk.modules() if _measurable(module)]
@@ -131,7 +164,7 @@ def _measured(trunk: nn.Module, note: Any) -> Iterator[None]:
     ) -> tuple[Tensor, None]:
         from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
-        note(places[id(module)], _weights(query, key, options.get("scaling")))
+        note(places[id(module)], _weights(query[:, :, STATE_TOKENS], key, options.get("scaling")))
         output, _ = sdpa_attention_forward(module, query, key, value, attention_mask, **options)
         return output, None
 
@@ -153,11 +186,11 @@ def _measurable(module: nn.Module) -> bool:
     return type(module).__name__.endswith("Attention") and implementation not in ("", "eager")
 
 
-def _weights(query_NHLF: Tensor, key_NHLF: Tensor, scaling: float | None) -> Tensor:
-    """Return causal attention weights (N, H, L, L); padding stands after the real tokens and needs no mask."""
-    if key_NHLF.shape[1] < query_NHLF.shape[1]:  # several query heads share a key head
-        key_NHLF = key_NHLF.repeat_interleave(query_NHLF.shape[1] // key_NHLF.shape[1], dim=1)
-    scale = query_NHLF.shape[-1] ** -0.5 if scaling is None else scaling
-    scores_NHLL = torch.einsum("nhlf,nhmf->nhlm", query_NHLF, key_NHLF).float() * scale
-    later_LL = torch.ones_like(scores_NHLL[0, 0], dtype=torch.bool).triu(1)
-    return scores_NHLL.masked_fill(later_LL, -torch.inf).softmax(-1)
+def _weights(query_NHKF: Tensor, key_NHLF: Tensor, scaling: float | None) -> Tensor:
+    """Return the attention weights (N, H, K, L) of state tokens; padding stands after the real ones, unmasked."""
+    if key_NHLF.shape[1] < query_NHKF.shape[1]:  # several query heads share a key head
+        key_NHLF = key_NHLF.repeat_interleave(query_NHKF.shape[1] // key_NHLF.shape[1], dim=1)
+    scale = query_NHKF.shape[-1] ** -0.5 if scaling is None else scaling
+    scores_NHKL = torch.einsum("nhkf,nhlf->nhkl", query_NHKF, key_NHLF).float() * scale
+    later_KL = torch.ones(key_NHLF.shape[2], key_NHLF.shape[2], dtype=torch.bool, device=key_NHLF.device).triu(1)
+    return scores_NHKL.masked_fill(later_KL[STATE_TOKENS], -torch.inf).softmax(-1)

@@ -18,7 +18,7 @@ from lamo_core.analysis.parts import EVERYTHING, Reliance
 from lamo_core.data.windows import WindowBatch
 from lamo_core.errors import UsageError
 from lamo_core.evaluation.statistics import bootstrap_interval
-from lamo_core.model.policy import Policy
+from lamo_core.model.policy import NEWEST_TOKEN, Policy
 
 
 @dataclass(frozen=True)
@@ -83,8 +83,8 @@ def _rolled(seen: _Seen) -> _Seen:
 
 def _decide(policy: Policy, seen: _Seen) -> Tensor:
     tokens_NLD = policy.tokens(seen.returns_NK, seen.states_NKD, seen.actions, seen.timesteps_NK)
-    hidden_NLD, _ = policy.run_trunk(tokens_NLD)
-    return policy.act_head(hidden_NLD[:, -1]).float()
+    hidden_N1D, _ = policy.run_trunk(tokens_NLD, places=NEWEST_TOKEN)
+    return policy.act_head(hidden_N1D[:, -1]).float()
 
 
 def _distances(policy: Policy, ours_NA: Tensor, theirs_NA: Tensor) -> Tensor:

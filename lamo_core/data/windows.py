@@ -44,6 +44,16 @@ class WindowBatch:
     terminated: Tensor | None = None
     """bool (B, K): True for a step with which the task itself ended the episode."""
 
+    def without_padding(self) -> WindowBatch:
+        """Return the batch with zeros for all numbers of padded steps, whatever they hold.
+
+        A network multiplies gradients with its inputs, so that a NaN would spoil them even where no loss is.
+        """
+        held = {name: getattr(self, name) for name in ("observations", "actions", "returns_to_go", "rewards")}
+        floats = {name: value for name, value in held.items() if value is not None and value.is_floating_point()}
+        masks = {2: self.mask, 3: self.mask.unsqueeze(-1)}
+        return replace(self, **{name: torch.where(masks[value.ndim], value, 0) for name, value in floats.items()})
+
 
 def returns_to_go(store: EpisodeStore, kind: ReturnInput, rewards: RewardKind) -> NDArray[np.float32]:
     """Return (N,): the sum of an episode's rewards from a step on, with or without the step's own; `none` gives 0."""

@@ -1,7 +1,7 @@
 """Where a policy looks: the attention of its layers from the newest token, taken while it decides.
 
-SDPA gives no weights. The layers get an attention function that calls SDPA and, beside it, multiplies the newest
-query with the keys; the policy's outputs are the same to the last bit.
+SDPA gives no weights. The layers of GPT-2 show queries and keys, those of other trunks get an attention function that
+calls SDPA; beside it the newest query is multiplied with the keys. The policy's outputs are the same to the last bit.
 
 Shape suffixes: B layers (blocks), H heads, L query tokens, M keys, F features of a head.
 """
@@ -9,6 +9,7 @@ Shape suffixes: B layers (blocks), H heads, L query tokens, M keys, F features o
 from __future__ import annotations
 
 import copy
+from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -16,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from lamo_core.evaluation.attention_weights import Attention
+from lamo_core.model.gpt2 import Gpt2Trunk
 
 _NAME = "lamo-watched"
 _watched: WeakKeyDictionary[nn.Module, tuple[AttentionWatch, int]] = WeakKeyDictionary()
@@ -46,31 +48,50 @@ class AttentionWatch:
 
 def watch_attention(policy: nn.Module) -> AttentionWatch | None:
     """Begin to watch a policy of one episode; returns None for a policy without attention layers that lamo knows."""
-    layers = _attention_layers(policy)
+    trunk = getattr(policy, "trunk", None)
+    layers = _attention_layers(trunk)
     if not layers:
         return None
     if layers[0] not in _watched:
-        from transformers import AttentionInterface
-
-        AttentionInterface.register(_NAME, _watched_attention)
-        config = copy.copy(layers[0].config)
-        config._attn_implementation = _NAME
-        watch = AttentionWatch(len(layers), int(config.num_attention_heads))
+        watch = AttentionWatch(len(layers), int(trunk.config.num_attention_heads))  # type: ignore[union-attr]
         for number, layer in enumerate(layers):
-            layer.config = config  # of these layers only: the masks stay as they are
             _watched[layer] = watch, number
+        _tap_gpt2(layers) if isinstance(trunk, Gpt2Trunk) else _tap_library(layers)
     return _watched[layers[0]][0]
 
 
-def _attention_layers(policy: nn.Module) -> list[Any]:
-    trunk = getattr(policy, "trunk", None)
-    modules: list[nn.Module] = [] if trunk is None else list(trunk.modules())
+def _attention_layers(trunk: nn.Module | None) -> list[Any]:
+    if trunk is None or isinstance(trunk, Gpt2Trunk):
+        return [] if trunk is None else trunk.attentions()
     return [
         module
-        for module in modules
+        for module in trunk.modules()
         if type(module).__name__.endswith("Attention")
         and getattr(getattr(module, "config", None), "_attn_implementation", "") in ("sdpa", _NAME)
     ]
+
+
+def _tap_gpt2(layers: list[Any]) -> None:
+    for layer in layers:
+        layer.tap = partial(_tap, layer)
+
+
+def _tap_library(layers: list[Any]) -> None:
+    """Give transformers' layers an attention function of our own."""
+    from transformers import AttentionInterface
+
+    AttentionInterface.register(_NAME, _watched_attention)
+    config = copy.copy(layers[0].config)
+    config._attn_implementation = _NAME
+    for layer in layers:
+        layer.config = config  # of these layers only: the masks stay as they are
+
+
+def _tap(layer: nn.Module, query: Tensor, key: Tensor, places: slice) -> None:
+    """Note the weights of the newest query, which is read whatever else is."""
+    watch, number = _watched[layer]
+    if len(query) == 1:
+        watch.note(number, _newest_weights(query[0, :, -1], key[0], None, None))
 
 
 def _watched_attention(

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from lamo_core.baselines.policy import MarkovPolicy
 from lamo_core.config import ContextMode
-from lamo_core.model.policy import Policy
+from lamo_core.model.policy import NEWEST_TOKEN, Policy
 
 Actor = Policy | MarkovPolicy
 """What can be evaluated: a policy with memory or one without."""
@@ -81,8 +81,8 @@ class SlidingContext:
 
     def decide(self, observations: Tensor, returns_N: Tensor, previous_actions: Tensor | None) -> Tensor:
         self.window.append(observations, returns_N, previous_actions)
-        hidden_NLD, _ = self.policy.run_trunk(self.window.newest())
-        return self.policy.act_head(hidden_NLD[:, -1]).float()
+        hidden_N1D, _ = self.policy.run_trunk(self.window.newest(), places=NEWEST_TOKEN)
+        return self.policy.act_head(hidden_N1D[:, -1]).float()
 
     def keep(self, rows: Tensor) -> None:
         self.window.keep(rows)
@@ -111,11 +111,11 @@ class ChunkedContext:
             self._cache, self._cached_tokens, self.held = None, 0, self._window.steps
         else:
             self.held += 1
-        hidden_NLD, self._cache = self.policy.run_trunk(
-            new_NLD, position=self._cached_tokens, cache=self._cache, use_cache=True
+        hidden_N1D, self._cache = self.policy.run_trunk(
+            new_NLD, position=self._cached_tokens, cache=self._cache, use_cache=True, places=NEWEST_TOKEN
         )
         self._cached_tokens += new_NLD.shape[1]
-        return self.policy.act_head(hidden_NLD[:, -1]).float()
+        return self.policy.act_head(hidden_N1D[:, -1]).float()
 
     def keep(self, rows: Tensor) -> None:
         self._window.keep(rows)

@@ -10,6 +10,8 @@ from lamo_core.config import Adapter, AttentionMixing, LoraProjections, LoraTarg
 from lamo_core.errors import UsageError
 from lamo_core.model.backbone import Backbone
 from lamo_core.model.extras.head_mixing import mix_heads
+from lamo_core.model.gpt2 import Gpt2Trunk, Projection
+from lamo_core.model.low_rank import add_low_rank
 from lamo_core.model.split_lora import split_fused
 from lamo_core.model.trunk import place
 
@@ -103,8 +105,6 @@ def adapt(
 def _inject_lora(
     backbone: Backbone, matrices: list[str], rank: int, alpha: float, dropout: float, *, split: bool
 ) -> None:
-    from peft import LoraConfig, inject_adapter_in_model
-
     trunk = backbone.model
     transposed = any(_transposed(trunk.get_submodule(name)) for name in matrices)
     fused = [name for name in matrices if name.endswith(tuple(f".{ending}" for ending in _FUSED))]
@@ -115,19 +115,29 @@ def _inject_lora(
             "set model.lora_projections to shared"
         )
     whole = [name for name in matrices if name not in apart]
-    if whole:
-        config = LoraConfig(
-            r=rank,
-            lora_alpha=alpha,
-            lora_dropout=dropout,
-            # one expression for all, which must match whole names
-            target_modules="|".join(map(re.escape, whole)),
-            fan_in_fan_out=transposed,
-            bias="none",
-        )
-        inject_adapter_in_model(config, trunk)
+    if whole and isinstance(trunk, Gpt2Trunk):
+        add_low_rank(trunk, whole, rank, alpha, dropout)
+    elif whole:
+        _inject_peft(trunk, whole, rank, alpha, dropout, transposed=transposed)
     if apart:
         split_fused(trunk, apart, rank, alpha, dropout)
+
+
+def _inject_peft(
+    trunk: nn.Module, matrices: list[str], rank: int, alpha: float, dropout: float, *, transposed: bool
+) -> None:
+    from peft import LoraConfig, inject_adapter_in_model
+
+    config = LoraConfig(
+        r=rank,
+        lora_alpha=alpha,
+        lora_dropout=dropout,
+        # one expression for all, which must match whole names
+        target_modules="|".join(map(re.escape, matrices)),
+        fan_in_fan_out=transposed,
+        bias="none",
+    )
+    inject_adapter_in_model(config, trunk)
 
 
 def _free_biases(backbone: Backbone, matrices: list[str]) -> None:
@@ -161,4 +171,4 @@ def _has(names: list[str], endings: tuple[str, ...]) -> bool:
 
 def _transposed(module: nn.Module) -> bool:
     """Return whether a matrix is kept as GPT-2 keeps it, inputs first."""
-    return type(module).__name__ == "Conv1D"
+    return isinstance(module, Projection) or type(module).__name__ == "Conv1D"

@@ -31,9 +31,9 @@ def random_model(described: Mapping[str, Any], name: str, seed: int, dropout: fl
         config = make_config(described, name, dropout, attention_dropout)
         return causal_class(config, name)(_own_config(config, name))  # type: ignore[no-any-return]
 
-    _built(lambda: weigh(build, name), name)
+    built(lambda: weigh(build, name), name)
     torch.manual_seed(seed)
-    return _built(build, name).float()
+    return built(build, name).float()
 
 
 def load_model(found: Located, dropout: float, attention_dropout: float) -> Any:
@@ -46,8 +46,8 @@ def load_model(found: Located, dropout: float, attention_dropout: float) -> Any:
     config = make_config(found.config, found.name, dropout, attention_dropout)
     model_class, own = causal_class(config, found.name), _own_config(config, found.name)
     stored = stored_numbers(files)
-    _built(lambda: weigh(lambda: model_class(copy.deepcopy(own)), found.name, stored), found.name)
-    model, report = _built(lambda: _filled(model_class, own, files, packed=is_packed(found.config)), found.name)
+    built(lambda: weigh(lambda: model_class(copy.deepcopy(own)), found.name, stored), found.name)
+    model, report = built(lambda: _filled(model_class, own, files, packed=is_packed(found.config)), found.name)
     missing = sorted(report["missing_keys"])
     if missing:
         raise DataError(f"{found.name} lacks {len(missing)} tensors such as {missing[0]}; get it again")
@@ -62,8 +62,8 @@ def make_config(described: Mapping[str, Any], name: str, dropout: float, attenti
     check_numbers(described, f"the config.json of {name}")
     values = {key: value for key, value in described.items() if key not in _OURS}
     family = values.pop("model_type")
-    config = _built(lambda: _family_config(family, values), name)
-    _built(lambda: _set_dropout(config, dropout, attention_dropout), name)
+    config = built(lambda: _family_config(family, values), name)
+    built(lambda: _set_dropout(config, dropout, attention_dropout), name)
     if family == "gpt2" and str(config.activation_function).startswith("gelu"):
         config.activation_function = "gelu_pytorch_tanh"  # the same function as gelu_new, in one kernel
     config.use_cache = False
@@ -141,7 +141,7 @@ def _filled(model_class: Any, config: Any, files: Iterable[Any], *, packed: bool
         )
 
 
-def _built(make: Any, name: str) -> Any:
+def built(make: Any, name: str) -> Any:
     """Return what `make` returns; what a wrong description makes transformers raise has no end."""
     try:
         return make()
@@ -185,10 +185,10 @@ def _version() -> str:
     return str(transformers.__version__)
 
 
-def weights_hash(model: nn.Module) -> str:
-    """Return the SHA-256 over a model's tensors and their names."""
+def weights_hash(named: Mapping[str, Tensor]) -> str:
+    """Return the SHA-256 over names and values in the order of the names."""
     digest = hashlib.sha256()
-    for name, value in sorted(model.state_dict().items()):
+    for name, value in sorted(named.items()):
         digest.update(name.encode())
         digest.update(value.detach().contiguous().numpy().data)
     return digest.hexdigest()

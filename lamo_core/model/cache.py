@@ -1,4 +1,4 @@
-"""A key-value cache that writes into room kept free for it, so that a step does not copy all earlier ones."""
+"""transformers' key-value cache with room kept free in it, for the trunks that are transformers' own."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 from transformers.cache_utils import Cache, DynamicLayer
 
-_LEAST_ROOM = 128
-"""Tokens; an episode context of 30 steps has 90."""
+from lamo_core.model.key_values import append
 
 
 class RoomyLayer(DynamicLayer):  # type: ignore[misc]
@@ -34,29 +33,11 @@ class RoomyLayer(DynamicLayer):  # type: ignore[misc]
             return grown
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
-        self._key_room, self.keys = _append(self._key_room, self.keys, key_states)
-        self._value_room, self.values = _append(self._value_room, self.values, value_states)
+        self._key_room, self.keys = append(self._key_room, self.keys, key_states)
+        self._value_room, self.values = append(self._value_room, self.values, value_states)
         return self.keys, self.values
 
 
 def roomy_cache() -> Any:
     """Return an empty cache for a trunk whose layers all attend to the whole past."""
     return Cache(layer_class_to_replicate=RoomyLayer)
-
-
-def _append(room: Tensor | None, held: Tensor, new: Tensor) -> tuple[Tensor, Tensor]:
-    length = held.shape[-2] if held.numel() else 0
-    end = length + new.shape[-2]
-    fits = (
-        room is not None
-        and room.shape[-2] >= end
-        and room.shape[0] == new.shape[0]
-        and (not length or room.data_ptr() == held.data_ptr())
-    )
-    if not fits:
-        room = new.new_empty(*new.shape[:-2], max(_LEAST_ROOM, 2 * end), new.shape[-1])
-        if length:
-            room[..., :length, :] = held
-    assert room is not None
-    room[..., length:end, :] = new
-    return room, room[..., :end, :]

@@ -1,6 +1,7 @@
 """Embeddings of returns, states and actions, and the action head (paper §4.2, Appendix B).
 
-Shape suffixes: B batch, K steps, N any number of rows, D width, H height, W breadth, C stacked frames.
+Shape suffixes: B batch, K steps, T frames, N any number of rows, D width, H height, W breadth, P pixels, C stacked
+frames.
 """
 
 from __future__ import annotations
@@ -103,9 +104,26 @@ class FrameEmbedding(nn.Module):
 
     def forward(self, frames_NCHW: Tensor, shifts_N2: Tensor | None = None) -> Tensor:
         """Embed stacks; `shifts_N2` are the pixels by which they were moved, as `WindowBatch.shifts` has them."""
+        centred_NCHW = self._centred(frames_NCHW, shifts_N2)
         # channels-last convolutions take 0.7 of the time on CPUs and use tensor cores on GPUs
-        x_NCHW = frames_NCHW.to(dtype=self.mean.dtype, memory_format=torch.channels_last)
-        x_NCHW = (x_NCHW - (self.mean if shifts_N2 is None else self._moved_mean(shifts_N2))) / self.scale
+        return self._embedded(centred_NCHW.contiguous(memory_format=torch.channels_last))
+
+    def windows(self, frames_BTHW: Tensor, shifts_B2: Tensor | None = None) -> Tensor:
+        """Embed every stack of four in runs of K + 3 frames, oldest first: uint8 (B, K+3, 84, 84) to (B, K, D).
+
+        The same as `forward` of each stack, but a frame, which is in four of them, is centred once.
+        """
+        stacks_BKPC = stack_pixels(self._centred(frames_BTHW, shifts_B2).flatten(2))
+        B, K = stacks_BKPC.shape[:2]
+        # pixel by pixel is how channels-last memory holds them, so this is a view
+        stacks_NHWC = stacks_BKPC.view(B * K, FRAME_SIDE, FRAME_SIDE, FRAME_STACK)
+        return self._embedded(stacks_NHWC.permute(0, 3, 1, 2)).view(B, K, -1)
+
+    def _centred(self, frames_NTHW: Tensor, shifts_N2: Tensor | None) -> Tensor:
+        mean = self.mean if shifts_N2 is None else self._moved_mean(shifts_N2)
+        return frames_NTHW.to(self.mean.dtype).sub_(mean).div_(self.scale)
+
+    def _embedded(self, x_NCHW: Tensor) -> Tensor:
         u_ND = self.second(self.linear(self.convolutions(x_NCHW).flatten(1)))
         return self.residual(u_ND)  # type: ignore[no-any-return]
 
@@ -126,9 +144,9 @@ def _start_orthogonal(layer: nn.Conv2d | nn.Linear, gain: float) -> None:
         nn.init.zeros_(layer.bias)
 
 
-def stack_frames(frames_BTHW: Tensor) -> Tensor:
-    """Turn runs of K + 3 frames into K stacks of four, oldest first: (B, K+3, H, W) to (B, K, 4, H, W), a view."""
-    return frames_BTHW.unfold(1, FRAME_STACK, 1).permute(0, 1, 4, 2, 3)
+def stack_pixels(pixels_BTP: Tensor) -> Tensor:
+    """Turn runs of K + 3 flat frames into K stacks of four, pixel by pixel: (B, K+3, P) to (B, K, P, 4)."""
+    return pixels_BTP.unfold(1, FRAME_STACK, 1).contiguous()
 
 
 class ActionHead(nn.Module):

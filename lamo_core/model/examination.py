@@ -7,18 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from lamo_core.errors import DataError
+from lamo_core.model.backbone_type import Backbone, CacheKind
 from lamo_core.model.building import one_line
 from lamo_core.model.library import takes
 from lamo_core.model.trunk import WordReader, place
-
-if TYPE_CHECKING:
-    from lamo_core.model.backbone import Backbone, CacheKind
 
 _LENGTH, _CHANGED = 9, 5
 """Tokens of a row, and the first that differs between rows."""
@@ -51,6 +49,17 @@ def examine(backbone: Backbone, causal: Any) -> None:
     finally:
         backbone.model.train()
     backbone.notes = tuple(_notes(backbone))
+
+
+@torch.no_grad()
+def check_outputs(backbone: Backbone) -> None:
+    """Raise `DataError` for a trunk whose weights make no finite numbers; the only doubt about one of our own."""
+    backbone.model.eval()
+    try:
+        tokens_NLD = _tokens(backbone.width)[:, : backbone.positions]
+        _check_output(backbone, tokens_NLD, _hidden(backbone, tokens_NLD))
+    finally:
+        backbone.model.train()
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from lamo_core.model.extras.word_actions import action_bins
@@ -23,17 +24,36 @@ class LossSums:
 def decision_loss(predicted_BKA: Tensor, actions: Tensor, mask_BK: Tensor) -> LossSums:
     """Sum the loss over real steps: cross-entropy for discrete actions, squared error for continuous ones.
 
-    `actions` is (B, K) int64 or (B, K, A) float. Padded steps take no part: they are cut out, not multiplied away,
-    so that not even a NaN in them could leak. The squared error is the mean over action dimensions (paper eq. 3), and
-    so is the cross-entropy when bins of continuous actions are predicted, (B, K, A, W).
+    `actions` is (B, K) int64 or (B, K, A) float. Padded steps take no part: what is predicted there is replaced, not
+    multiplied away, so that not even a NaN in them could leak into the sum or into a gradient. The squared error is the
+    mean over action dimensions (paper eq. 3), and so is the cross-entropy when bins of continuous actions are
+    predicted, (B, K, A, W).
     """
-    predicted_NA = predicted_BKA[mask_BK].float()
-    actions_N = actions[mask_BK]
-    if actions.is_floating_point() and predicted_NA.ndim == 3:
-        bins_N, logits_NW = action_bins(actions_N).flatten(), predicted_NA.flatten(0, 1)
-        total = nn.functional.cross_entropy(logits_NW, bins_N, reduction="sum") / actions_N.shape[-1]
+    predicted_BKA = real_steps(predicted_BKA.float(), mask_BK)
+    actions = real_steps(actions, mask_BK)
+    if actions.is_floating_point() and predicted_BKA.ndim == 4:
+        losses_BK = _cross_entropy(predicted_BKA, action_bins(actions)).mean(-1)
     elif actions.is_floating_point():
-        total = (predicted_NA - actions_N).square().mean(-1).sum()
+        losses_BK = (predicted_BKA - actions).square().mean(-1)
     else:
-        total = nn.functional.cross_entropy(predicted_NA, actions_N, reduction="sum")
-    return LossSums(total, mask_BK.sum())
+        losses_BK = _cross_entropy(predicted_BKA, actions)
+    return LossSums(sum_of_real(losses_BK, mask_BK), mask_BK.sum())
+
+
+def real_steps(values: Tensor, mask_BK: Tensor) -> Tensor:
+    """Return values (B, K, …) with zeros where the mask is False; gradients there are zeros, too.
+
+    Picking steps by the mask would make a device tell the host how many there are, and wait for it.
+    """
+    return torch.where(mask_BK.view(*mask_BK.shape, *[1] * (values.ndim - 2)), values, 0)
+
+
+def sum_of_real(values_BK: Tensor, mask_BK: Tensor) -> Tensor:
+    """Return the sum over steps where the mask is True, of a loss made from `real_steps`."""
+    return real_steps(values_BK, mask_BK).sum()
+
+
+def _cross_entropy(logits: Tensor, chosen: Tensor) -> Tensor:
+    """Return the cross-entropy (…) of logits (…, C) and classes (…)."""
+    losses = nn.functional.cross_entropy(logits.flatten(0, -2), chosen.flatten(), reduction="none")
+    return losses.view(chosen.shape)

@@ -19,7 +19,6 @@ from lamo_core.model.embeddings import (
     ActionTable,
     FrameEmbedding,
     VectorEmbedding,
-    stack_frames,
 )
 from lamo_core.model.extras.alignment import Alignment
 from lamo_core.model.extras.value_heads import MaximumReturn, QTerm
@@ -39,6 +38,11 @@ class PolicyStatistics:
     last that the data do have."""
     state_mean: tuple[float, ...] = ()
     state_std: tuple[float, ...] = ()
+
+
+STATE_TOKENS = slice(1, None, 3)
+"""Where a window's states are among its tokens."""
+NEWEST_TOKEN = slice(-1, None)
 
 
 class Policy(nn.Module):
@@ -119,7 +123,7 @@ class Policy(nn.Module):
         return head(states_ND).reshape(-1) * self.return_scale  # type: ignore[no-any-return]
 
     def encode_observations(self, observations: Tensor) -> Tensor:
-        """Embed observations: (N, 4, 84, 84) uint8 stacks or (N, features) float32 to (N, D)."""
+        """Embed observations: (N, 4, 84, 84) uint8 stacks or (…, features) float32 to (…, D)."""
         if self.task.observation == "frames":
             return self.embed_state(observations)  # type: ignore[no-any-return]
         mean, std = self.get_buffer("state_mean"), self.get_buffer("state_std")
@@ -176,11 +180,24 @@ class Policy(nn.Module):
         return self.embed_time(clipped_NT).unsqueeze(2)  # type: ignore[no-any-return]
 
     def run_trunk(
-        self, tokens_NLD: Tensor, position: int = 0, cache: Any = None, use_cache: bool = False
+        self,
+        tokens_NLD: Tensor,
+        position: int = 0,
+        cache: Any = None,
+        use_cache: bool = False,
+        places: slice | None = None,
     ) -> tuple[Tensor, Any]:
-        """Run tokens through the trunk, continuing `cache` at `position`; returns hidden (N, L, D) and the cache."""
+        """Run tokens through the trunk, continuing `cache` at `position`; returns hidden (N, R, D) and the cache.
+
+        `places` are the tokens that are read, None all of them.
+        """
         return self.backbone.run(
-            tokens_NLD, position=position, cache=cache, use_cache=use_cache, add_positions=self.trunk_positions
+            tokens_NLD,
+            position=position,
+            cache=cache,
+            use_cache=use_cache,
+            add_positions=self.trunk_positions,
+            places=places,
         )
 
     def act_head(self, hidden_ND: Tensor) -> Tensor:
@@ -193,6 +210,7 @@ class Policy(nn.Module):
 
     def losses(self, batch: WindowBatch) -> dict[str, Tensor]:
         """Return the sum over real steps of every loss that this policy has, by name; `decision` is always there."""
+        batch = batch.without_padding()
         read, states_BKD = self._predict(batch)
         losses = {"decision": decision_loss(read, batch.actions, batch.mask).total}
         if self.q_term is not None:
@@ -208,6 +226,7 @@ class Policy(nn.Module):
 
     def imitation_loss(self, batch: WindowBatch) -> Tensor:
         """Return the sum over real steps of the decision loss alone."""
+        batch = batch.without_padding()
         return decision_loss(self._predict(batch)[0], batch.actions, batch.mask).total
 
     def follow(self) -> None:
@@ -219,8 +238,8 @@ class Policy(nn.Module):
         """Return what is read of every step, and the embedded states (B, K, D)."""
         states_BKD = self.encode_windows(batch)
         tokens_BLD = self.tokens(batch.returns_to_go, states_BKD, batch.actions[:, :-1], batch.timesteps)
-        hidden_BLD, _ = self.run_trunk(tokens_BLD)
-        return self._read(hidden_BLD[:, 1::3]), states_BKD
+        hidden_BKD, _ = self.run_trunk(tokens_BLD, places=STATE_TOKENS)
+        return self._read(hidden_BKD), states_BKD
 
     def _read(self, hidden: Tensor) -> Tensor:
         if self.head is not None:
@@ -235,12 +254,9 @@ class Policy(nn.Module):
 
     def encode_windows(self, batch: WindowBatch) -> Tensor:
         """Embed the observations of every step of every window: (B, K, D)."""
-        B, K = batch.mask.shape
         if not isinstance(self.embed_state, FrameEmbedding):
-            return self.encode_observations(batch.observations.flatten(0, 1)).view(B, K, -1)
-        stacks_NCHW = stack_frames(batch.observations).flatten(0, 1)
-        shifts_N2 = None if batch.shifts is None else batch.shifts.repeat_interleave(K, dim=0)
-        return self.embed_state(stacks_NCHW, shifts_N2).view(B, K, -1)  # type: ignore[no-any-return]
+            return self.encode_observations(batch.observations)
+        return self.embed_state.windows(batch.observations, batch.shifts)
 
 
 def _action_embedding(task: Task, backbone: Backbone, config: ModelConfig) -> nn.Module:

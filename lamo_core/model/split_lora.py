@@ -3,7 +3,8 @@
 One pair shared by the three, which is what PEFT makes of a fused matrix, has a third of the directions to offer to each
 of them. The paper's MuJoCo code gives each its own (Hu et al. 2021, `MergedLinear` of their library).
 
-Shape suffixes: L any leading shape, I input width, O width of one projection, R rank, P = 3 projections.
+Shape suffixes: L any leading shape, M rows, K of them that are read, I input width, O width of one projection, R rank,
+P = 3 projections.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from lamo_core.model.reading import Read
 
 PROJECTIONS = 3
 
@@ -39,9 +42,31 @@ class SplitLora(nn.Module):
         self.lora_B = nn.ParameterDict({"default": nn.Parameter(second_POR)})
 
     def forward(self, x_LI: Tensor) -> Tensor:
-        hidden_LPR = torch.einsum("...i,pri->...pr", self.dropout(x_LI), self.lora_A["default"])
-        change_LPO = torch.einsum("...pr,por->...po", hidden_LPR, self.lora_B["default"])
-        return self.base_layer(x_LI) + self.scale * change_LPO.flatten(-2)  # type: ignore[no-any-return]
+        """Project (…, I) to (…, 3 O)."""
+        base_LO = self.base_layer(x_LI)
+        base_MPO = base_LO.view(-1, PROJECTIONS, base_LO.shape[-1] // PROJECTIONS)
+        changed_PMO = self._changed(base_MPO.transpose(0, 1), self._narrow(x_LI.flatten(0, -2)), slice(None))
+        return changed_PMO.transpose(0, 1).reshape(base_LO.shape)
+
+    def queries_apart(self, x_MI: Tensor, read: Read) -> tuple[Tensor, Tensor]:
+        """Return the first of the outputs for tokens that are read, (K, O), and the others for all (M, 2 O)."""
+        queries_KO, rest_M2O = self.base_layer.queries_apart(x_MI, read)
+        narrow_PMR = self._narrow(x_MI)
+        read_1KR = read.pick(narrow_PMR[0]).unsqueeze(0)
+        rest_2MO = rest_M2O.view(len(x_MI), PROJECTIONS - 1, -1).transpose(0, 1)
+        changed_2MO = self._changed(rest_2MO, narrow_PMR[1:], slice(1, None))
+        queries_1KO = self._changed(queries_KO.unsqueeze(0), read_1KR, slice(0, 1))
+        return queries_1KO[0], changed_2MO.transpose(0, 1).reshape(rest_M2O.shape)
+
+    def _narrow(self, x_MI: Tensor) -> Tensor:
+        """Return what the first matrices make of rows, (P, M, R)."""
+        first_PRI = self.lora_A["default"]
+        narrow_MS = torch.mm(self.dropout(x_MI), first_PRI.flatten(0, 1).t())
+        return narrow_MS.view(len(x_MI), PROJECTIONS, -1).transpose(0, 1)
+
+    def _changed(self, base_PMO: Tensor, narrow_PMR: Tensor, parts: slice) -> Tensor:
+        second_POR = self.lora_B["default"][parts]
+        return torch.baddbmm(base_PMO, narrow_PMR, second_POR.transpose(1, 2), alpha=self.scale)
 
     def get_delta_weight(self, adapter: str) -> Tensor:
         """Return the change of the fused matrix, (I, 3 O)."""

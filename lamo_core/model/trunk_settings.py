@@ -10,6 +10,7 @@ from lamo_core.config import ModelConfig
 from lamo_core.errors import UsageError
 from lamo_core.model.backbone import Backbone
 from lamo_core.model.building import dropout_settings, one_line
+from lamo_core.model.gpt2 import Gpt2Trunk
 
 _TOKENS_PER_STEP = 3
 
@@ -33,11 +34,15 @@ def _idle(config: ModelConfig, backbone: Backbone) -> Iterator[tuple[str, str, s
     if not config.trunk_positions and not hasattr(backbone.model, "wpe"):
         why = "its positions are in no table that could be left out"
         yield "model.trunk_positions=false", why, "model.trunk_positions=true"
-    if config.attention_dropout and "attention_dropout" not in dropout_settings(backbone.model.config):
+    if config.attention_dropout and not _drops_attention(backbone):
         why = "its attention has no dropout"
         yield f"model.attention_dropout={config.attention_dropout:g}", why, "model.attention_dropout=0"
     if config.adapter == "lora" and config.lora_bias and not _adapted_biases(backbone):
         yield "model.lora_bias=true", "the adapted matrices have no biases", "model.lora_bias=false"
+
+
+def _drops_attention(backbone: Backbone) -> bool:
+    return isinstance(backbone.model, Gpt2Trunk) or "attention_dropout" in dropout_settings(backbone.model.config)
 
 
 def _adapted_biases(backbone: Backbone) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 
 from lamo_core.config import RunConfig
+from lamo_core.training.adamw import AdamW
 
 if TYPE_CHECKING:
     from lamo_core.evaluation.contexts import Actor
@@ -39,7 +40,7 @@ class Learner(Protocol):
         """What acts in evaluations; its trained tensors are what a checkpoint holds."""
 
     @property
-    def optimiser(self) -> torch.optim.Optimizer:
+    def optimiser(self) -> AdamW:
         """The optimiser, in named groups, each with the `base_rate` that schedules multiply."""
 
     @property

@@ -184,16 +184,16 @@ def _train_step(session: Session) -> StepDone:
     rate = set_rates(learner.optimiser, rate_multiplier(session.step, optim, _tokens_per_step(session)))
     with session.undone_if_it_fails():
         losses = learner.backward(session.config, session.step, clock.lap)
-        parameters = [p for group in learner.optimiser.param_groups for p in group["params"]]
-        norm = float(torch.nn.utils.clip_grad_norm_(parameters, optim.clip if optim.clip else float("inf")))
+        gradient_norm = learner.optimiser.gradient_norm()
+        norm = float(gradient_norm)
         if not (_finite(losses.total) and _finite(norm)):
             raise NonFiniteLoss(
                 f"the loss or its gradient is not finite at step {session.step + 1}; lower optim.learning_rate or set "
                 "precision = fp32, then resume from the last checkpoint"
             )
     session.whole = False
-    learner.optimiser.step()
-    learner.optimiser.zero_grad(set_to_none=True)
+    learner.optimiser.step(clip=((gradient_norm + 1e-6) / optim.clip).clamp(min=1) if optim.clip else None)
+    learner.optimiser.zero_grad()
     session.step += 1
     learner.settle(session.config, session.step)
     if session.average:

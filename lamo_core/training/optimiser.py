@@ -1,15 +1,15 @@
-"""AdamW in named groups, and the learning rate as a pure function of the step."""
+"""Which parameters learn in which group of AdamW, and the learning rate as a pure function of the step."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from lamo_core.config import OptimConfig
 from lamo_core.errors import UsageError
+from lamo_core.training.adamw import AdamW
 
 # published configuration of the Atari code: tokens of warm-up and of the whole cosine
 _OFFICIAL_WARMUP_TOKENS = 375e6
@@ -48,7 +48,7 @@ def build_optimiser(
     *,
     rate: float,
     labels: tuple[str, str] = ("embeddings", "trunk"),
-) -> torch.optim.AdamW:
+) -> AdamW:
     """Make AdamW with four groups: special parameters and the rest, each with and without weight decay.
 
     `special` are the names of those that learn with `rate` instead of `optim.learning_rate`, such as a trunk's;
@@ -56,14 +56,14 @@ def build_optimiser(
     the result holds parameters, and every trainable parameter is in one group.
     """
     names = set(special)
-    groups: dict[tuple[bool, bool], list[Tensor]] = {}
+    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             decays = optim.decay_all or (parameter.ndim >= 2 and not _is_table(model, name))
             groups.setdefault((name in names, decays), []).append(parameter)
     if not groups:
         raise UsageError("nothing is trainable with these settings; set model.adapter to lora or full")
-    return torch.optim.AdamW(
+    return AdamW(
         [
             {
                 "params": parameters,
@@ -74,10 +74,7 @@ def build_optimiser(
             }
             for (is_special, decays), parameters in sorted(groups.items(), key=lambda item: item[0])
         ],
-        lr=optim.learning_rate,
-        betas=(0.9, 0.999),
         eps=optim.epsilon,
-        fused=True,
     )
 
 
@@ -86,7 +83,7 @@ def _is_table(model: nn.Module, name: str) -> bool:
     return isinstance(owner, nn.Embedding)
 
 
-def set_rates(optimiser: torch.optim.Optimizer, multiplier: float) -> float:
+def set_rates(optimiser: AdamW, multiplier: float) -> float:
     """Set every group's rate to its base times `multiplier`; returns the rate of the first group."""
     for group in optimiser.param_groups:
         group["lr"] = group["base_rate"] * multiplier

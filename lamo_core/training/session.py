@@ -102,7 +102,7 @@ class Session:
             self.whole = False
             self._put_random_state(before[0])
             self.learner.load_state_dict(before[1])
-            self.learner.optimiser.zero_grad(set_to_none=True)
+            self.learner.optimiser.zero_grad()
             self.whole = True
             raise
 

@@ -18,6 +18,7 @@ from lamo_core.analysis.target_sweep import _spearman, target_sweep
 from lamo_core.data.windows import WindowBatch
 from lamo_core.errors import MissingError, UsageError
 from lamo_core.model.backbone import load_backbone
+from lamo_core.model.gpt2 import Gpt2Trunk
 from lamo_core.model.policy import Policy
 from lamo_core.tasks.registry import get_task
 from lamo_core.training.checkpoint import build_policy, read_checkpoint
@@ -92,8 +93,7 @@ def test_an_adapters_change_is_that_of_the_matrix_it_stands_for(make_config: Mak
         layer.lora_B["default"].weight[0, 0] = 2.0
     rows = {row.name: row for row in movements(policy, policy)}
     row = rows["trunk.h.0.attn.c_attn (adapter)"]
-    scale = layer.scaling["default"]
-    expected = 6.0 * scale / float(torch.linalg.matrix_norm(layer.base_layer.weight))
+    expected = 6.0 * layer.scale / float(torch.linalg.matrix_norm(layer.base_layer.weight))
     assert row.relative == pytest.approx(expected, rel=1e-5)
     assert row.stable_rank == pytest.approx(1.0)
 
@@ -124,8 +124,8 @@ def test_measuring_changes_nothing(make_config: MakeConfig) -> None:
         before = policy(batch)
         head_masses(policy, batch)
         assert torch.equal(before, policy(batch))
-    configs = [module.config for module in policy.trunk.modules() if hasattr(module, "config")]
-    assert {config._attn_implementation for config in configs} == {"sdpa"}
+    assert isinstance(policy.trunk, Gpt2Trunk)
+    assert {layer.tap for layer in policy.trunk.attentions()} == {None}
 
 
 def test_heads_are_joined_one_by_one() -> None:
@@ -201,8 +201,8 @@ class _Linear:
     def tokens(self, returns: torch.Tensor, states: torch.Tensor, actions: torch.Tensor, times: torch.Tensor) -> Any:
         return (self._state * states[:, -1] + self._action * actions.mean(1)).unsqueeze(1)
 
-    def run_trunk(self, tokens: torch.Tensor) -> tuple[torch.Tensor, None]:
-        return tokens, None
+    def run_trunk(self, tokens: torch.Tensor, places: slice) -> tuple[torch.Tensor, None]:
+        return tokens[:, places], None
 
     def act_head(self, hidden: torch.Tensor) -> torch.Tensor:
         return hidden

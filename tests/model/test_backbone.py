@@ -12,8 +12,9 @@ from safetensors.torch import load_file, save_file
 
 from lamo_core.errors import DataError, LamoError, MissingError, UsageError
 from lamo_core.model.adapters import adapt
-from lamo_core.model.backbone import Backbone, load_backbone, next_token_loss, take_apart, token_embeddings
-from lamo_core.model.building import causal_class, make_config
+from lamo_core.model.backbone import Backbone, load_backbone, next_token_loss, token_embeddings
+from lamo_core.model.gpt2 import Gpt2Trunk
+from lamo_core.model.gpt2_weights import gpt2_shape
 from lamo_core.model.hub import available_backbones, locate, read_card, shape_of
 from lamo_core.places import assets_dir
 
@@ -119,8 +120,9 @@ def test_lora_changes_nothing_at_first_and_something_after_a_step(mini: Backbone
 
 def test_lora_on_gpt2_has_the_parameters_counted_by_hand() -> None:
     with torch.device("meta"):
-        config = make_config(shape_of("gpt2"), "gpt2", 0.1, 0.0)
-        gpt2 = take_apart("gpt2", causal_class(config, "gpt2")(config), "")
+        shape = gpt2_shape(shape_of("gpt2"), 0.1, 0.0)
+        assert shape is not None
+        gpt2 = Backbone("gpt2", "", Gpt2Trunk(shape), "gpt2", 768, 12, 1024)
         total = sum(p.numel() for p in gpt2.model.parameters())
         names = adapt(gpt2, "lora", rank=32)
     trained = dict(gpt2.model.named_parameters())
@@ -225,6 +227,10 @@ def test_known_shapes_need_no_download() -> None:
 
 
 def test_dropout_is_where_it_was_asked_for(folder: Path) -> None:
+    config = load_backbone(str(folder), dropout=0.25, attention_dropout=0.5).model.config
+    assert (config.embd_pdrop, config.resid_pdrop, config.attn_pdrop) == (0.25, 0.25, 0.5)
+    settings = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**settings, "scale_attn_by_inverse_layer_idx": True}))
     config = load_backbone(str(folder), dropout=0.25, attention_dropout=0.5).model.config
     assert (config.embd_pdrop, config.resid_pdrop, config.attn_pdrop) == (0.25, 0.25, 0.5)
     assert config.activation_function == "gelu_pytorch_tanh"

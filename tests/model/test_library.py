@@ -69,8 +69,9 @@ def test_what_transformers_says_by_its_logger_of_deprecated_names_is_an_error() 
 def test_loading_hides_nothing_but_its_report(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     from transformers import GPT2Config, GPT2LMHeadModel
 
-    shape = {"vocab_size": 8, "n_positions": 8, "n_embd": 8, "n_layer": 1, "n_head": 1}
-    GPT2LMHeadModel(GPT2Config(**shape, bos_token_id=0, eos_token_id=0)).save_pretrained(tmp_path)
+    config = GPT2Config(vocab_size=8, n_positions=8, n_embd=8, n_layer=1, n_head=1, bos_token_id=0, eos_token_id=0)
+    config.scale_attn_by_inverse_layer_idx = True  # no plain GPT-2, so transformers loads it
+    GPT2LMHeadModel(config).save_pretrained(tmp_path)
     weights = load_file(tmp_path / "model.safetensors")
     save_file({**weights, "old.buffer": torch.zeros(1)}, tmp_path / "model.safetensors", {"format": "pt"})
     logger = logging.getLogger("transformers.modeling_utils")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 
+import pytest
 import torch
 from torch import nn
 
-from lamo_core.model.embeddings import ActionHead, FrameEmbedding, ResidualMlp, stack_frames
+from lamo_core.model.embeddings import ActionHead, FrameEmbedding, ResidualMlp
 from lamo_core.model.losses import decision_loss
 
 
@@ -19,11 +20,25 @@ def test_residual_mlp_keeps_the_input_beside_its_non_linear_branch() -> None:
     torch.testing.assert_close(mlp(u_ND), plain)
 
 
-def test_frame_stacks_are_the_last_four_frames_oldest_first() -> None:
-    frames_BTHW = torch.arange(2 * 7).view(2, 7, 1, 1).expand(2, 7, 84, 84)
-    stacks = stack_frames(frames_BTHW)
-    assert stacks.shape == (2, 4, 4, 84, 84)
-    assert stacks[1, 2, :, 0, 0].tolist() == [9, 10, 11, 12]
+@pytest.mark.parametrize("centred", [False, True])
+@pytest.mark.parametrize("shifted", [False, True])
+def test_windows_are_stacks_of_the_last_four_frames_oldest_first(centred: bool, shifted: bool) -> None:
+    torch.manual_seed(0)
+    embedding = FrameEmbedding(16, mlp=True)
+    if centred:
+        embedding.centre(255 * torch.rand(84, 84), 30.0)
+    frames_BTHW = torch.randint(0, 256, (2, 7, 84, 84), dtype=torch.uint8)
+    shifts_B2 = torch.tensor([[2, -3], [0, 1]]) if shifted else None
+    seen: list[torch.Tensor] = []
+    embedding.convolutions[0].register_forward_pre_hook(lambda layer, inputs: seen.append(inputs[0]))
+    embedded_BKD = embedding.windows(frames_BTHW, shifts_B2)
+    assert embedded_BKD.shape == (2, 4, 16)
+    for step in range(4):
+        torch.testing.assert_close(
+            embedded_BKD[:, step], embedding(frames_BTHW[:, step : step + 4], shifts_B2), atol=1e-6, rtol=1e-5
+        )
+        assert torch.equal(seen[0].view(2, 4, 4, 84, 84)[:, step], seen[-1])
+    assert seen[0].is_contiguous(memory_format=torch.channels_last)
 
 
 def test_frame_embedding_equals_the_plain_convolutions_on_a_scaled_image() -> None:
@@ -91,15 +106,25 @@ def test_tanh_heads_have_the_loss_floor_that_the_published_code_has() -> None:
 def test_padding_never_changes_a_loss() -> None:
     torch.manual_seed(0)
     mask = torch.tensor([[True, True, False], [True, False, False]])
-    for actions in (torch.randint(0, 4, (2, 3)), torch.randn(2, 3, 4)):
-        predicted = torch.randn(2, 3, 4)
-        clean = decision_loss(predicted, actions, mask)
+    values = torch.randn(2, 3, 4)
+    kinds = ((torch.randint(0, 4, (2, 3)), values), (torch.randn(2, 3, 4), values), (values, torch.randn(2, 3, 4, 256)))
+    for actions, predicted in kinds:
         spoiled_predicted, spoiled_actions = predicted.clone(), actions.clone()
         spoiled_predicted[~mask] = float("nan")
-        spoiled_actions[~mask] = 3
-        spoiled = decision_loss(spoiled_predicted, spoiled_actions, mask)
+        predicted, spoiled_predicted = predicted.clone().requires_grad_(), spoiled_predicted.requires_grad_()
+        spoiled_actions[~mask] = -7 if actions.ndim == 2 else float("nan")
+        clean, spoiled = (
+            decision_loss(read, chosen, mask)
+            for read, chosen in ((predicted, actions), (spoiled_predicted, spoiled_actions))
+        )
         assert int(clean.count) == 3
         assert torch.equal(clean.total, spoiled.total)
+        clean.total.backward()
+        spoiled.total.backward()
+        assert predicted.grad is not None
+        assert spoiled_predicted.grad is not None
+        assert torch.equal(predicted.grad, spoiled_predicted.grad)
+        assert not predicted.grad[~mask].any()
 
 
 def test_losses_are_the_textbook_ones() -> None:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import copy
+from dataclasses import fields, replace
+from typing import Literal
 
 import pytest
 import torch
 
+from lamo_core.config import ModelConfig, ValueConfig
 from lamo_core.data.windows import WindowBatch
+from lamo_core.model.adapters import adapt
 from lamo_core.model.backbone import load_backbone
 from lamo_core.model.losses import decision_loss
 from lamo_core.model.policy import Policy, PolicyStatistics
 from lamo_core.presets import resolve
 from lamo_core.tasks.registry import get_task
 from tests.model.conftest import MakePolicy
+from tests.model.host_reads import NoHostReads
 
 VARIANTS = [
     {},
@@ -116,6 +121,72 @@ def test_right_padding_changes_neither_loss_nor_gradient(make_policy: MakePolicy
     spoiled = gradient(replace(windows, mask=mask, observations=frames, returns_to_go=returns))
     for ours, other in zip(plain, spoiled, strict=True):
         torch.testing.assert_close(ours, other)
+
+
+@pytest.mark.parametrize("task", ["atari-breakout", "mujoco-hopper"])
+@pytest.mark.parametrize("tokens", ["own", "vocabulary"])
+def test_not_even_a_nan_in_padding_reaches_a_gradient(task: str, tokens: Literal["own", "vocabulary"]) -> None:
+    policy, batch = everything(task, tokens)
+    spoiled = copy.deepcopy(batch)
+    for name in ("observations", "actions", "returns_to_go", "rewards"):
+        clean_values, values = getattr(batch, name), getattr(spoiled, name)
+        if values.is_floating_point():
+            clean_values[~batch.mask] = 0.0
+            values[~batch.mask] = float("nan")
+
+    def gradients(batch: WindowBatch) -> dict[str, torch.Tensor]:
+        policy.zero_grad()
+        losses = policy.losses(batch)
+        torch.stack(list(losses.values())).sum().backward()
+        found = {name: p.grad.clone() for name, p in policy.named_parameters() if p.grad is not None}
+        return {**found, **{f"loss {name}": loss.detach() for name, loss in losses.items()}}
+
+    clean, dirty = gradients(batch), gradients(spoiled)
+    assert {"loss decision", "loss critic", "loss q", "loss maximum", "loss alignment"} <= clean.keys() == dirty.keys()
+    for name, value in clean.items():
+        assert torch.equal(value, dirty[name]), name
+        assert value.isfinite().all(), name
+
+
+def test_a_loss_never_asks_the_device_how_many_steps_are_real() -> None:
+    policy, batch = everything("mujoco-hopper", "own")
+    moved = {field.name: getattr(batch, field.name) for field in fields(batch)}
+    on_device = WindowBatch(**{name: None if value is None else value.to("meta") for name, value in moved.items()})
+    policy.to("meta")
+    with NoHostReads():
+        states = policy.encode_windows(on_device)
+        assert policy.q_term is not None
+        assert policy.maximum is not None
+        assert policy.alignment is not None
+        read = torch.zeros_like(on_device.actions, requires_grad=True)
+        policy.q_term.losses(states, read, on_device)
+        policy.maximum.loss(states, on_device)
+        policy.alignment.loss(states, on_device.mask)
+        decision_loss(read, on_device.actions, on_device.mask).total.backward()
+        with pytest.raises(AssertionError, match="mask makes the host wait"):
+            read[on_device.mask]
+
+
+def everything(task: str, tokens: Literal["own", "vocabulary"]) -> tuple[Policy, WindowBatch]:
+    """Return a policy with every loss that there is, and windows with padding after three steps."""
+    torch.manual_seed(0)
+    config = ModelConfig(context=5, dropout=0.0, action_tokens=tokens, q_weight=1.0)
+    backbone = load_backbone("random:mini", seed=0)
+    adapt(backbone, "lora", rank=2)
+    kind = get_task(task)
+    policy = Policy(
+        kind, backbone, config, PolicyStatistics(1.0, 100), value=ValueConfig(), learned_maximum=True, clusters=8
+    )
+    assert policy.alignment is not None
+    torch.nn.init.normal_(policy.alignment.centres)
+    mask = torch.tensor([[True] * 5, [True] * 3 + [False] * 2])
+    discrete, frames = kind.action_kind == "discrete", kind.observation == "frames"
+    features = () if frames else kind.observation_shape
+    seen = torch.randint(0, 256, (2, 8, 84, 84), dtype=torch.uint8) if frames else torch.randn(2, 5, *features)
+    actions = torch.randint(0, kind.actions, (2, 5)) if discrete else torch.rand(2, 5, kind.actions) * 2 - 1
+    times = torch.arange(5).expand(2, 5)
+    ends = torch.zeros(2, 5, dtype=torch.bool)
+    return policy, WindowBatch(seen, actions, torch.rand(2, 5), times, mask, None, torch.rand(2, 5), ends)
 
 
 def test_timesteps_that_the_data_do_not_reach_share_the_last_that_is_trained(

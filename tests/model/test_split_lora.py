@@ -8,8 +8,9 @@ import torch
 from lamo_core.analysis.movement import movements
 from lamo_core.errors import UsageError
 from lamo_core.model.adapters import adapt
-from lamo_core.model.backbone import Backbone, load_backbone, take_apart
-from lamo_core.model.building import causal_class, make_config
+from lamo_core.model.backbone import Backbone, load_backbone
+from lamo_core.model.gpt2 import Gpt2Trunk
+from lamo_core.model.gpt2_weights import gpt2_shape
 from lamo_core.model.hub import shape_of
 from lamo_core.model.split_lora import SplitLora
 from lamo_core.presets import resolve
@@ -50,8 +51,9 @@ def test_gpt2_has_the_papers_number_of_adapter_parameters() -> None:
     model = resolve("paper-mujoco-walker2d").config.model
     assert (model.lora_rank, model.lora_alpha, model.lora_dropout) == (16, 32, 0.1)
     with torch.device("meta"):
-        config = make_config(shape_of("gpt2"), "gpt2", 0.1, 0.0)
-        gpt2 = take_apart("gpt2", causal_class(config, "gpt2")(config), "")
+        shape = gpt2_shape(shape_of("gpt2"), 0.1, 0.0)
+        assert shape is not None
+        gpt2 = Backbone("gpt2", "", Gpt2Trunk(shape), "gpt2", 768, 12, 1024)
         names = adapt(gpt2, "lora", rank=model.lora_rank, projections=model.lora_projections, bias=model.lora_bias)
     trained = dict(gpt2.model.named_parameters())
     adapters = sum(trained[name].numel() for name in names if ".lora_" in name)

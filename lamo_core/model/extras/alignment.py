@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lamo_core.model.backbone import Backbone
+from lamo_core.model.losses import real_steps, sum_of_real
 
 _ROUNDS = 20
 _ROWS_AT_ONCE = 8_192
@@ -30,8 +31,9 @@ class Alignment(nn.Module):
 
     def loss(self, tokens_NLD: Tensor, mask_NL: Tensor) -> Tensor:
         """Return the sum over real tokens, divided by three: the tokens of a step count as one."""
-        cosines_NC = F.normalize(tokens_NLD[mask_NL].float(), dim=-1) @ F.normalize(self.centres, dim=-1).T
-        return -cosines_NC.amax(-1).sum() / 3
+        real_NLD = real_steps(tokens_NLD.float(), mask_NL)
+        cosines_NLC = F.normalize(real_NLD, dim=-1) @ F.normalize(self.centres, dim=-1).T
+        return -sum_of_real(cosines_NLC.amax(-1), mask_NL) / 3
 
 
 def share_left(step: int, steps: int) -> float:

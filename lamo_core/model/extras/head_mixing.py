@@ -44,11 +44,11 @@ class HeadMixing(nn.Module):
         raised_LH = (logits_LH - logits_LH.amax(-1, keepdim=True)).exp()
         return raised_LH / raised_LH.mean(-1, keepdim=True)
 
-    def forward(self, joined_LI: Tensor) -> Tensor:
-        """Weigh the heads and project: (…, L, I) to (…, L, D)."""
+    def forward(self, joined_LI: Tensor, *told: Any) -> Tensor:
+        """Weigh the heads and project: (…, L, I) to (…, L, D); what else the projection is told goes on to it."""
         split_LHF = joined_LI.reshape(*joined_LI.shape[:-1], self.heads, -1)
         mixed_LHF = split_LHF * self.shares(joined_LI).to(joined_LI.dtype).unsqueeze(-1)
-        return self.projection(mixed_LHF.flatten(-2))  # type: ignore[no-any-return]
+        return self.projection(mixed_LHF.flatten(-2), *told)  # type: ignore[no-any-return]
 
 
 def mix_heads(trunk: nn.Module, names: Iterable[str], family: str) -> None:

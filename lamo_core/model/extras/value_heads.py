@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from lamo_core.config import ValueConfig
 from lamo_core.data.windows import WindowBatch
+from lamo_core.model.losses import real_steps, sum_of_real
 from lamo_core.tasks.task import Task
 
 _SCALE_RATE = 0.01
@@ -58,7 +59,7 @@ class QTerm(nn.Module):
         """
         assert batch.rewards is not None
         assert batch.terminated is not None
-        states_BKD = states_BKD.detach().float()
+        states_BKD = real_steps(states_BKD.detach().float(), batch.mask)
         v_BK = self.v(states_BKD).squeeze(-1)
         with torch.no_grad():
             held_BK = self._values(self.slow, states_BKD, batch.actions).amin(0)
@@ -68,12 +69,12 @@ class QTerm(nn.Module):
             followed_BK = torch.zeros_like(batch.mask)
             followed_BK[:, :-1] = batch.mask[:, 1:]
             known_BK = batch.mask & (followed_BK | batch.terminated)
-            self._seen = held_BK[batch.mask].abs().mean()
+            self._seen = sum_of_real(held_BK.abs(), batch.mask) / batch.mask.sum()
         q_2BK = self._values(self.q, states_BKD, batch.actions)
-        value = expectile_error(held_BK - v_BK, self.config.expectile)[batch.mask].sum()
-        critic = (q_2BK - target_BK).square().sum(0)[known_BK].sum()
-        expected_BK = self._expected(states_BKD, policy.float())
-        return {"critic": value + critic, "q": -expected_BK[batch.mask].sum() / self.scale}
+        value = sum_of_real(expectile_error(held_BK - v_BK, self.config.expectile), batch.mask)
+        critic = sum_of_real((q_2BK - target_BK).square().sum(0), known_BK)
+        expected_BK = self._expected(states_BKD, real_steps(policy.float(), batch.mask))
+        return {"critic": value + critic, "q": -sum_of_real(expected_BK, batch.mask) / self.scale}
 
     def follow(self) -> None:
         """Move the slow critics, and the running size of values."""
@@ -117,4 +118,4 @@ class MaximumReturn(nn.Module):
     def loss(self, states_BKD: Tensor, batch: WindowBatch) -> Tensor:
         """Return the sum of the expectile loss over real steps."""
         errors_BK = batch.returns_to_go - self(states_BKD).float()
-        return expectile_error(errors_BK, self.expectile)[batch.mask].sum()
+        return sum_of_real(expectile_error(errors_BK, self.expectile), batch.mask)
