@@ -16,6 +16,7 @@ import psutil
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from lamo_core.errors import DataError, DeviceError
@@ -39,26 +40,36 @@ _LARGEST_LOOP = 1 << 22
 
 
 class _TooLarge(Exception):
-    """A model that is being weighed takes more than it may."""
+    """A model that is being weighed has more parts than any, or a tensor that is larger than the memory."""
 
 
 class _Weigher(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Counts what is made while a model is built, and ends it at a limit."""
+    """Looks at every tensor that is made while a model is built, also those that become no part of it."""
 
-    def __init__(self, most: float) -> None:
+    def __init__(self, free: int) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.most, self.made, self.operations = most, 0, 0
+        self.free, self.operations = free, 0
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         out = func(*args, **(kwargs or {}))
         self.operations += 1
-        if isinstance(out, Tensor):
-            self.made += out.numel() if func is torch.ops.aten.empty.memory_format else 0
-            if max(self.made, out.numel()) > self.most or self.operations > _MOST_OPERATIONS:
-                raise _TooLarge
+        size = out.numel() * out.element_size() if isinstance(out, Tensor) else 0
+        if size > self.free or self.operations > _MOST_OPERATIONS:
+            raise _TooLarge
         return out
+
+
+class _NoStart(TorchFunctionMode):
+    """Leaves out the first values of tensors, which take most of the time of building a model without memory."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if getattr(func, "__name__", "") in ("normal_", "uniform_", "zero_", "fill_"):
+            return args[0] if args else next(iter((kwargs or {}).values()))
+        return func(*args, **(kwargs or {}))
 
 
 def check_numbers(config: Mapping[str, Any], where: str) -> None:
@@ -96,17 +107,17 @@ def weigh(build: Callable[[], nn.Module], name: str, stored: int | None = None) 
     description that does not fit them, `DeviceError` for a model that does not fit the memory, and what `build` raises.
     """
     free = free_memory()
-    most = free / 4 if stored is None else 2 * stored + 4 * _SLACK
     try:
-        with _Weigher(most), torch.device("meta"):
+        with _Weigher(free), torch.device("meta"), _NoStart():
             model = build()
     except _TooLarge as error:
-        if stored is None:
-            raise _no_room(name, free) from error
-        raise _misfit(name, stored) from error
+        raise _no_room(name, free) from error
     weights = sum(value.numel() for value in model.parameters())
     if stored is not None and (weights > 1.5 * stored + _SLACK or stored > 16 * weights + _SLACK):
-        raise _misfit(name, stored, weights)
+        raise DataError(
+            f"the config.json of {name} describes a model of {weights:,} numbers and its weights are {stored:,}; "
+            "they do not belong together, get the model again"
+        )
     made = sum(value.numel() * value.element_size() for value in model.buffers())
     if 4 * weights + made > free:
         raise _no_room(name, free, 4 * weights + made)
@@ -139,18 +150,10 @@ def _numbers(value: Any, name: str) -> Iterator[tuple[str, int]]:
         yield name, int(value) if isinstance(value, int) else 0
 
 
-def _misfit(name: str, stored: int, weights: int | None = None) -> DataError:
-    described = "far more" if weights is None else f"{weights:,}"
-    return DataError(
-        f"the config.json of {name} describes a model of {described} numbers and its weights are {stored:,}; "
-        "they do not belong together, get the model again"
-    )
-
-
 def _no_room(name: str, free: int, needed: int | None = None) -> DeviceError:
-    size = "more" if needed is None else f"{needed / 1e9:,.1f} GB"
+    size = "far more" if needed is None else f"{needed / 1e9:,.1f} GB"
     return DeviceError(
-        f"{name} takes {size} of memory as it is loaded, and {free / 1e9:,.1f} GB are free; "
+        f"{name} takes {size} of memory to load, and {free / 1e9:,.1f} GB are free; "
         "free some, or choose a smaller model.backbone"
     )
 

@@ -1,0 +1,1 @@
+"""The contract with every family of causal language models."""
