@@ -63,6 +63,12 @@ def shown(value: Any) -> str:
     return plain_text(_SHORT.repr(value))
 
 
+def one_line(error: BaseException) -> str:
+    """Return the beginning of what an error says, for a message that explains it."""
+    text = str(error).strip().splitlines()
+    return plain_line(text[0][:200]) if text else type(error).__name__
+
+
 def is_plain(text: str) -> bool:
     """Return whether text is one line that holds nothing that a terminal would obey or hide."""
     return (text.isascii() and text.isprintable()) or _NOT_A_CELL.search(text) is None

@@ -14,7 +14,6 @@ import os
 import pickle
 import re
 import stat
-import struct
 import zipfile
 from pathlib import Path
 from typing import IO, Any
@@ -24,13 +23,11 @@ import torch
 from lamo_core.errors import CheckpointError, DeviceError, UsageError
 from lamo_core.out_of_memory import ANYTHING, is_out_of_memory
 from lamo_core.pickle_walk import Forbidden, Malformed, walk
-from lamo_core.plain_text import plain_line
+from lamo_core.plain_text import one_line
+from lamo_core.zip_archive import open_archive
 
-_MOST_PARTS = 100_000
 _PART = re.compile(r"[^/]+/(data\.pkl|byteorder|version|\.format_version|\.storage_alignment|\.data/serialization_id"
                    r"|data/\d{1,10})")  # fmt: skip
-_END, _END64, _PLACE64 = (struct.Struct(form) for form in ("<4s4H2IH", "<4sQ2H2I4Q", "<4sIQI"))
-"""The last records of an archive: its end, with and without 64-bit numbers, and where the latter is."""
 
 
 def load_tensors(path: Path, advice: str) -> Any:
@@ -54,12 +51,6 @@ def load_tensors(path: Path, advice: str) -> Any:
         raise CheckpointError(f"{path} is damaged: {one_line(error)}; {advice}") from error
 
 
-def one_line(error: Exception) -> str:
-    """Return the beginning of what an error says, without what a terminal would obey."""
-    text = str(error).strip().splitlines()
-    return plain_line(text[0][:200]) if text else type(error).__name__
-
-
 def _opened(path: Path) -> IO[bytes]:
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe is not waited for
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -81,12 +72,8 @@ def _load(file: IO[bytes]) -> Any:
 
 def _parts_of(file: IO[bytes]) -> dict[str, tuple[int, int]]:
     """Return size and place of the content of each part, by its name without the archive's."""
-    size = os.fstat(file.fileno()).st_size
-    _check_end(file, size)
-    with zipfile.ZipFile(file) as archive:
+    with open_archive(file, os.fstat(file.fileno()).st_size) as archive:
         found = archive.infolist()
-    if sum(part.file_size for part in found) > size:
-        raise Malformed("it says that it unpacks to more than it holds")
     if any(part.compress_type != zipfile.ZIP_STORED or part.file_size != part.compress_size for part in found):
         raise Malformed("it is packed in a way that PyTorch does not write")
     tops = {part.filename.partition("/")[0] for part in found}
@@ -96,27 +83,6 @@ def _parts_of(file: IO[bytes]) -> dict[str, tuple[int, int]]:
     if "data.pkl" not in parts:
         raise Malformed("it is an archive without data.pkl")
     return parts
-
-
-def _check_end(file: IO[bytes], size: int) -> None:
-    """Check that the archive ends as PyTorch writes it, so that no two readers can take it for two archives."""
-    file.seek(max(0, size - _END.size - _PLACE64.size - _END64.size))
-    tail = file.read(_END64.size + _PLACE64.size + _END.size)
-    if len(tail) < _END.size:
-        raise Malformed("it is cut short or is no checkpoint")
-    mark, disk, first, here, parts, length, place, comment = _END.unpack(tail[-_END.size :])
-    if mark != b"PK\x05\x06" or disk or first or here != parts or comment:
-        raise Malformed("it is cut short or is no checkpoint")
-    end = size - _END.size
-    before = tail[: -_END.size]
-    if before[-_PLACE64.size :].startswith(b"PK\x06\x07"):
-        end -= _PLACE64.size + _END64.size
-        _, _, at, disks = _PLACE64.unpack(before[-_PLACE64.size :])
-        if at != end or disks != 1 or not before.startswith(b"PK\x06\x06"):
-            raise Malformed("its end is none that PyTorch writes")
-        *_, here, parts, length, place = _END64.unpack(before[: _END64.size])
-    if here != parts or parts > _MOST_PARTS or place + length != end:
-        raise Malformed("its table of parts does not fill its end")
 
 
 def _check_that_torch_sees(reader: Any, parts: dict[str, tuple[int, int]]) -> None:

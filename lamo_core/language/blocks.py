@@ -24,6 +24,7 @@ from lamo_core.install_hint import hint
 from lamo_core.language.corpora import TokenArray, documents, encode_documents, read_text
 from lamo_core.language.tokenizer import end_of_text_id
 from lamo_core.network import hub_reached
+from lamo_core.npy_array import map_npy
 from lamo_core.parsing import parse_json
 from lamo_core.places import cache_dir
 
@@ -153,9 +154,8 @@ def _corpus_words(source: str, backbone: LanguageModel, texts: Callable[[], list
 def _cached(key: str, make: Callable[[], TokenArray]) -> TokenArray:
     path = cache_dir() / "words" / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.npy"
     try:
-        words: TokenArray = np.load(path, mmap_mode="r", allow_pickle=False)
-        return words
-    except (OSError, ValueError, EOFError):
+        return map_npy(path)
+    except (OSError, ValueError):
         pass  # not there, or cut off by a full disk: make it anew
     words = make()
     file = io.BytesIO()

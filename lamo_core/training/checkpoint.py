@@ -21,9 +21,9 @@ from lamo_core.methods import METHODS
 from lamo_core.model.adapters import adapt
 from lamo_core.model.backbone import Backbone, load_backbone
 from lamo_core.model.policy import Policy, PolicyStatistics
-from lamo_core.plain_text import is_plain, plain_line
+from lamo_core.plain_text import is_plain, one_line, plain_line
 from lamo_core.tasks.registry import task_of
-from lamo_core.tensor_file import load_tensors, one_line
+from lamo_core.tensor_file import load_tensors
 
 FORMAT = "lamo-checkpoint"
 VERSION = 1

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import io
+import os
 import zipfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lamo_core.errors import DamagedDataError, MissingError, UnsupportedDataError
 from lamo_core.files import write_bytes
+from lamo_core.npy_array import parse_npy
+from lamo_core.plain_text import one_line
+from lamo_core.zip_archive import open_archive
 
 Arrays = dict[str, NDArray[Any]]
 MAX_BYTES = 2**30
-_DAMAGE = (
-    OSError, ValueError, LookupError, TypeError, AttributeError, EOFError, MemoryError, OverflowError, RuntimeError,
-    NotImplementedError, zipfile.BadZipFile, zlib.error,
-)  # fmt: skip
+_RATIO, _ALWAYS = 200, 2**26
+"""No more bytes are unpacked from one than this, beyond a size that does no harm."""
+_DAMAGE = (OSError, ValueError, LookupError, EOFError, MemoryError, NotImplementedError, zipfile.BadZipFile, zlib.error)
 """What a damaged archive or array can raise."""
 
 
@@ -39,22 +42,36 @@ def write_arrays(path: Path, arrays: Mapping[str, Any], *, packed: bool = False)
     write_bytes(path, buffer.getvalue(), "--out FOLDER")
 
 
-def read_arrays(path: Path, advice: str, forms: Mapping[str, Form] | None = None) -> Arrays:
-    """Return the arrays of an archive: all, or those in `forms`, checked.
+def read_arrays(
+    path: Path,
+    advice: str,
+    forms: Mapping[str, Form] | None = None,
+    optional: Mapping[str, Form] | None = None,
+    what: str = ".npz file of the arrays that are wanted",
+) -> Arrays:
+    """Return the arrays of an archive: all, or those in `forms` and those in `optional` that it has, checked.
 
-    Raises `MissingError`, and `DataError` for anything but an archive of them; both end with `advice`.
+    Raises `MissingError`, and `DataError` for anything but an archive of them, which is `what`; both end with `advice`.
     """
-    if not path.exists():
-        raise MissingError(f"there is no {path}; {advice}")
     try:
-        with zipfile.ZipFile(path) as archive:
-            if sum(part.file_size for part in archive.infolist()) > MAX_BYTES:
-                raise DamagedDataError(f"{path} says that it unpacks to more than {MAX_BYTES:,} bytes", advice)
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in (archive.files if forms is None else forms)}
+        with open(path, "rb") as file:
+            arrays = _arrays(file, forms, optional or {})
+    except FileNotFoundError as error:
+        raise MissingError(f"there is no {path}; {advice}") from error
     except _DAMAGE as error:
-        raise DamagedDataError(f"{path} is damaged, or no .npz file of the arrays that are wanted", advice) from error
-    for name, form in (forms or {}).items():
+        why = f" ({one_line(error)})" if isinstance(error, ValueError) else ""
+        raise DamagedDataError(f"{path} is damaged or no {what}{why}", advice) from error
+    for name, form in {**(forms or {}), **(optional or {})}.items():
+        if name not in arrays:
+            continue
         if arrays[name].dtype.kind not in form.kinds or arrays[name].ndim not in form.ndim:
             raise UnsupportedDataError(f"{path} holds another kind of {name} than is wanted", advice)
     return arrays
+
+
+def _arrays(file: IO[bytes], forms: Mapping[str, Form] | None, optional: Mapping[str, Form]) -> Arrays:
+    most = min(MAX_BYTES, max(_ALWAYS, _RATIO * os.fstat(file.fileno()).st_size))
+    with open_archive(file, most) as archive:
+        there = [part.removesuffix(".npy") for part in archive.namelist()]
+        names = there if forms is None else [*forms, *(name for name in optional if name in there)]
+        return {name: parse_npy(archive.read(f"{name}.npy")) for name in names}

@@ -6,7 +6,6 @@ no Python object is ever made of it, and not a byte is unpacked before it is ask
 
 from __future__ import annotations
 
-import re
 import zlib
 from pathlib import Path
 from types import TracebackType
@@ -16,14 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamo_core.errors import DamagedDataError, DataError, MissingError, UnsupportedDataError
+from lamo_core.npy_array import MAX_HEADER, header_start, parse_header
 
 _READ = 64 * 1024
-_MAX_HEADER = 4_096
-_MAGIC = b"\x93NUMPY"
-_HEADER = re.compile(
-    r"\{\s*'descr':\s*'(?P<descr>[<>|=][a-z]\d{1,2})',\s*'fortran_order':\s*(?P<fortran>True|False),"
-    r"\s*'shape':\s*\((?P<shape>[0-9, ]{0,100})\),?\s*\}\s*"
-)
 _MOST_MEMBERS = 1_000
 OTHER_CONTENT = "lamo takes the files that DQN-Replay publishes; name their address in the file of LAMO_SOURCES"
 _RATIO = 1_032
@@ -76,35 +70,20 @@ class NpyStream:
         return np.frombuffer(data, self.dtype).reshape(count, *self.shape[1:])
 
     def _read_header(self) -> tuple[np.dtype[Any], tuple[int, ...]]:
-        start = self._unpack(8)
-        if len(start) < 8 or not start.startswith(_MAGIC) or start[6] not in (1, 2, 3):
-            self._fail("it holds no array")
-        width = 2 if start[6] == 1 else 4
-        size = int.from_bytes(self._unpack(width), "little")
-        if not 0 < size <= _MAX_HEADER:
-            self._fail("the header of its array has an impossible length")
-        match = _HEADER.fullmatch(self._unpack(size).decode("latin-1"))
-        if match is None:
-            self._fail("the header of its array is damaged")
-        shape = tuple(int(part) for part in match["shape"].split(",") if part.strip())
-        if match["fortran"] == "True" and len(shape) > 1:
-            self._refuse("is stored column by column")
         try:
-            dtype = np.dtype(match["descr"])
-        except TypeError:
-            self._refuse("holds numbers of an unknown kind")
-        if dtype.kind not in "uifb" or not shape or 0 in shape:
-            self._refuse(f"holds {dtype} of shape {shape}")
-        return dtype, self._checked_shape(shape, dtype)
-
-    def _checked_shape(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[int, ...]:
-        # Exact arithmetic: the product of absurd numbers must not wrap around.
-        size = dtype.itemsize
-        for part in shape:
-            size *= part
-        if size > _RATIO * self._packed_bytes:
-            self._fail(f"it says that {self._packed_bytes:,} bytes unpack to {size:,}")
-        return shape
+            size = int.from_bytes(self._unpack(header_start(self._unpack(8))), "little")
+            if not 0 < size <= MAX_HEADER:
+                self._fail("the header of its array has an impossible length")
+            header = parse_header(self._unpack(size))
+        except ValueError as error:
+            self._fail(str(error), error)
+        if header.columns:
+            self._refuse("is stored column by column")
+        if header.dtype.kind not in "uifb" or not header.shape or 0 in header.shape:
+            self._refuse(f"holds {header.dtype} of shape {header.shape}"[:200])
+        if header.nbytes > _RATIO * self._packed_bytes:
+            self._fail(f"it says that {self._packed_bytes:,} bytes unpack to {header.nbytes:,}")
+        return header.dtype, header.shape
 
     def _unpack(self, count: int) -> bytes:
         """Return the next `count` unpacked bytes, fewer at the end."""
