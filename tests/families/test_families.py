@@ -155,7 +155,7 @@ def check_lora(folder: Path, told: dict[str, Any]) -> None:
     """Adapters change nothing at first, get gradients everywhere, and learn alone."""
     backbone = load_backbone(str(folder))
     if told.get("lora") == "refused":
-        with pytest.raises(UsageError, match="model.adapter"):
+        with pytest.raises(UsageError, match=r"model\.adapter"):
             adapt(backbone, "lora", rank=2)
         return
     before = outputs(backbone)

@@ -216,8 +216,8 @@ def test_a_model_that_does_not_fit_the_memory_says_what_it_takes(folder: Path, m
     monkeypatch.setattr(sizes, "free_memory", lambda: 10_000)
     assert "memory" in refusal(str(folder), DeviceError)
     assert "memory" in refusal(f"random:{folder}", DeviceError)
+    monkeypatch.setattr(sizes, "free_memory", lambda: 10**9)
     with pytest.raises(DeviceError, match=r"gpt2-medium takes 1\.\d GB"):
-        monkeypatch.setattr(sizes, "free_memory", lambda: 10**9)
         load_backbone("random:gpt2-medium")
 
 
