@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 import sys
@@ -96,7 +95,7 @@ def _installer_of(prefix: Path) -> Installer:
 def _source(installed: Distribution) -> str:
     """Return where a package came from that no index gave (PEP 610); empty when its folder or file is gone."""
     try:
-        address = json.loads(installed.read_text("direct_url.json") or "{}")
+        address = parse_json(installed.read_text("direct_url.json") or "{}")
         url, revision = str(address.get("url", "")), address.get("vcs_info", {})
         if url.startswith("file://"):
             path = Path(unquote(urlsplit(url).path))

@@ -26,6 +26,9 @@ FORBIDDEN = {
     "lamo_core/analysis": ["lamo_core.runs", "lamo_core.sweep"],
 }
 
+LIGHT = ("lamo_core.model.shape",)
+"""Modules of heavy rooms that load nothing heavy themselves."""
+
 
 def imported_modules(path: Path) -> set[str]:
     modules: set[str] = set()
@@ -44,7 +47,8 @@ def test_no_room_imports_what_it_must_not_know(folder: str) -> None:
     for path in paths:
         for module in imported_modules(path):
             for forbidden in FORBIDDEN[folder]:
-                assert not f"{module}.".startswith(f"{forbidden}."), f"{path} imports {module}"
+                known = any(f"{module}.".startswith(f"{name}.") for name in LIGHT)
+                assert known or not f"{module}.".startswith(f"{forbidden}."), f"{path} imports {module}"
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from lamo_core.config import TaskConfig
 from lamo_core.errors import MissingError, UsageError
+from lamo_core.tasks.door import Door
 
 if TYPE_CHECKING:
     from lamo_core.tasks.task import Task
@@ -86,7 +87,7 @@ def _changes(task: Task, config: TaskConfig) -> tuple[list[Change], list[Change]
         environment = task.simulation.environment(config)
     except MissingError:  # whoever plays elsewhere gives and takes what the task does
         return [], []
-    layers, layer = [], environment
+    layers, layer = [], environment.wrapped if isinstance(environment, Door) else environment
     while isinstance(layer, Wrapper):
         layers.append(layer)
         layer = layer.env

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
 import warnings
@@ -222,7 +223,8 @@ def _score(values: Mapping[str, Any]) -> TargetScore:
     try:
         plain = {field.name: values[field.name] for field in fields(TargetScore)}
         for name in ("target", "mean", "low", "high", "normalised", "length_mean", "steps_per_second"):
-            plain[name] = _number(plain[name])
+            unknown = plain[name] is None and name in ("low", "high")  # one episode has no interval
+            plain[name] = math.nan if unknown else _number(plain[name])
         returns, lengths = map(_number, plain.pop("returns")), map(int, plain.pop("lengths"))
         return TargetScore(**plain, returns=tuple(returns), lengths=tuple(lengths))
     except (LookupError, TypeError, ValueError) as error:

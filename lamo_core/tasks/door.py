@@ -50,6 +50,11 @@ class Door:
         self._seed: int | None = None
         self._decisions = 0
 
+    @property
+    def wrapped(self) -> Any:
+        """The environment behind it, unchecked."""
+        return self._environment
+
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)

@@ -54,13 +54,11 @@ def test_a_run_is_one_like_all_others(root: Path) -> None:
     run = train(ablations=["frozen"], ratio="20%", listeners=[events.append])
     assert [type(event).__name__ for event in events] == [
         "Started",
+        "CheckpointSaved",
         *["StepDone"] * 2,
-        "EvalDone",
-        "CheckpointSaved",
-        "CheckpointSaved",
+        *["CheckpointSaved", "EvalDone", "CheckpointSaved"],
         "StepDone",
-        "EvalDone",
-        *["CheckpointSaved"] * (len(events) - 9),
+        *["CheckpointSaved", "EvalDone", "CheckpointSaved"],
         "Stopped",
     ]
     assert (run.state, run.path.parent) == ("finished", root)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,16 +21,21 @@ from lamo_core.config import RunConfig
 from lamo_core.data.transitions import TransitionBatch
 from lamo_core.model.policy import PolicyStatistics
 from lamo_core.presets import resolve
-from lamo_core.tasks.task import Task
+from lamo_core.tasks.task import Simulation, Task
 
 START, GOOD, BAD = np.eye(3, dtype=np.float32)
+
+
+def _unplayed(*_: Any) -> Any:
+    raise AssertionError("what is learned from data alone plays nothing")
 
 
 def fork(kind: str) -> Task:
     """Return a task of two steps: the first action decides whether the second step pays, whatever it does."""
     return Task(
-        "fork", "Fork", "vector", (3,), kind, 2 if kind == "discrete" else 1, ("left", "right"), 0.0, 1.0, "fork"
-    )
+        "fork", "Fork", "vector", (3,), kind, 2 if kind == "discrete" else 1, ("left", "right"), 0.0, 1.0,
+        simulation=Simulation(batch=_unplayed, rendered=_unplayed),
+    )  # fmt: skip
 
 
 def batch_of(kind: str, rng: np.random.Generator, size: int = 64) -> TransitionBatch:

@@ -199,7 +199,7 @@ def damaged_copy(path: Path) -> Path:
 @pytest.mark.parametrize(
     ("place", "advice"),
     [
-        ("assets/mujoco/reacher.lamovec", "install lamo again"),
+        ("assets/mujoco/reacher.lamovec", "install lamo-rl again"),
         ("data/collected/mine.lamovec", "delete it with `lamo data rm mine` and collect it again"),
         ("data/imported/mine/set.lamovec", "delete it with `lamo data rm mine` and import it again"),
         ("data/d4rl/h-v2/set.lamovec", "`lamo data get h-v2 --source d4rl`"),
@@ -231,7 +231,7 @@ def test_a_set_of_your_own_is_not_mended_by_installing_lamo(
     monkeypatch.setattr(recovery, "assets_dir", lambda: ships)
     damaged_copy(ships / "mujoco" / "theirs.lamovec")
     (ships / "mujoco" / "theirs.json").write_text(card)
-    with pytest.raises(DataError, match="install lamo again"):
+    with pytest.raises(DataError, match="install lamo-rl again"):
         open_data(DataConfig(set="theirs"), TaskConfig(name="mujoco-reacher2d"), 0)
 
 

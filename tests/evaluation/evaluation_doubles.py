@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -9,10 +11,14 @@ from torch import Tensor, nn
 from lamo_core.config import ModelConfig, TaskConfig
 from lamo_core.model.backbone import Backbone
 from lamo_core.model.policy import Policy, PolicyStatistics
-from lamo_core.tasks.task import Task
+from lamo_core.tasks.task import Simulation, Task
 
 FEATURES = 3
 ACTIONS = 4
+
+
+def _unplayed(*_: Any) -> Any:
+    raise AssertionError("tests play this task in `CounterBatch`")
 
 
 def counter_task(action_kind: str = "discrete") -> Task:
@@ -26,6 +32,7 @@ def counter_task(action_kind: str = "discrete") -> Task:
         action_names=tuple("abcd"),
         random_score=0.0,
         expert_score=10.0,
+        simulation=Simulation(batch=_unplayed, rendered=_unplayed),
     )
 
 

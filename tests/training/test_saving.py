@@ -232,7 +232,8 @@ def test_an_error_within_a_step_keeps_the_steps_before_it(
         return losses
 
     monkeypatch.setattr(session.learner, "backward", fail)
-    first = broken_off(session, tmp_path / "parts", DeviceError if error is MemoryError else error)
+    told_as = DeviceError if error is MemoryError else error
+    first = broken_off(session, tmp_path / "parts", told_as)
     assert read_checkpoint(tmp_path / "parts" / "last.pt").step == 4
     if issubclass(error, Exception):
         assert isinstance(first[-1], Stopped)
