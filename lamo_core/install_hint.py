@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
+from lamo_core.parsing import parse_json
+
 DISTRIBUTION = "lamo-rl"
 """What package indexes call lamo; `lamo` is somebody else's package there."""
 

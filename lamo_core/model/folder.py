@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import stat
 from pathlib import Path
 from typing import Any
 
 from lamo_core.errors import DataError
+from lamo_core.parsing import parse_json
 
 SINGLE_FILE, INDEX = "model.safetensors", "model.safetensors.index.json"
 _LARGEST = {"config.json": 1 << 23, INDEX: 1 << 26, "tokenizer.json": 1 << 28}
@@ -85,7 +85,7 @@ def refuse_adapter(folder: Path) -> None:
 
 def _shards(text: str, path: Path) -> list[str]:
     try:
-        named: Any = json.loads(text)["weight_map"].values()
+        named: Any = parse_json(text)["weight_map"].values()
         return sorted({str(name) for name in named})
     except (ValueError, RecursionError, LookupError, TypeError, AttributeError) as error:
         raise DataError(f"{path} is damaged; get the model again") from error

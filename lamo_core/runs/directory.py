@@ -165,7 +165,7 @@ def find_run(text: str | Path, root: Path | None = None) -> RunDirectory:
     if not ids:
         raise UsageError(f"there are no runs in {root or runs_dir()}; start one with: lamo train --preset NAME")
     if name == "last":
-        return _in(root, ids[-1])
+        return _newest(root, ids)
     for fitting in ([i for i in ids if name and i.startswith(name)], [i for i in ids if name and name in i]):
         if len(fitting) == 1:
             return _in(root, fitting[0])
@@ -175,6 +175,19 @@ def find_run(text: str | Path, root: Path | None = None) -> RunDirectory:
     near = difflib.get_close_matches(name[:200], ids, n=1, cutoff=0.3)
     hint = f"did you mean {near[0]!r}?" if near else "list them with: lamo runs"
     raise UsageError(f"there is no run {shown(name)} in {root or runs_dir()}; {hint}")
+
+
+def _newest(root: Path | None, ids: list[str]) -> RunDirectory:
+    """Return the run made last; ids tell seconds alone, and several runs may begin within one."""
+    second = ids[-1][: len("20260101-000000")]
+    return max((_in(root, name) for name in ids if name.startswith(second)), key=_made)
+
+
+def _made(run: RunDirectory) -> int:
+    try:
+        return run.run_file.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def run_ids(root: Path | None = None) -> list[str]:

@@ -52,15 +52,11 @@ def train(**changes: Any) -> lamo.Run:
 def test_a_run_is_one_like_all_others(root: Path) -> None:
     events: list[Event] = []
     run = train(ablations=["frozen"], ratio="20%", listeners=[events.append])
-    assert [type(event).__name__ for event in events] == [
-        "Started",
-        "CheckpointSaved",
-        *["StepDone"] * 2,
-        *["CheckpointSaved", "EvalDone", "CheckpointSaved"],
-        "StepDone",
-        *["CheckpointSaved", "EvalDone", "CheckpointSaved"],
-        "Stopped",
-    ]
+    names = [type(event).__name__ for event in events]
+    trained = ["StepDone", "StepDone", "EvalDone", "StepDone", "EvalDone"]
+    assert [name for name in names if name != "CheckpointSaved"] == ["Started", *trained, "Stopped"]
+    assert names[1] == "CheckpointSaved"
+    assert all(names[at - 1] == "CheckpointSaved" for at, name in enumerate(names) if name == "EvalDone")
     assert (run.state, run.path.parent) == ("finished", root)
     assert (run.config.name, run.config.seed, run.config.data.ratio) == (f"{PRESET}+frozen", 1, 0.2)
     (listed,) = list_runs(root)
@@ -69,7 +65,7 @@ def test_a_run_is_one_like_all_others(root: Path) -> None:
     assert argv[:6] == ["lamo", "train", "--preset", PRESET, "--ablation", "frozen"]
 
     final = [event for event in events if isinstance(event, lamo.EvalDone)][-1]
-    assert run.scores == final.scores
+    assert [score.returns for score in run.scores] == [score.returns for score in final.scores]
     assert [score.episodes for score in run.scores] == [2, 2]
     metrics = run.metrics()
     steps = [event for event in events if isinstance(event, lamo.StepDone)]
