@@ -214,8 +214,7 @@ def test_an_error_within_a_step_keeps_the_steps_before_it(
         return losses
 
     monkeypatch.setattr(session.learner, "backward", fail)
-    told_as = DeviceError if error is MemoryError else error
-    first = broken_off(session, tmp_path / "parts", told_as)
+    first = broken_off(session, tmp_path / "parts", DeviceError if error is MemoryError else error)
     assert read_checkpoint(tmp_path / "parts" / "last.pt").step == 4
     if issubclass(error, Exception):
         assert isinstance(first[-1], Stopped)
@@ -250,7 +249,7 @@ def test_half_an_optimiser_step_is_not_saved(
             raise MemoryError
 
     monkeypatch.setattr(session.learner, "settle", fail)
-    broken_off(session, tmp_path, MemoryError)
+    broken_off(session, tmp_path, DeviceError)
     assert read_checkpoint(tmp_path / "last.pt").step == 3
 
 
