@@ -115,24 +115,6 @@ def test_a_kill_within_an_evaluation_costs_nothing_and_repeats_nothing(
         assert same_state(tmp_path / "parts" / name, tmp_path / "whole" / name), name
 
 
-def test_a_kill_after_any_event_ends_as_if_there_had_been_none(make_config: MakeConfig, tmp_path: Path) -> None:
-    config = make_config(
-        optim={"steps": 4}, eval={"every": 1, "episodes": 1, "final_episodes": 1}, checkpoint={"every": 2}
-    )
-    whole = run(new_session(config), tmp_path / "whole")
-    for count in range(2, len(whole)):
-        folder = tmp_path / f"{count}"
-        loop = training_loop(
-            new_session(config), Requests(), score, lambda s, best, folder=folder: save_checkpoint(s, folder, best)
-        )
-        first = [next(loop) for _ in range(count)]
-        loop.close()  # killed
-        second = run(resume_session(folder / "last.pt"), folder)
-        assert told(first + second) == told(whole), first[-1]
-        for name in ("last.pt", "best.pt"):
-            assert same_state(folder / name, tmp_path / "whole" / name), (name, first[-1])
-
-
 def test_an_evaluation_that_is_done_is_not_repeated(make_config: MakeConfig, tmp_path: Path) -> None:
     session = new_session(make_config(**EVALUATED))
     for event in training_loop(session, Requests(), score, lambda s, best: save_checkpoint(s, tmp_path, best)):
@@ -232,8 +214,7 @@ def test_an_error_within_a_step_keeps_the_steps_before_it(
         return losses
 
     monkeypatch.setattr(session.learner, "backward", fail)
-    told_as = DeviceError if error is MemoryError else error
-    first = broken_off(session, tmp_path / "parts", told_as)
+    first = broken_off(session, tmp_path / "parts", DeviceError if error is MemoryError else error)
     assert read_checkpoint(tmp_path / "parts" / "last.pt").step == 4
     if issubclass(error, Exception):
         assert isinstance(first[-1], Stopped)
@@ -265,10 +246,10 @@ def test_half_an_optimiser_step_is_not_saved(
 
     def fail(*arguments: Any) -> None:
         if session.step == 5:
-            raise ValueError
+            raise MemoryError
 
     monkeypatch.setattr(session.learner, "settle", fail)
-    broken_off(session, tmp_path, ValueError)
+    broken_off(session, tmp_path, DeviceError)
     assert read_checkpoint(tmp_path / "last.pt").step == 3
 
 
