@@ -13,6 +13,7 @@ from lamo_core import __version__
 from lamo_core.errors import LamoError, StorageError, UsageError
 from lamo_tui.cli.app import app
 from lamo_tui.cli.commands import COMMANDS
+from lamo_tui.cli.output import console, say
 
 if TYPE_CHECKING:
     from typer._click import Command, Context
@@ -117,9 +118,9 @@ def main() -> None:
         if len(sys.argv) != 2:
             raise UsageError("name the folder for the pages: python -m lamo_tui.cli.manpages DIR")
         for page in write_pages(Path(sys.argv[1])):
-            print(page)
+            say(str(page))
     except LamoError as error:
-        print(f"lamo: {error}", file=sys.stderr)
+        console().print(f"lamo: {error}", markup=False)
         sys.exit(error.exit_code)
 
 

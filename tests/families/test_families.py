@@ -61,6 +61,7 @@ def test_a_family_is_what_the_table_says(family: str, tmp_path: Path) -> None:
     check(family, tmp_path)
 
 
+@pytest.mark.families
 @pytest.mark.parametrize("family", SAMPLE)
 def test_one_of_the_sample_is_what_the_table_says(family: str, tmp_path: Path) -> None:
     check(family, tmp_path)
@@ -81,8 +82,9 @@ def check(family: str, folder: Path) -> None:
         pytest.skip(f"not made here: {told['not_made']}")
     model = save_tiny(family, told.get("config", {}), folder)
     if "refused" in told:
-        with pytest.raises(LamoError, match=told["refused"]):
+        with pytest.raises(LamoError) as refused:
             load_backbone(str(folder))
+        assert told["refused"].removeprefix("X ").strip() in str(refused.value)
         return
     backbone = load_backbone(str(folder))
     backbone.model.eval()
