@@ -49,6 +49,8 @@ class Backbone:
     """Whose key-value cache it continues: ours, with room to grow; its own kind; or none that can drop rows."""
     told_positions: bool = True
     """Whether it is told positions; a trunk that counts from another number than 0 finds them itself."""
+    changes_input: bool = False
+    """Whether it writes into the vectors that it is given, and must be given copies."""
     idle: frozenset[str] = frozenset()
     """Places of modules that trajectories do not run through, such as an image encoder's (`trunk.place`)."""
     notes: tuple[str, ...] = ()
@@ -85,6 +87,8 @@ class Backbone:
             cache = self.new_cache()
         if isinstance(self.model, Gpt2Trunk):
             return self.model(tokens_NLD, cache, add_positions=add_positions, places=places), cache
+        if self.changes_input:
+            tokens_NLD = tokens_NLD.clone()
         positions_1L = torch.arange(position, end, device=tokens_NLD.device).unsqueeze(0)
         table = getattr(self.model, "wpe", None)
         if not add_positions and table is not None:

@@ -6,7 +6,8 @@ Shape suffixes: N rows, L tokens, D width, T words, V vocabulary.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -20,6 +21,9 @@ from lamo_core.model.trunk import WordReader, place
 
 _LENGTH, _CHANGED = 9, 5
 """Tokens of a row, and the first that differs between rows."""
+_WINDOWS = ("sliding_window", "sliding_window_size", "attention_window_size", "local_attention", "attention_chunk_size")
+_SHORT = 256
+"""Tokens of windows that are tried beyond their end; longer ones are longer than most contexts."""
 _CAUSAL = 1e-4
 """Relative change of an earlier output that rounding alone may make; attention to later tokens makes it 100 times that
 even in a model of 2 layers with random weights."""
@@ -37,7 +41,8 @@ def examine(backbone: Backbone, causal: Any) -> None:
     """
     causal.eval()
     try:
-        tokens_NLD = _tokens(backbone.width)[:, : backbone.positions]
+        tokens_NLD = _tokens(backbone)
+        _find_writing(backbone, tokens_NLD)
         _find_positions(backbone, tokens_NLD)
         with _watched(backbone) as ran:
             whole_NLD = _hidden(backbone, tokens_NLD)
@@ -56,7 +61,7 @@ def check_outputs(backbone: Backbone) -> None:
     """Raise `DataError` for a trunk whose weights make no finite numbers; the only doubt about one of our own."""
     backbone.model.eval()
     try:
-        tokens_NLD = _tokens(backbone.width)[:, : backbone.positions]
+        tokens_NLD = _tokens(backbone)
         _check_output(backbone, tokens_NLD, _hidden(backbone, tokens_NLD))
     finally:
         backbone.model.train()
@@ -77,12 +82,28 @@ def _watched(backbone: Backbone) -> Iterator[set[str]]:
             hook.remove()
 
 
-def _tokens(width: int) -> Tensor:
-    """Return three rows (3, L, D) that begin alike; numbers like those that a policy's norm gives."""
+def _tokens(backbone: Backbone) -> Tensor:
+    """Return three rows (3, L, D) that begin alike; numbers like those that a policy's norm gives.
+
+    They are longer than a short window of attention, so that what it leaves out is tried too.
+    """
+    config: Any = backbone.model.config
+    windows = [getattr(config, name, None) for name in _WINDOWS]
+    short = [window for window in windows if isinstance(window, int) and 0 < window <= _SHORT]
+    length = min(max(short, default=0) + _LENGTH, backbone.positions)
     generator = torch.Generator().manual_seed(0)
-    tokens_NLD = torch.randn(1, _LENGTH, width, generator=generator).repeat(3, 1, 1)
-    tokens_NLD[1:, _CHANGED:] = torch.randn(2, _LENGTH - _CHANGED, width, generator=generator)
+    tokens_NLD = torch.randn(1, length, backbone.width, generator=generator).repeat(3, 1, 1)
+    rest_NLD = tokens_NLD[1:, _CHANGED:]
+    rest_NLD.copy_(torch.randn(rest_NLD.shape, generator=generator))
     return tokens_NLD
+
+
+def _find_writing(backbone: Backbone, tokens_NLD: Tensor) -> None:
+    """Give copies to a trunk that writes into what it is given."""
+    given_NLD = tokens_NLD.clone()
+    with suppress(Exception):  # what is wrong shows next
+        backbone.run(given_NLD)
+    backbone.changes_input = not torch.equal(given_NLD, tokens_NLD)
 
 
 def _find_positions(backbone: Backbone, tokens_NLD: Tensor) -> None:
@@ -150,15 +171,15 @@ def _find_cache(backbone: Backbone, tokens_NLD: Tensor, whole_NLD: Tensor) -> No
 
 
 def _in_parts(backbone: Backbone, tokens_NLD: Tensor) -> Tensor:
-    """Run the last row with others that end before it, as episodes do, three tokens at a time."""
-    part_NLD, cache = backbone.run(tokens_NLD[:, :3], use_cache=True)
-    parts = [part_NLD[-1:]]
-    for rows, begin in (([0, 2], 3), ([1], 6)):
-        if begin >= tokens_NLD.shape[1]:
-            break
-        cache.batch_select_indices(torch.tensor(rows))
-        tokens_NLD = tokens_NLD[rows]
-        part_NLD, cache = backbone.run(tokens_NLD[:, begin : begin + 3], position=begin, cache=cache, use_cache=True)
+    """Run the last row with others that end before it, as episodes do, three tokens at a time or more."""
+    length, parts, cache = tokens_NLD.shape[1], [], None
+    bounds = sorted({0, 3, 6, 9, length - 3, length} & set(range(length + 1)))
+    for begin, end in pairwise(bounds):
+        rows = {3: [0, 2], 6: [1]}.get(begin)
+        if rows is not None:
+            cache.batch_select_indices(torch.tensor(rows))
+            tokens_NLD = tokens_NLD[rows]
+        part_NLD, cache = backbone.run(tokens_NLD[:, begin:end], position=begin, cache=cache, use_cache=True)
         parts.append(part_NLD[-1:])
     return torch.cat(parts, dim=1)
 

@@ -21,34 +21,16 @@ from lamo_core.evaluation.contexts import ChunkedContext, Context, SlidingContex
 from lamo_core.model.adapters import adapt
 from lamo_core.model.backbone import Backbone, load_backbone, token_embeddings
 from lamo_core.model.hub import require_table
+from lamo_core.model.library import takes, takes_any
 from lamo_core.model.policy import Policy, PolicyStatistics
 from lamo_core.tasks.registry import get_task
 from tests.families.tiny_models import VOCABULARY, save_tiny
 
 FAMILIES: dict[str, dict[str, Any]] = tomllib.loads(Path(__file__).with_name("families.toml").read_text("utf-8"))
-SAMPLE = [
-    "bart",
-    "bert",
-    "bloom",
-    "cohere2",
-    "cpmant",
-    "deepseek_v3",
-    "falcon",
-    "gemma2",
-    "gemma3",
-    "gpt2",
-    "gpt_neox",
-    "gpt_oss",
-    "llama",
-    "mamba",
-    "mixtral",
-    "opt",
-    "phi3",
-    "qwen3",
-    "qwen3_next",
-    "roberta",
-    "xlnet",
-]
+SAMPLE = (
+    *("bart", "bert", "bloom", "cohere2", "cpmant", "deepseek_v3", "falcon", "gemma2", "gemma3", "gpt2", "gpt_neox"),
+    *("gpt_oss", "llama", "mamba", "mixtral", "opt", "phi3", "qwen3_next", "roberta", "xlnet"),
+)
 IDS_NT = torch.randint(4, VOCABULARY - 6, (2, 12), generator=torch.Generator().manual_seed(3))
 STEPS, FEATURES, ACTIONS = 12, 11, 3
 ENDS = {3: [0, 2, 3], 7: [1, 2], 10: [0]}
@@ -56,12 +38,12 @@ ENDS = {3: [0, 2, 3], 7: [1, 2], 10: [0]}
 
 
 @pytest.mark.families
+@pytest.mark.filterwarnings("ignore:Loading a SarvamMLA config:FutureWarning")  # of what transformers itself writes
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_family_is_what_the_table_says(family: str, tmp_path: Path) -> None:
     check(family, tmp_path)
 
 
-@pytest.mark.families
 @pytest.mark.parametrize("family", SAMPLE)
 def test_one_of_the_sample_is_what_the_table_says(family: str, tmp_path: Path) -> None:
     check(family, tmp_path)
@@ -82,9 +64,8 @@ def check(family: str, folder: Path) -> None:
         pytest.skip(f"not made here: {told['not_made']}")
     model = save_tiny(family, told.get("config", {}), folder)
     if "refused" in told:
-        with pytest.raises(LamoError) as refused:
+        with pytest.raises(LamoError, match=told["refused"]):
             load_backbone(str(folder))
-        assert told["refused"].removeprefix("X ").strip() in str(refused.value)
         return
     backbone = load_backbone(str(folder))
     backbone.model.eval()
@@ -108,10 +89,12 @@ def check_facts(backbone: Backbone, told: dict[str, Any]) -> None:
 @torch.no_grad()
 def check_words(backbone: Backbone, model: Any) -> None:
     """Words and their vectors give what transformers' own forward gives."""
-    expected_NTV = model(input_ids=IDS_NT).logits
-    hidden_NTD = backbone.hidden(IDS_NT)
-    by_vectors_NTD, _ = backbone.run(token_embeddings(backbone, IDS_NT))
-    assert_close(by_vectors_NTD, hidden_NTD)
+    without_cache = {"use_cache": False} if takes(model, "use_cache") or takes_any(model) else {}
+    expected_NTV = model(input_ids=IDS_NT, **without_cache).logits
+    hidden_NTD, vectors_NTD = backbone.hidden(IDS_NT), token_embeddings(backbone, IDS_NT)
+    kept_NTD = vectors_NTD.clone()
+    assert_close(backbone.run(vectors_NTD)[0], hidden_NTD)
+    assert torch.equal(vectors_NTD, kept_NTD)
     if backbone.reads_words:
         assert_close(backbone.logits(hidden_NTD), expected_NTV)
     else:
@@ -199,10 +182,13 @@ def vectors(width: int) -> Tensor:
 
 
 def train(backbone: Backbone) -> None:
+    """Move every trained number a little in the direction of its gradient, however small that is."""
     backbone.model.train()
-    optimiser = torch.optim.SGD([value for value in backbone.model.parameters() if value.requires_grad], lr=0.1)
     (backbone.run(vectors(backbone.width))[0] * vectors(backbone.width)).mean().backward()
-    optimiser.step()
+    with torch.no_grad():
+        for value in backbone.model.parameters():
+            if value.grad is not None:
+                value -= 0.02 * value.grad.sign()
 
 
 def assert_close(ours: Tensor, theirs: Tensor) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
@@ -19,7 +20,7 @@ _SIZES = {
     "num_encoder_attention_heads num_decoder_attention_heads swa_num_attention_heads linear_num_value_heads "
     "linear_num_key_heads linear_num_heads index_n_heads mamba_n_heads mamba_num_heads num_query_groups num_experts "
     "num_local_experts n_routed_experts moe_num_experts index_topk_blocks laurel_rank zero_expert_num "
-    "qk_nope_head_dim qk_rope_head_dim rotary_dim index_topk patch_size",
+    "qk_nope_head_dim qk_rope_head_dim rotary_dim patch_size",
     8: "head_dim d_head swa_head_dim linear_key_head_dim linear_value_head_dim linear_head_dim index_head_dim "
     "v_head_dim global_head_dim attention_head_size dim_head d_kv kv_channels mamba_headdim mamba_head_dim "
     "mamba_d_head attention_head_dim qk_head_dim kv_lora_rank q_lora_rank o_lora_rank router_hidden_size "
@@ -34,7 +35,7 @@ _SIZES = {
     64: "intermediate_size ffn_dim decoder_ffn_dim encoder_ffn_dim n_inner d_inner dff d_ff dim_ff ffn_hidden_size "
     "feed_forward_size intermediate_size_mlp dense_intermediate_size max_position_embeddings n_positions n_ctx "
     "max_seq_len max_target_positions max_source_positions model_max_length context_length "
-    "original_max_position_embeddings num_position_embeddings",
+    "original_max_position_embeddings num_position_embeddings index_topk",
     VOCABULARY: "vocab_size vocab_size_per_layer_input unpadded_vocab_size decoder_vocab_size",
 }
 _SIZE = {name: size for size, names in _SIZES.items() for name in names.split()}
@@ -44,7 +45,7 @@ def tiny_config(family: str, changes: dict[str, Any]) -> Any:
     """Return a family's own config with every size cut down, and `changes` where that does not fit together."""
     try:
         usual = CONFIG_MAPPING[family]().to_dict()
-    except ValueError:  # a family whose own values are no config
+    except StrictDataclassError:  # a family whose own values are no config
         usual = {}
     values = _merged(_cut(usual), changes)
     return CONFIG_MAPPING[family](**values)
