@@ -172,7 +172,8 @@ def _find_cache(backbone: Backbone, tokens_NLD: Tensor, whole_NLD: Tensor) -> No
 
 def _in_parts(backbone: Backbone, tokens_NLD: Tensor) -> Tensor:
     """Run the last row with others that end before it, as episodes do, three tokens at a time or more."""
-    length, parts, cache = tokens_NLD.shape[1], [], None
+    length, parts = tokens_NLD.shape[1], []
+    cache: Any = None
     bounds = sorted({0, 3, 6, 9, length - 3, length} & set(range(length + 1)))
     for begin, end in pairwise(bounds):
         rows = {3: [0, 2], 6: [1]}.get(begin)
