@@ -22,11 +22,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from lamo_core.errors import DataError, DeviceError
 
 _BOUNDS: tuple[tuple[re.Pattern[str], int], ...] = (
-    (re.compile(r"theta|seed|token|_ids?$|index$|rate$|timestamp|limit"), 1 << 62),  # no sizes
-    (re.compile(r"expert"), 1 << 16),
-    (re.compile(r"layers?$|depth$|blocks?$|heads?$|stacks?$|stages?$|loops?$|groups?$"), 1 << 13),
+    (re.compile(r"theta|seed|tokens?$|_ids?$|index$|rate$|timestamp|limit|clip|scale"), 1 << 62),  # no sizes
+    (re.compile(r"experts?$|experts?_per"), 1 << 16),
+    (re.compile(r"layers?$|depth$|blocks?$|heads?$|stacks?$|stages?$|loops?$|groups?$|factor$"), 1 << 13),
     (re.compile(r"position|_ctx$|seq|length|window|vocab|chunk|context"), 1 << 25),
-    (re.compile(r""), 1 << 22),
+    (re.compile(r""), 1 << 20),
 )
 """Parts of names of settings and the largest number that they may hold, far beyond any model; the first that fits."""
 _MOST_VALUES = 200_000
@@ -139,7 +139,10 @@ def free_memory() -> int:
 
 
 def _numbers(value: Any, name: str) -> Iterator[tuple[str, int]]:
-    """Yield all whole numbers of a description with the names that they stand under."""
+    """Yield all numbers of a description, floored, with the names that they stand under; 0 for anything else.
+
+    Sizes may be written as 1e8, and some families take them so.
+    """
     waiting = [(name, value)]
     while waiting:
         name, value = waiting.pop()
@@ -147,7 +150,8 @@ def _numbers(value: Any, name: str) -> Iterator[tuple[str, int]]:
             waiting += [(str(key), part) for key, part in value.items()]
         elif isinstance(value, list):
             waiting += [(name, part) for part in value]
-        yield name, int(value) if isinstance(value, int) else 0
+        whole = isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
+        yield name, int(value) if whole else 0
 
 
 def _no_room(name: str, free: int, needed: int | None = None) -> DeviceError:

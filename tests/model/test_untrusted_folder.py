@@ -19,6 +19,7 @@ from lamo_core.model import sizes
 from lamo_core.model.backbone import load_backbone
 from lamo_core.model.folder import loaded_files, model_file
 from lamo_core.model.hub import locate, read_card
+from tests.families.test_families import FAMILIES
 from tests.families.tiny_models import save_tiny
 
 FILES = ["config.json", "model.safetensors", "tokenizer.json"]
@@ -178,6 +179,9 @@ def test_sizes_of_no_model_are_refused_before_they_are_built(
     ("family", "values"),
     [
         ("gpt2", {"n_inner": 4_000_000}),
+        ("deepseek_v3", {"head_dim": 1e8}),
+        ("llama", {"head_dim": 1_000_000}),
+        ("gemma3", {"text_config": {"rope_parameters": {"full_attention": {"partial_rotary_factor": 1e8}}}}),
         ("gpt2", {"n_positions": 30_000_000}),
         ("ctrl", {"n_positions": 30_000_000}),
         ("marian", {"max_position_embeddings": 2_000_000}),
@@ -194,7 +198,7 @@ def test_sizes_of_no_model_are_refused_before_they_are_built(
 def test_sizes_that_only_together_are_too_large_are_refused_too(
     tmp_path: Path, family: str, values: dict[str, Any], prefix: str, small_memory: None
 ) -> None:
-    save_tiny(family, {"attention_types": [[["global", "local"], 1]]} if family == "gpt_neo" else {}, tmp_path)
+    save_tiny(family, FAMILIES[family].get("config", {}), tmp_path)
     changed(tmp_path, **values)
     with pytest.raises((DataError, DeviceError)) as caught:
         load_backbone(f"{prefix}{tmp_path}")
