@@ -15,27 +15,30 @@ def show_plan(preset: str | None, several: list[Resolved], as_json: bool) -> Non
 
     Runs that differ by their seeds alone are told by the first; time and disk are those of each.
     """
-    from lamo_core.config import RunConfig
-    from lamo_core.runs.compare import config_difference
+    from lamo_core.idle import idle_settings
+    from lamo_core.runs.compare import effective_settings
     from lamo_core.runs.index import list_runs
     from lamo_tui.cli.output import emit_json, say
     from lamo_tui.dashboard.new_run_model import data_facts
 
     resolved = several[0]
     config = resolved.config
-    facts = data_facts(config.data, config.seed)
+    facts, idle = data_facts(config.data, config.seed), idle_settings(config)
     cost = _cost(preset, config, facts, list_runs())
     if as_json:
         seeds = [one.config.seed for one in several]
         data = {"episodes": facts.episodes, "transitions": facts.transitions, "return_mean": facts.returns.mean()}
-        values = {"config": config.to_dict(), "origins": dict(resolved.origins)}
+        values = {"config": config.to_dict(), "origins": dict(resolved.origins), "idle": sorted(idle)}
         emit_json({"name": config.name, "seeds": seeds, "data": data, "cost": cost, **values})
         return
     for name, value in _lines(several, facts, cost):
         say(f"{name:<12}{value}")
     say("settings")
-    for name, (value, _) in config_difference([config.to_dict(), RunConfig().to_dict()]).items():
+    for name, value in effective_settings(config).items():
         say(f"  {name:<34} {value!s:<26} {resolved.origins.get(name, '')}")
+    given = [name for name in sorted(idle) if resolved.origins.get(name, "").startswith(("--set", "command", "file"))]
+    if given:
+        say(f"without effect on {config.method} here: {', '.join(given)}")
 
 
 def _cost(preset: str | None, config: RunConfig, facts: DataFacts, runs: list[Any]) -> dict[str, Any]:
