@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lamo_core.errors import LamoError, UsageError
+from lamo_core.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,7 +97,7 @@ def collect(
 def _say(result: dict[str, Any], out: Path | None) -> None:
     """Print what was recorded, and how to train on it; a recipe's part that is not packed yet has only counts."""
     from lamo_tui.cli.output import console, say
-    from lamo_tui.format import counted, file_size
+    from lamo_tui.format import file_size
 
     count = {name: result.get(name, result.get(f"new_{name}", 0)) for name in ("episodes", "transitions")}
     parts = [f"{counted(count['episodes'], 'episode')} with {counted(count['transitions'], 'transition')}"]
@@ -194,7 +195,7 @@ def _gathered(episodes: Iterator[Episode], transitions: int) -> tuple[list[Episo
                 total += len(episode.rewards)
                 report("collecting", min(total, transitions), transitions)
         except KeyboardInterrupt:
-            console().print(f"interrupted; keeping {len(kept)} episodes")
+            console().print(f"interrupted; keeping {counted(len(kept), 'episode')}")
         except LamoError as found:
             error = found
     return kept, error
@@ -226,11 +227,12 @@ def _collect_training(asked: _Asked, algorithm: str, steps: int) -> _Recorded:
         )
     _keep_whole(history.episodes, history.error)
     if history.steps < steps and history.error is None:
-        console().print(f"interrupted after {history.steps:,} steps; keeping {len(history.episodes):,} episodes")
+        kept = counted(len(history.episodes), "episode")
+        console().print(f"interrupted after {counted(history.steps, 'step')}; keeping {kept}")
     command = f"lamo data collect {asked.task} --train {algorithm} --steps {steps} --seed {asked.seed}"
     how = (
-        f"every finished episode of {algorithm.upper()}'s {history.steps:,} steps of learning; the card tells its "
-        "tenths apart"
+        f"every finished episode of {algorithm.upper()}'s {counted(history.steps, 'step')} of learning; the card tells "
+        "its tenths apart"
     )
     source = f"stable-baselines3's {algorithm.upper()}, trained for this set"
     return asked.write(name, config, history.episodes, source=source, how=how, command=command), history.error

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lamo_core.evaluation.intervals import spanned
+from lamo_core.wording import counted
 from lamo_tui.cli.report.report_table import Report, Table, between
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def paired_table(report: Report) -> Table:
     )
     unlike = sum(row.unlike for row in found)
     if unlike:
-        note += f" {unlike} pairs saw different episodes and are left out."
+        note += f" Left out, since they saw different episodes: {counted(unlike, 'pair')}."
     columns = ("Method", "against", "Tasks", "Pairs", "Difference (95 %)", "Better")
     return Table(columns, rows, note, columns[2:])
 
