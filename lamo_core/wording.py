@@ -1,6 +1,10 @@
-"""Numbers with what they count, in the singular or the plural."""
+"""Numbers as words: with what they count in the singular or the plural, and with the digits that tell them apart."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+
+_MOST_DIGITS = 6
 
 
 def counted(count: int, thing: str) -> str:
@@ -23,3 +27,12 @@ def plural(thing: str, count: float) -> str:
     else:
         word = f"{word}s"
     return f"{word}{space}{rest}"
+
+
+def told_apart(values: Sequence[float]) -> list[str]:
+    """Return numbers with as few digits behind the point as tell different ones apart."""
+    for digits in range(_MOST_DIGITS + 1):
+        texts = [f"{round(value, digits) + 0.0:.{digits}f}" for value in values]
+        if len(set(texts)) == len(set(values)):
+            break
+    return texts

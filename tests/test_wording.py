@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from lamo_core.wording import counted, plural
+from lamo_core.wording import counted, plural, told_apart
 
 ROOT = Path(__file__).parents[1]
 THINGS = frozenset(
@@ -39,6 +42,32 @@ def test_things_are_counted(count: int, thing: str, text: str) -> None:
 
 def test_a_number_of_another_form_decides_the_word() -> None:
     assert f"{1.0:g} {plural('minute', 1.0)}, {0.5:g} {plural('minute', 0.5)}" == "1 minute, 0.5 minutes"
+
+
+@pytest.mark.parametrize(
+    ("values", "texts"),
+    [
+        ([], []),
+        ([0.4], ["0"]),
+        ([0.4, 1.0, 2.0, 3.6], ["0", "1", "2", "4"]),
+        ([1.6, 2.0, 2.4], ["1.6", "2.0", "2.4"]),
+        ([0.0, -0.001, 0.001], ["0.000", "-0.001", "0.001"]),
+        ([-0.2, 0.3, 1.0], ["-0.2", "0.3", "1.0"]),
+        ([5.0, 5.0], ["5", "5"]),
+        ([0.0, 1e-9], ["0.000000", "0.000000"]),
+    ],
+)
+def test_numbers_are_told_apart_with_few_digits(values: list[float], texts: list[str]) -> None:
+    assert told_apart(values) == texts
+
+
+@given(st.lists(st.floats(-1e6, 1e6), unique=True, max_size=6))
+def test_no_two_headers_are_the_same_unless_the_numbers_nearly_are(values: list[float]) -> None:
+    texts = told_apart(values)
+    assert len(texts) == len(values)
+    assert len(set(texts)) == len(values) or any(
+        abs(one - other) <= 1e-6 for one, other in itertools.combinations(values, 2)
+    )
 
 
 def unhelped(path: Path) -> Iterator[tuple[int, str]]:
