@@ -17,6 +17,7 @@ from typing import Literal
 from lamo_core.errors import LamoError
 from lamo_core.install_hint import hint
 from lamo_core.places import assets_dir, cache_dir, data_dir, runs_dir
+from lamo_core.wording import counted
 
 State = Literal["ok", "optional", "failed"]
 """`optional`: not there, and only what its line says needs it; `failed`: lamo does not work without it."""
@@ -63,7 +64,7 @@ def _torch() -> Iterator[Check]:
     import torch
 
     threads = torch.get_num_threads()
-    yield Check("PyTorch", "ok", f"{torch.__version__}, {threads} thread{'s' * (threads > 1)}")
+    yield Check("PyTorch", "ok", f"{torch.__version__}, {counted(threads, 'thread')}")
     cards = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
     if torch.backends.mps.is_available():
         cards.append("Metal")
@@ -97,7 +98,7 @@ def _atari() -> Iterator[Check]:
     emulator.reset(0)
     emulator.step(1)
     games = len(roms.get_all_rom_ids())
-    yield Check("Atari", "ok", f"ale-py {version('ale-py')} plays, {games} games")
+    yield Check("Atari", "ok", f"ale-py {version('ale-py')} plays, {counted(games, 'game')}")
 
 
 def _mujoco() -> Iterator[Check]:
@@ -172,7 +173,7 @@ def _parts() -> Iterator[Check]:
     megabytes = sum(path.stat().st_size for path in sets) / 1e6
     state: State = "ok" if len(sets) >= 10 else "failed"
     advice = "" if state == "ok" else "install lamo-rl again"
-    yield Check("bundled data", state, f"{len(sets)} sets, {megabytes:.0f} MB", advice)
+    yield Check("bundled data", state, f"{counted(len(sets), 'set')}, {megabytes:.0f} MB", advice)
 
 
 def _folders() -> Iterator[Check]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Literal
 
-from lamo_core.config import MethodName, RunConfig
+from lamo_core.config import MethodName
 from lamo_core.errors import UsageError
 
 ActionKind = Literal["discrete", "continuous"]
@@ -40,39 +40,8 @@ METHODS: dict[str, Method] = {
 }
 
 
-_WITHOUT_MEMORY = ("frames", "return_scale")
-"""Settings of the model that methods without a trunk read, too."""
-
-
 def require_fit(name: MethodName, actions: ActionKind) -> None:
     """Raise `UsageError` when a method cannot choose actions of a kind, naming those that can."""
     if actions not in METHODS[name].actions:
         fitting = ", ".join(method.name for method in METHODS.values() if actions in method.actions)
         raise UsageError(f"{name} does not fit tasks with {actions} actions; use one of {fitting}")
-
-
-def idle_settings(config: RunConfig) -> tuple[str, ...]:
-    """Return how the names of those settings begin that a config's method does not read on its task."""
-    return (*_idle_in_method(config), *_idle_on_task(config))
-
-
-def _idle_in_method(config: RunConfig) -> tuple[str, ...]:
-    if not METHODS[config.method].memory:
-        model = (field.name for field in fields(config.model) if field.name not in _WITHOUT_MEMORY)
-        return ("language.", "alignment.", *(f"model.{name}" for name in model))
-    return ("markov.",) if config.model.adapter == "lora" else ("markov.", "model.lora_")
-
-
-def _idle_on_task(config: RunConfig) -> tuple[str, ...]:
-    from lamo_core.tasks.registry import get_task
-
-    task = get_task(config.task.name)
-    frames = task.observation == "frames"
-    found = ["data.state_scaling"] if frames else ["data.frame_shift", "model.frames"]
-    if not frames or config.model.embedding == "linear":
-        found.append("model.frame_layers")
-    if task.action_kind == "continuous":
-        found.append("model.logits")
-    if config.data.rewards != "clipped":
-        found.append("eval.subtract")
-    return tuple(found)

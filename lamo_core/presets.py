@@ -12,7 +12,7 @@ from typing import Any
 
 from lamo_core.config import RunConfig, field_names, parse_setting, unknown_key
 from lamo_core.errors import UsageError
-from lamo_core.methods import idle_settings
+from lamo_core.idle import idle_settings
 from lamo_core.parsing import TooDeep, parse_toml
 from lamo_core.places import presets_dir
 from lamo_core.setting_paths import absolute_paths
@@ -187,7 +187,7 @@ def resolve(
 def _require_effect(ablation: str, task: str, config: RunConfig) -> None:
     idle = idle_settings(config)
     changed = {name for _, values in _overlay(ablation, "ablations", task) for name in values}
-    if all(name.startswith(idle) for name in changed):
+    if changed <= idle:
         why = f", which does not use {', '.join(sorted(changed))} here" if changed else ""
         raise NoEffect(f"the ablation {ablation} changes nothing in {config.method} on {task}{why}; leave it out")
 

@@ -23,6 +23,7 @@ from lamo_core.runs.directory import RunDirectory, find_run
 from lamo_core.runs.status import ACTIVE, has_begun, read_state
 from lamo_core.tasks.registry import task_of
 from lamo_core.tasks.requirements import require_environment
+from lamo_core.wording import counted
 
 if TYPE_CHECKING:
     from lamo_core.config import RunConfig
@@ -78,7 +79,7 @@ def resumed_run(text: str, settings: Sequence[str], flags: Mapping[str, Any], ro
     config = override(stored.config, settings, flags)
     if derived.state == "finished" and stored.step >= config.optim.steps and not settings:
         raise UsageError(
-            f"run {run.id} has done all of its {stored.step:,} steps; let it do more with "
+            f"run {run.id} has done all of its {counted(stored.step, 'step')}; let it do more with "
             f"--set optim.steps={2 * stored.step}, or evaluate it with: lamo eval {run.id}"
         )
     difference = config_difference([stored.config.to_dict(), config.to_dict()])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from lamo_core.wording import counted as counted
+
 
 def file_size(count: int) -> str:
     """Return bytes for people."""
@@ -22,11 +24,6 @@ def duration(seconds: float | None) -> str:
     if whole < 86_400:
         return f"{whole // 3600}h {whole % 3600 // 60:02d}m"
     return f"{whole // 86_400}d {whole % 86_400 // 3600:02d}h"
-
-
-def counted(count: int, thing: str) -> str:
-    """Return a number with what it counts: `1 episode`, `1,500 episodes`."""
-    return f"{count:,} {thing}{'s' * (count != 1)}"
 
 
 def rate(per_second: float | None) -> str:

@@ -16,6 +16,7 @@ from lamo_core.language.corpora import documents, encode_documents, read_text, s
 from lamo_core.model.backbone import Backbone, load_backbone, next_token_loss
 from lamo_core.model.policy import Policy
 from lamo_core.training.checkpoint import build_policy, read_checkpoint
+from lamo_core.wording import plural
 
 _BLOCKS = 16
 _LENGTH = 128
@@ -57,7 +58,10 @@ def held_out_words(backbone: Backbone, text: Path | None, seed: int) -> Tensor:
     words_N = encode_documents(backbone.tokenizer, held_out)
     count = min(_BLOCKS, len(words_N) // length)
     if count < 1:
-        raise UsageError(f"{text} holds out {len(words_N)} words, and {length} are needed; name a longer text")
+        raise UsageError(
+            f"{text} holds out {len(words_N)} {plural('word', len(words_N))}, and {length} are needed; name a longer "
+            "text"
+        )
     return torch.from_numpy(words_N[: count * length].reshape(count, length).astype("int64"))
 
 

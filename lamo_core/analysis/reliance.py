@@ -19,6 +19,7 @@ from lamo_core.data.windows import WindowBatch
 from lamo_core.errors import UsageError
 from lamo_core.evaluation.statistics import bootstrap_interval
 from lamo_core.model.policy import NEWEST_TOKEN, Policy
+from lamo_core.wording import counted
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,8 @@ def reliances(policy: Policy, batch: WindowBatch) -> list[Reliance]:
     full = batch.mask.all(1)
     if int(full.sum()) < 2:
         raise UsageError(
-            f"fewer than two windows hold {policy.context} steps, so nothing can be swapped; take more --windows"
+            f"fewer than two windows hold {counted(policy.context, 'step')}, so nothing can be swapped; take more "
+            "--windows"
         )
     with torch.no_grad():
         seen = _seen(policy, batch, full)

@@ -8,6 +8,7 @@ from pathlib import Path
 from lamo_core.config import RunConfig
 from lamo_core.evaluation.replay_file import save_replay
 from lamo_core.evaluation.rollout_spec import EpisodeResult
+from lamo_core.wording import counted
 
 MOST_FILES = 48
 """In a run's folder of replays; the oldest go first."""
@@ -36,7 +37,7 @@ def keep_medians(
         meta: dict[str, str | float] = {
             "name": f"{config.name} s{config.seed}",
             "step": step,
-            "kept": f"median of {len(own)} episodes",
+            "kept": f"median of {counted(len(own), 'episode')}",
             "rewards": config.paid,
             "context": config.eval.context,
             "action": config.eval.action,

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from lamo_core.config import EvalConfig
 from lamo_core.errors import UsageError
+from lamo_core.wording import plural
 
 _DIGITS = 3
 
@@ -32,7 +33,7 @@ def targets_from_returns(returns: ArrayLike, quantiles: tuple[float, ...]) -> tu
     returns_e = np.asarray(returns, dtype=np.float64)
     if not returns_e.size or not quantiles:
         raise UsageError("return targets need at least one episode and one quantile; or set eval.targets")
-    episodes = "1 episode" if returns_e.size == 1 else f"{returns_e.size} episodes"
+    episodes = f"{returns_e.size} {plural('episode', returns_e.size)}"
     found: dict[float, ReturnTarget] = {}
     for quantile in sorted(quantiles, reverse=True):
         value = _rounded(float(np.quantile(returns_e, quantile)), returns_e)

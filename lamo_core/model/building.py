@@ -16,6 +16,7 @@ from lamo_core.model.folder import loaded_files
 from lamo_core.model.hub import Located
 from lamo_core.model.library import without_loading_report
 from lamo_core.model.sizes import check_numbers, stored_numbers, weigh
+from lamo_core.wording import counted
 
 _OURS = ("dtype", "torch_dtype", "weights", "quantization_config")
 """What a description says of the file and not of the model."""
@@ -50,7 +51,7 @@ def load_model(found: Located, dropout: float, attention_dropout: float) -> Any:
     model, report = built(lambda: _filled(model_class, own, files, packed=is_packed(found.config)), found.name)
     missing = sorted(report["missing_keys"])
     if missing:
-        raise DataError(f"{found.name} lacks {len(missing)} tensors such as {missing[0]}; get it again")
+        raise DataError(f"{found.name} lacks {counted(len(missing), 'tensor')} such as {missing[0]}; get it again")
     return model
 
 

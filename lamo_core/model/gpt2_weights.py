@@ -15,6 +15,7 @@ from lamo_core.model.folder import loaded_files
 from lamo_core.model.gpt2 import Block, Gpt2Shape, Gpt2Trunk, Projection, activation
 from lamo_core.model.hub import Located
 from lamo_core.model.sizes import check_numbers, stored_numbers, weigh
+from lamo_core.wording import counted
 
 _PREFIX = "transformer."
 """Of the trunk's tensors in files that hold a whole language model."""
@@ -123,7 +124,7 @@ def read_trunk(found: Located, shape: Gpt2Shape) -> Gpt2Trunk:
     wanted = {name: value.shape for name, value in trunk.named_parameters()}
     missing = sorted(wanted.keys() - held.keys())
     if missing:
-        raise DataError(f"{found.name} lacks {len(missing)} tensors such as {missing[0]}; get it again")
+        raise DataError(f"{found.name} lacks {counted(len(missing), 'tensor')} such as {missing[0]}; get it again")
     for name, size in wanted.items():
         if held[name].shape != size:
             raise ValueError(f"{name} has the shape {tuple(held[name].shape)}, its config.json says {tuple(size)}")

@@ -20,6 +20,7 @@ from lamo_core.player.history import Ending, Row, Track
 from lamo_core.tasks.environment import Array, Picture, RenderedEnv
 from lamo_core.tasks.registry import get_task
 from lamo_core.tasks.task import Task
+from lamo_core.wording import counted
 
 if TYPE_CHECKING:
     from lamo_core.player.policy_runner import Pilot
@@ -283,5 +284,5 @@ class ShownEpisode:
             return action
         values = np.clip(np.asarray(action, np.float32), -1.0, 1.0)
         if values.shape != (self.task.actions,):
-            raise UsageError(f"{self.task.title} takes {self.task.actions} numbers as its action")
+            raise UsageError(f"{self.task.title} takes {counted(self.task.actions, 'number')} as its action")
         return values

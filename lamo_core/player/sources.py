@@ -16,6 +16,7 @@ from lamo_core.player.history import Track, track_of
 from lamo_core.runs.directory import RunDirectory, find_run
 from lamo_core.tasks.registry import get_task
 from lamo_core.tasks.rendering.render_env import open_rendered
+from lamo_core.wording import counted
 
 if TYPE_CHECKING:
     from lamo_core.evaluation.contexts import Actor
@@ -79,7 +80,7 @@ class Opener:
         if opened.policy_at is None:
             raise UsageError("this record has no policy beside it; take the controls yourself, or open a checkpoint")
         policy, config, _ = self._policy(opened.policy_at, say)
-        say(f"showing the policy the past of {len(opened.episode)} decisions")
+        say(f"showing the policy the past of {counted(len(opened.episode), 'decision')}")
         opened.episode.attach(self._pilot(policy, config, opened.wanted, opened.episode.seed))
 
     def _open_record(self, path: Path, wanted: Wanted) -> Opened:

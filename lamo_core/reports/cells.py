@@ -15,6 +15,7 @@ from lamo_core.reports.paper import PaperScore, on_papers_data, paper_score
 from lamo_core.reports.results import RunResult
 from lamo_core.tasks.registry import get_task
 from lamo_core.tasks.task import Task
+from lamo_core.wording import counted
 
 WINDOW = 0.2
 """The last window is this last share of a run's steps, as the paper has it (the last 20K of 100K)."""
@@ -150,7 +151,7 @@ def _telling(found: Sequence[Mapping[str, str]]) -> list[str]:
 
 def _facts(result: RunResult) -> dict[str, str]:
     """Return what a cell may be told by: words by the names of `_PLAIN`, then settings with their values."""
-    data, steps = f"{result.source} {result.data_set}", f"{result.steps:,} steps"
+    data, steps = f"{result.source} {result.data_set}", counted(result.steps, "step")
     plain = dict(zip(_PLAIN, (result.backbone, data, steps), strict=True))
     return plain | {name: f"{name}={value}" for name, value in sorted(result.settings.items())}
 

@@ -22,6 +22,7 @@ from lamo_core.runs.records import number
 from lamo_core.runs.reliance_file import parse_shares, read_reliance
 from lamo_core.runs.status import read_status
 from lamo_core.tasks.registry import versioned
+from lamo_core.wording import plural
 
 Record = dict[str, Any]
 
@@ -157,7 +158,7 @@ def _result(record: Mapping[str, Any]) -> RunResult:
     for name in ("lamo", "commit", "name"):
         _text(record.get(name) or "")
     _text(settings.get("method"))
-    cores = f"{record['cpus'] or '?'} core{'s' * (record['cpus'] != 1)}"
+    cores = f"{record['cpus'] or '?'} {plural('core', record['cpus'])}"
     device, where = _text(record["device"]), f"{cores}, {_text(record['processor'])}"
     label = label_of(settings, Origins.from_record(record.get("origins")), _changes(record["changes"]))
     return RunResult(

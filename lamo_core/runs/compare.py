@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lamo_core.config import RunConfig
+from lamo_core.idle import idle_settings
+
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Return nested settings under dotted names, such as `optim.batch_size`."""
@@ -15,6 +18,13 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[f"{prefix}{key}"] = value
     return flat
+
+
+def effective_settings(config: RunConfig) -> dict[str, Any]:
+    """Return the settings that are not the defaults and that a run reads, by dotted name."""
+    idle = idle_settings(config)
+    rows = config_difference([config.to_dict(), RunConfig().to_dict()])
+    return {name: value for name, (value, _) in rows.items() if name not in idle}
 
 
 def config_difference(configs: Sequence[Mapping[str, Any]]) -> dict[str, tuple[Any, ...]]:

@@ -15,6 +15,7 @@ from lamo_core.places import runs_dir
 from lamo_core.plain_text import shown
 from lamo_core.runs.records import decode, number
 from lamo_core.strict import hint_of, ranges
+from lamo_core.wording import counted
 
 SCHEMA = 1
 """Version of the layout; readers tolerate unknown keys, so it rises only when old keys change."""
@@ -171,7 +172,7 @@ def find_run(text: str | Path, root: Path | None = None) -> RunDirectory:
             return _in(root, fitting[0])
         if len(fitting) > 1:
             newest = ", ".join(fitting[-5:])
-            raise UsageError(f"{len(fitting)} runs fit {shown(name)}: {newest}; write more of the id")
+            raise UsageError(f"{counted(len(fitting), 'run')} fit {shown(name)}: {newest}; write more of the id")
     near = difflib.get_close_matches(name[:200], ids, n=1, cutoff=0.3)
     hint = f"did you mean {near[0]!r}?" if near else "list them with: lamo runs"
     raise UsageError(f"there is no run {shown(name)} in {root or runs_dir()}; {hint}")

@@ -16,7 +16,7 @@ from typing import Any
 
 from lamo_core.config import RunConfig
 from lamo_core.errors import LamoError
-from lamo_core.methods import idle_settings
+from lamo_core.idle import idle_settings
 from lamo_core.preset_parts import all_presets
 from lamo_core.presets import JOINED, lineage_names, overlay_settings, preset_names, resolve
 from lamo_core.runs.compare import flatten
@@ -117,8 +117,8 @@ def label_of(settings: Settings, origins: Origins, changes: Sequence[Change] = (
     pool = {name for name in differing if origins.decided.get(name, "" if origins.complete else _HAND[0]) in _HAND}
     meant = _meant_ablations(own, expected, pool, task)
     explained = {name for values in meant.values() for name in values}
-    idle = _idle(settings) if by_hand else ()
-    told = (name for name in sorted(by_hand) if name not in explained and not name.startswith(idle))
+    idle = _idle(settings) if by_hand else frozenset()
+    told = (name for name in sorted(by_hand) if name not in explained and name not in idle)
     changed = [f"{name}={_shown(by_hand[name])}" for name in told]
     changed += [str(change) for change in changes if is_experiment(change.name)]
     return Label(method, tuple(sorted({*asked, *meant})), tuple(changed))
@@ -220,8 +220,8 @@ def _ablation_settings(name: str, task: str, before: Settings) -> dict[str, Any]
         return {}
 
 
-def _idle(settings: Settings) -> tuple[str, ...]:
-    """Return how the names of those settings begin that a run does not read; none of one of another version."""
+def _idle(settings: Settings) -> frozenset[str]:
+    """Return the settings that a run does not read; none of a run of another version."""
     nested: dict[str, Any] = {}
     for name, value in settings.items():
         group, _, leaf = name.rpartition(".")
@@ -229,7 +229,7 @@ def _idle(settings: Settings) -> tuple[str, ...]:
     try:
         return idle_settings(RunConfig.from_dict(nested))
     except LamoError:
-        return ()
+        return frozenset()
 
 
 @functools.cache

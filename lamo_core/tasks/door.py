@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from lamo_core.errors import EnvironmentFault, LamoError
 from lamo_core.plain_text import plain_text
+from lamo_core.wording import counted
 
 Returned = tuple[NDArray[Any], float, bool, bool, dict[str, Any]]
 
@@ -217,7 +218,7 @@ def _told(value: Any) -> str:
     if isinstance(value, np.ndarray):
         return f"an array of shape {value.shape} and type {value.dtype}"
     if isinstance(value, tuple | list):
-        return f"{len(value)} value{'s' * (len(value) != 1)}"
+        return counted(len(value), "value")
     if isinstance(value, bool | int | float | np.generic):
         return plain_text(str(value))[:_LONGEST]
     return f"a value of type {type(value).__name__}"

@@ -45,6 +45,7 @@ from lamo_core.training.learner import Learner
 from lamo_core.training.markov_learner import MarkovLearner
 from lamo_core.training.sequence_learner import SequenceLearner
 from lamo_core.training.streams import stream_seed
+from lamo_core.wording import counted
 
 Progress = Callable[[str, int, int], None]
 
@@ -247,7 +248,7 @@ def _differences(checkpoint: Checkpoint, config: RunConfig, device: torch.device
     before = (checkpoint.training or {}).get("threads")  # older versions did not say
     if type(before) is int and before != now and device.type == "cpu":
         notes.append(
-            f"trained on {now} thread{'s' * (now != 1)} from here on, and on {before} so far: numbers may differ in "
+            f"trained on {counted(now, 'thread')} from here on, and on {before} so far: numbers may differ in "
             f"their last digits from those of an undisturbed run; OMP_NUM_THREADS={before} keeps them"
         )
     before, now = checkpoint.config.optim.micro_batch_size, config.optim.micro_batch_size

@@ -17,6 +17,7 @@ from typing import Any
 
 from lamo_core.errors import DataError, StorageError
 from lamo_core.preset_parts import PLAIN, all_presets
+from lamo_core.wording import plural
 
 SHORT_EPISODES = 600
 """Decisions at which evaluation episodes are cut, so that a good Atari agent does not take minutes."""
@@ -151,7 +152,8 @@ def _run(preset: str, plan: RecipePlan, folder: Path) -> RecipeResult:
             timeout=60 * plan.minutes,
         )
     except subprocess.TimeoutExpired:
-        return RecipeResult(preset, False, 60 * plan.minutes, message=f"not done after {plan.minutes:g} minutes")
+        message = f"not done after {plan.minutes:g} {plural('minute', plan.minutes)}"
+        return RecipeResult(preset, False, 60 * plan.minutes, message=message)
     seconds = time.perf_counter() - start
     if done.returncode:
         lines = done.stderr.strip().splitlines() or ["no word"]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from textual.app import App, ComposeResult
 from textual.widget import Widget
 
+from lamo_core.wording import counted
 from lamo_tui.widgets.charts.chart import Chart
 from lamo_tui.widgets.charts.series import Series
 from lamo_tui.widgets.charts.smoothing import ema
@@ -52,7 +53,7 @@ def measure_charts(points: tuple[int, ...], rounds: int) -> list[Row]:
     """Return the time from new data to finished lines at 120 x 30 cells, and once with smoothing."""
     rows = []
     for count in points:
-        rows.append(_chart_row(f"chart, {count:,} points", count, rounds, smoothing=0.0))
+        rows.append(_chart_row(f"chart, {counted(count, 'point')}", count, rounds, smoothing=0.0))
     rows.append(_chart_row("chart, 100,000 points, smoothed, raw behind", 100_000, rounds, smoothing=0.99))
     return rows
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lamo_core.wording import counted
 from lamo_tui.cli.output import note, say
 from lamo_tui.cli.parameters import finite
 
@@ -90,8 +91,8 @@ def acting(
     ]
     emit_table(columns, rows, right=columns[1:])
     say(
-        f"{backbone}, K = {context}, {episodes} episodes side by side on {place} "
-        f"({torch.get_num_threads()} threads): chunked is {gain:.1f} times as fast"
+        f"{backbone}, K = {context}, {counted(episodes, 'episode')} side by side on {place} "
+        f"({counted(torch.get_num_threads(), 'thread')}): chunked is {gain:.1f} times as fast"
     )
 
 
@@ -124,7 +125,8 @@ def tui(
     emit_table(columns, table, right=columns[1:])
     for opening, when in ((session.first, "for the first time"), (session.again, "again")):
         say(
-            f"a folder of {session.runs:,} runs opened {when}: the newest shown after {opening.shown_seconds:.2f} s "
+            f"a folder of {counted(session.runs, 'run')} opened {when}: the newest shown after "
+            f"{opening.shown_seconds:.2f} s "
             f"({opening.shown_cpu:.2f} s of processor time), all listed after {opening.listed_seconds:.2f} s "
             f"({opening.listed_cpu:.2f} s), Python's start included"
         )
@@ -134,7 +136,8 @@ def tui(
     )
     say(
         f"a training of {watched.alone:.1f} steps/s: {watched.ratio:.3f} times as fast while it is watched "
-        f"(quartiles {watched.low:.3f} and {watched.high:.3f} over {watched.pairs} pairs of {watched.seconds:g} s), "
+        f"(quartiles {watched.low:.3f} and {watched.high:.3f} over {counted(watched.pairs, 'pair')} of "
+        f"{watched.seconds:g} s), "
         f"by a dashboard that takes {100 * watched.dashboard_cpu:.1f} % of a core"
     )
 
@@ -187,7 +190,7 @@ def recipes(
     else:
         columns = ["preset", "episodes", "loss before", "loss after", "return", "time", ""]
         emit_table(columns, [_recipe_cells(result) for result in results], right=columns[1:6])
-        note(f"{len(results) - len(failed)} of {len(results)} presets work here")
+        note(f"{len(results) - len(failed)} of {counted(len(results), 'preset')} work here")
     if failed:
         raise typer.Exit(1)
 

@@ -52,6 +52,8 @@ class ProgressLine:
         self._return: float | None = None
         self._stage = ""
         self._shown = -float("inf")
+        self._plain = ""
+        """The line that was printed last where nothing is live."""
         self._live: Live | None = None
         self._silent = False
 
@@ -86,6 +88,7 @@ class ProgressLine:
             return
         text = narrate(event)
         if text and self._narrated:
+            self._plain = ""
             self._quietly(lambda: self._console.print(text, markup=False))
         if isinstance(event, Stopped):
             self.close()
@@ -115,12 +118,15 @@ class ProgressLine:
             return
         self._shown = now
         if self._live is None:
-            self._quietly(lambda: self._console.print("  ".join(parts), markup=False))
+            line = "  ".join(parts)
+            if line != self._plain:  # what stands there already is no news
+                self._plain = line
+                self._quietly(lambda: self._console.print(line, markup=False))
             return
         if share is None and self._meter.total and not self._stage:
             share = self._meter.step / self._meter.total
-        live, line = self._live, _line(parts, share, self._console.width)
-        self._quietly(lambda: live.update(line, refresh=True))
+        live, drawn = self._live, _line(parts, share, self._console.width)
+        self._quietly(lambda: live.update(drawn, refresh=True))
 
     def _quietly(self, action: Callable[[], object]) -> None:
         if self._silent:

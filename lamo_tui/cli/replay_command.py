@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lamo_core.errors import LamoError, UsageError
+from lamo_core.wording import counted
 from lamo_tui.cli import completion
 from lamo_tui.cli.output import say
 from lamo_tui.cli.parameters import finite
@@ -138,7 +139,7 @@ def _save(path: Path, options: dict[str, Any], file: Path, decisions: int, devic
     result = episode.track.result(episode.seed, episode.noops)
     out.print(
         f"{episode.task.title}, {opened.label}: return {result.ret:g} for target {result.target:g} in "
-        f"{result.length:,} decisions, seed {result.seed}",
+        f"{counted(result.length, 'decision')}, seed {result.seed}",
         markup=False,
     )
     if as_json:

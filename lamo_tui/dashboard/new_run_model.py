@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamo_core.config import DataConfig
+from lamo_core.idle import idle_settings
 from lamo_core.preset_parts import PLAIN, PresetParts, named_ratios, require_variant, shortest_name, take_apart
 from lamo_core.presets import Resolved, load_preset
 from lamo_core.run_spec import METHOD, RunSpec
@@ -110,10 +111,11 @@ def runs_of(preset: str) -> NewRuns:
 
 
 def differences(wanted: NewRuns) -> list[tuple[str, Any, Any, str]]:
-    """Return (setting, preset's value, value, origin) for what ablations and edits change."""
+    """Return (setting, preset's value, value, origin) for what ablations and edits change and the run reads."""
     base, mine = _resolved(RunSpec(wanted.preset)), wanted.resolve()
+    idle = idle_settings(mine.config) | {"name"}
     rows = config_difference([base.config.to_dict(), mine.config.to_dict()])
-    return [(name, old, new, mine.origins.get(name, "")) for name, (old, new) in rows.items() if name != "name"]
+    return [(name, old, new, mine.origins.get(name, "")) for name, (old, new) in rows.items() if name not in idle]
 
 
 @functools.lru_cache(64)

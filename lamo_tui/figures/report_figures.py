@@ -8,6 +8,7 @@ from lamo_core.evaluation.intervals import known_interval
 from lamo_core.reports.cells import Cell, method_names
 from lamo_core.reports.comparison import Curve, Improvement, Profile, curves, improvements, profiles
 from lamo_core.reports.paper import paper_curve
+from lamo_core.wording import counted
 from lamo_tui.figures.drawing import GRID, INK, MUTED, Point, Sheet
 from lamo_tui.figures.panel import Axis, Panel, Pen, draw_legend, pens, share_axis, value_axis
 from lamo_tui.widgets.charts.scales import format_ticks, linear_ticks
@@ -77,7 +78,7 @@ def _heading(cell: Cell) -> str:
 
 def _draw_score(panel: Panel, cell: Cell, y: float, pen: Pen) -> None:
     sheet, colour = panel.sheet, pen.colour
-    seeds = f"{len(cell.seeds)} seed" + "s" * (len(cell.seeds) > 1)
+    seeds = counted(len(cell.seeds), "seed")
     sheet.word(panel.left - 12, y + 4, cell.method, INK, anchor="end", size=12.5)
     low, high, middle, iqm = (panel.at(value, 0)[0] for value in (cell.mean_low, cell.mean_high, cell.mean, cell.iqm))
     if known_interval(low, high):
@@ -133,7 +134,7 @@ def profiles_figure(found: Sequence[Profile], methods: Sequence[str]) -> Sheet:
     sheet = Sheet(WIDTH, 500, "Performance profiles")
     sheet.word(24, 34, "Performance profiles", INK, size=18, bold=True)
     draw_legend(sheet, 24, 58, list(marked.items()), WIDTH - 48)
-    sheet.word(WIDTH - 24, 34, f"{found[0].places} settings; bands: 95 %", MUTED, anchor="end", size=12)
+    sheet.word(WIDTH - 24, 34, f"{counted(found[0].places, 'setting')}; bands: 95 %", MUTED, anchor="end", size=12)
     limits = found[0].thresholds
     ticks = linear_ticks(limits[0], limits[-1], 8)
     x = Axis(limits[0], limits[-1], tuple(zip(ticks, format_ticks(ticks), strict=True)), "normalised score above")

@@ -11,6 +11,7 @@ from rich.style import Style
 
 from lamo_core.errors import UsageError
 from lamo_core.player.episode_export import check_ending
+from lamo_core.wording import counted
 from lamo_tui.keys.bindings import with_keys
 from lamo_tui.replay.panels import attention_title
 from lamo_tui.replay.request import Request
@@ -152,7 +153,7 @@ def ask_file(screen: ReplayStage) -> None:
             screen.tell("save", side=screen.side, path=str(Path(text.strip()).absolute()))
 
     hint = ".gif and .mp4 are films, .cast plays in terminals (asciinema), .npz is a replay for lamo"
-    screen.app.push_screen(Entry(f"Keep the {state.length:,} decisions so far as", name, check, hint), take)
+    screen.app.push_screen(Entry(f"Keep the {counted(state.length, 'decision')} so far as", name, check, hint), take)
 
 
 def next_seed(screen: ReplayStage, by: int) -> None:

@@ -11,6 +11,7 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
+from lamo_core.wording import counted
 from lamo_tui.dashboard.api import dashboard
 from lamo_tui.keys.bindings import with_keys
 from lamo_tui.replay.episode_state import EpisodeState
@@ -120,7 +121,7 @@ def _no_attention(state: EpisodeState) -> str:
     if heads is None:
         return "this policy does not look back" if state.get("values") is not None else "no policy here"
     if layer > heads[0] or head > heads[1]:
-        return f"this policy has {heads[0]} layers of {heads[1]} heads"
+        return f"this policy has {counted(heads[0], 'layer')} of {counted(heads[1], 'head')}"
     if state.get("averaged"):
         return "so long ago only the mean is kept"
     return "decided before this policy looked on"

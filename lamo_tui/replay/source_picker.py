@@ -21,6 +21,7 @@ from lamo_core.files import numbered_checkpoints
 from lamo_core.player.sources import find_source, record_label, replays_of
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.index import RunSummary
+from lamo_core.wording import counted
 from lamo_tui.screens.rows import Row, Rows
 from lamo_tui.text import figure, short_id, short_name
 from lamo_tui.widgets.words import Static
@@ -75,7 +76,7 @@ def describe(path: Path) -> str:
     episode = replay.episode
     return (
         f"{record_label(path, replay)}: return {figure(episode.ret)} for target {figure(episode.target)}, "
-        f"{episode.length:,} decisions"
+        f"{counted(episode.length, 'decision')}"
     )
 
 

@@ -10,6 +10,7 @@ from textual.message import Message
 
 from lamo_core.player.protocol import Header
 from lamo_core.runs.directory import RunDirectory
+from lamo_core.wording import counted
 from lamo_tui.replay.canvas import ReplayCanvas
 from lamo_tui.replay.empty_states import has_ended, not_opened, nothing_yet
 from lamo_tui.replay.episode_state import EpisodeState
@@ -142,7 +143,7 @@ class ReplayStage(ReplayCanvas):
         elif kind in ("error", "gone"):
             self._take_error(header)
         elif kind == "saved":
-            self.notify(f"wrote {header['path']} ({header['bytes']:,} bytes)", timeout=6)
+            self.notify(f"wrote {header['path']} ({counted(header['bytes'], 'byte')})", timeout=6)
             self.busy = ""
             self._draw_head()
         elif kind == "note":

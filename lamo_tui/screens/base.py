@@ -17,6 +17,7 @@ from textual.css.query import NoMatches
 from textual.screen import Screen
 from textual.widget import Widget
 
+from lamo_core.wording import counted
 from lamo_tui.dashboard.api import Dashboard, dashboard
 from lamo_tui.keys.bindings import KEYS, keys_of
 from lamo_tui.keys.table import PLACES, Key
@@ -110,7 +111,7 @@ def _count(snapshot: Snapshot) -> str:
         return "looking for runs"
     count, every = len(snapshot.runs), len(snapshot.runs) + snapshot.unread
     if count < every:
-        return f"{count:,} of {every:,} runs"
+        return f"{count:,} of {counted(every, 'run')}"
     return f"{count:,} {'run' if count == 1 else 'runs'}"
 
 

@@ -14,6 +14,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 
 from lamo_core.errors import LamoError
+from lamo_core.wording import counted
 from lamo_tui.cli.data.data_card import BESIDE_BARS, card_lines
 from lamo_tui.keys.bindings import bindings_of
 from lamo_tui.screens.base import LamoScreen
@@ -97,7 +98,7 @@ class DataScreen(LamoScreen):
         self._show_card(sets.key)
 
     def _drawn(self, name: str, card: dict[str, Any] | str) -> Callable[[int], Text]:
-        amount = "damaged" if isinstance(card, str) else f"{card['episodes']:,} episodes" if card else ""
+        amount = "damaged" if isinstance(card, str) else counted(card["episodes"], "episode") if card else ""
         dim = self.colours.dim
         return lambda width: Text(fit(f" {name}", 24).ljust(24)).append(f"{amount:>15}" if width > 38 else "", dim)
 

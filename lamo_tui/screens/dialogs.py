@@ -15,6 +15,7 @@ from textual.widgets import Input
 from lamo_core.errors import LamoError
 from lamo_core.runs.compare import config_difference
 from lamo_core.runs.index import RunSummary
+from lamo_core.wording import counted
 from lamo_tui.screens.rows import Row, Rows
 from lamo_tui.text import fit, short_id
 from lamo_tui.widgets.words import Static
@@ -150,4 +151,4 @@ def differences(runs: Sequence[RunSummary]) -> Reading:
     for name, row in rows.items():
         cells = (f"{fit(str(value), width):>{width}}" for value, width in zip(row, widths, strict=True))
         lines.append(Text(f"{name:<{_NAME}}" + "  ".join(cells)))
-    return Reading(f"Settings in which {len(runs)} runs differ", [names, *lines])
+    return Reading(f"Settings in which {counted(len(runs), 'run')} differ", [names, *lines])

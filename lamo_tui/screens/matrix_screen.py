@@ -16,6 +16,7 @@ from lamo_core.reports.paper import paper_score
 from lamo_core.run_spec import METHOD
 from lamo_core.shares import parse_share
 from lamo_core.tasks.registry import get_task, task_names
+from lamo_core.wording import counted
 from lamo_tui.dashboard import run_actions
 from lamo_tui.dashboard.new_run_model import NewRuns
 from lamo_tui.keys.bindings import bindings_of, with_keys
@@ -247,7 +248,7 @@ def _facts(cell: MatrixCell | None, choice: NewRuns, keymap: Mapping[str, str], 
         text.append(f"mean {figure(cell.mean)}", Style(bold=True))
         if cell.low is not None and cell.high is not None:
             text.append(f" [{figure(cell.low)}, {figure(cell.high)}]", dim)
-        text.append(f"   {cell.seeds} seed{'s' * (cell.seeds != 1)}", dim)
+        text.append(f"   {counted(cell.seeds, 'seed')}", dim)
         several = " and ".join(f"{axis}s" for axis in cell.mixed)
         text.append(f"   of several {several}" if several else "", colours.warn)
         text.append(f"   with {', '.join(cell.changed)}" if cell.changed else "", colours.warn)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from textual import events
 from textual.message import Message
 
+from lamo_core.wording import counted
 from lamo_tui.keys.bindings import bindings_of
 from lamo_tui.widgets.cell_widget import Drawn
 from lamo_tui.widgets.cells import ACCENT, FAINT, MUTED, STRONG, TEXT, Cells, Paint, shorten
@@ -197,7 +198,7 @@ def _scrolled(first: int, at: int, shown: int) -> int:
 
 def _interval(score: Score, room: int) -> str:
     if score.low is None or score.high is None:
-        return f"{score.seeds} seed" + "s" * (score.seeds != 1)
+        return counted(score.seeds, "seed")
     text = f"{format_value(score.low)}–{format_value(score.high)}"
     if len(text) > room and math.isfinite(score.low) and math.isfinite(score.high) and abs(score.high) >= 10:
         return f"{format_value(round(score.low))}–{format_value(round(score.high))}"

@@ -117,3 +117,28 @@ def test_what_was_recorded_is_one_line_and_the_way_on_another(lamo: typer.Typer,
 
 def test_a_set_without_frames_is_verified_without_a_word_on_frames(lamo: typer.Typer) -> None:
     assert run(lamo, "data", "verify", "reacher2d-medium").stdout.count("\n") == 1
+
+
+def test_so_many_episodes_are_recorded(lamo: typer.Typer) -> None:
+    words = ("data", "collect", "gym:CartPole-v1", "--policy", "random", "--json")
+    made = json.loads(run(lamo, *words, "--episodes", "3").stdout)
+    assert made["episodes"] == 3
+    card = json.loads(run(lamo, "data", "show", made["set"], "--json").stdout)
+    assert "--episodes 3 --seed 0" in json.dumps(card)
+    # without a number of either there is a usual one
+    assert json.loads(run(lamo, *words, "--name", "usual").stdout)["transitions"] >= 10_000
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("gym:CartPole-v1", "--policy", "random", "--transitions", "9"), "not both"),
+        (("gym:CartPole-v1", "--train", "dqn"), "say its length with --steps"),
+        (("breakout-medium", "--out", "x"), "give --transitions"),
+    ],
+)
+def test_a_number_of_episodes_is_refused_where_something_else_decides(
+    lamo: typer.Typer, words: tuple[str, ...], sentence: str
+) -> None:
+    with pytest.raises(UsageError, match=sentence):
+        run(lamo, "data", "collect", *words, "--episodes", "3")

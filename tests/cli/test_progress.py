@@ -172,3 +172,27 @@ def test_progress_of_long_work_goes_to_stderr(capsys: pytest.CaptureFixture[str]
         report("frames", 3, 3)
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == ("", "frames 3/3\n")
+
+
+def test_a_line_that_stands_there_already_is_not_printed_again() -> None:
+    stderr, text = _console(terminal=False)
+    clock = FakeClock()
+    with ProgressLine(stderr=stderr, clock=clock) as line:
+        for _ in range(5):
+            line.stage("1 working: a; done", 0, 2)
+            clock.now += 11
+        for _ in range(3):
+            line.stage("1 working: b; done", 1, 2)
+            clock.now += 11
+        for _ in range(3):
+            line.stage("0 working; done", 2, 2)
+        line.write(Note(1, 1.0, text="something happened"))
+        line.stage("0 working; done", 2, 2)
+    lines = text.getvalue().splitlines()
+    assert lines == [
+        "1 working: a; done 0/2",
+        "1 working: b; done 1/2",
+        "0 working; done 2/2",
+        "step 1: something happened",
+        "0 working; done 2/2",
+    ]

@@ -40,7 +40,7 @@ def done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunDirectory:
 def test_a_finished_run_is_not_evaluated_once_more(done: RunDirectory) -> None:
     before = done.events_file.read_bytes()
     result = CliRunner().invoke(app, ["train", "--resume", done.id])
-    assert "has done all of its 1 steps" in str(result.exception)
+    assert "has done all of its 1 step;" in str(result.exception)
     assert "--set optim.steps=2" in str(result.exception)
     assert done.events_file.read_bytes() == before
 

@@ -107,7 +107,7 @@ def test_slices_are_verified_frame_by_frame(published: Published, tmp_path: Path
     content = bytearray(frames.read_bytes())
     content[len(content) // 2] ^= 1
     frames.write_bytes(bytes(content))
-    with pytest.raises(DataError, match="1 episodes of breakout-medium-v0 have damaged frames"):
+    with pytest.raises(DataError, match="breakout-medium-v0 has damaged frames in 1 episode"):
         lamo("verify", "breakout-medium-v0")
     config = DataConfig(source="dqn-replay", set="breakout-medium", rewards="clipped")
     with pytest.raises(DataError, match="damaged"):

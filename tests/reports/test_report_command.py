@@ -153,3 +153,14 @@ def test_rows_that_look_alike_name_the_setting_that_differs(trained: Trained) ->
     for context in (1, 5):
         assert f"| lamo +context-length-{context} | mini | 0 | 1,00{context}.0" in text
     assert "| lamo +frozen | mini | 0 | 500.0" in text
+
+
+@pytest.mark.parametrize("returns", [[[-20.0], [-19.5], [-19.4]], [[1.0], [9.0], [20.0]], [[-20.27], [-20.27]]])
+def test_headers_of_profiles_are_all_different(trained: Trained, returns: list[list[float]]) -> None:
+    for seed, values in enumerate(returns):
+        for names in ([], ["frozen"]):
+            trained("atari-pong-1pct", seed, values, ablations=names)
+    head = lamo("--part", "profiles", "--markdown").stdout.splitlines()[0]
+    names = [name.strip() for name in head.split("|") if "above" in name]
+    assert names
+    assert len(set(names)) == len(names)

@@ -15,6 +15,7 @@ from lamo_core.errors import TaskMismatchError, UsageError
 from lamo_core.tasks.kitchen import ALL_FEATURES, POSITIONS
 from lamo_core.tasks.registry import get_task, task_names
 from lamo_core.tasks.task import Task
+from lamo_core.wording import counted
 
 _SETTING = "--set task.name={}"
 _MOST_NAMED = 4
@@ -144,7 +145,7 @@ def _check_parts(card: Mapping[str, Any], name: str, task: Task) -> None:
 
 
 def _numbers(count: int) -> str:
-    return f"{count:,} number{'s' * (count != 1)}"
+    return counted(count, "number")
 
 
 def _named(parts: Any) -> str:

@@ -23,6 +23,7 @@ from lamo_core.data.store.frame_set import episode_file
 from lamo_core.data.store.local import ReceivedSet, received_sets, remove_received
 from lamo_core.errors import DamagedDataError, DataError, MissingError, StorageError
 from lamo_core.places import data_dir
+from lamo_core.wording import counted
 
 CHECKING = "checking the frames"
 
@@ -204,7 +205,7 @@ def _verify_kept(found: AnySet, log: ActionLog, progress: Progress | None) -> Ve
     damaged = _damaged(log, episodes, lambda episode: episode_file(found, log, episode), progress)
     if damaged:
         raise DamagedDataError(
-            f"{len(damaged)} episodes of {found.name} have damaged frames", recovery_advice(found.path)
+            f"{found.name} has damaged frames in {counted(len(damaged), 'episode')}", recovery_advice(found.path)
         )
     return Verification(found.name, log.sha256, len(episodes), (), 0)
 

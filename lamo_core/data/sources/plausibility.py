@@ -13,6 +13,7 @@ from lamo_core.data.formats.vector_file import VectorSet, read_vectors
 from lamo_core.data.sources.resolve import AnySet
 from lamo_core.errors import DataError, LamoError, MissingError
 from lamo_core.tasks.registry import get_task
+from lamo_core.wording import counted
 
 _MOST_NAMED = 8
 
@@ -100,4 +101,4 @@ def _observation_warnings(content: VectorSet) -> list[str]:
 
 
 def _episodes(count: int) -> str:
-    return f"{count:,} episode{'s' * (count != 1)}"
+    return counted(count, "episode")

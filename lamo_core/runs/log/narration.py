@@ -16,6 +16,7 @@ from lamo_core.training.events import (
     Started,
     Stopped,
 )
+from lamo_core.wording import counted
 
 
 def narrate(event: Event) -> str:
@@ -45,14 +46,14 @@ def narrate(event: Event) -> str:
 
 
 def _started(event: Started) -> str:
-    threads = f", {event.threads} thread{'s' * (event.threads != 1)}" if event.device == "cpu" and event.threads else ""
+    threads = f", {counted(event.threads, 'thread')}" if event.device == "cpu" and event.threads else ""
     where = f"{event.device}, {event.precision}{threads}"
     trunk = ", ".join((event.backbone, *event.trunk_notes))
-    what = f"{event.trainable:,} parameters trained, {event.frozen:,} frozen ({trunk})"
-    size = f"{event.episodes:,} episodes, {event.transitions:,} transitions"
+    what = f"{counted(event.trainable, 'parameter')} trained, {event.frozen:,} frozen ({trunk})"
+    size = f"{counted(event.episodes, 'episode')}, {counted(event.transitions, 'transition')}"
     mean = f"mean return {event.data_return_mean:.4g}"
     begin = f"resumed at step {event.step:,}" if event.step else "started"
-    return f"{begin}: {event.total:,} steps on {where}; {what}; data: {size}, {mean}"
+    return f"{begin}: {counted(event.total, 'step')} on {where}; {what}; data: {size}, {mean}"
 
 
 def _evaluated(event: EvalDone) -> str:
@@ -60,7 +61,7 @@ def _evaluated(event: EvalDone) -> str:
         f"return {score.mean:.4g}{bracketed(score.low, score.high, '{:.4g}'.format)} for target {score.target:g}, "
         # NaN where the task has no scale
         f"{'' if score.normalised != score.normalised else f'normalised {score.normalised:.4g}, '}"
-        f"{score.episodes} episode{'s' * (score.episodes != 1)}, {score.context}"
+        f"{counted(score.episodes, 'episode')}, {score.context}"
         for score in event.scores
     )
     kind = "final evaluation" if event.final else "evaluation"

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from lamo_core.analysis.target_sweep import Asking
 
 _BAR = 24
+_NOTABLE = 0.1
+"""Nats that a full bar of what was forgotten stands for at least: less is hardly a difference."""
 MARKOV = 0.5
 """A head that gives the newest token more than this share of its attention counts as a Markov head."""
 
@@ -121,13 +123,13 @@ def _forgetting(points: list[LanguageLoss]) -> None:
     from lamo_tui.cli.output import console, emit_table
 
     low = points[0].loss
-    top = max(point.loss - low for point in points) or 1.0
+    top = max(_NOTABLE, *(point.loss - low for point in points))
     rows = [
         [
             "before" if point.step == 0 else f"{point.step:,}",
             f"{point.loss:.3f}",
             f"{math.exp(min(point.loss, 700)):,.1f}",
-            f"{point.loss - low:+.3f}",
+            f"{round(point.loss - low, 3) + 0.0:+.3f}",  # no minus before a zero
             _bar(max(0.0, point.loss - low) / top),
         ]
         for point in points

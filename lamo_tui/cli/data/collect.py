@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lamo_core.errors import LamoError, UsageError
+from lamo_core.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,6 +54,10 @@ def collect(
             min=0, show_default=False, help="Whole episodes until there are so many [default: 10000, or the recipe's]."
         ),
     ] = 0,
+    episodes: Annotated[
+        int | None,
+        typer.Option(min=1, help="So many whole episodes instead; for --policy and recipes of vectors."),
+    ] = None,
     as_name: Annotated[str, typer.Option("--name", help="Name of the new set [default: task and policy].")] = "",
     seed: Annotated[int, typer.Option(min=0, max=2**30, help="Of the first episode, and of the training.")] = 0,
     out: Annotated[
@@ -76,15 +82,17 @@ def collect(
     """
     from lamo_tui.cli.output import emit_json
 
+    if episodes is not None:
+        _check_episodes(name, transitions, policy, train)
     error: LamoError | None = None
     if policy is not None or train is not None:
         if policy is not None and train is not None:
             raise UsageError("give either --policy or --train")
-        asked = _Asked(name, as_name, transitions or _USUAL_TRANSITIONS, seed, out)
+        asked = _Asked(name, as_name, transitions or _USUAL_TRANSITIONS, episodes, seed, out)
         recorded = _collect_task(asked, policy) if policy is not None else _collect_training(asked, str(train), steps)
         result, error = recorded
     else:
-        result = _collect_recipe(name, policies, out, transitions, shard, games, pack)
+        result = _collect_recipe(name, policies, out, transitions, episodes or 0, shard, games, pack)
     if as_json:
         emit_json(result)
     else:
@@ -93,10 +101,22 @@ def collect(
         raise error
 
 
+def _check_episodes(name: str, transitions: int, policy: str | None, train: str | None) -> None:
+    """Refuse a number of episodes where something else says how much is recorded."""
+    from lamo_core.data.recipes.mixtures import MIXTURES
+
+    if transitions:
+        raise UsageError("give --episodes or --transitions, not both: either says how much is recorded")
+    if train is not None:
+        raise UsageError("--train records every episode of the training; say its length with --steps, not --episodes")
+    if policy is None and name in MIXTURES:
+        raise UsageError(f"the recipe of {name} mixes policies by transitions; give --transitions, not --episodes")
+
+
 def _say(result: dict[str, Any], out: Path | None) -> None:
     """Print what was recorded, and how to train on it; a recipe's part that is not packed yet has only counts."""
     from lamo_tui.cli.output import console, say
-    from lamo_tui.format import counted, file_size
+    from lamo_tui.format import file_size
 
     count = {name: result.get(name, result.get(f"new_{name}", 0)) for name in ("episodes", "transitions")}
     parts = [f"{counted(count['episodes'], 'episode')} with {counted(count['transitions'], 'transition')}"]
@@ -114,8 +134,15 @@ class _Asked:
     task: str
     name: str
     transitions: int
+    episodes: int | None
+    """How many of them instead of `transitions`."""
     seed: int
     out: Path | None
+
+    @property
+    def amount(self) -> str:
+        """The option that says how much."""
+        return f"--transitions {self.transitions}" if self.episodes is None else f"--episodes {self.episodes}"
 
     def config(self) -> TaskConfig:
         from lamo_core.config import RunConfig
@@ -151,7 +178,7 @@ def _collect_task(asked: _Asked, policy: str) -> _Recorded:
 
     config = asked.config()
     name = asked.named(_RANDOM if policy == _RANDOM else "policy")
-    command = f"lamo data collect {asked.task} --policy {policy} --transitions {asked.transitions} --seed {asked.seed}"
+    command = f"lamo data collect {asked.task} --policy {policy} {asked.amount} --seed {asked.seed}"
     if policy == _RANDOM:
         recorder = open_recorder(config)
         played = random_episodes(recorder, asked.seed)
@@ -159,7 +186,10 @@ def _collect_task(asked: _Asked, policy: str) -> _Recorded:
     else:
         config, played, source = _checkpoint_episodes(asked, policy)
         how = "played as evaluations play, one return target after the other"
-    episodes, error = _gathered(enough(played, asked.transitions), asked.transitions)
+    if asked.episodes is None:
+        episodes, error = _gathered(enough(played, asked.transitions), asked.transitions, lambda one: len(one.rewards))
+    else:
+        episodes, error = _gathered(itertools.islice(played, asked.episodes), asked.episodes, lambda one: 1)
     _keep_whole(episodes, error)
     return asked.write(name, config, episodes, source=source, how=how, command=command), error
 
@@ -180,8 +210,11 @@ def _checkpoint_episodes(asked: _Asked, policy: str) -> tuple[TaskConfig, Iterat
     return trained.task, played, f"a policy of this lamo: {trained.name}, step {facts['step']:,}"
 
 
-def _gathered(episodes: Iterator[Episode], transitions: int) -> tuple[list[Episode], LamoError | None]:
-    """Return whole episodes, and what ended the play before there were enough."""
+def _gathered(
+    episodes: Iterator[Episode], wanted: int, size: Callable[[Episode], int]
+) -> tuple[list[Episode], LamoError | None]:
+    """Return whole episodes, and what ended the play before there were enough; `size` is what each adds to what is
+    wanted."""
     from lamo_tui.cli.output import console
     from lamo_tui.cli.progress import progress
 
@@ -191,10 +224,10 @@ def _gathered(episodes: Iterator[Episode], transitions: int) -> tuple[list[Episo
         try:
             for episode in episodes:
                 kept.append(episode)
-                total += len(episode.rewards)
-                report("collecting", min(total, transitions), transitions)
+                total += size(episode)
+                report("collecting", min(total, wanted), wanted)
         except KeyboardInterrupt:
-            console().print(f"interrupted; keeping {len(kept)} episodes")
+            console().print(f"interrupted; keeping {counted(len(kept), 'episode')}")
         except LamoError as found:
             error = found
     return kept, error
@@ -226,18 +259,19 @@ def _collect_training(asked: _Asked, algorithm: str, steps: int) -> _Recorded:
         )
     _keep_whole(history.episodes, history.error)
     if history.steps < steps and history.error is None:
-        console().print(f"interrupted after {history.steps:,} steps; keeping {len(history.episodes):,} episodes")
+        kept = counted(len(history.episodes), "episode")
+        console().print(f"interrupted after {counted(history.steps, 'step')}; keeping {kept}")
     command = f"lamo data collect {asked.task} --train {algorithm} --steps {steps} --seed {asked.seed}"
     how = (
-        f"every finished episode of {algorithm.upper()}'s {history.steps:,} steps of learning; the card tells its "
-        "tenths apart"
+        f"every finished episode of {algorithm.upper()}'s {counted(history.steps, 'step')} of learning; the card tells "
+        "its tenths apart"
     )
     source = f"stable-baselines3's {algorithm.upper()}, trained for this set"
     return asked.write(name, config, history.episodes, source=source, how=how, command=command), history.error
 
 
 def _collect_recipe(
-    name: str, policies: Path, out: Path | None, transitions: int, shard: str, games: int, pack: bool
+    name: str, policies: Path, out: Path | None, transitions: int, episodes: int, shard: str, games: int, pack: bool
 ) -> dict[str, Any]:
     from lamo_core.data.recipes.vector_recipes import RECIPES
 
@@ -245,7 +279,7 @@ def _collect_recipe(
     if out is None:
         raise UsageError("a recipe needs a folder for its episodes; give --out FOLDER")
     if name in RECIPES:
-        return _collect_vectors(name, policies, out, transitions, pack)
+        return _collect_vectors(name, policies, out, transitions, episodes, pack)
     return _collect_atari(name, policies, out, transitions or 1_000_000, _parse_shard(shard), games, pack)
 
 
@@ -285,7 +319,9 @@ def _collect_atari(
     return result
 
 
-def _collect_vectors(name: str, policies: Path, out: Path, transitions: int, pack: bool) -> dict[str, Any]:
+def _collect_vectors(
+    name: str, policies: Path, out: Path, transitions: int, episodes: int, pack: bool
+) -> dict[str, Any]:
     from lamo_core.data.recipes.collect_vectors import collect_vectors, pack_vectors
     from lamo_core.data.recipes.vector_recipes import get_recipe
     from lamo_core.tasks.registry import get_task
@@ -294,14 +330,17 @@ def _collect_vectors(name: str, policies: Path, out: Path, transitions: int, pac
 
     recipe = get_recipe(name)
     require_environment(get_task(recipe.task))
-    wanted = transitions or recipe.transitions
+    wanted = 0 if episodes else transitions or recipe.transitions
     kept = []
     total = 0
+    played = collect_vectors(
+        recipe, recipe.player(policies), out / "episodes", transitions=transitions, episodes=episodes
+    )
     with progress() as report, _going_on_later(out):
-        for episode in collect_vectors(recipe, recipe.player(policies), out / "episodes", transitions=transitions):
+        for episode in played:
             kept.append(episode)
             total += len(episode.rewards)
-            done, goal = (total, wanted) if wanted else (len(kept), recipe.episodes)
+            done, goal = (total, wanted) if wanted else (len(kept), episodes or recipe.episodes)
             report("collecting", min(done, goal), goal)
     if not pack:
         return {"set": name, "episodes": len(kept), "transitions": total}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lamo_core.wording import counted
 from lamo_tui.cli.data.collect import COLLECT_EPILOG, collect
 from lamo_tui.cli.data.data_exchange import EXPORT_EPILOG, IMPORT_EPILOG, export, import_set
 from lamo_tui.cli.data.data_get import GET_EPILOG, get
@@ -64,7 +65,7 @@ def _cells(row: dict[str, Any]) -> tuple[object, ...]:
     if "error" in row:
         state = "damaged" if row["damaged"] else "not readable"
         return (row["name"], row["source"], None, None, None, None, None, f"{state}: see `lamo data verify`")
-    unpacked = f"{row['cached_episodes']:,} episodes, {file_size(row['cached_bytes'])}"
+    unpacked = f"{counted(row['cached_episodes'], 'episode')}, {file_size(row['cached_bytes'])}"
     return (
         row["name"],
         row["source"],

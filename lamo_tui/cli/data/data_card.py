@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from lamo_core.wording import plural
 from lamo_tui.format import counted
 
 _WIDTH = 44
@@ -32,7 +33,7 @@ def card_lines(card: Mapping[str, Any], bars: int = _WIDTH) -> Iterator[str]:
         for source in card["behaviour_sources"]:
             yield f"policies  {source}"
     yield f"licence   {card['licence']}"
-    yield f"log       {card['log_bytes']:,} bytes, SHA-256 {card['log_sha256']}"
+    yield f"log       {counted(card['log_bytes'], 'byte')}, SHA-256 {card['log_sha256']}"
 
 
 def _origin_lines(card: Mapping[str, Any]) -> Iterator[str]:
@@ -41,7 +42,7 @@ def _origin_lines(card: Mapping[str, Any]) -> Iterator[str]:
         yield f"from      {address}"
     yield f"rewards   {card['reward_unit']}"
     if card["partial_transitions"]:
-        yield f"left out  {card['partial_transitions']:,} transitions of episodes that the data cut off"
+        yield f"left out  {counted(card['partial_transitions'], 'transition')} of episodes that the data cut off"
     for note in card["notes"]:
         yield f"note      {note}"
 
@@ -62,7 +63,7 @@ def _atari_lines(card: Mapping[str, Any]) -> Iterator[str]:
         f"{collection['frame_skip']}, 0 to {collection['noop_max']} no-op decisions at the start"
     )
     yield f"frames    {collection['frames']}"
-    yield f"limit     {collection['max_steps']:,} decisions per episode; one seed per episode"
+    yield f"limit     {counted(collection['max_steps'], 'decision')} per episode; one seed per episode"
     yield f"made by   {collection['command']}"
 
 
@@ -85,7 +86,7 @@ def _vector_lines(card: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _episodes(policy: Mapping[str, Any], width: int) -> str:
-    return f"{policy['episodes']:>{width}} episode{'s' * (policy['episodes'] != 1)}"
+    return f"{policy['episodes']:>{width}} {plural('episode', policy['episodes'])}"
 
 
 def _figures(summary: Mapping[str, float]) -> str:

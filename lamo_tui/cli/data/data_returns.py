@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lamo_core.wording import counted, plural
 from lamo_tui.cli.output import say
 from lamo_tui.cli.parameters import AblationOption, PresetArgument, SettingOption
 
@@ -53,7 +54,8 @@ def returns(
         emit_json({**counts, **asdict(found)})
         return
     say(
-        f"{preset}: {counts['episodes']:,} episodes, {counts['transitions']:,} transitions; what the policy reads, "
+        f"{preset}: {counted(len(store.lengths), 'episode')}, {counted(int(store.transitions), 'transition')}; what "
+        "the policy reads, "
         f"returns divided by {scale:g}"
     )
     _say(found)
@@ -78,5 +80,5 @@ def _sentence(asked: AskedReturn, length: float) -> str:
         return f"{start} in the data more than that is to go until the end of most episodes"
     return (
         f"{start} {100 * asked.as_much:.3g} % of the data's decisions have as much to go; once no more is, "
-        f"{asked.decisions_left:g} of an episode's {length:g} decisions are left (medians)"
+        f"{asked.decisions_left:g} of an episode's {length:g} {plural('decision', length)} are left (medians)"
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lamo_core.wording import counted
 from lamo_tui.cli.output import note, say
 
 if TYPE_CHECKING:
@@ -85,12 +86,12 @@ def report(
     made = _made([result_of(record) for record in records], baseline)
     if save is not None:
         new, held = save_records(save, records)
-        console().print(f"{save} holds the results of {held} runs, {new} of them new", markup=False)
+        console().print(f"{save} holds the results of {counted(held, 'run')}, {new} of them new", markup=False)
     if update is not None:
         # the block without a name keeps to the one table it always had
         wanted = parts or ([] if block else ["results"])
         update_block(update, block, "\n\n".join(table.markdown() for _, table in tables(made, wanted)))
-        console().print(f"wrote {len(made.rows)} rows into {update}", markup=False)
+        console().print(f"wrote {counted(len(made.rows), 'row')} into {update}", markup=False)
     if out is not None:
         text = "\n\n".join(table.markdown() for _, table in tables(made, parts))
         words = _words(runs or [], where or [], sweep, part or [], baseline, out)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lamo_core.evaluation.intervals import spanned
+from lamo_core.wording import counted, told_apart
 from lamo_tui.cli.report.report_table import Report, Table, between
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def paired_table(report: Report) -> Table:
     )
     unlike = sum(row.unlike for row in found)
     if unlike:
-        note += f" {unlike} pairs saw different episodes and are left out."
+        note += f" Left out, since they saw different episodes: {counted(unlike, 'pair')}."
     columns = ("Method", "against", "Tasks", "Pairs", "Difference (95 %)", "Better")
     return Table(columns, rows, note, columns[2:])
 
@@ -94,9 +95,11 @@ def profiles_table(report: Report) -> Table:
     from lamo_core.reports.comparison import profiles
 
     found = profiles(report.cells)
-    limits = found[0].thresholds if found else (0.0, 1.0)
-    places = [round(share * (len(limits) - 1)) for share in (0.1, 0.25, 0.5, 0.75, 0.9)] if found else []
-    names = tuple(f"above {limits[place]:.0f}" for place in places)
+    limits = found[0].thresholds if found else ()
+    # where all runs score the same there is a single threshold
+    spread = (0.1, 0.25, 0.5, 0.75, 0.9) if limits and limits[0] < limits[-1] else (0.5,) if limits else ()
+    places = [round(share * (len(limits) - 1)) for share in spread]
+    names = tuple(f"above {text}" for text in told_apart([limits[place] for place in places]))
     rows = [[profile.method, *(f"{100 * profile.shares[place]:.0f} %" for place in places)] for profile in found]
     note = (
         "Performance profiles: the share of runs that score above a normalised score; all settings weigh the same."

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lamo_core.evaluation.intervals import bracketed, known_interval
+from lamo_core.wording import counted, plural
 from lamo_tui.cli.report.report_table import Report, Table, between
 
 if TYPE_CHECKING:
@@ -17,9 +18,9 @@ def results_table(report: Report) -> Table:
     """Return raw returns with the data and the machine behind them."""
     episodes = sorted({row.evaluated // len(row.seeds) for row in report.rows})
     contexts = sorted({row.context for row in report.rows})
-    counted = f"{' or '.join(map(str, episodes))} episode{'s' * (episodes != [1])}"
+    each = f"{' or '.join(map(str, episodes))} {plural('episode', episodes[-1] if episodes else 0)}"
     note = (
-        f"Mean raw return over the final evaluations, {counted} per seed, context "
+        f"Mean raw return over the final evaluations, {each} per seed, context "
         f"{' or '.join(contexts)}; in brackets the 95 % bootstrap interval over episodes, drawn within each seed. "
         "Normalised: 0 is random play, 100 the task's expert. Made by `lamo report` from recorded runs."
         f"{_without_interval(report.rows)}{report.replaced}"
@@ -115,7 +116,7 @@ def _result(row: ReportRow, method: str) -> list[str]:
 
     return [
         row.title,
-        f"{100 * row.ratio:g} %: {row.episodes:,} episodes, {row.transitions:,} transitions",
+        f"{100 * row.ratio:g} %: {counted(row.episodes, 'episode')}, {counted(row.transitions, 'transition')}",
         method,
         row.backbone,
         ", ".join(map(str, row.seeds)),
@@ -123,7 +124,7 @@ def _result(row: ReportRow, method: str) -> list[str]:
         known(row.normalised, ".1f"),
         _score(row.data_mean),
         _score(row.random_score),
-        f"{duration(row.seconds)}, {row.steps:,} steps at {rate(row.rate)}/s",
+        f"{duration(row.seconds)}, {counted(row.steps, 'step')} at {rate(row.rate)}/s",
         row.machine,
     ]
 

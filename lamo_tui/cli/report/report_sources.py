@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lamo_core.errors import UsageError
+from lamo_core.wording import counted, plural
 
 if TYPE_CHECKING:
     from lamo_core.runs.index import RunSummary
@@ -59,8 +60,8 @@ def origin(records: list[dict[str, Any]], words: list[str]) -> str:
     hours = duration(sum(record["seconds"] for record in records))
     versions = ", ".join(sorted({record.get("lamo") or "unknown" for record in records}))
     commits = sorted({str(record["commit"])[:9] for record in records if record.get("commit")})
-    code = f" (commit{'s' * (len(commits) > 1)} {', '.join(commits)})" if commits else ""
-    what = f"{len(records):,} runs, {hours} of work in all, of lamo {versions}{code}"
+    code = f" ({plural('commit', len(commits))} {', '.join(commits)})" if commits else ""
+    what = f"{counted(len(records), 'run')}, {hours} of work in all, of lamo {versions}{code}"
     return f"Made by `lamo report {shown}` from {what}."
 
 
@@ -79,7 +80,8 @@ def _summaries(runs: list[str], sweep: str | None) -> list[RunSummary]:
         views = look(folder, read_plan(folder))
         done = [folder.run(view.run_id) for view in views if view.has_result]
         if len(done) < len(views):
-            console().print(f"{len(done)} of the {len(views)} runs of {folder.name} are done; the others are left out")
+            every = counted(len(views), "run")
+            console().print(f"done: {len(done)} of the {every} of {folder.name}; the others are left out")
         return [summarise(run) for run in done]
     if runs:
         return [summarise(run) for run in {run.id: run for run in map(find_run, runs)}.values()]

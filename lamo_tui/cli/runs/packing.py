@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from lamo_core.wording import counted
 from lamo_tui.cli.output import say
 from lamo_tui.cli.runs.steering import JsonOption, RunArgument
 
@@ -27,7 +28,7 @@ def pack(
     if as_json:
         emit_json({"run": packed.id, "path": packed.path, "bytes": size})
     else:
-        say(f"{packed.path}  {size:,} bytes; look at it with: lamo tui --runs {out}")
+        say(f"{packed.path}  {counted(size, 'byte')}; look at it with: lamo tui --runs {out}")
 
 
 def demo(as_json: JsonOption = False) -> None:

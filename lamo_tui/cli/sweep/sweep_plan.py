@@ -52,7 +52,7 @@ def summary(plan: Plan, slots: Sequence[Slot], free: int) -> str:
         text += f"; the time of {plan.unknown} is not known: nothing like them has run here yet"
     places = Counter((slot.threads, slot.card) for slot in slots)
     where = ", ".join(
-        f"{number} at once with {threads} thread{'s' * (threads > 1)}" + ("" if card is None else f" on card {card}")
+        f"{number} at once with {counted(threads, 'thread')}" + ("" if card is None else f" on card {card}")
         for (threads, card), number in places.items()
     )
     unsized = sum(not run.disk for run in plan.open)

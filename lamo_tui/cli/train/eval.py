@@ -12,6 +12,7 @@ import typer
 
 from lamo_core.errors import UsageError
 from lamo_core.evaluation.intervals import spanned
+from lamo_core.wording import counted
 from lamo_tui.cli.output import say
 from lamo_tui.cli.parameters import CheckpointArgument
 
@@ -274,7 +275,7 @@ def _reference_row(name: str, mean: float, score: float, episodes: int | None = 
 
 def _agreement_text(agreement: dict[str, Any]) -> str:
     leading, beside = agreement["leading"], agreement["beside"]
-    over = f"over {agreement['decisions']:,} decisions of the {leading} episodes, {leading} and {beside}"
+    over = f"over {counted(agreement['decisions'], 'decision')} of the {leading} episodes, {leading} and {beside}"
     if agreement["same_action"] is None:
         return f"{over} differ by {agreement['distance']:.3f} on average in every action dimension"
     return (

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from lamo_core.wording import plural
+
 if TYPE_CHECKING:
     from lamo_core.config import RunConfig
     from lamo_core.presets import Resolved
@@ -15,27 +17,30 @@ def show_plan(preset: str | None, several: list[Resolved], as_json: bool) -> Non
 
     Runs that differ by their seeds alone are told by the first; time and disk are those of each.
     """
-    from lamo_core.config import RunConfig
-    from lamo_core.runs.compare import config_difference
+    from lamo_core.idle import idle_settings
+    from lamo_core.runs.compare import effective_settings
     from lamo_core.runs.index import list_runs
     from lamo_tui.cli.output import emit_json, say
     from lamo_tui.dashboard.new_run_model import data_facts
 
     resolved = several[0]
     config = resolved.config
-    facts = data_facts(config.data, config.seed)
+    facts, idle = data_facts(config.data, config.seed), idle_settings(config)
     cost = _cost(preset, config, facts, list_runs())
     if as_json:
         seeds = [one.config.seed for one in several]
         data = {"episodes": facts.episodes, "transitions": facts.transitions, "return_mean": facts.returns.mean()}
-        values = {"config": config.to_dict(), "origins": dict(resolved.origins)}
+        values = {"config": config.to_dict(), "origins": dict(resolved.origins), "idle": sorted(idle)}
         emit_json({"name": config.name, "seeds": seeds, "data": data, "cost": cost, **values})
         return
     for name, value in _lines(several, facts, cost):
         say(f"{name:<12}{value}")
     say("settings")
-    for name, (value, _) in config_difference([config.to_dict(), RunConfig().to_dict()]).items():
+    for name, value in effective_settings(config).items():
         say(f"  {name:<34} {value!s:<26} {resolved.origins.get(name, '')}")
+    given = [name for name in sorted(idle) if resolved.origins.get(name, "").startswith(("--set", "command", "file"))]
+    if given:
+        say(f"without effect on {config.method} here: {', '.join(given)}")
 
 
 def _cost(preset: str | None, config: RunConfig, facts: DataFacts, runs: list[Any]) -> dict[str, Any]:
@@ -66,20 +71,22 @@ def _lines(several: list[Resolved], facts: DataFacts, cost: dict[str, Any]) -> l
     if cost["like_run"]:
         like = f"as {cost['like_run']} took"
         if len(cost["like_runs"]) > 1:
-            like = f"the median of {len(cost['like_runs'])} runs such as {cost['like_run']}"
+            like = f"the median of {counted(len(cost['like_runs']), 'run')} such as {cost['like_run']}"
         without = "" if cost["evaluations_known"] else ", without its evaluations, of which nothing is known"
         time = f"about {duration(cost['seconds'])}{each}, {like}{without}"
     elif cost["seconds"] is not None:
         time = f"about {duration(cost['seconds'])}{each}, what the preset is sized for on two cores"
-    times = [f"every {config.eval.every:,} steps over {config.eval.episodes}"] if config.eval.every else []
-    times += [f"at the end over {config.eval.final_episodes}"] if config.eval.final_episodes else []
+    own = config.eval
+    times = [f"every {counted(own.every, 'step')} over {own.episodes}"] if own.every else []
+    times += [f"at the end over {own.final_episodes}"] if own.final_episodes else []
+    episodes = plural("episode", own.final_episodes or own.episodes)
     return [
         ("name", config.name),
         ("seed" if not each else "seeds", seeds),
         ("data", f"{share}: {amount}, mean return {facts.returns.mean():,.4g}"),
         ("work", f"{counted(config.optim.steps, 'step')} of {counted(config.optim.batch_size, 'window')}"),
         ("device", config.device),
-        ("evaluated", f"{' and '.join(times)} episodes per target" if times else "never"),
+        ("evaluated", f"{' and '.join(times)} {episodes} per target" if times else "never"),
         ("time", time),
         ("memory", _memory(config, cost["memory_bytes"])),
         ("disk", "not known" if cost["disk_bytes"] is None else f"{file_size(cost['disk_bytes'])}{each}"),

@@ -16,6 +16,7 @@ from lamo_core.presets import preset_names
 from lamo_core.run_spec import METHOD
 from lamo_core.runs.compare import flatten
 from lamo_core.seeds import parse_seeds, shown_seeds
+from lamo_core.wording import counted
 from lamo_tui.dashboard import new_run_model, run_actions
 from lamo_tui.dashboard.new_run_model import DataFacts, NewRuns
 from lamo_tui.keys.bindings import bindings_of
@@ -259,7 +260,8 @@ class NewRunScreen(LamoScreen):
     def _queue(self) -> str:
         runs = run_actions.wait_in_queue(self.lamo.root, self.choice.runs())
         self.lamo.action_mode("runs")
-        return f"{len(runs)} runs wait for their device" if len(runs) > 1 else f"{runs[0].id} waits for its device"
+        several = f"{counted(len(runs), 'run')} wait for their device"
+        return several if len(runs) > 1 else f"{runs[0].id} waits for its device"
 
     def action_back(self) -> None:
         """Go back to the list of runs."""

@@ -15,6 +15,7 @@ from lamo_core.methods import METHODS
 from lamo_core.runs.estimate import disk_bytes, estimate, memory_bytes, sized_for
 from lamo_core.runs.index import RunSummary
 from lamo_core.seeds import shown_seeds
+from lamo_core.wording import counted
 from lamo_tui.dashboard.new_run_model import DataFacts, NewRuns, descriptions, differences, histogram_lines
 from lamo_tui.format import duration, rate
 from lamo_tui.text import figure, inked, paragraph, percent, short_id, size
@@ -39,7 +40,7 @@ def plan_text(
     dim, model, optim = colours.dim, config.model, config.optim
     text = Text()
     count = len(choice.seeds)
-    seeds = f"seeds {shown_seeds(choice.seeds)}: {count} runs" if count > 1 else f"seed {config.seed}"
+    seeds = f"seeds {shown_seeds(choice.seeds)}: {counted(count, 'run')}" if count > 1 else f"seed {config.seed}"
     text.append(config.name, Style(bold=True)).append(f"   {seeds}   {config.device}\n", dim)
     text.append(f"$ {choice.command()}\n", colours.secondary)
     if height >= 16:
@@ -52,7 +53,7 @@ def plan_text(
         parts = [model.backbone, _adapter(config), f"{model.embedding} embeddings", f"context {model.context}"]
     else:
         parts = ["no trunk", f"width {config.markov.width}", "the newest observation alone"]
-    work = [f"{optim.steps:,} steps of {optim.batch_size} windows"]
+    work = [f"{counted(optim.steps, 'step')} of {counted(optim.batch_size, 'window')}"]
     if facts is not None and facts.transitions:
         seen = optim.steps * optim.batch_size * model.context / facts.transitions
         work += [f"{seen:,.0f} × the data"] if seen >= 2 else []
@@ -105,7 +106,7 @@ def _time(choice: NewRuns, config: RunConfig, runs: Sequence[RunSummary]) -> lis
         f"about {duration(known.seconds)}{together}",
         *([] if known.evaluations_known else ["without evaluations"]),
         f"like {short_id(known.run.id)}: {rate(status.rate)} steps/s",
-        *([f"median of {len(known.runs)} runs"] if len(known.runs) > 1 else []),
+        *([f"median of {counted(len(known.runs), 'run')}"] if len(known.runs) > 1 else []),
         status.device,
     ]
 
@@ -127,7 +128,8 @@ def data_text(
     text = inked(f"{config.data.set}", Style(bold=True)).append(f"   {percent(config.data.ratio)}\n", dim)
     if facts is None:
         return text.append(problem or "reading the data…", colours.warn if problem else colours.dim)
-    amount = [f"{facts.episodes:,} of {facts.all_episodes:,} episodes", f"{facts.transitions:,} transitions"]
+    episodes = counted(facts.all_episodes, "episode")
+    amount = [f"{facts.episodes:,} of {episodes}", counted(facts.transitions, "transition")]
     low, high = figure(float(facts.returns.min())), figure(float(facts.returns.max()))
     returns = [f"mean {figure(float(facts.returns.mean()))}", f"{low} to {high}"]
     returns.append(f"all data {figure(float(facts.all_returns.mean()))}")

@@ -9,6 +9,7 @@ from rich.style import Style
 from rich.text import Text
 
 from lamo_core.runs.log.levels import Level, log_levels
+from lamo_core.wording import counted
 from lamo_tui.screens.rows import Row
 from lamo_tui.state.snapshot import RunData
 from lamo_tui.themes import Palette
@@ -53,7 +54,7 @@ class LogView:
     def note(self, shown: int, data: RunData | None, follows: bool) -> str:
         """Return in words what is shown."""
         count = len(data.log) if data is not None else 0
-        lines = f"{count:,} lines" if shown == count else f"{shown:,} of {count:,} lines"
+        lines = counted(count, "line") if shown == count else f"{shown:,} of {counted(count, 'line')}"
         search = [f"with {self.search!r}"] if self.search else []
         return " · ".join([f"{self.shown}: L", *search, lines, "follows" if follows else "stays: end follows"])
 

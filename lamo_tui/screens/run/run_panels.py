@@ -59,7 +59,7 @@ def _title(run: RunSummary, width: int, colours: Palette) -> Text:
 
 def _progress(run: RunSummary, width: int, colours: Palette) -> Text:
     status = run.status
-    facts = f"{status.step:,}/{status.total:,} steps"
+    facts = f"{status.step:,}/{counted(status.total, 'step')}"
     if status.rate is not None:
         facts += f"   {rate(status.rate)} steps/s"
     if run.derived.active and status.eta is not None:
@@ -157,8 +157,8 @@ def describe(event: Mapping[str, Any]) -> tuple[str, str]:
         return "start", (
             f"{'resumed' if _whole(event.get('step')) else 'started'} on {event.get('device')} "
             f"({event.get('precision')}): "
-            f"{_whole(event.get('trainable')):,} parameters trained, {_whole(event.get('frozen')):,} frozen; "
-            f"{_whole(event.get('episodes')):,} episodes, {_whole(event.get('transitions')):,} transitions"
+            f"{counted(_whole(event.get('trainable')), 'parameter')} trained, {_whole(event.get('frozen')):,} frozen; "
+            f"{_amount(event)}"
         )
     if name == "CheckpointSaved":
         path = str(event.get("path", "")).rpartition("/")[2]
@@ -220,7 +220,7 @@ def system_text(run: RunSummary, data: RunData | None, stats: SystemStats, width
     dim, strong = Style(color=colours.dim), Style(bold=True, color=colours.primary)
     text = Text()
     text.append("this machine\n", strong)
-    cpu = "n/a" if stats.cpu is None else f"{stats.cpu:3.0f} % of {stats.cores} cores"
+    cpu = "n/a" if stats.cpu is None else f"{stats.cpu:3.0f} % of {counted(stats.cores, 'core')}"
     text.append("  cpu     ", dim).append(f"{cpu:<20}").append(spark(stats.cpu_history, 20) + "\n", colours.primary)
     used = stats.memory_used
     memory = "n/a" if used is None else f"{size(used)} of {size(stats.memory_total)}"
@@ -256,11 +256,11 @@ def _phases(data: RunData, width: int, colours: Palette) -> Text:
     if started:
         text.append("  data    ", dim)
         text.append(
-            f"{_whole(started.get('episodes')):,} episodes, {_whole(started.get('transitions')):,} transitions\n"
+            f"{_amount(started)}\n"
         )
         text.append("  trained ", dim)
         text.append(f"{_whole(started.get('trainable')):,} of ")
-        text.append(f"{_whole(started.get('trainable')) + _whole(started.get('frozen')):,} parameters\n")
+        text.append(f"{counted(_whole(started.get('trainable')) + _whole(started.get('frozen')), 'parameter')}\n")
     shares = phase_shares(data)
     if not shares:
         return text
@@ -283,6 +283,12 @@ def _seconds(value: float) -> str:
 def fixed(line: Text) -> Callable[[int], Text]:
     """Return a row's drawing function for a line that is the same in every width."""
     return lambda width: line
+
+
+def _amount(started: Mapping[str, Any]) -> str:
+    """Return how much a run is trained on."""
+    episodes, transitions = (_whole(started.get(name)) for name in ("episodes", "transitions"))
+    return f"{counted(episodes, 'episode')}, {counted(transitions, 'transition')}"
 
 
 def _whole(value: object) -> int:

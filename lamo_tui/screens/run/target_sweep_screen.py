@@ -13,6 +13,7 @@ from lamo_core.errors import UsageError
 from lamo_core.evaluation.intervals import spanned, without_points
 from lamo_core.runs.index import RunSummary
 from lamo_core.runs.target_sweep_file import AskedReturns
+from lamo_core.wording import counted
 from lamo_tui.dashboard.target_sweep_jobs import Job
 from lamo_tui.keys.bindings import bindings_of, with_keys
 from lamo_tui.screens.base import LamoScreen
@@ -117,7 +118,7 @@ def head_text(
         lines.append(_progress(job, colours))
     elif found is not None:
         order = "-" if found.rank_correlation is None else f"{found.rank_correlation:.2f}"
-        facts = f" step {found.step:,} · {found.scores[0].episodes} episodes each · rank correlation {order}"
+        facts = f" step {found.step:,} · {counted(found.scores[0].episodes, 'episode')} each · rank correlation {order}"
         lines.append(inked(facts, colours.dim))
         if run.status.step > found.step:
             way = with_keys("<asked.again> asks again", keymap)
@@ -132,7 +133,8 @@ def head_text(
 
 def _progress(job: Job, colours: Palette) -> Text:
     full, empty = bar(job.done / job.total if job.total else 0.0, _BAR)
-    words = f"{job.done} of {job.total} episodes, {job.steps:,} decisions" if job.total else "loading the policy…"
+    words = f"{job.done} of {counted(job.total, 'episode')}, {counted(job.steps, 'decision')}"
+    words = words if job.total else "loading the policy…"
     return inked(f" {full}", colours.primary).append(empty, colours.faint).append(f"  {words}", colours.dim)
 
 

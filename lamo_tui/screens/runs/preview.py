@@ -12,6 +12,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 
 from lamo_core.runs.index import RunSummary
+from lamo_core.wording import counted
 from lamo_tui.format import duration
 from lamo_tui.screens.base import LamoScreen
 from lamo_tui.state.snapshot import Snapshot
@@ -134,7 +135,7 @@ def _legend(groups: dict[str, list[str]], width: int, colours: Palette) -> Text:
     for number, (title, members) in enumerate(groups.items()):
         if len(groups) < 2 and len(members) < 2:
             continue
-        seeds = f"  mean and range of {len(members)} seeds" if len(members) > 1 else ""
+        seeds = f"  mean and range of {counted(len(members), 'seed')}" if len(members) > 1 else ""
         text.append(f"{letter_of(number)} ", Style(bold=True, color=colours.series[number % len(colours.series)]))
         text.append(fit(f"{title}{seeds}", width - 2) + "\n", colours.dim)
     text.rstrip()

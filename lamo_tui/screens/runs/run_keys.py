@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from lamo_core.runs.index import RunSummary
+from lamo_core.wording import counted
 from lamo_tui.screens.base import LamoScreen
 from lamo_tui.text import short_id, short_name
 
@@ -84,5 +85,5 @@ class SteeringScreen(LamoScreen):
 
         lines = [f"  {short_id(run.id)}  {short_name(run)}  ({run.state})" for run in runs[:_NAMED]]
         more = [f"  and {len(runs) - _NAMED} more"] if len(runs) > _NAMED else []
-        title = f"{verb} this run?" if len(runs) == 1 else f"{verb} these {len(runs)} runs?"
+        title = f"{verb} this run?" if len(runs) == 1 else f"{verb} these {counted(len(runs), 'run')}?"
         self.app.push_screen(Question(title, [*lines, *more, "", what], f"yes, {verb.lower()}"), answered)

@@ -1,0 +1,138 @@
+"""Settings without an effect: those that a run's method, task or other settings do not read. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lamo_core.config import RunConfig
+from lamo_core.methods import METHODS
+
+if TYPE_CHECKING:
+    from lamo_core.tasks.task import Task
+
+_VALUES = ("cql", "iql", "td3+bc", "bcq", "nfq")
+"""Methods that learn values."""
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What decides which settings are read."""
+
+    config: RunConfig
+    task: Task
+
+    @property
+    def memory(self) -> bool:
+        """Whether it is a sequence policy on a trunk."""
+        return METHODS[self.config.method].memory
+
+    @property
+    def has_versions(self) -> bool:
+        from lamo_core.tasks.registry import versioned
+
+        return versioned(self.config.task.name, "v5") != self.config.task.name
+
+    @property
+    def discrete(self) -> bool:
+        return self.task.action_kind == "discrete"
+
+    @property
+    def frames(self) -> bool:
+        return self.task.observation == "frames"
+
+    @property
+    def q_term(self) -> bool:
+        return self.memory and self.config.model.q_weight > 0
+
+    @property
+    def words(self) -> bool:
+        """Whether it has a language loss."""
+        return self.memory and self.config.language.weight > 0
+
+    @property
+    def told(self) -> bool:
+        """Whether the policy is told returns."""
+        return self.memory and self.config.model.return_to_go != "none"
+
+    @property
+    def asked(self) -> bool:
+        """Whether it is asked for returns that were chosen before, and not for the largest that it has learned of."""
+        return self.told and self.config.eval.target_rule == "quantile"
+
+    @property
+    def head(self) -> bool:
+        """Whether actions are read by a head of its own."""
+        return self.memory and self.config.model.action_tokens == "own"
+
+    def learns_values_by(self, *methods: str) -> bool:
+        return self.config.method in (methods or _VALUES)
+
+
+_READ: tuple[tuple[str, Callable[[_Run], bool]], ...] = (
+    ("task.sticky_actions task.noop_max", lambda run: run.config.task.name.startswith("atari-")),
+    ("task.version", lambda run: run.has_versions),
+    ("data.kitchen_rewards", lambda run: run.config.task.name.startswith("kitchen-")),
+    ("data.frame_shift data.memory_gb model.frames", lambda run: run.frames),
+    ("model.frame_layers", lambda run: run.frames and run.memory and run.config.model.embedding == "mlp"),
+    ("data.state_scaling", lambda run: not run.frames),
+    ("data.windows precision optim.micro_batch_size optim.dropout_stops_at_first_eval", lambda run: run.memory),
+    ("optim.final_rate", lambda run: run.config.optim.schedule == "cosine"),
+    ("optim.warmup_steps", lambda run: run.config.optim.schedule != "official-atari"),
+    (
+        "optim.adapter_learning_rate",
+        lambda run: run.memory and (run.config.model.adapter, run.config.model.attention_mixing) != ("frozen", "none"),
+    ),
+    (
+        "model.backbone model.adapter model.attention_mixing model.embedding model.context model.dropout "
+        "model.attention_dropout model.embedding_dropout model.timestep model.trunk_positions model.action_tokens "
+        "model.return_to_go model.q_weight language.weight alignment.weight eval.context",
+        lambda run: run.memory,
+    ),
+    (
+        "model.lora_rank model.lora_alpha model.lora_dropout model.lora_targets model.lora_projections model.lora_bias",
+        lambda run: run.memory and run.config.model.adapter == "lora",
+    ),
+    ("model.head", lambda run: run.head and run.config.model.embedding == "mlp"),
+    ("model.logits", lambda run: run.head and run.discrete),
+    ("model.timestep_std", lambda run: run.memory and run.config.model.timestep != "none"),
+    ("model.action_dropout", lambda run: run.memory and run.config.model.context > 1),
+    ("model.return_scale", lambda run: run.told or run.q_term),
+    ("model.maximum_expectile", lambda run: run.told and not run.asked),
+    ("language.source language.batch_size language.block_size", lambda run: run.words),
+    ("language.blocks", lambda run: run.words and run.config.language.source == "self"),
+    ("alignment.clusters alignment.steps", lambda run: run.memory and run.config.alignment.weight > 0),
+    ("markov.width markov.filter", lambda run: not run.memory),
+    ("markov.layers", lambda run: not run.memory and not run.frames),
+    ("markov.share", lambda run: not run.memory and run.config.markov.filter == "top"),
+    ("value.rewards", lambda run: run.learns_values_by()),
+    ("value.discount value.target_rate value.target_every", lambda run: run.learns_values_by() or run.q_term),
+    # discrete Q-learning has no part that learns at another rate than its critic
+    (
+        "value.learning_rate",
+        lambda run: run.learns_values_by("iql", "td3+bc") or (run.learns_values_by("cql", "bcq") and not run.discrete),
+    ),
+    ("value.quantiles value.epsilon", lambda run: run.discrete and run.learns_values_by("cql", "bcq", "nfq")),
+    ("value.conservative_weight", lambda run: run.learns_values_by("cql")),
+    ("value.expectile", lambda run: run.learns_values_by("iql") or run.q_term),
+    ("value.temperature", lambda run: run.learns_values_by("iql")),
+    ("value.behaviour_weight", lambda run: run.learns_values_by("td3+bc")),
+    ("value.flexibility", lambda run: run.learns_values_by("bcq") and run.discrete),
+    ("value.perturbation", lambda run: run.learns_values_by("bcq") and not run.discrete),
+    ("eval.target_rule", lambda run: run.told),
+    ("eval.targets", lambda run: run.asked),
+    ("eval.target_quantiles", lambda run: run.asked and not run.config.eval.targets),
+    ("eval.subtract", lambda run: run.asked and run.config.data.rewards == "clipped"),
+    ("eval.action", lambda run: run.discrete),
+    ("data.subset data.ratio_rounding eval.unseen_episodes", lambda run: run.config.data.ratio < 1),
+)
+"""Settings, and whether a run reads them; those that are not here every run does."""
+
+
+def idle_settings(config: RunConfig) -> frozenset[str]:
+    """Return the dotted names of the settings that change nothing in a run; raises `LamoError` for an unknown task."""
+    from lamo_core.tasks.registry import get_task
+
+    run = _Run(config, get_task(config.task.name))
+    return frozenset(name for names, is_read in _READ if not is_read(run) for name in names.split())
