@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from lamo_core.errors import StorageError
+from lamo_core.regular_file import refuse_linked_folder
 
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], object], elsewhere: str) -> None:
@@ -23,6 +24,7 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object], elsewhere
     temporary: str | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        refuse_linked_folder(path)
         with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
             temporary = file.name
             write(file)
@@ -52,7 +54,7 @@ def locked(path: Path, elsewhere: str) -> Iterator[None]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
     except OSError as error:
         reason, way_out = _explain(error)
         raise StorageError(f"could not write {path}: {reason}; {way_out} with {elsewhere}") from error

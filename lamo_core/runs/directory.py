@@ -13,6 +13,7 @@ from lamo_core.config_ranges import RANGES
 from lamo_core.errors import StorageError, UsageError
 from lamo_core.places import runs_dir
 from lamo_core.plain_text import shown
+from lamo_core.regular_file import RUN_FILE, links_in, read_regular
 from lamo_core.runs.records import decode, number
 
 if TYPE_CHECKING:
@@ -21,9 +22,10 @@ if TYPE_CHECKING:
 SCHEMA = 1
 """Version of the layout; readers tolerate unknown keys, so it rises only when old keys change."""
 
-RUN_FILE = "run.json"
 STATUS_FILE = "status.json"
 ELSEWHERE = "LAMO_RUNS=FOLDER"
+MOST_BYTES = 4 << 20
+"""Of a JSON file that is read as a whole; ours have some thousand."""
 _KINDS: dict[str, type] = {"origins": dict, "versions": dict, "machine": dict, "argv": list}
 """What run.json holds under names that readers look into."""
 _NUMBERS = frozenset({*RANGES, "data.ratio"})
@@ -116,7 +118,7 @@ class RunDirectory:
     def read_info(self) -> dict[str, Any]:
         """Return the content of run.json; raises `UsageError` when it is missing or damaged."""
         try:
-            info = decode(self.run_file.read_bytes())
+            info = decode(read_regular(self.run_file, MOST_BYTES))
         except OSError as error:
             raise UsageError(f"{self.path} is no run: could not read run.json ({error.strerror})") from error
         if info is None or not is_sound(info.get("config")):
@@ -128,6 +130,17 @@ class RunDirectory:
         from lamo_core.config import RunConfig  # listing a folder does without it
 
         return RunConfig.from_dict(self.read_info()["config"])
+
+
+def require_no_links(run: RunDirectory) -> None:
+    """Raise `UsageError` before something is written into a run whose links could lead that elsewhere."""
+    found = links_in(run.path)
+    if found:
+        name = found[0].relative_to(run.path)
+        raise UsageError(
+            f"run {run.id} holds a link, {name}, which is not followed; put what it leads to in its place, or copy the "
+            "whole run with: cp -rL"
+        )
 
 
 def is_sound(config: Any) -> bool:

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from lamo_core.places import runs_dir
+from lamo_core.regular_file import RUN_FILE, read_regular
 from lamo_core.runs.compare import flatten
-from lamo_core.runs.directory import RUN_FILE, STATUS_FILE, RunDirectory, is_sound
+from lamo_core.runs.directory import MOST_BYTES, STATUS_FILE, RunDirectory, is_sound
 from lamo_core.runs.queue.waiting import QueueEntry, positions, read_entry
 from lamo_core.runs.records import decode, number
 from lamo_core.runs.status import ENDED, Derived, IsAlive, Status, derive, is_alive, parse_status, read_launch
@@ -285,7 +286,6 @@ def _settled(stamp: Stamp | None) -> Stamp | None:
 
 def _load(path: str) -> dict[str, Any]:
     try:
-        with open(path, "rb", buffering=0) as file:
-            return decode(file.read()) or {}
+        return decode(read_regular(path, MOST_BYTES)) or {}
     except OSError:
         return {}

@@ -13,9 +13,11 @@ import socket
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any, Literal
 
-from lamo_core.runs.directory import SCHEMA, RunDirectory, storage_error
+from lamo_core.regular_file import open_regular, read_regular
+from lamo_core.runs.directory import MOST_BYTES, SCHEMA, RunDirectory, storage_error
 from lamo_core.runs.records import decode, encode, number
 
 State = Literal["queued", "running", "stalled", "paused", "finished", "stopped", "failed", "lost"]
@@ -155,6 +157,18 @@ def is_alive(pid: int, started: float | None) -> bool:
     return now is not None and started is not None and abs(now - started) <= _SAME_START
 
 
+def has_open(pid: int, path: Path) -> bool:
+    """Return whether a process has this very file open, which proves what it works on; a link to it is not the file."""
+    import psutil
+
+    try:
+        wanted = os.lstat(path)
+        opened = [os.stat(file.path) for file in psutil.Process(pid).open_files() if os.path.exists(file.path)]
+    except (psutil.Error, OSError, ValueError):
+        return False
+    return any(os.path.samestat(one, wanted) for one in opened)
+
+
 def own_process() -> tuple[int, float | None]:
     """Return this process's id and start time."""
     return os.getpid(), process_start(os.getpid())
@@ -209,7 +223,7 @@ def _will_start(launch: Mapping[str, Any] | None, silent: float, alive: IsAlive)
 def read_status(run: RunDirectory) -> Status:
     """Return a run's status; what is missing or damaged takes its default."""
     try:
-        return parse_status(decode(run.status_file.read_bytes()) or {})
+        return parse_status(decode(read_regular(run.status_file, MOST_BYTES)) or {})
     except OSError:
         return Status(state="")
 
@@ -230,7 +244,7 @@ def waits(run: RunDirectory) -> bool:
 def read_launch(run: RunDirectory) -> dict[str, Any] | None:
     """Return which detached process was started for the run, if one was."""
     try:
-        return decode(run.launch_file.read_bytes())
+        return decode(read_regular(run.launch_file, MOST_BYTES))
     except OSError:
         return None
 
@@ -265,7 +279,9 @@ def write_status(run: RunDirectory, status: Status) -> None:
     """
     temporary = run.path / f".status-{os.getpid()}.part"
     try:
-        temporary.write_text(encode({"schema": SCHEMA} | status_values(status)) + "\n", encoding="utf-8")
+        temporary.unlink(missing_ok=True)
+        with open_regular(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL) as file:
+            file.write((encode({"schema": SCHEMA} | status_values(status)) + "\n").encode())
         os.replace(temporary, run.status_file)
     except OSError as error:
         raise storage_error(run.status_file, error) from error

@@ -141,7 +141,7 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(run: RunDirectory, monk
     def refuse(*arguments: object, **options: object) -> None:
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr(Path, "write_text", refuse)
+    monkeypatch.setattr("lamo_core.runs.control.open_regular", refuse)
     with pytest.raises(StorageError, match="Read-only file system"):
         send(run, "stop")
 

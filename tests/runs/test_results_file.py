@@ -114,7 +114,6 @@ def _changed(path: Path, change: Callable[[dict[str, Any]], object]) -> Path:
         lambda v: v.update(evaluations=7),
         lambda v: v.update(steps=2**80),
         lambda v: v.update(steps=True),
-        lambda v: v.update(id="\x1b[2J"),
         lambda v: v.update(id=["list"]),
         lambda v: v.update(name=300 * "x"),
         lambda v: v.update(commit="a\nb"),
