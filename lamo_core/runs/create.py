@@ -18,7 +18,7 @@ from typing import Any
 
 from lamo_core import __version__
 from lamo_core.config import RunConfig
-from lamo_core.errors import LamoError, StorageError
+from lamo_core.errors import LamoError, UsageError
 from lamo_core.files import write_bytes
 from lamo_core.places import runs_dir
 from lamo_core.runs.directory import ELSEWHERE, SCHEMA, RunDirectory, storage_error
@@ -35,15 +35,23 @@ def create_run(root: Path | None, config: RunConfig, origins: Mapping[str, str],
     `root` None is `places.runs_dir()`. Raises `StorageError` when it cannot be written to.
     """
     root = root or runs_dir()
+    try:
+        description = (encode(_describe(config, origins, argv)) + "\n").encode()
+        str(root).encode()
+    except UnicodeEncodeError as error:
+        raise UsageError("a name of the run, its folder or its command is no UTF-8; rename it") from error
     run = _new_folder(root, config)
     try:
         for folder in (run.control, run.checkpoints, run.replays):
             folder.mkdir()
-        write_bytes(run.run_file, (encode(_describe(config, origins, argv)) + "\n").encode(), ELSEWHERE)
+        write_bytes(run.run_file, description, ELSEWHERE)
         write_status(run, Status(state="queued", total=config.optim.steps, heartbeat=time.time()))
-    except (OSError, StorageError) as error:
+    except OSError as error:
         shutil.rmtree(run.path, ignore_errors=True)  # half a run would be in everybody's way
-        raise error if isinstance(error, StorageError) else storage_error(run.path, error) from error
+        raise storage_error(run.path, error) from error
+    except BaseException:
+        shutil.rmtree(run.path, ignore_errors=True)
+        raise
     return run
 
 

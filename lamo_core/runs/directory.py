@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from lamo_core.config_ranges import RANGES
 from lamo_core.errors import StorageError, UsageError
 from lamo_core.places import runs_dir
-from lamo_core.plain_text import shown
+from lamo_core.plain_text import is_utf8, shown
 from lamo_core.regular_file import RUN_FILE, links_in, read_regular
 from lamo_core.runs.records import decode, number
 
@@ -196,10 +196,15 @@ def run_ids(root: Path | None = None) -> list[str]:
     """Return the ids of all runs below `root`, oldest first; a folder that does not exist holds none."""
     try:
         with os.scandir(root or runs_dir()) as entries:
-            names = [entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir()]
+            names = [entry.name for entry in entries if is_run_name(entry.name) and entry.is_dir()]
     except OSError:
         return []
     return sorted(name for name in names if os.path.isfile((root or runs_dir()) / name / "run.json"))
+
+
+def is_run_name(name: str) -> bool:
+    """Return whether a folder of this name can be a run's: it is in sight, and its name is UTF-8."""
+    return not name.startswith(".") and is_utf8(name)
 
 
 def storage_error(path: Path, error: OSError) -> StorageError:

@@ -18,7 +18,7 @@ from typing import Any
 from lamo_core.places import runs_dir
 from lamo_core.regular_file import RUN_FILE, read_regular
 from lamo_core.runs.compare import flatten
-from lamo_core.runs.directory import MOST_BYTES, STATUS_FILE, RunDirectory, is_sound
+from lamo_core.runs.directory import MOST_BYTES, STATUS_FILE, RunDirectory, is_run_name, is_sound
 from lamo_core.runs.queue.waiting import QueueEntry, positions, read_entry
 from lamo_core.runs.records import decode, number
 from lamo_core.runs.status import ENDED, Derived, IsAlive, Status, derive, is_alive, parse_status, read_launch
@@ -189,7 +189,7 @@ class RunIndex:
         if stamp is None or stamp != self._names_stamp:
             try:
                 with os.scandir(self.root) as entries:
-                    names = [entry.name for entry in entries if not entry.name.startswith(".")]
+                    names = [entry.name for entry in entries if is_run_name(entry.name)]
             except OSError:
                 names = []
             self._names, self._names_stamp = sorted(names, reverse=True), stamp
