@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from lamo_core.errors import StorageError
+from lamo_core.regular_file import refuse_linked_folder
 
 _MARK, _ENDING = ".lamo-", ".part"
 """What the names of temporary files and folders begin and end with."""
@@ -47,6 +48,7 @@ def replace_file(
     clear_abandoned(path.parent, once=True)
     temporary: Path | None = None
     try:
+        refuse_linked_folder(path)
         file = _temporary_file(path.parent)
         temporary = Path(file.name)
         with file:
@@ -167,7 +169,7 @@ def locked(path: Path, elsewhere: str) -> Iterator[None]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
     except OSError as error:
         raise _could_not(path, error, elsewhere) from error
     try:

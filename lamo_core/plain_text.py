@@ -74,6 +74,15 @@ def is_plain(text: str) -> bool:
     return (text.isascii() and text.isprintable()) or _NOT_A_CELL.search(text) is None
 
 
+def is_utf8(name: str) -> bool:
+    """Return whether a name can be written as UTF-8; of other bytes in names Python makes halves of pairs."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def without_obeyed(text: str, instead: Callable[[str], str]) -> str:
     """Return one line of text with something else in place of each letter that a terminal would obey or hide."""
     return _NOT_A_CELL.sub(lambda found: instead(found[0]), text)

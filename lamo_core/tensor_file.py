@@ -13,7 +13,6 @@ from __future__ import annotations
 import os
 import pickle
 import re
-import stat
 import zipfile
 from pathlib import Path
 from typing import IO, Any
@@ -24,6 +23,7 @@ from lamo_core.errors import CheckpointError, DeviceError, UsageError
 from lamo_core.out_of_memory import ANYTHING, is_out_of_memory
 from lamo_core.pickle_walk import Forbidden, Malformed, walk
 from lamo_core.plain_text import one_line
+from lamo_core.regular_file import open_regular
 from lamo_core.zip_archive import open_archive
 
 _PART = re.compile(r"[^/]+/(data\.pkl|byteorder|version|\.format_version|\.storage_alignment|\.data/serialization_id"
@@ -37,7 +37,7 @@ def load_tensors(path: Path, advice: str) -> Any:
     that ends with `advice`; `DeviceError` without memory for it.
     """
     try:
-        with _opened(path) as file:
+        with open_regular(path) as file:
             return _load(file)
     except OSError as error:
         raise UsageError(f"could not read {path}: {error.strerror or error}") from error
@@ -49,14 +49,6 @@ def load_tensors(path: Path, advice: str) -> Any:
         if is_out_of_memory(error):
             raise DeviceError(f"this machine has no memory left to read {path}; {ANYTHING}") from error
         raise CheckpointError(f"{path} is damaged: {one_line(error)}; {advice}") from error
-
-
-def _opened(path: Path) -> IO[bytes]:
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe is not waited for
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise Malformed("it is no regular file")
-    return os.fdopen(descriptor, "rb")
 
 
 def _load(file: IO[bytes]) -> Any:

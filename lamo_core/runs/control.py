@@ -18,7 +18,8 @@ from typing import Literal, Protocol, get_args
 from lamo_core.config import RunConfig, parse_setting, unknown_key
 from lamo_core.errors import LamoError, UsageError
 from lamo_core.files import replace_file
-from lamo_core.runs.directory import ELSEWHERE, RunDirectory, storage_error
+from lamo_core.regular_file import read_regular
+from lamo_core.runs.directory import ELSEWHERE, MOST_BYTES, RunDirectory, require_no_links, storage_error
 from lamo_core.runs.records import decode, encode
 from lamo_core.runs.status import this_host
 from lamo_core.training.events import Changed, Event, Note
@@ -57,6 +58,7 @@ class Command:
 
 def send(run: RunDirectory, name: CommandName, setting: str = "", value: str = "", *, free: bool = False) -> Command:
     """Leave a command for a run; raises `UsageError` for a bad setting, or `StorageError`."""
+    require_no_links(run)
     command = Command(name, setting, value, sender=f"{_user()}@{this_host()}", free=free)
     if name == "set":
         changed_config(run.read_config(), setting, value)
@@ -113,6 +115,8 @@ class ControlInbox:
         return len(names)
 
     def _names(self) -> list[str]:
+        if os.path.islink(self._folder):  # what lies elsewhere is none of ours to take and delete
+            return []
         try:
             names = [name for name in os.listdir(self._folder) if name.endswith(".json")]
         except OSError:
@@ -121,7 +125,7 @@ class ControlInbox:
 
     def _take(self, path: Path) -> Command | str:
         try:
-            values = decode(path.read_bytes()) or {}
+            values = decode(read_regular(path, MOST_BYTES)) or {}
         except OSError:
             values = {}
         self._remove(path)

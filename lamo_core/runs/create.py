@@ -19,10 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from lamo_core.config import RunConfig
-from lamo_core.errors import LamoError
+from lamo_core.errors import LamoError, UsageError
 from lamo_core.files import scratch_folder, write_bytes
 from lamo_core.places import runs_dir
-from lamo_core.runs.directory import ELSEWHERE, REMOVED, RUN_FILE, SCHEMA, RunDirectory, storage_error
+from lamo_core.regular_file import RUN_FILE
+from lamo_core.runs.directory import ELSEWHERE, REMOVED, SCHEMA, RunDirectory, storage_error
 from lamo_core.runs.records import encode
 from lamo_core.runs.status import Status, write_status
 from lamo_core.version import __version__
@@ -39,6 +40,11 @@ def create_run(root: Path | None, config: RunConfig, origins: Mapping[str, str],
     `root` None is `places.runs_dir()`. Raises `StorageError` when it cannot be written to.
     """
     root = root or runs_dir()
+    try:
+        description = (encode(_describe(config, origins, argv)) + "\n").encode()
+        str(root).encode()
+    except UnicodeEncodeError as error:
+        raise UsageError("a name of the run, its folder or its command is no UTF-8; rename it") from error
     _clear_half_runs_once(root)
     try:
         # out of sight until it is whole: half a run would be in everybody's way
@@ -46,7 +52,7 @@ def create_run(root: Path | None, config: RunConfig, origins: Mapping[str, str],
             run = RunDirectory(hidden)
             for folder in (run.control, run.checkpoints, run.replays):
                 folder.mkdir()
-            write_bytes(run.run_file, (encode(_describe(config, origins, argv)) + "\n").encode(), ELSEWHERE)
+            write_bytes(run.run_file, description, ELSEWHERE)
             write_status(run, Status(state="queued", total=config.optim.steps, heartbeat=time.time()))
             return _named(hidden, root, config)
     except OSError as error:

@@ -12,7 +12,8 @@ from typing import Any
 from lamo_core.config import RunConfig
 from lamo_core.errors import StorageError, UsageError
 from lamo_core.places import runs_dir
-from lamo_core.plain_text import shown
+from lamo_core.plain_text import is_utf8, shown
+from lamo_core.regular_file import RUN_FILE, links_in, read_regular
 from lamo_core.runs.records import decode, number
 from lamo_core.strict import hint_of, ranges
 from lamo_core.wording import counted
@@ -20,11 +21,12 @@ from lamo_core.wording import counted
 SCHEMA = 1
 """Version of the layout; readers tolerate unknown keys, so it rises only when old keys change."""
 
-RUN_FILE = "run.json"
 STATUS_FILE = "status.json"
 ELSEWHERE = "LAMO_RUNS=FOLDER"
 REMOVED = ".removed-"
 """What the name of a run begins with while it is deleted."""
+MOST_BYTES = 4 << 20
+"""Of a JSON file that is read as a whole; ours have some thousand."""
 _KINDS: dict[str, type] = {"origins": dict, "versions": dict, "machine": dict, "argv": list}
 """What run.json holds under names that readers look into."""
 _NUMBERS = frozenset(name for name in ranges(RunConfig) if hint_of(RunConfig, name) in (int, float))
@@ -117,7 +119,7 @@ class RunDirectory:
     def read_info(self) -> dict[str, Any]:
         """Return the content of run.json; raises `UsageError` when it is missing or damaged."""
         try:
-            info = decode(self.run_file.read_bytes())
+            info = decode(read_regular(self.run_file, MOST_BYTES))
         except OSError as error:
             raise UsageError(f"{self.path} is no run: could not read run.json ({error.strerror})") from error
         if info is None or not is_sound(info.get("config")):
@@ -127,6 +129,17 @@ class RunDirectory:
     def read_config(self) -> RunConfig:
         """Return the run's config as it was created; raises `UsageError`."""
         return RunConfig.from_dict(self.read_info()["config"])
+
+
+def require_no_links(run: RunDirectory) -> None:
+    """Raise `UsageError` before something is written into a run whose links could lead that elsewhere."""
+    found = links_in(run.path)
+    if found:
+        name = found[0].relative_to(run.path)
+        raise UsageError(
+            f"run {run.id} holds a link, {name}, which is not followed; put what it leads to in its place, or copy the "
+            "whole run with: cp -rL"
+        )
 
 
 def is_sound(config: Any) -> bool:
@@ -195,10 +208,15 @@ def run_ids(root: Path | None = None) -> list[str]:
     """Return the ids of all runs below `root`, oldest first; a folder that does not exist holds none."""
     try:
         with os.scandir(root or runs_dir()) as entries:
-            names = [entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir()]
+            names = [entry.name for entry in entries if is_run_name(entry.name) and entry.is_dir()]
     except OSError:
         return []
     return sorted(name for name in names if os.path.isfile((root or runs_dir()) / name / "run.json"))
+
+
+def is_run_name(name: str) -> bool:
+    """Return whether a folder of this name can be a run's: it is in sight, and its name is UTF-8."""
+    return not name.startswith(".") and is_utf8(name)
 
 
 def storage_error(path: Path, error: OSError) -> StorageError:

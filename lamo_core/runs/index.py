@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from lamo_core.places import runs_dir
+from lamo_core.regular_file import RUN_FILE, read_regular
 from lamo_core.runs.compare import flatten
-from lamo_core.runs.directory import RUN_FILE, STATUS_FILE, RunDirectory, is_sound
+from lamo_core.runs.directory import MOST_BYTES, STATUS_FILE, RunDirectory, is_run_name, is_sound
 from lamo_core.runs.evaluations import Change, history
 from lamo_core.runs.labels import Label, Origins, experiment_key, label_of
 from lamo_core.runs.queue.waiting import QueueEntry, positions, read_entry
@@ -210,7 +211,7 @@ class RunIndex:
         if stamp is None or stamp != self._names_stamp:
             try:
                 with os.scandir(self.root) as entries:
-                    names = [entry.name for entry in entries if not entry.name.startswith(".")]
+                    names = [entry.name for entry in entries if is_run_name(entry.name)]
             except OSError:
                 names = []
             self._names, self._names_stamp = sorted(names, reverse=True), stamp
@@ -321,7 +322,6 @@ def _settled(stamp: Stamp | None) -> Stamp | None:
 
 def _load(path: str) -> dict[str, Any]:
     try:
-        with open(path, "rb", buffering=0) as file:
-            return decode(file.read()) or {}
+        return decode(read_regular(path, MOST_BYTES)) or {}
     except OSError:
         return {}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lamo_core.errors import LamoError, UsageError
 from lamo_core.runs.directory import REMOVED, RunDirectory, find_run, storage_error
-from lamo_core.runs.status import Derived, is_alive, read_state, this_host
+from lamo_core.runs.status import Derived, has_open, is_alive, read_state, this_host
 
 
 def find_checkpoint(text: str | Path, root: Path | None = None) -> Path:
@@ -28,6 +28,7 @@ def find_checkpoint(text: str | Path, root: Path | None = None) -> Path:
 def kill_run(run: RunDirectory) -> int:
     """End a run's process at once, without a checkpoint, and return its id; the run is then `lost`.
 
+    A status file may come from elsewhere and name any process: only one that has this very run's log open is ended.
     Raises `UsageError` when no process of this machine works on it, `LamoError` when it may not be killed.
     """
     status, derived = read_state(run)
@@ -37,6 +38,11 @@ def kill_run(run: RunDirectory) -> int:
         raise UsageError(f"run {run.id} works on {status.host}; kill process {status.pid} there")
     if not is_alive(status.pid, status.pid_started):
         raise UsageError(f"run {run.id} is lost: its process {status.pid} has ended")
+    if not has_open(status.pid, run.log_file):
+        raise UsageError(
+            f"process {status.pid}, which run {run.id} names, does not have its log open, so nothing was ended; if it "
+            "is the right one all the same, end it with kill"
+        )
     try:
         os.kill(status.pid, signal.SIGKILL)
     except OSError as error:

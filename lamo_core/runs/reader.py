@@ -14,13 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamo_core.parsing import surely_flat
+from lamo_core.regular_file import open_regular
 from lamo_core.runs.records import decode, number, surely_plain
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-_CHUNK = 4 << 20
-"""Bytes taken at a time."""
+_CHUNK = _LONGEST = 4 << 20
+"""Bytes taken at a time, and of a record at most."""
+_MOST_METRICS = 1_000
+"""Different ones; each takes memory of its own."""
 _PLACES = ("step", "t", "k")
 """Keys that say where a record belongs; all others are metrics."""
 
@@ -41,31 +44,44 @@ class LineTail:
         self.skipped = 0
         """Complete lines that were no JSON object."""
         self._offset = 0
+        self._endless = False
+        """Whether what came last is the middle of a line that is longer than any record."""
         self._identity: tuple[int, int] | None = None
 
     def poll(self) -> list[dict[str, Any]]:
         """Return the records that are new, oldest first: those of about 4 MB, so that memory stays small."""
         self.restarted, self.at_end = False, True
         try:
-            with self.path.open("rb") as file:
+            with open_regular(self.path) as file:
                 stat = os.fstat(file.fileno())
                 self._check(stat)
                 file.seek(self._offset)
                 data = file.read(_CHUNK)
                 if len(data) == _CHUNK and not data.endswith(b"\n"):
-                    data += file.readline()
+                    data += file.readline(_LONGEST)
                 self.at_end = file.tell() >= stat.st_size
         except OSError:  # not there yet, or not now
             return []
+        return self._parse(self._whole_lines(data))
+
+    def _whole_lines(self, data: bytes) -> bytes:
+        """Return the lines whose end is there; what is longer than any record is passed over."""
         end = data.rfind(b"\n") + 1
+        if not end and len(data) > _LONGEST:
+            self._offset, self._endless = self._offset + len(data), True
+            return b""
         self._offset += end
-        return self._parse(data[:end])
+        if not self._endless or not end:
+            return data[:end]
+        self._endless = False
+        self.skipped += 1
+        return data[data.find(b"\n") + 1 : end]
 
     def _check(self, stat: os.stat_result) -> None:
         identity = (stat.st_dev, stat.st_ino)
         known = self._identity is not None
         if known and (identity != self._identity or stat.st_size < self._offset):
-            self._offset, self.skipped, self.restarted = 0, 0, True
+            self._offset, self.skipped, self.restarted, self._endless = 0, 0, True, False
         self._identity = identity
 
     def _parse(self, data: bytes) -> list[dict[str, Any]]:
@@ -213,7 +229,7 @@ class MetricsTail:
         times, _ = _floats([record.get("t") for record in records])
         changed: set[str] = set()
         for name in records[0]:
-            if name in _PLACES:
+            if name in _PLACES or (name not in self._columns and len(self._columns) >= _MOST_METRICS):
                 continue
             values, good = _floats([record[name] for record in records])
             if good.any():

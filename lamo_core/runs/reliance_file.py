@@ -7,6 +7,7 @@ from typing import Any
 
 from lamo_core.analysis.parts import EVERYTHING, PARTS, MeasuredReliance, Reliance
 from lamo_core.files import write_bytes
+from lamo_core.regular_file import read_regular
 from lamo_core.runs.directory import ELSEWHERE, RunDirectory
 from lamo_core.runs.records import decode, encode, number
 
@@ -21,9 +22,7 @@ def write_reliance(run: RunDirectory, found: MeasuredReliance) -> None:
 def read_reliance(run: RunDirectory) -> MeasuredReliance | None:
     """Return what a run keeps; None where there is nothing, or something that is damaged or absurdly long."""
     try:
-        with run.reliance_file.open("rb") as file:
-            content = file.read(_MOST_BYTES + 1)
-        values = decode(content) if len(content) <= _MOST_BYTES else None
+        values = decode(read_regular(run.reliance_file, _MOST_BYTES))
         if values is None or type(values["step"]) is not int:
             return None
         return MeasuredReliance(values["step"], tuple(_row(row) for row in values["parts"]))

@@ -13,11 +13,13 @@ import socket
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any, Literal
 
 from lamo_core.files import replace_file
 from lamo_core.plain_text import plain_text
-from lamo_core.runs.directory import ELSEWHERE, SCHEMA, RunDirectory
+from lamo_core.regular_file import read_regular
+from lamo_core.runs.directory import ELSEWHERE, MOST_BYTES, SCHEMA, RunDirectory
 from lamo_core.runs.evaluations import Change, Standing
 from lamo_core.runs.records import decode, encode, number
 
@@ -172,6 +174,18 @@ def is_alive(pid: int, started: float | None) -> bool:
     return now is not None and started is not None and abs(now - started) <= _SAME_START
 
 
+def has_open(pid: int, path: Path) -> bool:
+    """Return whether a process has this very file open, which proves what it works on; a link to it is not the file."""
+    import psutil
+
+    try:
+        wanted = os.lstat(path)
+        opened = [os.stat(file.path) for file in psutil.Process(pid).open_files() if os.path.exists(file.path)]
+    except (psutil.Error, OSError, ValueError):
+        return False
+    return any(os.path.samestat(one, wanted) for one in opened)
+
+
 def own_process() -> tuple[int, float | None]:
     """Return this process's id and start time."""
     return os.getpid(), process_start(os.getpid())
@@ -226,7 +240,7 @@ def _will_start(launch: Mapping[str, Any] | None, silent: float, alive: IsAlive)
 def read_status(run: RunDirectory) -> Status:
     """Return a run's status; what is missing or damaged takes its default."""
     try:
-        return parse_status(decode(run.status_file.read_bytes()) or {})
+        return parse_status(decode(read_regular(run.status_file, MOST_BYTES)) or {})
     except OSError:
         return Status(state="")
 
@@ -255,7 +269,7 @@ def waits(run: RunDirectory) -> bool:
 def read_launch(run: RunDirectory) -> dict[str, Any] | None:
     """Return which detached process was started for the run, if one was."""
     try:
-        return decode(run.launch_file.read_bytes())
+        return decode(read_regular(run.launch_file, MOST_BYTES))
     except OSError:
         return None
 

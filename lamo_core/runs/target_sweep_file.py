@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lamo_core.files import write_bytes
+from lamo_core.regular_file import read_regular
 from lamo_core.runs.directory import ELSEWHERE, RunDirectory
 from lamo_core.runs.records import decode, encode, number
 
@@ -54,9 +55,7 @@ def write_asked(run: RunDirectory, found: AskedReturns) -> None:
 def read_asked(run: RunDirectory) -> AskedReturns | None:
     """Return the sweep that a run keeps; None where there is none, or one that is damaged or absurdly long."""
     try:
-        with run.asked_file.open("rb") as file:
-            content = file.read(_MOST_BYTES + 1)
-        values = decode(content) if len(content) <= _MOST_BYTES else None
+        values = decode(read_regular(run.asked_file, _MOST_BYTES))
         return None if values is None else parse_asked(values)
     except (OSError, ValueError):
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import time
 from collections.abc import Callable
@@ -15,7 +16,8 @@ from lamo_core.config import EvalConfig
 from lamo_core.errors import LamoError, StorageError, UsageError
 from lamo_core.evaluation.intervals import without_points
 from lamo_core.files import clear_abandoned, clear_older_versions, locked
-from lamo_core.runs.directory import ELSEWHERE, RunDirectory, storage_error
+from lamo_core.regular_file import open_regular
+from lamo_core.runs.directory import ELSEWHERE, RunDirectory, require_no_links, storage_error
 from lamo_core.runs.evaluations import Standing
 from lamo_core.runs.log.narration import narrate
 from lamo_core.runs.rate import RateMeter
@@ -53,6 +55,7 @@ class RunWriter:
         self._written = -float("inf")
         self._status_failed = False
         self._files: list[IO[str]] = []
+        require_no_links(run)
         # of two that begin at once, one sees the other
         with locked(run.status_file.with_suffix(".lock"), ELSEWHERE):
             self._take_over(_free_status(run))
@@ -214,7 +217,8 @@ class RunWriter:
         try:
             # a process that was killed may have left half a line; what follows must not be glued to it
             glued = path.exists() and not _ends_with_newline(path)
-            file = path.open("a", encoding="utf-8")
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+            file = io.TextIOWrapper(open_regular(path, flags), encoding="utf-8", newline="\n")
             self._files.append(file)
             if glued:
                 file.write("\n")
@@ -285,7 +289,7 @@ def _event_record(event: Event) -> dict[str, Any]:
 
 
 def _ends_with_newline(path: Path) -> bool:
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         if file.seek(0, os.SEEK_END) == 0:
             return True
         file.seek(-1, os.SEEK_END)

@@ -9,18 +9,21 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from lamo_core.config import unknown_key
 from lamo_core.errors import UsageError
 from lamo_core.files import locked, write_bytes
 from lamo_core.places import runs_dir
+from lamo_core.regular_file import open_regular
 from lamo_core.runs.directory import ELSEWHERE, RunDirectory, storage_error
 from lamo_core.runs.reader import LineTail
 from lamo_core.runs.records import decode, encode, number
-from lamo_core.runs.status import is_alive, own_process, this_host
+from lamo_core.runs.status import has_open, is_alive, own_process, this_host
 
 SWEEPS = "sweeps"
+_HELD: dict[Path, IO[bytes]] = {}
+"""Open as long as this process works on a sweep."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,11 @@ class SweepFolder:
         return self.path / "worker.json"
 
     @property
+    def lock_file(self) -> Path:
+        """What the process that works on the sweep has open."""
+        return self.worker_file.with_suffix(".lock")
+
+    @property
     def root(self) -> Path:
         """The folder of runs that the sweep lies in."""
         return self.path.parent.parent
@@ -78,7 +86,7 @@ class SweepFolder:
         """Note that this process works on the sweep; raises `UsageError` when another one does."""
         pid, started = own_process()
         # of two that look at once, the second must see what the first wrote
-        with locked(self.worker_file.with_suffix(".lock"), ELSEWHERE):
+        with locked(self.lock_file, ELSEWHERE):
             other = self.worker()
             if other is not None and other != pid:
                 raise UsageError(
@@ -86,11 +94,19 @@ class SweepFolder:
                 )
             note = {"pid": pid, "pid_started": started, "host": this_host()}
             write_bytes(self.worker_file, (encode(note) + "\n").encode(), ELSEWHERE)
+        if self.path not in _HELD:
+            _HELD[self.path] = open_regular(self.lock_file)
+
+    def is_held_by(self, pid: int) -> bool:
+        """Return whether a process provably works on the sweep: a note may come from elsewhere and name any process."""
+        return has_open(pid, self.lock_file)
 
     def release(self) -> None:
         """Note that nobody works on the sweep; a note that cannot be deleted names a process that will be gone."""
         with contextlib.suppress(OSError):
             self.worker_file.unlink(missing_ok=True)
+        if self.path in _HELD:
+            _HELD.pop(self.path).close()
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,13 @@ import typer
 from lamo_core import __version__
 from lamo_core.errors import LamoError, MissingError, StorageError, UsageError
 from lamo_core.out_of_memory import ANYTHING, advised
-from lamo_core.plain_text import plain_text
+from lamo_core.plain_text import is_utf8, plain_text, shown
 from lamo_tui.cli.commands import Commands
 from lamo_tui.terminal.ascii_fallback import ERRORS
 
 INTERRUPTED = 130
+_NAMING = ("LAMO_", "XDG_", "HF_", "HOME", "TMPDIR")
+"""How the variables begin that name files and folders."""
 EXIT_CODES = """\
 Exit codes: 0 done · 1 the run failed · 2 wrong argument or setting · 3 data or model missing · 4 device missing or out
 of memory · 5 checkpoint unusable · 6 data damaged · 7 could not write · 8 the environment failed · 75 stopped,
@@ -61,6 +63,7 @@ def main() -> None:
             stream.reconfigure(errors=ERRORS)
     try:
         try:
+            _check_names()
             with advised("this machine", ANYTHING):
                 code = run()
         finally:
@@ -70,6 +73,9 @@ def main() -> None:
     except LamoError as error:
         print(f"lamo: {plain_text(str(error))}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except UnicodeError as error:  # a name in a folder, say; what is typed was checked
+        print(f"lamo: a name or a text is no UTF-8 ({plain_text(str(error))[:200]}); rename it", file=sys.stderr)
+        sys.exit(UsageError.exit_code)
     except (BrokenPipeError, SystemExit) as end:
         # Click makes a 1 of it, which would mean that a run failed
         if isinstance(end, SystemExit) and not isinstance(end.__context__, BrokenPipeError):
@@ -83,6 +89,19 @@ def main() -> None:
         text = f"could not use {place}: {reason}; free space, or choose another place"
         print(f"lamo: {plain_text(text)}", file=sys.stderr)
         sys.exit(StorageError.exit_code)
+
+
+def _check_names() -> None:
+    """Raise `UsageError` where a name that everything else rests on is no UTF-8, before anything is made."""
+    try:
+        places = {"the working folder": os.getcwd()}
+    except OSError:  # it was deleted, which whoever needs it says
+        places = {}
+    places |= {f"argument {number}": word for number, word in enumerate(sys.argv[1:], 1)}
+    places |= {f"{name} in the environment": os.environ[name] for name in os.environ if name.startswith(_NAMING)}
+    for what, name in places.items():
+        if not is_utf8(name):
+            raise UsageError(f"{what}, {shown(name)}, is no UTF-8, which lamo needs of names; rename it")
 
 
 def run(words: list[str] | None = None) -> int:

@@ -10,11 +10,14 @@ from typing import Any
 
 from lamo_core.errors import UsageError
 from lamo_core.plain_text import plain_text
+from lamo_core.regular_file import open_regular
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.reader import LineTail, MetricsTail
 from lamo_tui.state.alerts import AlertWatch
 from lamo_tui.state.snapshot import RunData
 
+_MOST_EVENTS = 100_000
+"""The newest of them are kept."""
 _LOG_LINES = 5_000
 _LOG_BYTES = 1 << 20
 """Of a long log, this much of its end is read."""
@@ -59,7 +62,7 @@ class Follower:
         new = self._event_tail.poll()
         if self._event_tail.restarted:
             self._events = []
-        self._events += new
+        self._events = [*self._events, *new][-_MOST_EVENTS:] if new else self._events
         return bool(new) or self._event_tail.restarted
 
     def _info(self) -> dict[str, Any]:
@@ -81,7 +84,7 @@ class _TextTail:
     def poll(self) -> bool:
         """Take in what is new and say whether there was anything."""
         try:
-            with self._path.open("rb") as file:
+            with open_regular(self._path) as file:
                 size = os.fstat(file.fileno()).st_size
                 if self._offset < 0 or size < self._offset:
                     self.lines.clear()

@@ -74,3 +74,37 @@ def test_a_question_that_is_answered_with_no_changes_nothing(tmp_path: Path) -> 
     assert process.returncode == 130
     assert errors.splitlines()[-1].endswith("lamo: nothing was done: the question was not answered with yes")
     assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("words", [[], ["--json"]])
+def test_a_run_folder_whose_name_is_no_utf8_is_passed_over(tmp_path: Path, words: list[str]) -> None:
+    bad = os.fsencode(tmp_path) + b"/20260101-000000-\xff\xfe-s0-aaaa"
+    os.mkdir(bad)
+    with open(bad + b"/run.json", "w") as file:
+        file.write('{"config": {"name": "x"}}')
+    done = subprocess.run(
+        [*LAMO, "runs", *words], capture_output=True, timeout=120, env={**os.environ, "LAMO_RUNS": str(tmp_path)}
+    )
+    assert done.returncode == 0, done.stderr
+    assert b"\xff" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("place", ["argument", "config", "cwd", "LAMO_RUNS", "LAMO_CACHE", "HOME"])
+def test_a_name_that_is_no_utf8_is_one_sentence_and_leaves_nothing(tmp_path: Path, place: str) -> None:
+    bad = os.fsencode(tmp_path / "home") + b"/\xff\xfe"
+    os.makedirs(bad)
+    with open(bad + b"/c.toml", "w") as file:
+        file.write("seed = 1\n")
+    runs, before = tmp_path / "runs", sorted(tmp_path.rglob("*"))
+    command: list[str | bytes] = [*LAMO, "train", "--preset", "atari-breakout-0.1pct", "--detach"]
+    command += {"argument": [b"--set", b"name=\xff"], "config": [b"--config", bad + b"/c.toml"]}.get(place, [])
+    environment = {**os.environb, b"LAMO_RUNS": os.fsencode(runs)}
+    environment |= {place.encode(): bad} if place in ("LAMO_RUNS", "LAMO_CACHE", "HOME") else {}
+    done = subprocess.run(
+        command, capture_output=True, timeout=120, env=environment, cwd=bad if place == "cwd" else None
+    )
+    assert done.returncode == 2
+    lines = done.stderr.decode().splitlines()
+    assert len(lines) == 1
+    assert "is no UTF-8" in lines[0]
+    assert sorted(tmp_path.rglob("*")) == before

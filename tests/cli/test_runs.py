@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -246,22 +247,45 @@ def test_stopping_what_has_stopped_is_no_error(root: Path, lamo: Lamo) -> None:
     assert _commands(run) == []
 
 
-@pytest.fixture
-def child() -> Iterator[subprocess.Popen[bytes]]:
-    """A process that lives until it is told to end."""
-    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+@contextmanager
+def living(*opened: Path) -> Iterator[subprocess.Popen[str]]:
+    """Start a process that has some files open and lives until it is told to end."""
+    code = "import sys; held = [open(path, 'a') for path in sys.argv[1:]]; print('ready', flush=True); input()"
+    command = [sys.executable, "-c", code, *map(str, opened)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
     yield process
     process.kill()
     process.communicate()
 
 
-def test_a_hanging_run_can_be_killed(root: Path, lamo: Lamo, child: subprocess.Popen[bytes]) -> None:
+def _says_that_it_works(run: RunDirectory, process: subprocess.Popen[str]) -> None:
+    started = process_start(process.pid)
+    write_status(run, Status(state="running", pid=process.pid, pid_started=started, host=this_host()))
+
+
+def test_a_hanging_run_can_be_killed(root: Path, lamo: Lamo) -> None:
     run = _make(root)
-    started = process_start(child.pid)
-    write_status(run, Status(state="running", pid=child.pid, pid_started=started, host=this_host()))
-    assert lamo("stop", "last", "--kill", "--json").json["state"] == "lost"
-    assert child.wait(30) == -9
-    assert lamo("stop", "last", "--kill").code == 2
+    with living(run.log_file) as child:
+        _says_that_it_works(run, child)
+        assert lamo("stop", "last", "--kill", "--json").json["state"] == "lost"
+        assert child.wait(30) == -9
+        assert lamo("stop", "last", "--kill").code == 2
+
+
+def test_a_process_that_does_not_work_on_the_run_is_never_killed(root: Path, lamo: Lamo) -> None:
+    ours, other = _make(root), _make(root)
+    with living() as nobody, living(other.log_file) as somebody:
+        for process in (nobody, somebody):
+            _says_that_it_works(ours, process)
+            ours.log_file.unlink(missing_ok=True)
+            for prepare in (ours.log_file.touch, lambda: ours.log_file.symlink_to(other.log_file)):
+                ours.log_file.unlink(missing_ok=True)
+                prepare()
+                said = lamo("stop", ours.id, "--kill")
+                assert (said.code, process.poll()) == (2, None)
+                assert "does not have its log open" in said.stderr
 
 
 @pytest.mark.parametrize("bad", ["eval.every", "seed=3", "eval.every=x"])

@@ -36,14 +36,13 @@ def test_a_thousand_runs_cost_two_small_files_each(root: Path, monkeypatch: pyte
         (folder / "status.json").write_text(status)
         (folder / "metrics.jsonl").write_text("x" * 1000)
     opened: list[str] = []
-    real = io.open
+    for place, name in ((io, "open"), (builtins, "open"), (os, "open")):
 
-    def counting(file: Any, *arguments: Any, **options: Any) -> Any:
-        opened.append(os.path.basename(os.fspath(file)))
-        return real(file, *arguments, **options)
+        def counting(file: Any, *arguments: Any, real: Any = getattr(place, name), **options: Any) -> Any:
+            opened.append(os.path.basename(os.fspath(file)))
+            return real(file, *arguments, **options)
 
-    monkeypatch.setattr(io, "open", counting)
-    monkeypatch.setattr(builtins, "open", counting)
+        monkeypatch.setattr(place, name, counting)
     index = RunIndex()
     runs = index.poll()
     assert [runs[0].id[-4:], runs[-1].id[-4:], len(runs)] == ["0999", "0000", 1000]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from lamo_core.errors import StorageError, UsageError
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.index import list_runs, summarise
-from lamo_core.runs.pack import add_demo, demo_run, pack_run
+from lamo_core.runs.pack import add_demo, demo_run, pack_run, without_paths
 from lamo_core.runs.reader import MetricsTail, read_events
 from lamo_core.runs.status import read_status
 from lamo_core.runs.target_sweep_file import read_asked, write_asked
@@ -50,6 +51,22 @@ def test_a_run_at_work_and_a_second_copy_are_refused(tmp_path: Path) -> None:
     pack_run(ended, tmp_path / "packed")
     with pytest.raises(UsageError, match="there already"):
         pack_run(ended, tmp_path / "packed")
+
+
+def test_paths_are_left_out_of_words_of_any_length_in_linear_time() -> None:
+    assert without_paths("saved /a/b/id/x.pt and c/id/id/y id/z, id", "id/") == "saved x.pt and y z, id"
+    begin = time.process_time()
+    word = "x" * 3_000_000
+    assert without_paths(f"{word} {word}id/end {word}", "id/") == f"{word} end {word}"
+    assert time.process_time() - begin < 5
+
+
+def test_logs_longer_than_a_block_are_packed_whole(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "runs", "20261121-014402-x-s0-aaaa", ending="finished")
+    lines = [f"{number} {run.path}/checkpoints/{number}.pt é" for number in range(60_000)]
+    run.log_file.write_text("\n".join(lines))
+    packed = pack_run(run, tmp_path / "packed")
+    assert packed.log_file.read_text() == "\n".join(f"{number} checkpoints/{number}.pt é" for number in range(60_000))
 
 
 def test_the_demo_is_a_finished_run_with_curves_and_a_replay(tmp_path: Path) -> None:

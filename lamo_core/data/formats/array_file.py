@@ -17,6 +17,7 @@ from lamo_core.errors import DamagedDataError, MissingError, UnsupportedDataErro
 from lamo_core.files import write_bytes
 from lamo_core.npy_array import parse_npy
 from lamo_core.plain_text import one_line
+from lamo_core.regular_file import open_regular
 from lamo_core.zip_archive import open_archive
 
 Arrays = dict[str, NDArray[Any]]
@@ -54,7 +55,7 @@ def read_arrays(
     Raises `MissingError`, and `DataError` for anything but an archive of them, which is `what`; both end with `advice`.
     """
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             arrays = _arrays(file, forms, optional or {})
     except FileNotFoundError as error:
         raise MissingError(f"there is no {path}; {advice}") from error

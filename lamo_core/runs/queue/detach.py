@@ -10,6 +10,7 @@ from pathlib import Path
 
 from lamo_core.errors import UsageError
 from lamo_core.files import write_bytes
+from lamo_core.regular_file import open_regular
 from lamo_core.runs.directory import ELSEWHERE, RunDirectory, storage_error
 from lamo_core.runs.queue.waiting import leave
 from lamo_core.runs.records import encode
@@ -23,7 +24,7 @@ def launch(run: RunDirectory, command: Sequence[str], environment: Mapping[str, 
     over with `adopt`; `environment` is added to ours. Raises `StorageError` when the log cannot be written.
     """
     try:
-        with run.log_file.open("ab") as log:
+        with open_regular(run.log_file, os.O_WRONLY | os.O_APPEND | os.O_CREAT) as log:
             process = subprocess.Popen(
                 list(command),
                 stdin=subprocess.DEVNULL,

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from lamo_core.errors import UsageError
 from lamo_core.files import write_bytes
-from lamo_core.runs.directory import ELSEWHERE, RunDirectory, storage_error
+from lamo_core.regular_file import read_regular
+from lamo_core.runs.directory import ELSEWHERE, MOST_BYTES, RunDirectory, storage_error
 from lamo_core.runs.queue.devices import device_of
 from lamo_core.runs.records import decode, encode, number
 from lamo_core.runs.status import read_launch, read_state, this_host, write_status
@@ -50,7 +51,7 @@ def enqueue(run: RunDirectory, owner: str = QUEUE, host: str | None = None) -> Q
 def read_entry(run: RunDirectory) -> QueueEntry | None:
     """Return what a waiting run waits for; None when it does not wait, or no longer."""
     try:
-        values = decode(run.queue_file.read_bytes())
+        values = decode(read_regular(run.queue_file, MOST_BYTES))
     except OSError:
         return None
     if values is None or read_launch(run) is not None:

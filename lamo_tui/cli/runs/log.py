@@ -6,6 +6,7 @@ import io
 import time
 from collections import deque
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 LOG_EPILOG = "Examples:  lamo runs log last   ·   lamo runs log last --follow   ·   lamo runs log k3f9 --lines 100"
 _POLL_SECONDS = 0.5
+_LONGEST = 1 << 16
+"""Letters that are shown as one line; what is longer becomes several."""
 
 
 def log(
@@ -37,7 +40,7 @@ def log(
         raise UsageError("--json prints one object, so it cannot follow; take one of the two")
     found = find_run(run)
     with _opened(found) as file:
-        newest = [line.rstrip("\n") for line in deque(file, lines or None)]
+        newest = [line.rstrip("\n") for line in deque(iter(partial(file.readline, _LONGEST), ""), lines or None)]
         if as_json:
             emit_json({"run": found.id, "file": found.log_file, "lines": newest})
             return
@@ -51,8 +54,10 @@ def log(
 
 def _opened(run: RunDirectory) -> io.TextIOBase:
     """Return the log, open at its beginning; an empty text before a run has written one."""
+    from lamo_core.regular_file import open_regular
+
     try:
-        return run.log_file.open(encoding="utf-8", errors="replace", newline="\n")
+        return io.TextIOWrapper(open_regular(run.log_file), encoding="utf-8", errors="replace", newline="\n")
     except FileNotFoundError:
         return io.StringIO()
 
@@ -67,7 +72,7 @@ def _written(run: RunDirectory, file: io.TextIOBase) -> Iterator[str]:
         _, derived = read_state(run)
         if isinstance(file, io.StringIO):
             file = _opened(run)
-        while text := file.readline():
+        while text := file.readline(_LONGEST):
             begun += text
             if begun.endswith("\n"):
                 yield begun.rstrip("\n")

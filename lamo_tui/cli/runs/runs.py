@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -43,6 +44,8 @@ __all__ = [
 _SPARKS = "▁▂▃▄▅▆▇█"
 _COLOURS = {"running": "green", "finished": "cyan", "paused": "yellow", "stalled": "yellow", "failed": "red"}
 _COLOURS |= {"lost": "red"}
+_END_OF_LOG = 1 << 20
+"""Bytes from the end of a log that are looked at for its last lines."""
 
 
 class _ListByDefault(TyperGroup):
@@ -272,7 +275,11 @@ def _facts(summary: RunSummary) -> list[tuple[str, str]]:
 
 
 def _last_lines(path: Path, count: int) -> list[str]:
+    from lamo_core.regular_file import open_regular
+
     try:
-        return path.read_text(encoding="utf-8", errors="replace").splitlines()[-count:]
+        with open_regular(path) as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - _END_OF_LOG))
+            return file.read(_END_OF_LOG).decode("utf-8", "replace").splitlines()[-count:]
     except OSError:
         return []

@@ -287,6 +287,8 @@ def stop(
     worker = folder.worker()
     if worker is None:
         raise UsageError(f"no process of this machine works on sweep {folder.name}; stop its runs with: lamo stop RUN")
+    if not folder.is_held_by(worker):
+        raise UsageError(f"process {worker}, which sweep {folder.name} names, does not work on it; nothing was stopped")
     os.kill(worker, signal.SIGTERM)
     if as_json:
         emit_json({"sweep": folder.name, "pid": worker})

@@ -255,9 +255,7 @@ def _phases(data: RunData, width: int, colours: Palette) -> Text:
     started = started_event(data)
     if started:
         text.append("  data    ", dim)
-        text.append(
-            f"{_amount(started)}\n"
-        )
+        text.append(f"{_amount(started)}\n")
         text.append("  trained ", dim)
         text.append(f"{_whole(started.get('trainable')):,} of ")
         text.append(f"{counted(_whole(started.get('trainable')) + _whole(started.get('frozen')), 'parameter')}\n")
