@@ -16,6 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lamo_core.scalars import scalar
+
 _SMALL = 1 << 18
 """Elements up to which a tensor is put together with others; larger ones are worth a call of their own."""
 _ALIGNED = 16
@@ -48,16 +50,16 @@ class AdamW:
         return torch.linalg.vector_norm(torch.stack(norms)) if norms else torch.zeros(())
 
     @torch.no_grad()
-    def step(self, *, clip: Tensor | None = None, skip: Tensor | None = None) -> None:
+    def step(self, *, divisor: Tensor | None = None, skip: Tensor | None = None) -> None:
         """Update the parameters; where the scalar `skip` is 1, on the device, everything stays as it is.
 
-        Gradients are divided by the scalar `clip` first.
+        Gradients are divided by the scalar `divisor` first.
         """
         for number, group in enumerate(self.param_groups):
             self._parts[number] = [piece for part in self._parts[number] for piece in part.settled()]
             for part in self._parts[number]:
                 if part.has_gradient:
-                    part.step(group["lr"], self._betas, group["weight_decay"], self._eps, clip, skip)
+                    part.step(group["lr"], self._betas, group["weight_decay"], self._eps, divisor, skip)
 
     def state_dict(self) -> dict[str, Any]:
         """Return moments and counts by the parameter's number, and the groups, in PyTorch's form."""
@@ -85,6 +87,14 @@ class AdamW:
 
     def _every(self) -> Iterable[_Part]:
         return (part for parts in self._parts for part in parts)
+
+
+def clipping(norm: Tensor, largest: float) -> Tensor | None:
+    """Return what gradients of a norm are divided by so that it is at most `largest`; None for no limit, 0."""
+    if not largest:
+        return None
+    small, limit, one = (scalar(value, norm.dtype, norm.device) for value in (1e-6, largest, 1.0))
+    return torch.maximum((norm + small) / limit, one)
 
 
 class _Part:
@@ -143,18 +153,19 @@ class _Part:
         betas: tuple[float, float],
         decay: float,
         eps: float,
-        clip: Tensor | None,
+        divisor: Tensor | None,
         skip: Tensor | None,
     ) -> None:
         gradients = self.parameters[0].grad if self.gradients is None else self.gradients
         assert gradients is not None
-        if clip is not None and gradients.device.type == "mps":  # its kernel does not divide
-            gradients, clip = gradients / clip, None
-        self.steps.add_(1.0 if skip is None else 1.0 - skip)
+        if divisor is not None and gradients.device.type == "mps":  # its kernel does not divide
+            gradients, divisor = gradients / divisor, None
+        one = scalar(1.0, self.steps.dtype, self.steps.device)
+        self.steps.add_(one if skip is None else one - skip)
         torch._fused_adamw_(
             [self.values], [gradients], [self.mean], [self.square], [], [self.steps],
             lr=rate, beta1=betas[0], beta2=betas[1], weight_decay=decay, eps=eps, amsgrad=False, maximize=False,
-            grad_scale=clip, found_inf=skip,
+            grad_scale=divisor, found_inf=skip,
         )  # fmt: skip
 
     def entries(self) -> list[dict[str, Tensor]]:

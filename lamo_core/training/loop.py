@@ -10,6 +10,7 @@ import torch
 
 from lamo_core.errors import LamoError
 from lamo_core.evaluation.scores import TargetScore
+from lamo_core.training.adamw import clipping
 from lamo_core.training.events import CheckpointSaved, EvalDone, Event, Started, StepDone, Stopped
 from lamo_core.training.optimiser import rate_multiplier, set_rates
 from lamo_core.training.session import Session
@@ -147,7 +148,7 @@ def _train_step(session: Session) -> StepDone:
             f"the loss or its gradient is not finite at step {session.step + 1}; lower optim.learning_rate or set "
             "precision = fp32, then resume from the last checkpoint"
         )
-    learner.optimiser.step(clip=((gradient_norm + 1e-6) / optim.clip).clamp(min=1) if optim.clip else None)
+    learner.optimiser.step(divisor=clipping(gradient_norm, optim.clip))
     learner.optimiser.zero_grad()
     session.step += 1
     learner.settle(session.config, session.step)

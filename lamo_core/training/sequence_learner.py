@@ -94,17 +94,16 @@ class SequenceLearner:
     ) -> dict[str, float]:
         """Accumulate the gradient of the mean losses over all real steps of the batch, micro-batch by micro-batch."""
         count, size = int(batch.mask.sum()), config.optim.micro_batch_size
-        means: dict[str, float] = {}
+        sums: dict[str, Tensor] = {}
         for start in range(0, len(batch.mask), size):
             micro = _part(batch, slice(start, start + size), self.device)
             with self._precision():
-                sums = self.policy.losses(micro)
-            terms = {name: term / count for name, term in sums.items()}
-            total = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
-            total.backward()  # type: ignore[no-untyped-call]
-            for name, term in terms.items():
-                means[name] = means.get(name, 0.0) + float(term.detach())
-        return means
+                found = self.policy.losses(micro)
+            shares = [torch.full_like(term, weights[name] / count) for name, term in found.items()]
+            torch.autograd.backward(list(found.values()), shares)
+            for name, term in found.items():
+                sums[name] = sums[name] + term.detach() if name in sums else term.detach()
+        return {name: float(term) / count for name, term in sums.items()}
 
     def _backward_language(self, config: RunConfig) -> float | None:
         if self.blocks is None:
@@ -136,6 +135,8 @@ def _sampler(config: RunConfig, policy: Policy, store: EpisodeStore, stream: str
 
 
 def _part(batch: WindowBatch, rows: slice, device: torch.device) -> WindowBatch:
+    if device == batch.mask.device and rows.start == 0 and rows.stop >= len(batch.mask):
+        return batch
     parts: dict[str, Tensor] = {}
     for field in fields(batch):
         value = getattr(batch, field.name)
