@@ -121,7 +121,7 @@ class _FeedForward(Function):
         eps, raising, lowering, gelu, share, read = rest[8:]
         normed, mean, spread = torch.native_layer_norm(x, x.shape[-1:], norm, norm_bias, eps)
         raised, first_used = project(normed, raising, read)
-        found, second_used = project(F.gelu(raised, approximate="tanh") if gelu else F.relu(raised), lowering, read)
+        found, second_used = project(F.gelu(raised, approximate="tanh") if gelu else raised.relu_(), lowering, read)
         noise = residual_noise(found, share, read)
         ctx.both, ctx.gelu, ctx.share = (raising, lowering), gelu, share
         ctx.save_for_backward(x, norm, norm_bias, mean, spread, raised, noise, *first_used, *second_used)

@@ -10,6 +10,7 @@ Legend: P parameters of a part, E their elements with the room between them.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -143,9 +144,9 @@ class _Part:
         return [self.gradients] if any(self._present) else []
 
     def settled(self) -> list[_Part]:
-        """Return the part, or its parameters one by one where only some of them have a gradient."""
+        """Return the part, or several where only some of its parameters have a gradient."""
         self._collect()
-        return self.apart() if self.together and any(self._present) and not all(self._present) else [self]
+        return self.divided(self._present) if any(self._present) else [self]
 
     def step(
         self,
@@ -174,11 +175,11 @@ class _Part:
         return [{"step": self.steps.clone(), "exp_avg": mean, "exp_avg_sq": square} for mean, square in moments]
 
     def loaded(self, entries: Sequence[Mapping[str, Any] | None]) -> list[_Part]:
-        """Take over the state of one's own parameters of a group's; one by one where they have not come as far."""
+        """Take over the state of one's own parameters of a group's; returns parts that have each come equally far."""
         own = entries[self.first : self.first + len(self.parameters)]
         counts = [0.0 if entry is None else float(entry["step"]) for entry in own]
         if len(set(counts)) > 1:
-            return [piece for part in self.apart() for piece in part.loaded(entries)]
+            return [piece for part in self.divided(counts) for piece in part.loaded(entries)]
         self.steps.fill_(counts[0])
         for name, held in (("exp_avg", self.mean), ("exp_avg_sq", self.square)):
             for slot, entry in zip(self._views(held), own, strict=True):
@@ -187,21 +188,31 @@ class _Part:
                 slot.copy_(torch.zeros_like(slot) if entry is None else entry[name])
         return [self]
 
-    def apart(self) -> list[_Part]:
-        """Return each parameter as a part of its own, moments and gradients included; this one is no longer used."""
+    def divided(self, kinds: Sequence[object]) -> list[_Part]:
+        """Return parts of neighbours of one kind, moments and gradients included; this one is then no longer used."""
+        if len(set(kinds)) < 2:
+            return [self]
         for hook in self._hooks:
             hook.remove()
-        pieces, moments = [], zip(self._views(self.mean), self._views(self.square), strict=True)
-        for place, (parameter, (mean, square)) in enumerate(zip(self.parameters, moments, strict=True)):
-            parameter.grad = parameter.grad if self._present[place] else None
-            kept = parameter.grad
-            piece = _Part([parameter], self.first + place)
-            parameter.grad = kept
-            piece.mean.copy_(mean)
-            piece.square.copy_(square)
-            piece.steps.copy_(self.steps)
-            pieces.append(piece)
-        return pieces
+        places = range(len(self.parameters))
+        runs = [list(run) for _, run in itertools.groupby(places, key=lambda place: kinds[place])]
+        return [self._piece(run[0], run[-1] + 1) for run in runs]
+
+    def _piece(self, start: int, stop: int) -> _Part:
+        found = [
+            parameter.grad if present else None
+            for parameter, present in zip(self.parameters[start:stop], self._present[start:stop], strict=True)
+        ]
+        piece = _Part(self.parameters[start:stop], self.first + start)
+        for parameter, gradient in zip(piece.parameters, found, strict=True):
+            if gradient is not None:
+                parameter.grad = gradient
+        piece._collect()
+        for theirs, ours in ((piece.mean, self.mean), (piece.square, self.square)):
+            for slot, value in zip(piece._views(theirs), self._views(ours)[start:stop], strict=True):
+                slot.copy_(value)
+        piece.steps.copy_(self.steps)
+        return piece
 
     def _collect(self) -> None:
         """Bring gradients that somebody else's memory holds to where they are updated from."""
