@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from lamo_core.config_ranges import RANGES
+from lamo_core.config_ranges import AUTO, RANGES
 from lamo_core.errors import UsageError
 from lamo_core.strict import build, hint_of, leaf_names, parse_text, plain
 from lamo_core.strict import unknown_key as unknown_key
@@ -23,6 +23,7 @@ LoraProjections = Literal["shared", "separate"]
 AttentionMixing = Literal["none", "heads"]
 ContextMode = Literal["sliding", "chunked"]
 RewardUnit = Literal["raw", "clipped"]
+MicroBatch = int | Literal["auto"]
 
 
 @dataclass(frozen=True)
@@ -217,8 +218,9 @@ class OptimConfig:
 
     steps: int = 2_000
     batch_size: int = 32
-    micro_batch_size: int = 32
-    """Windows per forward pass; gradients of micro-batches add up to exactly one batch."""
+    micro_batch_size: MicroBatch = "auto"
+    """Windows per forward pass; gradients of micro-batches add up to exactly one batch. `auto` chooses by the trunk's
+    width and the device when a run begins, which keeps that number. Dropout draws by micro-batches."""
     learning_rate: float = 5e-4
     """For embeddings and heads."""
     adapter_learning_rate: float = 5e-4
@@ -340,6 +342,8 @@ def _check_values(config: RunConfig) -> None:
         value: Any = values
         for part in name.split("."):
             value = value[part]
+        if name in AUTO and value == "auto":
+            continue
         if not low <= value <= high:
             raise UsageError(f"{name} must lie between {low:g} and {high:g}, not {value!r}")
     if not 0 < config.data.ratio <= 1:

@@ -61,3 +61,5 @@ RANGES: dict[str, tuple[float, float]] = {
     "seed": (0, 2**31 - 1),
 }
 """Smallest and largest value of a setting, both allowed."""
+AUTO = frozenset({"optim.micro_batch_size"})
+"""Those that may be the word `auto` instead."""

@@ -64,7 +64,10 @@ def hint_of(cls: type, name: str) -> Any:
 
 def parse_text(hint: Any, text: str, name: str) -> Any:
     """Turn the text of a setting into a value of its type; raises `UsageError`."""
-    origin = get_origin(hint)
+    words, plain_hint = _words_and(hint)
+    if text in words:
+        return text
+    hint, wanted, origin = plain_hint, _type_name(hint), get_origin(plain_hint)
     try:
         if hint is bool:
             return {"true": True, "false": False, "1": True, "0": False}[text.lower()]
@@ -75,7 +78,7 @@ def parse_text(hint: Any, text: str, name: str) -> Any:
         if origin is tuple:
             return [float(part) for part in text.strip("[]()").split(",") if part.strip()]
     except (KeyError, ValueError) as error:
-        raise UsageError(f"{name} wants {_type_name(hint)}, not {text!r}") from error
+        raise UsageError(f"{name} wants {wanted}, not {text!r}") from error
     return text
 
 
@@ -97,6 +100,13 @@ def build(cls: Any, values: Mapping[str, Any], prefix: str = "") -> Any:
 
 
 def _checked(hint: Any, value: Any, name: str) -> Any:
+    words, plain_hint = _words_and(hint)
+    if words:
+        return value if isinstance(value, str) and value in words else _plainly_checked(plain_hint, value, name, hint)
+    return _plainly_checked(hint, value, name, hint)
+
+
+def _plainly_checked(hint: Any, value: Any, name: str, told: Any) -> Any:
     origin = get_origin(hint)
     if origin is Literal:
         options = get_args(hint)
@@ -109,13 +119,23 @@ def _checked(hint: Any, value: Any, name: str) -> Any:
         if abs(value) > _LARGEST:
             raise UsageError(f"{name} is larger than any number that lamo works with")
         return float(value)
-    if origin in (Union, types.UnionType):
-        return value
     if isinstance(hint, type) and isinstance(value, hint) and (hint is bool or not isinstance(value, bool)):
         return value
-    raise UsageError(f"{name} wants {_type_name(hint)}, not {value!r}")
+    raise UsageError(f"{name} wants {_type_name(told)}, not {value!r}")
+
+
+def _words_and(hint: Any) -> tuple[tuple[str, ...], Any]:
+    """Return the words that a setting takes beside values of a type, such as `auto`, and that type."""
+    if get_origin(hint) not in (Union, types.UnionType):
+        return (), hint
+    words = tuple(word for part in get_args(hint) if get_origin(part) is Literal for word in get_args(part))
+    (kind,) = (part for part in get_args(hint) if get_origin(part) is not Literal)
+    return words, kind
 
 
 def _type_name(hint: Any) -> str:
+    words, hint = _words_and(hint)
+    if words:
+        return " or ".join([_type_name(hint), *words])
     names = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
     return names.get(hint, "a list of numbers")

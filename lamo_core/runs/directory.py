@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lamo_core.config_ranges import RANGES
+from lamo_core.config_ranges import AUTO, RANGES
 from lamo_core.errors import StorageError, UsageError
 from lamo_core.places import runs_dir
 from lamo_core.runs.records import decode, number
@@ -147,7 +147,7 @@ def _are_sound(values: dict[str, Any], prefix: str) -> bool:
         elif name in _TEXTS:
             if kind is not str:
                 return False
-        elif kind is float or (kind is int and -_EXACT < value < _EXACT):
+        elif kind is float or (kind is int and -_EXACT < value < _EXACT) or (value == "auto" and name in AUTO):
             continue
         elif (name in _NUMBERS or kind not in _PLAIN) and number(value) is None:
             return False

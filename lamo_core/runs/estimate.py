@@ -14,6 +14,7 @@ from lamo_core.presets import budget_minutes, resolve
 from lamo_core.runs.compare import flatten
 from lamo_core.runs.index import RunSummary
 from lamo_core.runs.status import this_host
+from lamo_core.training.micro_batches import micro_batch_size
 
 _SPEED = (
     "task.name",
@@ -92,7 +93,8 @@ def disk_bytes(config: RunConfig, runs: Iterable[RunSummary]) -> int:
 def memory_bytes(config: RunConfig) -> int:
     """Return a guess, on the safe side, of the device memory that a run needs."""
     width, layers = _shape(config)
-    tokens = config.optim.micro_batch_size * 3 * config.model.context
+    device = "cpu" if config.device == "cpu" else "cuda"  # which takes more at once
+    tokens = micro_batch_size(config, width, device) * 3 * config.model.context
     activations = 4 * tokens * layers * width * 40
     return (1 << 30) + 16 * trained_weights(config) + 4 * 14 * layers * width**2 + activations
 

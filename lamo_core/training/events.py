@@ -37,6 +37,8 @@ class Started:
     targets: tuple[float, ...]
     data_digest: str = ""
     """Equal for runs that are trained on the same episodes."""
+    micro_batch: int = 0
+    """Windows that go through the policy at once; 0 for methods that take their batch whole."""
 
 
 @dataclass(frozen=True)

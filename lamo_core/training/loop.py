@@ -10,6 +10,7 @@ import torch
 
 from lamo_core.errors import LamoError
 from lamo_core.evaluation.scores import TargetScore
+from lamo_core.methods import METHODS
 from lamo_core.training.adamw import clipping
 from lamo_core.training.events import CheckpointSaved, EvalDone, Event, Started, StepDone, Stopped
 from lamo_core.training.optimiser import rate_multiplier, set_rates
@@ -100,7 +101,14 @@ def _started(session: Session) -> Started:
         data_return_mean=session.data["return_mean"],
         targets=session.targets,
         data_digest=session.data["digest"],
+        micro_batch=_micro_batch(session),
     )
+
+
+def _micro_batch(session: Session) -> int:
+    asked = session.config.optim.micro_batch_size
+    remembers = METHODS[session.config.method].memory
+    return min(asked, session.config.optim.batch_size) if remembers and asked != "auto" else 0
 
 
 def _evaluation(

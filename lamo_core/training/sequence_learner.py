@@ -19,6 +19,7 @@ from lamo_core.model.extras.alignment import share_left
 from lamo_core.model.policy import Policy
 from lamo_core.training.device import resolve_precision
 from lamo_core.training.learner import Lap, StepLosses
+from lamo_core.training.micro_batches import micro_batch_size
 from lamo_core.training.optimiser import build_optimiser
 from lamo_core.training.streams import numpy_stream
 
@@ -63,7 +64,7 @@ class SequenceLearner:
     def unseen_loss(self, config: RunConfig) -> float | None:
         if self._unseen is None:
             return None
-        total, size = 0.0, config.optim.micro_batch_size
+        total, size = 0.0, self._at_once(config)
         with torch.no_grad(), self._precision():
             for start in range(0, UNSEEN_WINDOWS, size):
                 total += float(self.policy.imitation_loss(_part(self._unseen, slice(start, start + size), self.device)))
@@ -93,7 +94,7 @@ class SequenceLearner:
         self, config: RunConfig, batch: WindowBatch, weights: Mapping[str, float]
     ) -> dict[str, float]:
         """Accumulate the gradient of the mean losses over all real steps of the batch, micro-batch by micro-batch."""
-        count, size = int(batch.mask.sum()), config.optim.micro_batch_size
+        count, size = int(batch.mask.sum()), self._at_once(config)
         sums: dict[str, Tensor] = {}
         for start in range(0, len(batch.mask), size):
             micro = _part(batch, slice(start, start + size), self.device)
@@ -113,6 +114,9 @@ class SequenceLearner:
             loss = next_token_loss(self.policy.backbone, ids_BT)
         (config.language.weight * loss).backward()  # type: ignore[no-untyped-call]
         return float(loss.detach())
+
+    def _at_once(self, config: RunConfig) -> int:
+        return micro_batch_size(config, self.policy.width, self.device.type)
 
     def _precision(self) -> torch.autocast | nullcontext[None]:
         if self.dtype == torch.float32:

@@ -41,6 +41,7 @@ from lamo_core.training.checkpoint import (
 from lamo_core.training.device import resolve_device
 from lamo_core.training.learner import Learner
 from lamo_core.training.markov_learner import MarkovLearner
+from lamo_core.training.micro_batches import with_micro_batches
 from lamo_core.training.sequence_learner import SequenceLearner
 from lamo_core.training.streams import stream_seed
 
@@ -137,9 +138,10 @@ def new_session(config: RunConfig, progress: Progress | None = None) -> Session:
     task, store, unseen = _open(config, progress)
     torch.manual_seed(stream_seed(config.seed, "initialisation"))
     statistics = _statistics(config, task, store)
-    learner: Learner
+    learner: SequenceLearner | MarkovLearner
     if METHODS[config.method].memory:
         learner = _new_sequence(config, statistics, store, unseen, device)
+        config = with_micro_batches(config, learner.policy.width, device.type)
     else:
         policy = make_markov_policy(config, statistics, _pixels(config, task, store)).to(device)
         learner = MarkovLearner(config, policy, store, device, unseen)
@@ -192,6 +194,7 @@ def resume_session(path: Path, config: RunConfig | None = None, progress: Progre
             fresh = load_backbone(checkpoint.backbone_name, dropout=0.0, attention_dropout=0.0, seed=config.seed)
             blocks = open_blocks(config.language, fresh, seed=config.seed)
         learner = SequenceLearner(config, policy, adapted, blocks, store, device, unseen)
+        config = with_micro_batches(config, policy.width, device.type)
     else:
         learner = MarkovLearner(config, policy, store, device, unseen)
     session = _assemble(config, task, store, learner, device)

@@ -39,7 +39,8 @@ def narrate(event: Event) -> str:
 
 
 def _started(event: Started) -> str:
-    where = f"{event.device}, {event.precision}"
+    at_once = f", {event.micro_batch} window{'s' * (event.micro_batch != 1)} at once" if event.micro_batch else ""
+    where = f"{event.device}, {event.precision}{at_once}"
     what = f"{event.trainable:,} parameters trained, {event.frozen:,} frozen ({event.backbone})"
     size = f"{event.episodes:,} episodes, {event.transitions:,} transitions"
     mean = f"mean return {event.data_return_mean:.4g}"
