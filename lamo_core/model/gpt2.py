@@ -223,6 +223,8 @@ class Gpt2Trunk(nn.Module):
         self.ln_f = nn.LayerNorm(width, eps=shape.layer_norm_epsilon)
         self.by_hand = True
         """Whether gradients may be made without autograd: the same numbers in a third of the operator calls."""
+        self.in_part = True
+        """Whether the last block may be computed for what is read alone; the numbers are the same either way."""
         self._table: Tensor | None = None
 
     def get_input_embeddings(self) -> nn.Embedding:
@@ -254,11 +256,12 @@ class Gpt2Trunk(nn.Module):
         x_MD = self._dropped(x_MD, by_hand=run.by_hand)
         last = len(self.h) - 1
         for number, block in enumerate(self.h):
-            read = Read(N, L, places) if number == last and places is not None else None
+            read = Read(N, L, places) if number == last and places is not None and self.in_part else None
             x_MD = block(x_MD, run, None if cache is None else cache.layers[number], read)
         if cache is not None:
             cache.tokens += L
-        return self.ln_f(x_MD).view(N, -1, D)  # type: ignore[no-any-return]
+        hidden_NLD = self.ln_f(x_MD).view(N, -1, D)
+        return hidden_NLD if places is None or self.in_part else hidden_NLD[:, places]  # type: ignore[no-any-return]
 
     def _dropped(self, x_MD: Tensor, *, by_hand: bool) -> Tensor:
         share = self.config.embd_pdrop if self.training else 0.0

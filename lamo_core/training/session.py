@@ -134,8 +134,13 @@ class Session:
 
 def new_session(config: RunConfig, progress: Progress | None = None) -> Session:
     """Build a session from a config; opens (and at first use prepares) data and backbone."""
-    device = resolve_device(config.device)
     task, store, unseen = _open(config, progress)
+    return session_on(config, task, store, unseen)
+
+
+def session_on(config: RunConfig, task: Task, store: EpisodeStore, unseen: EpisodeStore | None = None) -> Session:
+    """Build a session around episodes that are given, such as made-up ones."""
+    device = resolve_device(config.device)
     torch.manual_seed(stream_seed(config.seed, "initialisation"))
     statistics = _statistics(config, task, store)
     learner: SequenceLearner | MarkovLearner
