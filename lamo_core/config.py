@@ -21,6 +21,7 @@ LoraProjections = Literal["shared", "separate"]
 AttentionMixing = Literal["none", "heads"]
 ContextMode = Literal["sliding", "chunked"]
 RewardUnit = Literal["raw", "clipped"]
+MicroBatch = int | Literal["auto"]
 
 _RATIO = Range(0, 1, above=True, says="must be above 0 and at most 1, not {value:g} (1 % is 0.01)")
 _FINITE = Range(-1e300, 1e300, says="must be finite numbers")
@@ -235,8 +236,9 @@ class OptimConfig:
     """Optimiser steps of the whole run."""
     batch_size: Annotated[int, Range(1, 65_536)] = 32
     """Windows of each optimiser step; single steps for methods without a memory."""
-    micro_batch_size: Annotated[int, Range(1, 65_536)] = 32
-    """Windows per forward pass; gradients of micro-batches add up to exactly one batch."""
+    micro_batch_size: Annotated[MicroBatch, Range(1, 65_536)] = "auto"
+    """Windows per forward pass; gradients of micro-batches add up to exactly one batch. `auto` chooses by the trunk's
+    width and the device when a run begins, which keeps that number. Dropout draws by micro-batches."""
     learning_rate: Annotated[float, Range(0, 10)] = 5e-4
     """For embeddings and heads."""
     adapter_learning_rate: Annotated[float, Range(0, 10)] = 5e-4

@@ -37,6 +37,9 @@ class Range:
 
     def check(self, name: str, value: Any) -> None:
         """Raise `UsageError` unless a number, or every number of a list, may be the field's."""
+        # texts, such as `auto`, were checked before
+        if isinstance(value, str):
+            return
         if not all(map(self.holds, value if isinstance(value, list | tuple) else [value])):
             raise UsageError(f"{name} {self.says.format(low=self.low, high=self.high, value=value)}")
 
@@ -126,7 +129,10 @@ def hint_of(cls: type, name: str) -> Any:
 
 def parse_text(hint: Any, text: str, name: str) -> Any:
     """Turn the text of a setting into a value of its type; raises `UsageError`."""
-    origin = get_origin(hint)
+    words, plain_hint = words_and(hint)
+    if text in words:
+        return text
+    hint, wanted, origin = plain_hint, _type_name(hint), get_origin(plain_hint)
     try:
         if hint is bool:
             return {"true": True, "false": False, "1": True, "0": False}[text.lower()]
@@ -137,7 +143,7 @@ def parse_text(hint: Any, text: str, name: str) -> Any:
         if origin is tuple:
             return [float(part) for part in text.strip("[]()").split(",") if part.strip()]
     except (KeyError, ValueError, ArithmeticError) as error:
-        raise UsageError(f"{name} wants {_type_name(hint)}, not {shown(text)}") from error
+        raise UsageError(f"{name} wants {wanted}, not {shown(text)}") from error
     return text
 
 
@@ -159,6 +165,13 @@ def build(cls: Any, values: Mapping[str, Any], prefix: str = "") -> Any:
 
 
 def _checked(hint: Any, value: Any, name: str) -> Any:
+    words, plain_hint = words_and(hint)
+    if words:
+        return value if isinstance(value, str) and value in words else _plainly_checked(plain_hint, value, name, hint)
+    return _plainly_checked(hint, value, name, hint)
+
+
+def _plainly_checked(hint: Any, value: Any, name: str, told: Any) -> Any:
     origin = get_origin(hint)
     if origin is Literal:
         options = get_args(hint)
@@ -172,13 +185,11 @@ def _checked(hint: Any, value: Any, name: str) -> Any:
         if abs(value) > _LARGEST:
             raise UsageError(f"{name} is larger than any number that lamo works with")
         return float(value)
-    if origin in (Union, types.UnionType):
-        return value
     if hint is str and isinstance(value, str):
         _check_text(value, name)
     if isinstance(hint, type) and isinstance(value, hint) and (hint is bool or not isinstance(value, bool)):
         return value
-    raise UsageError(f"{name} wants {_type_name(hint)}, not {shown(value)}")
+    raise UsageError(f"{name} wants {_type_name(told)}, not {shown(value)}")
 
 
 def _check_text(value: str, name: str) -> None:
@@ -188,6 +199,18 @@ def _check_text(value: str, name: str) -> None:
         raise UsageError(f"{name} holds a letter that does not print: {shown(value)}; write it without")
 
 
+def words_and(hint: Any) -> tuple[tuple[str, ...], Any]:
+    """Return the words that a setting takes beside values of a type, such as `auto`, and that type."""
+    if get_origin(hint) not in (Union, types.UnionType):
+        return (), hint
+    words = tuple(word for part in get_args(hint) if get_origin(part) is Literal for word in get_args(part))
+    (kind,) = (part for part in get_args(hint) if get_origin(part) is not Literal)
+    return words, kind
+
+
 def _type_name(hint: Any) -> str:
+    words, hint = words_and(hint)
+    if words:
+        return " or ".join([_type_name(hint), *words])
     names = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
     return names.get(hint, "a list of numbers")

@@ -17,6 +17,7 @@ from torch import Tensor
 from lamo_core.config import ReturnInput, WindowKind
 from lamo_core.data.episodes import EpisodeStore, Frames, RewardKind
 from lamo_core.parsing import parse_json
+from lamo_core.scalars import scalar
 
 STACK = 4
 """Frames that the policy sees at once."""
@@ -52,7 +53,9 @@ class WindowBatch:
         held = {name: getattr(self, name) for name in ("observations", "actions", "returns_to_go", "rewards")}
         floats = {name: value for name, value in held.items() if value is not None and value.is_floating_point()}
         masks = {2: self.mask, 3: self.mask.unsqueeze(-1)}
-        return replace(self, **{name: torch.where(masks[value.ndim], value, 0) for name, value in floats.items()})
+        none = {value.dtype: scalar(0.0, value.dtype, value.device) for value in floats.values()}
+        real = {name: torch.where(masks[value.ndim], value, none[value.dtype]) for name, value in floats.items()}
+        return replace(self, **real)
 
 
 def returns_to_go(store: EpisodeStore, kind: ReturnInput, rewards: RewardKind) -> NDArray[np.float32]:

@@ -12,13 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lamo_core.model.by_hand import Parts, residual_noise, silenced
+from lamo_core.model.extras.head_mixing import HeadMixing
+from lamo_core.model.halves import added_projection, attend, feed_forward, normed_projection
 from lamo_core.model.key_values import KeyValues, TrunkCache
 from lamo_core.model.reading import Read, drop
 
@@ -53,6 +55,11 @@ class Projection(nn.Module):
         self.weight = nn.Parameter(torch.empty(inputs, outputs))
         self.bias = nn.Parameter(torch.zeros(outputs))
 
+    @property
+    def parts(self) -> Parts:
+        """What a step with gradients by hand needs of it."""
+        return Parts(self.weight, self.bias)
+
     def forward(self, x_MI: Tensor, read: Read | None = None) -> Tensor:
         """Project rows (M, I) to (M, O); which of them they are, `read`, is all one here."""
         return torch.addmm(self.bias, x_MI, self.weight)
@@ -64,27 +71,32 @@ class Projection(nn.Module):
         return queries, torch.addmm(self.bias[third:], x_MI, self.weight[:, third:])
 
 
-@dataclass(frozen=True)
 class _Pass:
     """What all blocks share in one pass."""
 
-    windows: int
-    tokens: int
-    past: int
-    """Tokens in the cache."""
-    table: Callable[[int], Tensor]
-    """Returns attention masks (T, T) to add: nothing for earlier tokens, minus infinity for later ones."""
+    def __init__(self, windows: int, tokens: int, past: int, table: Callable[[int], Tensor], *, by_hand: bool) -> None:
+        """`past` is how many tokens the cache holds, `by_hand` whether gradients are made without autograd.
 
-    def mask(self, places: slice, dtype: torch.dtype) -> Tensor | None:
-        """Return the mask (R, S) of queries at `places`; None where they are the newest token alone, which sees all."""
-        end = self.past + self.tokens
-        first = range(*places.indices(self.tokens))[0]
-        if first == self.tokens - 1:
+        `table` returns attention masks (T, T) to add: nothing for earlier tokens, minus infinity for later ones.
+        """
+        self.windows, self.tokens, self.past, self.by_hand = windows, tokens, past, by_hand
+        self._table = table
+        self._masks: dict[tuple[bool, torch.dtype, int], Tensor] = {}
+
+    def mask(self, read: Read | None, dtype: torch.dtype, heads: int = 0) -> Tensor | None:
+        """Return the mask (R, S) of queries that are read; None where that is the newest alone, which sees all.
+
+        With `heads` one for every head of every window, (B, R, S), which take no memory.
+        """
+        if self.tokens == 1 or (read is not None and read.newest_alone):
             return None
-        return self.table(end)[self.past : end, :end][places].to(dtype)
-
-
-_ALL = slice(None)
+        key = (read is not None, dtype, heads)
+        if key not in self._masks:
+            end = self.past + self.tokens
+            whole = self._table(end)[self.past : end, :end].to(dtype)
+            mask = whole if read is None else whole[read.places]
+            self._masks[key] = mask.expand(self.windows * heads, *mask.shape) if heads else mask
+        return self._masks[key]
 
 
 class Attention(nn.Module):
@@ -92,7 +104,7 @@ class Attention(nn.Module):
 
     def __init__(self, shape: Gpt2Shape) -> None:
         super().__init__()
-        width = shape.hidden_size
+        self.width = width = shape.hidden_size
         self.heads, self.attention_share, self.share = shape.num_attention_heads, shape.attn_pdrop, shape.resid_pdrop
         self.c_attn: Any = Projection(width, 3 * width)
         self.c_proj: Any = Projection(width, width)
@@ -100,46 +112,53 @@ class Attention(nn.Module):
 
     def forward(self, x_MD: Tensor, run: _Pass, past: KeyValues | None, read: Read | None) -> Tensor:
         """Attend: rows (M, D) to (M, D), or to (K, D) for tokens that are read."""
-        shape = (run.windows, -1, self.heads, x_MD.shape[-1] // self.heads)
-        if read is None:
-            parts = self.c_attn(x_MD).view(run.windows, -1, 3, *shape[2:]).unbind(2)
-        else:
-            query_KD, rest_M2D = self.c_attn.queries_apart(x_MD, read)
-            parts = (query_KD.view(shape), *rest_M2D.view(run.windows, -1, 2, *shape[2:]).unbind(2))
-        query, key, value = (part.transpose(1, 2) for part in parts)
-        if past is not None:
-            key, value = past.append(key, value)
-        places = _ALL if read is None else read.places
-        if self.tap is not None:
-            self.tap(query, key, places)
-        found = self._attend(query, key, value, run, places)
-        joined = found.transpose(1, 2).reshape(-1, x_MD.shape[-1])
+        found = (self.c_attn(x_MD),) if read is None else self.c_attn.queries_apart(x_MD, read)
+        joined = self.joined(found, run, past, read)
         return drop(self.c_proj(joined, read), self.share, self.training, read)
 
-    def _attend(self, query: Tensor, key: Tensor, value: Tensor, run: _Pass, places: slice) -> Tensor:
-        """Return what the heads find, (N, H, R, F)."""
+    def joined(self, found: tuple[Tensor, ...], run: _Pass, past: KeyValues | None, read: Read | None) -> Tensor:
+        """Return what the heads find side by side, (M, D) or (K, D), from what the fused projection gives."""
         share = self.attention_share if self.training else 0.0
-        if share and query.device.type != "cuda":
-            return self._attend_openly(query, key, value, run, places)
-        causal = places == _ALL and run.past == 0
-        mask = None if causal else run.mask(places, query.dtype)
-        return F.scaled_dot_product_attention(query, key, value, mask, share, causal)
+        openly = bool(share) and found[0].device.type != "cuda"
+        if openly and run.by_hand:
+            mask = run.mask(read, found[0].dtype, self.heads)
+            return attend(found, self.heads, mask, share, run.windows, read)
+        query, key, value = (part.transpose(1, 2) for part in self._split(found, run.windows))
+        if past is not None:
+            key, value = past.append(key, value)
+        if self.tap is not None:
+            self.tap(query, key, slice(None) if read is None else read.places)
+        if openly:
+            heads_NHRF = _attend_openly(query, key, value, run.mask(read, query.dtype), share, read)
+        else:
+            causal = read is None and run.past == 0
+            mask = None if causal else run.mask(read, query.dtype)
+            heads_NHRF = F.scaled_dot_product_attention(query, key, value, mask, share, causal)
+        return heads_NHRF.transpose(1, 2).reshape(-1, self.width)
 
-    def _attend_openly(self, query: Tensor, key: Tensor, value: Tensor, run: _Pass, places: slice) -> Tensor:
-        """Do the same with weights in the open, as SDPA does where it has no kernel with dropout, in fewer calls."""
-        query_BRF, key_BSF, value_BSF = (part.flatten(0, 1) for part in (query, key, value))
-        mask = run.mask(places, query.dtype)
-        mask = query.new_zeros(()) if mask is None else mask
-        scores_BRS = torch.baddbmm(mask, query_BRF, key_BSF.transpose(1, 2), alpha=query.shape[-1] ** -0.5)
-        weights_BRS = self._dropped(scores_BRS.softmax(-1), run.tokens, places)
-        return torch.bmm(weights_BRS.to(value.dtype), value_BSF).view(query.shape)
+    def _split(self, found: tuple[Tensor, ...], windows: int) -> tuple[Tensor, ...]:
+        """Return queries, keys and values, (N, L, H, F)."""
+        *apart, rest = found
+        parts = 3 - len(apart)
+        features = rest.shape[-1] // (parts * self.heads)
+        queries = [query.view(windows, -1, self.heads, features) for query in apart]
+        return *queries, *rest.view(windows, -1, parts, self.heads, features).unbind(2)
 
-    def _dropped(self, weights_BRS: Tensor, tokens: int, places: slice) -> Tensor:
-        if places == _ALL:
-            return F.dropout(weights_BRS, self.attention_share)
+
+def _attend_openly(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, share: float, read: Read | None
+) -> Tensor:
+    """Do the same with weights in the open, as SDPA does where it has no kernel with dropout."""
+    query_BRF, key_BSF, value_BSF = (part.flatten(0, 1) for part in (query, key, value))
+    base = query.new_zeros(()) if mask is None else mask
+    scores_BRS = torch.baddbmm(base, query_BRF, key_BSF.transpose(1, 2), alpha=query.shape[-1] ** -0.5)
+    weights_BRS = scores_BRS.softmax(-1)
+    if read is None:
+        weights_BRS = F.dropout(weights_BRS, share)
+    else:  # draws for all tokens, as above
         B, _, S = weights_BRS.shape
-        noise_BLS = F.dropout(weights_BRS.new_ones(B, tokens, S), self.attention_share)
-        return weights_BRS * noise_BLS[:, places]
+        weights_BRS = weights_BRS * F.dropout(weights_BRS.new_ones(B, read.tokens, S), share)[:, read.places]
+    return torch.bmm(weights_BRS.to(value.dtype), value_BSF).view(query.shape)
 
 
 class Mlp(nn.Module):
@@ -150,15 +169,14 @@ class Mlp(nn.Module):
         self.share = shape.resid_pdrop
         self.c_fc: Any = Projection(shape.hidden_size, shape.n_inner)
         self.c_proj: Any = Projection(shape.n_inner, shape.hidden_size)
-        chosen = activation(shape.activation_function)
-        if chosen is None:
-            raise ValueError(f"{shape.activation_function} is no activation of GPT-2")
-        self.activation = chosen
+        self.gelu = shape.activation_function != "relu"
 
     def forward(self, x_MD: Tensor, read: Read | None = None) -> Tensor:
         """Transform rows, (M, D) to (M, D)."""
-        raised = self.activation(self.c_fc(x_MD, read))
-        return drop(self.c_proj(raised, read), self.share, self.training, read)
+        raised_MI = self.c_fc(x_MD, read)
+        # GPT-2's own, `gelu_new`, is the tanh form; this is one kernel
+        bent_MI = F.gelu(raised_MI, approximate="tanh") if self.gelu else F.relu(raised_MI)
+        return drop(self.c_proj(bent_MI, read), self.share, self.training, read)
 
 
 class Block(nn.Module):
@@ -173,9 +191,21 @@ class Block(nn.Module):
 
     def forward(self, x_MD: Tensor, run: _Pass, past: KeyValues | None, read: Read | None) -> Tensor:
         """Transform rows (M, D), or those of them that are read."""
+        if run.by_hand:
+            return self._by_hand(x_MD, run, read)
         found = self.attn(self.ln_1(x_MD), run, past, read)
         x_KD = found + (x_MD if read is None else read.pick(x_MD))
         return x_KD + self.mlp(self.ln_2(x_KD), read)  # type: ignore[no-any-return]
+
+    def _by_hand(self, x_MD: Tensor, run: _Pass, read: Read | None) -> Tensor:
+        """Do the same in few steps of autograd."""
+        attn, mlp, share = self.attn, self.mlp, self.attn.share if self.training else 0.0
+        joined = attn.joined(normed_projection(x_MD, self.ln_1, attn.c_attn.parts, read), run, None, read)
+        projection = attn.c_proj
+        if isinstance(projection, HeadMixing):
+            joined, projection = projection.mixed(joined), projection.projection
+        x_KD = added_projection(joined, x_MD, projection.parts, share, read)
+        return feed_forward(x_KD, self.ln_2, mlp.c_fc.parts, mlp.c_proj.parts, mlp.gelu, share, read)
 
 
 class Gpt2Trunk(nn.Module):
@@ -191,6 +221,10 @@ class Gpt2Trunk(nn.Module):
         self.wpe = nn.Embedding(positions, width, _weight=torch.empty(positions, width))
         self.h = nn.ModuleList(Block(shape) for _ in range(shape.num_hidden_layers))
         self.ln_f = nn.LayerNorm(width, eps=shape.layer_norm_epsilon)
+        self.by_hand = True
+        """Whether gradients may be made without autograd: the same numbers in a third of the operator calls."""
+        self.in_part = True
+        """Whether the last block may be computed for what is read alone; the numbers are the same either way."""
         self._table: Tensor | None = None
 
     def get_input_embeddings(self) -> nn.Embedding:
@@ -199,7 +233,7 @@ class Gpt2Trunk(nn.Module):
 
     def attentions(self) -> list[Attention]:
         """Return the attention layers in their order."""
-        return [module for module in self.modules() if isinstance(module, Attention)]
+        return [block.attn for block in self.h if isinstance(block, Block)]
 
     def forward(
         self,
@@ -217,15 +251,27 @@ class Gpt2Trunk(nn.Module):
         past = 0 if cache is None else cache.tokens
         if add_positions:
             tokens_NLD = tokens_NLD + self.wpe.weight[past : past + L]
-        x_MD = drop(tokens_NLD.reshape(N * L, D), self.config.embd_pdrop, self.training)
-        run = _Pass(N, L, past, self._masks)
+        x_MD = tokens_NLD.reshape(N * L, D)
+        run = _Pass(N, L, past, self._masks, by_hand=cache is None and self._takes_gradients_by_hand(x_MD))
+        x_MD = self._dropped(x_MD, by_hand=run.by_hand)
         last = len(self.h) - 1
         for number, block in enumerate(self.h):
-            read = Read(N, L, places) if number == last and places is not None else None
+            read = Read(N, L, places) if number == last and places is not None and self.in_part else None
             x_MD = block(x_MD, run, None if cache is None else cache.layers[number], read)
         if cache is not None:
             cache.tokens += L
-        return self.ln_f(x_MD).view(N, -1, D)  # type: ignore[no-any-return]
+        hidden_NLD = self.ln_f(x_MD).view(N, -1, D)
+        return hidden_NLD if places is None or self.in_part else hidden_NLD[:, places]  # type: ignore[no-any-return]
+
+    def _dropped(self, x_MD: Tensor, *, by_hand: bool) -> Tensor:
+        share = self.config.embd_pdrop if self.training else 0.0
+        return silenced(x_MD, residual_noise(x_MD, share, None), share) if by_hand else drop(x_MD, share, True)
+
+    def _takes_gradients_by_hand(self, x_MD: Tensor) -> bool:
+        """Return whether there are gradients to make, of one precision; autocast leaves them to autograd."""
+        plain = x_MD.dtype == self.ln_f.weight.dtype and not torch.is_autocast_enabled(x_MD.device.type)
+        tapped = any(layer.tap is not None for layer in self.attentions())
+        return torch.is_grad_enabled() and plain and self.by_hand and not tapped
 
     def _masks(self, size: int) -> Tensor:
         """Return the table of masks, made anew when it is too small or on another device than the weights."""
@@ -235,10 +281,3 @@ class Gpt2Trunk(nn.Module):
             with torch.inference_mode(False):  # training may go on with what an evaluation has made
                 self._table = torch.full((least, least), -torch.inf, device=device).triu(1)
         return self._table
-
-
-def activation(name: str) -> Callable[[Tensor], Tensor] | None:
-    """Return the activation that configurations call so; None for one that is not GPT-2's."""
-    if name.startswith("gelu"):
-        return partial(F.gelu, approximate="tanh")  # the same function as gelu_new, in one kernel
-    return F.relu if name == "relu" else None

@@ -12,7 +12,7 @@ from lamo_core.errors import DataError
 from lamo_core.model.building import built, weights_hash
 from lamo_core.model.eight_bit import is_packed, read_packed
 from lamo_core.model.folder import loaded_files
-from lamo_core.model.gpt2 import Block, Gpt2Shape, Gpt2Trunk, Projection, activation
+from lamo_core.model.gpt2 import Block, Gpt2Shape, Gpt2Trunk, Projection
 from lamo_core.model.hub import Located
 from lamo_core.model.sizes import check_numbers, stored_numbers, weigh
 from lamo_core.wording import counted
@@ -51,7 +51,7 @@ def gpt2_shape(described: Mapping[str, Any], dropout: float, attention_dropout: 
         raise ValueError(f"its {wrong[0]} is none that a language model has")
     if values["n_embd"] % values["n_head"]:
         raise ValueError(f"its n_embd {values['n_embd']} is no multiple of its n_head {values['n_head']}")
-    if activation(values["activation_function"]) is None:
+    if values["activation_function"] != "relu" and not values["activation_function"].startswith("gelu"):
         return None
     return Gpt2Shape(
         vocab_size=values["vocab_size"],

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from lamo_core.model.extras.word_actions import action_bins
+from lamo_core.scalars import scalar
 
 
 @dataclass(frozen=True)
@@ -31,13 +32,14 @@ def decision_loss(predicted_BKA: Tensor, actions: Tensor, mask_BK: Tensor) -> Lo
     """
     predicted_BKA = real_steps(predicted_BKA.float(), mask_BK)
     actions = real_steps(actions, mask_BK)
-    if actions.is_floating_point() and predicted_BKA.ndim == 4:
-        losses_BK = _cross_entropy(predicted_BKA, action_bins(actions)).mean(-1)
-    elif actions.is_floating_point():
-        losses_BK = (predicted_BKA - actions).square().mean(-1)
+    if not actions.is_floating_point():
+        total = sum_of_real(_cross_entropy(predicted_BKA, actions), mask_BK)
+    elif predicted_BKA.ndim == 4:
+        total = sum_of_real(_cross_entropy(predicted_BKA, action_bins(actions)), mask_BK) / actions.shape[-1]
     else:
-        losses_BK = _cross_entropy(predicted_BKA, actions)
-    return LossSums(sum_of_real(losses_BK, mask_BK), mask_BK.sum())
+        errors_BKA = nn.functional.mse_loss(predicted_BKA, actions, reduction="none")
+        total = sum_of_real(errors_BKA, mask_BK) / actions.shape[-1]
+    return LossSums(total, mask_BK.sum())
 
 
 def real_steps(values: Tensor, mask_BK: Tensor) -> Tensor:
@@ -45,12 +47,13 @@ def real_steps(values: Tensor, mask_BK: Tensor) -> Tensor:
 
     Picking steps by the mask would make a device tell the host how many there are, and wait for it.
     """
-    return torch.where(mask_BK.view(*mask_BK.shape, *[1] * (values.ndim - 2)), values, 0)
+    mask = mask_BK if values.ndim == 2 else mask_BK.view(*mask_BK.shape, *[1] * (values.ndim - 2))
+    return torch.where(mask, values, scalar(0, values.dtype, values.device))
 
 
-def sum_of_real(values_BK: Tensor, mask_BK: Tensor) -> Tensor:
-    """Return the sum over steps where the mask is True, of a loss made from `real_steps`."""
-    return real_steps(values_BK, mask_BK).sum()
+def sum_of_real(values: Tensor, mask_BK: Tensor) -> Tensor:
+    """Return the sum of values (B, K, …) over steps where the mask is True, of a loss made from `real_steps`."""
+    return real_steps(values, mask_BK).sum()
 
 
 def _cross_entropy(logits: Tensor, chosen: Tensor) -> Tensor:

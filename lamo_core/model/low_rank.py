@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lamo_core.model.by_hand import Parts
 from lamo_core.model.gpt2 import Gpt2Trunk, Projection
 from lamo_core.model.reading import Read, drop
 
@@ -40,6 +41,12 @@ class LowRank(nn.Module):
     def second_OR(self) -> Tensor:
         """The matrix that starts at zero."""
         return self.lora_B["default"].weight  # type: ignore[return-value]
+
+    @property
+    def parts(self) -> Parts:
+        """What a step with gradients by hand needs of it."""
+        share = self.share if self.training else 0.0
+        return Parts(self.base_layer.weight, self.base_layer.bias, self.first_RI, self.second_OR, self.scale, share)
 
     def forward(self, x_MI: Tensor, read: Read | None = None) -> Tensor:
         """Project rows (M, I) to (M, O); where they are those that are read, dropout falls on them as on all."""

@@ -148,17 +148,22 @@ class Policy(nn.Module):
 
     def _embedded(self, returns_NT: Tensor, states_NTD: Tensor, actions: Tensor | None) -> Tensor:
         """Embed steps, (N, T, 3, D); an action that is not known yet, or hidden in training, is zero."""
-        N, T = returns_NT.shape
-        tokens_NTCD = states_NTD.new_zeros(N, T, 3, self.width)
         told_NT1 = (returns_NT if self.told_returns else torch.zeros_like(returns_NT)).unsqueeze(-1)
-        tokens_NTCD[:, :, 0] = self.embed_return(told_NT1.to(states_NTD.dtype))
-        tokens_NTCD[:, :, 1] = states_NTD
-        if actions is not None and actions.shape[1]:
-            tokens_NTCD[:, : actions.shape[1], 2] = self.embed_action(actions)
-            if self.training and self.action_dropout:
-                shown_N = torch.rand(N, device=tokens_NTCD.device) >= self.action_dropout
-                tokens_NTCD[:, :, 2] = tokens_NTCD[:, :, 2] * shown_N[:, None, None]
-        return tokens_NTCD
+        returns_NTD = self.embed_return(told_NT1.to(states_NTD.dtype)).to(states_NTD.dtype)
+        return torch.stack([returns_NTD, states_NTD, self._embedded_actions(actions, states_NTD)], dim=2)
+
+    def _embedded_actions(self, actions: Tensor | None, states_NTD: Tensor) -> Tensor:
+        N, T, D = states_NTD.shape
+        known = 0 if actions is None else actions.shape[1]
+        if actions is None or not known:
+            return torch.zeros_like(states_NTD)
+        actions_NTD = self.embed_action(actions).to(states_NTD.dtype)
+        if self.training and self.action_dropout:
+            shown_N = torch.rand(N, device=states_NTD.device) >= self.action_dropout
+            actions_NTD = actions_NTD * shown_N[:, None, None]
+        if known < T:
+            actions_NTD = torch.cat([actions_NTD, actions_NTD.new_zeros(N, T - known, D)], dim=1)
+        return actions_NTD  # type: ignore[no-any-return]
 
     def _normed(self, tokens_NTCD: Tensor, timesteps_NT: Tensor) -> Tensor:
         """Normalise tokens, with their timesteps in them where these join before the norm."""
@@ -237,7 +242,8 @@ class Policy(nn.Module):
     def _predict(self, batch: WindowBatch) -> tuple[Tensor, Tensor]:
         """Return what is read of every step, and the embedded states (B, K, D)."""
         states_BKD = self.encode_windows(batch)
-        tokens_BLD = self.tokens(batch.returns_to_go, states_BKD, batch.actions[:, :-1], batch.timesteps)
+        # the last action is not seen, but cutting its token off is less work than having none
+        tokens_BLD = self.tokens(batch.returns_to_go, states_BKD, batch.actions, batch.timesteps)[:, :-1]
         hidden_BKD, _ = self.run_trunk(tokens_BLD, places=STATE_TOKENS)
         return self._read(hidden_BKD), states_BKD
 

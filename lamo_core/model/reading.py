@@ -27,6 +27,11 @@ class Read:
         """How many tokens of a window are read."""
         return len(range(*self.places.indices(self.tokens)))
 
+    @property
+    def newest_alone(self) -> bool:
+        """Whether the last token is the only one that is read."""
+        return range(*self.places.indices(self.tokens))[0] == self.tokens - 1
+
     def pick(self, x_MD: Tensor) -> Tensor:
         """Return the rows of tokens that are read, (M, D) to (K, D)."""
         return x_MD.view(self.windows, self.tokens, -1)[:, self.places].flatten(0, 1)

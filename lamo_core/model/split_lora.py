@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lamo_core.model.by_hand import Parts
 from lamo_core.model.reading import Read
 
 PROJECTIONS = 3
@@ -40,6 +41,13 @@ class SplitLora(nn.Module):
         self.lora_A = nn.ParameterDict({"default": nn.Parameter(nn.init.uniform_(first_PRI, -bound, bound))})
         second_POR = torch.zeros(PROJECTIONS, outputs // PROJECTIONS, rank, **options)
         self.lora_B = nn.ParameterDict({"default": nn.Parameter(second_POR)})
+
+    @property
+    def parts(self) -> Parts:
+        """What a step with gradients by hand needs of it."""
+        first, second = self.lora_A["default"], self.lora_B["default"]
+        share = self.dropout.p if self.training else 0.0
+        return Parts(self.base_layer.weight, self.base_layer.bias, first, second, self.scale, share)
 
     def forward(self, x_LI: Tensor) -> Tensor:
         """Project (…, I) to (…, 3 O)."""

@@ -15,7 +15,7 @@ from lamo_core.places import runs_dir
 from lamo_core.plain_text import is_utf8, shown
 from lamo_core.regular_file import RUN_FILE, links_in, read_regular
 from lamo_core.runs.records import decode, number
-from lamo_core.strict import hint_of, ranges
+from lamo_core.strict import hint_of, ranges, words_and
 from lamo_core.wording import counted
 
 SCHEMA = 1
@@ -30,6 +30,8 @@ MOST_BYTES = 4 << 20
 _KINDS: dict[str, type] = {"origins": dict, "versions": dict, "machine": dict, "argv": list}
 """What run.json holds under names that readers look into."""
 _NUMBERS = frozenset(name for name in ranges(RunConfig) if hint_of(RunConfig, name) in (int, float))
+_WORDS = {name: frozenset(words_and(hint_of(RunConfig, name))[0]) for name in ranges(RunConfig)}
+"""What settings of numbers may say instead of one, such as `auto`."""
 _EXACT = 2**53
 _PLAIN = frozenset({type(None), str, bool, list})
 _TEXTS = frozenset({"name", "method", "device", "task.name", "data.set", "data.source", "model.backbone"})
@@ -162,6 +164,9 @@ def _are_sound(values: dict[str, Any], prefix: str) -> bool:
                 return False
         elif kind is float or (kind is int and -_EXACT < value < _EXACT):
             continue
+        elif name in _WORDS and kind is str:
+            if value not in _WORDS[name]:
+                return False
         elif (name in _NUMBERS or kind not in _PLAIN) and number(value) is None:
             return False
     return True

@@ -19,6 +19,7 @@ from lamo_core.runs.compare import flatten
 from lamo_core.runs.index import RunSummary
 from lamo_core.runs.records import number
 from lamo_core.runs.status import this_host
+from lamo_core.training.micro_batches import micro_batch_size
 
 _SPEED = (
     "task.name",
@@ -114,9 +115,10 @@ def memory_bytes(config: RunConfig) -> int | None:
     room = (1 << 30) + 16 * weights
     if not METHODS[config.method].memory:
         frames = 4 * 84 * 84 + 22_000 if config.task.name.startswith("atari-") else 0
-        return room + 4 * 8 * config.optim.micro_batch_size * (frames + config.markov.layers * config.markov.width)
+        return room + 4 * 8 * config.optim.batch_size * (frames + config.markov.layers * config.markov.width)
     assert shape is not None  # or its weights would not be known
-    tokens = config.optim.micro_batch_size * 3 * config.model.context
+    device = "cpu" if config.device == "cpu" else "cuda"  # which takes more at once
+    tokens = micro_batch_size(config, shape.width, device) * 3 * config.model.context
     return room + 4 * (shape.weights + shape.words) + 4 * tokens * shape.layers * shape.width * 40
 
 

@@ -10,11 +10,14 @@ Legend: P parameters of a part, E their elements with the room between them.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from lamo_core.scalars import scalar
 
 _SMALL = 1 << 18
 """Elements up to which a tensor is put together with others; larger ones are worth a call of their own."""
@@ -48,16 +51,16 @@ class AdamW:
         return torch.linalg.vector_norm(torch.stack(norms)) if norms else torch.zeros(())
 
     @torch.no_grad()
-    def step(self, *, clip: Tensor | None = None, skip: Tensor | None = None) -> None:
+    def step(self, *, divisor: Tensor | None = None, skip: Tensor | None = None) -> None:
         """Update the parameters; where the scalar `skip` is 1, on the device, everything stays as it is.
 
-        Gradients are divided by the scalar `clip` first.
+        Gradients are divided by the scalar `divisor` first.
         """
         for number, group in enumerate(self.param_groups):
             self._parts[number] = [piece for part in self._parts[number] for piece in part.settled()]
             for part in self._parts[number]:
                 if part.has_gradient:
-                    part.step(group["lr"], group["betas"], group["weight_decay"], group["eps"], clip, skip)
+                    part.step(group["lr"], group["betas"], group["weight_decay"], group["eps"], divisor, skip)
 
     def state_dict(self) -> dict[str, Any]:
         """Return moments and counts by the parameter's number, and the groups, in PyTorch's form."""
@@ -85,6 +88,14 @@ class AdamW:
 
     def _every(self) -> Iterable[_Part]:
         return (part for parts in self._parts for part in parts)
+
+
+def clipping(norm: Tensor, largest: float) -> Tensor | None:
+    """Return what gradients of a norm are divided by so that it is at most `largest`; None for no limit, 0."""
+    if not largest:
+        return None
+    small, limit, one = (scalar(value, norm.dtype, norm.device) for value in (1e-6, largest, 1.0))
+    return torch.maximum((norm + small) / limit, one)
 
 
 class _Part:
@@ -133,9 +144,9 @@ class _Part:
         return [self.gradients] if any(self._present) else []
 
     def settled(self) -> list[_Part]:
-        """Return the part, or its parameters one by one where only some of them have a gradient."""
+        """Return the part, or several where only some of its parameters have a gradient."""
         self._collect()
-        return self.apart() if self.together and any(self._present) and not all(self._present) else [self]
+        return self.divided(self._present) if any(self._present) else [self]
 
     def step(
         self,
@@ -143,18 +154,19 @@ class _Part:
         betas: tuple[float, float],
         decay: float,
         eps: float,
-        clip: Tensor | None,
+        divisor: Tensor | None,
         skip: Tensor | None,
     ) -> None:
         gradients = self.parameters[0].grad if self.gradients is None else self.gradients
         assert gradients is not None
-        if clip is not None and gradients.device.type == "mps":  # its kernel does not divide
-            gradients, clip = gradients / clip, None
-        self.steps.add_(1.0 if skip is None else 1.0 - skip)
+        if divisor is not None and gradients.device.type == "mps":  # its kernel does not divide
+            gradients, divisor = gradients / divisor, None
+        one = scalar(1.0, self.steps.dtype, self.steps.device)
+        self.steps.add_(one if skip is None else one - skip)
         torch._fused_adamw_(
             [self.values], [gradients], [self.mean], [self.square], [], [self.steps],
             lr=rate, beta1=betas[0], beta2=betas[1], weight_decay=decay, eps=eps, amsgrad=False, maximize=False,
-            grad_scale=clip, found_inf=skip,
+            grad_scale=divisor, found_inf=skip,
         )  # fmt: skip
 
     def entries(self) -> list[dict[str, Tensor]]:
@@ -163,11 +175,11 @@ class _Part:
         return [{"step": self.steps.clone(), "exp_avg": mean, "exp_avg_sq": square} for mean, square in moments]
 
     def loaded(self, entries: Sequence[Mapping[str, Any] | None]) -> list[_Part]:
-        """Take over the state of one's own parameters of a group's; one by one where they have not come as far."""
+        """Take over the state of one's own parameters of a group's; returns parts that have each come equally far."""
         own = entries[self.first : self.first + len(self.parameters)]
         counts = [0.0 if entry is None else float(entry["step"]) for entry in own]
         if len(set(counts)) > 1:
-            return [piece for part in self.apart() for piece in part.loaded(entries)]
+            return [piece for part in self.divided(counts) for piece in part.loaded(entries)]
         self.steps.fill_(counts[0])
         for name, held in (("exp_avg", self.mean), ("exp_avg_sq", self.square)):
             for slot, entry in zip(self._views(held), own, strict=True):
@@ -176,21 +188,31 @@ class _Part:
                 slot.copy_(torch.zeros_like(slot) if entry is None else entry[name])
         return [self]
 
-    def apart(self) -> list[_Part]:
-        """Return each parameter as a part of its own, moments and gradients included; this one is no longer used."""
+    def divided(self, kinds: Sequence[object]) -> list[_Part]:
+        """Return parts of neighbours of one kind, moments and gradients included; this one is then no longer used."""
+        if len(set(kinds)) < 2:
+            return [self]
         for hook in self._hooks:
             hook.remove()
-        pieces, moments = [], zip(self._views(self.mean), self._views(self.square), strict=True)
-        for place, (parameter, (mean, square)) in enumerate(zip(self.parameters, moments, strict=True)):
-            parameter.grad = parameter.grad if self._present[place] else None
-            kept = parameter.grad
-            piece = _Part([parameter], self.first + place)
-            parameter.grad = kept
-            piece.mean.copy_(mean)
-            piece.square.copy_(square)
-            piece.steps.copy_(self.steps)
-            pieces.append(piece)
-        return pieces
+        places = range(len(self.parameters))
+        runs = [list(run) for _, run in itertools.groupby(places, key=lambda place: kinds[place])]
+        return [self._piece(run[0], run[-1] + 1) for run in runs]
+
+    def _piece(self, start: int, stop: int) -> _Part:
+        found = [
+            parameter.grad if present else None
+            for parameter, present in zip(self.parameters[start:stop], self._present[start:stop], strict=True)
+        ]
+        piece = _Part(self.parameters[start:stop], self.first + start)
+        for parameter, gradient in zip(piece.parameters, found, strict=True):
+            if gradient is not None:
+                parameter.grad = gradient
+        piece._collect()
+        for theirs, ours in ((piece.mean, self.mean), (piece.square, self.square)):
+            for slot, value in zip(piece._views(theirs), self._views(ours)[start:stop], strict=True):
+                slot.copy_(value)
+        piece.steps.copy_(self.steps)
+        return piece
 
     def _collect(self) -> None:
         """Bring gradients that somebody else's memory holds to where they are updated from."""

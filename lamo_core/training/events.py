@@ -42,6 +42,8 @@ class Started:
     """Of a processor's computations: another number changes the last digits of results. 0 where it was not noted."""
     trunk_notes: tuple[str, ...] = ()
     """What of the trunk runs otherwise than in most, such as eager attention."""
+    micro_batch: int = 0
+    """Windows that go through the policy at once; 0 for methods that take their batch whole."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ import torch
 
 from lamo_core.errors import EnvironmentFault, LamoError, MissingError
 from lamo_core.evaluation.scores import TargetScore
+from lamo_core.methods import METHODS
+from lamo_core.training.adamw import clipping
 from lamo_core.training.events import (
     CheckpointSaved,
     EvalDone,
@@ -126,7 +128,14 @@ def _started(session: Session) -> Started:
         data_digest=session.data["digest"],
         threads=torch.get_num_threads(),
         trunk_notes=session.trunk_notes,
+        micro_batch=_micro_batch(session),
     )
+
+
+def _micro_batch(session: Session) -> int:
+    asked = session.config.optim.micro_batch_size
+    remembers = METHODS[session.config.method].memory
+    return min(asked, session.config.optim.batch_size) if remembers and asked != "auto" else 0
 
 
 def _evaluation(
@@ -192,7 +201,7 @@ def _train_step(session: Session) -> StepDone:
                 "precision = fp32, then resume from the last checkpoint"
             )
     session.whole = False
-    learner.optimiser.step(clip=((gradient_norm + 1e-6) / optim.clip).clamp(min=1) if optim.clip else None)
+    learner.optimiser.step(divisor=clipping(gradient_norm, optim.clip))
     learner.optimiser.zero_grad()
     session.step += 1
     learner.settle(session.config, session.step)

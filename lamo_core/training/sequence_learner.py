@@ -19,6 +19,7 @@ from lamo_core.model.extras.alignment import share_left
 from lamo_core.model.policy import Policy
 from lamo_core.training.device import resolve_precision
 from lamo_core.training.learner import Lap, StepLosses
+from lamo_core.training.micro_batches import micro_batch_size
 from lamo_core.training.optimiser import build_optimiser
 from lamo_core.training.streams import numpy_stream
 
@@ -63,7 +64,7 @@ class SequenceLearner:
     def unseen_loss(self, config: RunConfig) -> float | None:
         if self._unseen is None:
             return None
-        total, size = 0.0, config.optim.micro_batch_size
+        total, size = 0.0, self._at_once(config)
         with torch.no_grad(), self._precision():
             for start in range(0, UNSEEN_WINDOWS, size):
                 total += float(self.policy.imitation_loss(_part(self._unseen, slice(start, start + size), self.device)))
@@ -93,18 +94,17 @@ class SequenceLearner:
         self, config: RunConfig, batch: WindowBatch, weights: Mapping[str, float]
     ) -> dict[str, float]:
         """Accumulate the gradient of the mean losses over all real steps of the batch, micro-batch by micro-batch."""
-        count, size = int(batch.mask.sum()), config.optim.micro_batch_size
-        means: dict[str, float] = {}
+        count, size = int(batch.mask.sum()), self._at_once(config)
+        sums: dict[str, Tensor] = {}
         for start in range(0, len(batch.mask), size):
             micro = _part(batch, slice(start, start + size), self.device)
             with self._precision():
-                sums = self.policy.losses(micro)
-            terms = {name: term / count for name, term in sums.items()}
-            total = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
-            total.backward()  # type: ignore[no-untyped-call]
-            for name, term in terms.items():
-                means[name] = means.get(name, 0.0) + float(term.detach())
-        return means
+                found = self.policy.losses(micro)
+            shares = [torch.full_like(term, weights[name] / count) for name, term in found.items()]
+            torch.autograd.backward(list(found.values()), shares)
+            for name, term in found.items():
+                sums[name] = sums[name] + term.detach() if name in sums else term.detach()
+        return {name: float(term) / count for name, term in sums.items()}
 
     def _backward_language(self, config: RunConfig) -> float | None:
         if self.blocks is None:
@@ -114,6 +114,9 @@ class SequenceLearner:
             loss = next_token_loss(self.policy.backbone, ids_BT)
         (config.language.weight * loss).backward()  # type: ignore[no-untyped-call]
         return float(loss.detach())
+
+    def _at_once(self, config: RunConfig) -> int:
+        return micro_batch_size(config, self.policy.width, self.device.type)
 
     def _precision(self) -> torch.autocast | nullcontext[None]:
         if self.dtype == torch.float32:
@@ -136,6 +139,8 @@ def _sampler(config: RunConfig, policy: Policy, store: EpisodeStore, stream: str
 
 
 def _part(batch: WindowBatch, rows: slice, device: torch.device) -> WindowBatch:
+    if device == batch.mask.device and rows.start == 0 and rows.stop >= len(batch.mask):
+        return batch
     parts: dict[str, Tensor] = {}
     for field in fields(batch):
         value = getattr(batch, field.name)

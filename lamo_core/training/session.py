@@ -43,6 +43,7 @@ from lamo_core.training.checkpoint import (
 from lamo_core.training.device import resolve_device
 from lamo_core.training.learner import Learner
 from lamo_core.training.markov_learner import MarkovLearner
+from lamo_core.training.micro_batches import with_micro_batches
 from lamo_core.training.sequence_learner import SequenceLearner
 from lamo_core.training.streams import stream_seed
 from lamo_core.wording import counted
@@ -171,13 +172,19 @@ class Session:
 
 def new_session(config: RunConfig, progress: Progress | None = None) -> Session:
     """Build a session from a config; opens (and at first use prepares) data and backbone."""
-    device = resolve_device(config.device)
     task, store, unseen = _open(config, progress)
+    return session_on(config, task, store, unseen)
+
+
+def session_on(config: RunConfig, task: Task, store: EpisodeStore, unseen: EpisodeStore | None = None) -> Session:
+    """Build a session around episodes that are given, such as made-up ones."""
+    device = resolve_device(config.device)
     torch.manual_seed(stream_seed(config.seed, "initialisation"))
     statistics = _statistics(config, task, store)
-    learner: Learner
+    learner: SequenceLearner | MarkovLearner
     if METHODS[config.method].memory:
         learner = _new_sequence(config, statistics, store, unseen, device)
+        config = with_micro_batches(config, learner.policy.width, device.type)
     else:
         policy = make_markov_policy(config, statistics, _pixels(config, task, store)).to(device)
         learner = MarkovLearner(config, policy, store, device, unseen)
@@ -231,6 +238,7 @@ def resume_session(path: Path, config: RunConfig | None = None, progress: Progre
             fresh = load_backbone(checkpoint.backbone_name, dropout=0.0, attention_dropout=0.0, seed=config.seed)
             blocks = open_blocks(config.language, fresh, seed=config.seed)
         learner = SequenceLearner(config, policy, adapted, blocks, store, device, unseen)
+        config = with_micro_batches(config, policy.width, device.type)
     else:
         learner = MarkovLearner(config, policy, store, device, unseen)
     session = _assemble(config, task, store, learner, device)
@@ -251,9 +259,11 @@ def _differences(checkpoint: Checkpoint, config: RunConfig, device: torch.device
             f"trained on {counted(now, 'thread')} from here on, and on {before} so far: numbers may differ in "
             f"their last digits from those of an undisturbed run; OMP_NUM_THREADS={before} keeps them"
         )
-    before, now = checkpoint.config.optim.micro_batch_size, config.optim.micro_batch_size
-    if before != now:
-        notes.append(f"optim.micro_batch_size is {now} instead of {before}: numbers differ from an undisturbed run's")
+    windows, windows_before = config.optim.micro_batch_size, checkpoint.config.optim.micro_batch_size
+    if windows != windows_before:
+        notes.append(
+            f"optim.micro_batch_size is {windows} instead of {windows_before}: numbers differ from an undisturbed run's"
+        )
     return tuple(notes)
 
 

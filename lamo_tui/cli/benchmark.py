@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from lamo_core.config import ContextMode
     from lamo_tui.benchmarks.recipes import RecipeResult
 
+_STEPS = ("atari-breakout-1pct", "mujoco-hopper-10pct", "kitchen-complete-30pct")
+"""Presets whose steps are measured unless others are named."""
+
 app = typer.Typer(
     help="Measure how fast the parts are on this machine.",
     no_args_is_help=True,
@@ -93,6 +96,56 @@ def acting(
     say(
         f"{backbone}, K = {context}, {counted(episodes, 'episode')} side by side on {place} "
         f"({counted(torch.get_num_threads(), 'thread')}): chunked is {gain:.1f} times as fast"
+    )
+
+
+@app.command(
+    "step",
+    epilog="Examples:  lamo benchmark step   ·   "
+    "lamo benchmark step -p paper-mujoco-hopper --set optim.batch_size=8 --threads 1 --json",
+)
+def step(
+    preset: Annotated[
+        list[str] | None, typer.Option("--preset", "-p", help="What to train; may be given several times.")
+    ] = None,
+    setting: Annotated[list[str] | None, typer.Option("--set", help="Override one value in all of them.")] = None,
+    steps: Annotated[int, typer.Option(min=1, help="Timed steps of each.")] = 8,
+    threads: Annotated[int, typer.Option(min=0, help="Threads of PyTorch on the CPU; 0 leaves its choice.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
+) -> None:
+    """Time of a training step, its share of what matrix products allow, operator calls. On made-up data."""
+    from dataclasses import asdict
+
+    import torch
+
+    from lamo_tui.benchmarks.step import measure_step
+    from lamo_tui.cli.output import emit_json, emit_table
+    from lamo_tui.cli.progress import progress
+
+    if threads:
+        torch.set_num_threads(threads)
+    presets, costs = preset or [*_STEPS], []
+    with progress() as report:
+        for number, name in enumerate(presets):
+            report(f"measuring {name}", number, len(presets))
+            costs.append(measure_step(name, [*(setting or []), f"device={device}"], steps))
+    if as_json:
+        emit_json({"threads": torch.get_num_threads(), "results": [asdict(c) | {"gain": c.gain} for c in costs]})
+        return
+    columns = ["preset", "windows", "at once", "CPU ms", "ms", "gain", "GFLOP", "of floor", "calls"]
+    rows = [
+        [
+            c.preset, str(c.batch), str(c.micro_batch), f"{c.cpu_ms:.1f}", f"{c.wall_ms:.1f}", f"{c.gain:.2f}x",
+            f"{c.gflop:.2f}", f"{100 * c.share:.0f} %", f"{c.calls:,}",
+        ]
+        for c in costs
+    ]  # fmt: skip
+    emit_table(columns, rows, right=columns[1:])
+    typer.echo(
+        f"on {costs[0].device}, {torch.get_num_threads()} threads, products at "
+        f"{min(c.gflops for c in costs):.0f} to {max(c.gflops for c in costs):.0f} GFLOP/s; gain: over every block for "
+        "every token and autograd's gradients"
     )
 
 

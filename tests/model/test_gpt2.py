@@ -83,12 +83,19 @@ def test_random_weights_are_those_of_transformers(tmp_path: Path, changes: dict[
 
 @pytest.mark.parametrize("adapter", ADAPTERS, ids=NAMES)
 @pytest.mark.parametrize("dropouts", [(0.0, 0.0), (0.3, 0.0), (0.3, 0.4)], ids=["none", "residual", "attention"])
+@pytest.mark.parametrize("by_hand", [True, False])
+@pytest.mark.parametrize("activation", ["gelu_new", "relu"])
 def test_outputs_gradients_and_draws_are_those_of_transformers_and_peft(
-    tmp_path: Path, adapter: Callable[[Backbone], list[str]], dropouts: tuple[float, float]
+    tmp_path: Path,
+    adapter: Callable[[Backbone], list[str]],
+    dropouts: tuple[float, float],
+    by_hand: bool,
+    activation: str,
 ) -> None:
-    name = described(tmp_path / "shape")
+    name = described(tmp_path / "shape", activation_function=activation)
     found = []
     for trunk in both(name, 1, *dropouts):
+        trunk.model.by_hand = by_hand  # type: ignore[assignment]
         torch.manual_seed(2)
         names = adapter(trunk)
         disturb(trunk.model)
@@ -104,14 +111,20 @@ def test_outputs_gradients_and_draws_are_those_of_transformers_and_peft(
 @pytest.mark.parametrize("adapter", ADAPTERS, ids=NAMES)
 @pytest.mark.parametrize("dropouts", [(0.0, 0.0), (0.3, 0.4)], ids=["quiet", "dropout"])
 @pytest.mark.parametrize("places", [STATES, slice(-1, None), slice(0, None, 2)], ids=["states", "newest", "others"])
+@pytest.mark.parametrize("by_hand", [True, False])
 def test_a_last_block_for_what_is_read_is_the_whole_one_there(
-    tmp_path: Path, adapter: Callable[[Backbone], list[str]], dropouts: tuple[float, float], places: slice
+    tmp_path: Path,
+    adapter: Callable[[Backbone], list[str]],
+    dropouts: tuple[float, float],
+    places: slice,
+    by_hand: bool,
 ) -> None:
     name = described(tmp_path / "shape")
     trunk = load_backbone(name, dropout=dropouts[0], attention_dropout=dropouts[1], seed=1)
     torch.manual_seed(2)
     adapter(trunk)
     disturb(trunk.model)
+    trunk.model.by_hand = by_hand  # type: ignore[assignment]
     whole, part = run(trunk, picked=places), run(trunk, places=places)
     for one, other in zip(whole, part, strict=True):
         assert one.keys() == other.keys()

@@ -94,10 +94,20 @@ def test_a_run_that_was_killed_while_it_was_made_is_never_seen_and_cleared(root:
     assert [path.name for path in root.iterdir()] == [run.id]
 
 
-def test_an_error_of_any_kind_leaves_no_half_run(root: Path) -> None:
-    with pytest.raises(UnicodeEncodeError):
-        create_run(root, RunConfig(), {}, ["lamo", "\udcff"])
+def test_an_error_of_any_kind_leaves_no_half_run(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("lamo_core.runs.create.write_status", fail)
+    with pytest.raises(MemoryError):
+        create_run(root, RunConfig(), {}, [])
     assert list(root.iterdir()) == []
+
+
+def test_a_name_that_is_no_utf_8_is_refused_before_anything_is_made(root: Path) -> None:
+    with pytest.raises(UsageError, match="UTF-8"):
+        create_run(root, RunConfig(), {}, ["lamo", "\udcff"])
+    assert not root.exists()
 
 
 def test_half_runs_of_earlier_versions_are_cleared_and_nothing_else(root: Path) -> None:

@@ -46,9 +46,13 @@ class HeadMixing(nn.Module):
 
     def forward(self, joined_LI: Tensor, *told: Any) -> Tensor:
         """Weigh the heads and project: (…, L, I) to (…, L, D); what else the projection is told goes on to it."""
+        return self.projection(self.mixed(joined_LI), *told)  # type: ignore[no-any-return]
+
+    def mixed(self, joined_LI: Tensor) -> Tensor:
+        """Weigh the heads, (…, L, I)."""
         split_LHF = joined_LI.reshape(*joined_LI.shape[:-1], self.heads, -1)
         mixed_LHF = split_LHF * self.shares(joined_LI).to(joined_LI.dtype).unsqueeze(-1)
-        return self.projection(mixed_LHF.flatten(-2), *told)  # type: ignore[no-any-return]
+        return mixed_LHF.flatten(-2)
 
 
 def mix_heads(trunk: nn.Module, names: Iterable[str], family: str) -> None:

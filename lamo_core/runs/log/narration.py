@@ -47,7 +47,8 @@ def narrate(event: Event) -> str:
 
 def _started(event: Started) -> str:
     threads = f", {counted(event.threads, 'thread')}" if event.device == "cpu" and event.threads else ""
-    where = f"{event.device}, {event.precision}{threads}"
+    at_once = f", {counted(event.micro_batch, 'window')} at once" if event.micro_batch else ""
+    where = f"{event.device}, {event.precision}{threads}{at_once}"
     trunk = ", ".join((event.backbone, *event.trunk_notes))
     what = f"{counted(event.trainable, 'parameter')} trained, {event.frozen:,} frozen ({trunk})"
     size = f"{counted(event.episodes, 'episode')}, {counted(event.transitions, 'transition')}"
