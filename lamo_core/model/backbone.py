@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lamo_core.language.tokenizer import load_tokenizer
 from lamo_core.model.backbone_type import Backbone
 from lamo_core.model.building import dropout_settings, load_model, random_model, weights_hash
 from lamo_core.model.examination import check_outputs, examine
@@ -44,8 +45,6 @@ def load_backbone(name: str, *, dropout: float = 0.0, attention_dropout: float =
         found = locate(name)
         backbone = _read(found, dropout, attention_dropout)
     if model_file(found.folder, "tokenizer.json") is not None:
-        from lamo_core.language.tokenizer import load_tokenizer
-
         backbone.tokenizer = load_tokenizer(found.folder / "tokenizer.json")
     return backbone
 

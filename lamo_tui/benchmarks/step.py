@@ -17,6 +17,8 @@ import torch
 
 from lamo_core.config import RunConfig
 from lamo_core.data.episodes import EpisodeStore, FrameArray
+from lamo_core.errors import UsageError
+from lamo_core.methods import METHODS
 from lamo_core.model.gpt2.trunk import Gpt2Trunk
 from lamo_core.model.hub import RANDOM
 from lamo_core.settings.presets import resolve
@@ -105,9 +107,6 @@ def measure_step(preset: str, settings: list[str], steps: int) -> StepCost:
 
 def made_up_session(preset: str, settings: list[str]) -> Session:
     """Return a session of a preset on noise; raises `UsageError` for a method without a trunk."""
-    from lamo_core.errors import UsageError
-    from lamo_core.methods import METHODS
-
     config = resolve(preset, settings=settings, flags=QUIET).config
     if not METHODS[config.method].memory:
         raise UsageError(f"{config.method} has no trunk, so its step is not measured; choose another --preset")

@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lamo_tui.cli.output import note, say
+from lamo_core.config import unknown_key
+from lamo_core.errors import LamoError
+from lamo_core.files import write_bytes
+from lamo_core.places import cache_dir, runs_dir
+from lamo_core.runs.directory import find_run
+from lamo_core.runs.index import list_runs
+from lamo_tui.cli.output import console, note, say
+from lamo_tui.state.view_state import load_view, save_view
+from lamo_tui.terminal.ascii_fallback import can_draw
+from lamo_tui.terminal.color_system import check_terminal, choose_colours, parse_size
+from lamo_tui.terminal.graphics import choose_graphics
 
 if TYPE_CHECKING:
     from textual.pilot import Pilot
@@ -48,13 +58,7 @@ def tui(
     ] = None,
 ) -> None:
     """Pick, start, watch and steer runs in the terminal; leaving it leaves training running."""
-    from lamo_core.config import unknown_key
-    from lamo_core.places import runs_dir
-    from lamo_core.runs.directory import find_run
     from lamo_tui.state.settings import read_settings
-    from lamo_tui.terminal.ascii_fallback import can_draw
-    from lamo_tui.terminal.color_system import check_terminal, choose_colours, parse_size
-    from lamo_tui.terminal.graphics import choose_graphics
 
     if screen is not None and screen not in _SCREENS:
         raise unknown_key(screen, list(_SCREENS), "screen")
@@ -75,7 +79,6 @@ def tui(
     # modules stay, so that looking for garbage among them while they load is lost time
     gc.disable()
     from lamo_tui.dashboard.app import LamoApp
-    from lamo_tui.state.view_state import load_view, save_view
 
     attached = run.id if run else None
     view, keep = load_view(root), None if once else save_view
@@ -108,8 +111,6 @@ def take(app: LamoApp, size: tuple[int, int], look: Callable[[Pilot[None]], Awai
 
     Raises the `LamoError` that `look` raises, and one that tells of whatever else ended the dashboard or `look`.
     """
-    from lamo_core.errors import LamoError
-
     pictures: list[str] = []
     errors: list[Exception] = []
 
@@ -133,9 +134,6 @@ def watch(app: LamoApp) -> None:
 
     Raises the `LamoError` that tells of an error which ended it.
     """
-    from lamo_core.runs.index import list_runs
-    from lamo_tui.cli.output import console
-
     app.keeps_failure = True
     app.run()
     out = console()
@@ -158,10 +156,6 @@ def warn_of(problems: Sequence[UsageError]) -> None:
 def _unknown(error: Exception) -> LamoError:
     """Write down an error that nobody expected, and return the sentence that tells of it."""
     import traceback
-
-    from lamo_core.errors import LamoError
-    from lamo_core.files import write_bytes
-    from lamo_core.places import cache_dir
 
     path = cache_dir() / "dashboard-error.txt"
     write_bytes(path, "".join(traceback.format_exception(error)).encode(), "LAMO_CACHE=FOLDER")

@@ -14,7 +14,10 @@ from lamo_core.data.formats.action_log import ActionLog, read_log
 from lamo_core.data.formats.frame_store import PackedEpisodes, frame_store, with_empty_starts
 from lamo_core.data.formats.segmentation import Cutting, cut_episodes
 from lamo_core.data.formats.vector_file import SUFFIX, read_vectors
+from lamo_core.data.sources.d4rl import d4rl_name
 from lamo_core.data.sources.download import Progress
+from lamo_core.data.sources.dqn_replay import parse_slice
+from lamo_core.data.sources.minari import require_minari
 from lamo_core.data.store.bundled_logs import all_set_names, read_card, replayed_store, set_path
 from lamo_core.data.store.bundled_vectors import collected_folder, vector_store
 from lamo_core.data.store.frame_set import episode_file, is_partial
@@ -62,14 +65,9 @@ def find_set(source: str, name: str, progress: Progress | None = None) -> AnySet
     if source in ("bundled", "collected"):
         return _shipped_or_imported(name)
     if source == "minari":
-        from lamo_core.data.sources.minari import require_minari
-
         return require_minari(name, progress)
     if source == "d4rl":
-        from lamo_core.data.sources.d4rl import d4rl_name
-
         return _require(source, name, d4rl_name(name))
-    from lamo_core.data.sources.dqn_replay import parse_slice
 
     return _require(source, name, parse_slice(name).name)
 

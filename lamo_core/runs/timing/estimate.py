@@ -15,7 +15,9 @@ from lamo_core.config import RunConfig
 from lamo_core.methods import METHODS
 from lamo_core.model.shape import TrunkShape, trunk_shape
 from lamo_core.runs.compare import flatten
+from lamo_core.runs.evaluations import history
 from lamo_core.runs.index import RunSummary
+from lamo_core.runs.reader import read_events
 from lamo_core.runs.records import number
 from lamo_core.runs.status import this_host
 from lamo_core.settings.presets import budget_minutes, resolve
@@ -218,9 +220,6 @@ def _seconds_per_episode(run: RunSummary) -> float | None:
 @functools.lru_cache(256)
 def _measured(path: Path, modified: int, size: int) -> float | None:
     """Return `_seconds_per_episode` of a file of events, read once for each state that it is in."""
-    from lamo_core.runs.evaluations import history
-    from lamo_core.runs.reader import read_events
-
     seconds, episodes = 0.0, 0
     for evaluation in history(read_events(path)).evaluations:
         took, played = number(evaluation.event.get("seconds")), _played(evaluation.event["scores"])

@@ -10,6 +10,7 @@ from lamo_core.errors import MissingError, UsageError
 from lamo_core.evaluation.intervals import without_points
 from lamo_core.files import write_bytes
 from lamo_tui.csv_text import csv_text
+from lamo_tui.figures.drawing import save_sheet
 
 if TYPE_CHECKING:
     from lamo_core.reports.cells import Cell
@@ -67,7 +68,6 @@ def write_report(folder: Path, markdown: str, cells: Sequence[Cell], baseline: s
 
     PNG figures are left out without pillow. Raises `StorageError`.
     """
-    from lamo_tui.figures.drawing import save_sheet
     from lamo_tui.figures.report_figures import report_figures
 
     figures = report_figures(cells, baseline)
