@@ -277,9 +277,7 @@ def _eval_record(event: EvalDone) -> dict[str, Any]:
         }
     if len(event.scores) > 1:
         record |= {f"return@{score.target:g}": score.mean for score in event.scores}
-    if event.unseen_loss is not None:
-        record["loss/unseen"] = event.unseen_loss
-    return record | {"time/eval": event.seconds}
+    return record | dict(event.metrics) | {"time/eval": event.seconds}
 
 
 def _event_record(event: Event) -> dict[str, Any]:

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 StopReason = Literal["finished", "stop", "signal", "non-finite loss", "error", "evaluation failed"]
 """Why a run ended; `stop` and `signal` leave a checkpoint from which it can be resumed, `evaluation failed` one with
 all steps done, from which only the final evaluation is tried again."""
+UNSEEN_LOSS = "loss/unseen"
+"""An evaluation's metric: mean loss of the actions of episodes that the ratio leaves out."""
+METRIC_TITLES = {UNSEEN_LOSS: "loss on unseen episodes"}
+"""How the metrics of evaluations are told in sentences; others are told by their names."""
 
 
 @dataclass(frozen=True)
@@ -79,8 +83,8 @@ class EvalDone:
     seconds: float
     final: bool = False
     """The evaluation after the last step, which tables report."""
-    unseen_loss: float | None = None
-    """Mean loss of the actions of episodes that the ratio leaves out; None where that is not measured."""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    """What else was measured of the policy, by name, such as `loss/unseen`. Each is recorded, told and reported."""
 
 
 @dataclass(frozen=True)

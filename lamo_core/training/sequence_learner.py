@@ -18,6 +18,7 @@ from lamo_core.model.backbone import next_token_loss
 from lamo_core.model.extras.alignment import share_left
 from lamo_core.model.policy import Policy
 from lamo_core.training.device import resolve_precision
+from lamo_core.training.events import UNSEEN_LOSS
 from lamo_core.training.learner import Lap, StepLosses
 from lamo_core.training.micro_batches import micro_batch_size
 from lamo_core.training.optimiser import build_optimiser
@@ -61,14 +62,14 @@ class SequenceLearner:
         total = sum(weights[name] * value for name, value in parts.items()) + config.language.weight * (language or 0.0)
         return StepLosses(total, decision=parts.pop("decision"), language=language, parts=parts)
 
-    def unseen_loss(self, config: RunConfig) -> float | None:
+    def metrics(self, config: RunConfig) -> dict[str, float]:
         if self._unseen is None:
-            return None
+            return {}
         total, size = 0.0, self._at_once(config)
         with torch.no_grad(), self._precision():
             for start in range(0, UNSEEN_WINDOWS, size):
                 total += float(self.policy.imitation_loss(_part(self._unseen, slice(start, start + size), self.device)))
-        return total / int(self._unseen.mask.sum())
+        return {UNSEEN_LOSS: total / int(self._unseen.mask.sum())}
 
     def settle(self, config: RunConfig, step: int) -> None:
         if step % config.value.target_every == 0:

@@ -51,7 +51,7 @@ def run(session: Session, folder: Path, stop_after: int | None = None) -> list[A
 
 
 def measured(events: list[Any]) -> list[float | None]:
-    return [event.unseen_loss for event in events if isinstance(event, EvalDone)]
+    return [event.metrics.get("loss/unseen") for event in events if isinstance(event, EvalDone)]
 
 
 def starts(store: EpisodeStore) -> set[bytes]:

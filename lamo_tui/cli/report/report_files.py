@@ -53,14 +53,15 @@ def cells_csv(cells: Sequence[Cell]) -> str:
 
 def runs_csv(cells: Sequence[Cell]) -> str:
     """Return one line per run: what the cells were made from."""
-    measured = ("seed", "run", "final", "window", "best", "evaluations", "unseen_loss")
+    measured = ("seed", "run", "final", "window", "best", "evaluations")
+    metrics = sorted({name for cell in cells for seed in cell.seeds for name in seed.metrics})
     rows: list[list[object]] = []
     for cell in cells:
         for seed in cell.seeds:
-            scores = [getattr(seed, name) for name in measured]
+            scores = [*(getattr(seed, name) for name in measured), *(seed.metrics.get(name) for name in metrics)]
             episodes = " ".join(f"{score:.6g}" for score in seed.episodes)
             rows.append([cell.task, cell.ratio, cell.method, *scores, episodes])
-    return csv_text(["task", "ratio", "method", *measured, "episodes"], rows)
+    return csv_text(["task", "ratio", "method", *measured, *metrics, "episodes"], rows)
 
 
 def write_report(folder: Path, markdown: str, cells: Sequence[Cell], baseline: str | None) -> list[str]:
