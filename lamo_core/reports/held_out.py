@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lamo_core.evaluation.metrics import UNSEEN_LOSS
 from lamo_core.reports.cells import Cell, SeedScores, method_names
 from lamo_core.reports.paired import interval_of_means, same_data
-from lamo_core.training.events import UNSEEN_LOSS
 
 _NONE = (float("nan"), float("nan"))
 

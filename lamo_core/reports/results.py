@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lamo_core.errors import LamoError
+from lamo_core.evaluation.metrics import UNSEEN_LOSS
 from lamo_core.runs.compare import flatten
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.evaluations import Change, Evaluation, history, shown_value
@@ -22,7 +23,6 @@ from lamo_core.runs.records import number
 from lamo_core.runs.reliance_file import parse_shares, read_reliance
 from lamo_core.runs.status import read_status
 from lamo_core.tasks.registry import versioned
-from lamo_core.training.events import UNSEEN_LOSS
 from lamo_core.wording import plural
 
 Record = dict[str, Any]

@@ -15,10 +15,6 @@ if TYPE_CHECKING:
 StopReason = Literal["finished", "stop", "signal", "non-finite loss", "error", "evaluation failed"]
 """Why a run ended; `stop` and `signal` leave a checkpoint from which it can be resumed, `evaluation failed` one with
 all steps done, from which only the final evaluation is tried again."""
-UNSEEN_LOSS = "loss/unseen"
-"""An evaluation's metric: mean loss of the actions of episodes that the ratio leaves out."""
-METRIC_TITLES = {UNSEEN_LOSS: "loss on unseen episodes"}
-"""How the metrics of evaluations are told in sentences; others are told by their names."""
 
 
 @dataclass(frozen=True)

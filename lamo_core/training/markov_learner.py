@@ -13,7 +13,7 @@ from lamo_core.baselines.policy import MarkovPolicy
 from lamo_core.config import RunConfig
 from lamo_core.data.episodes import EpisodeStore
 from lamo_core.data.transitions import TransitionBatch, TransitionSampler, chosen_episodes, scaled_rewards
-from lamo_core.training.events import UNSEEN_LOSS
+from lamo_core.evaluation.metrics import UNSEEN_LOSS
 from lamo_core.training.learner import Lap, StepLosses
 from lamo_core.training.optimiser import build_optimiser
 from lamo_core.training.streams import numpy_stream

@@ -13,12 +13,12 @@ from torch import Tensor
 from lamo_core.config import RunConfig
 from lamo_core.data.episodes import EpisodeStore
 from lamo_core.data.windows import WindowBatch, WindowSampler
+from lamo_core.evaluation.metrics import UNSEEN_LOSS
 from lamo_core.language.blocks import TokenBlocks
 from lamo_core.model.backbone import next_token_loss
 from lamo_core.model.extras.alignment import share_left
 from lamo_core.model.policy import Policy
 from lamo_core.training.device import resolve_precision
-from lamo_core.training.events import UNSEEN_LOSS
 from lamo_core.training.learner import Lap, StepLosses
 from lamo_core.training.micro_batches import micro_batch_size
 from lamo_core.training.optimiser import build_optimiser

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lamo_core.data.source_names import PUBLISHED
 from lamo_core.data.store.local import require_received
 from lamo_core.places import data_dir
 from lamo_core.shares import parse_share
@@ -31,7 +32,7 @@ def get(
             metavar="SET", help="A set of `lamo data list`, or a published one.", autocompletion=completion.sets
         ),
     ],
-    source: Annotated[str | None, typer.Option(help="dqn-replay, d4rl or minari; without it the name tells.")] = None,
+    source: Annotated[str | None, typer.Option(help=f"{', '.join(PUBLISHED)}; without it the name tells.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be fetched, and how much.")] = False,
     ratio: Annotated[str, typer.Option(help="Share of the episodes to unpack, such as 1% or 0.01.")] = "100%",
     seed: Annotated[
@@ -45,9 +46,9 @@ def get(
     others, v0 to v4 the runs. D4RL's are such as hopper-medium-v2 and kitchen-complete-v0, Minari's such as
     D4RL/kitchen/complete-v2. Addresses can be changed: see LAMO_SOURCES in the README.
     """
-    from lamo_core.data.sources.fetch import guess_source, plan_get
+    from lamo_core.data.sources.fetch import plan_get, set_source
 
-    share, chosen = parse_share(ratio), source or guess_source(name)
+    share, chosen = parse_share(ratio), source or set_source(name)
     if chosen in ("bundled", "imported"):
         result = _unpack(name, share, seed, dry_run)
     else:
