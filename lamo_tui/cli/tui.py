@@ -106,7 +106,8 @@ async def _picture(app: LamoApp, pilot: Pilot[None], svg: Path | None) -> str:
 def take(app: LamoApp, size: tuple[int, int], look: Callable[[Pilot[None]], Awaitable[str]]) -> str:
     """Run the dashboard without a terminal and return the picture that `look` takes; `size` is columns, rows.
 
-    Raises the `LamoError` that `look` raises, and one that tells of whatever else ended the dashboard or `look`.
+    What could not be shown is told beside it. Raises the `LamoError` that `look` raises, and one that tells of whatever
+    else ended `look`, or the dashboard before it had a screen.
     """
     from lamo_core.errors import LamoError
 
@@ -120,8 +121,10 @@ def take(app: LamoApp, size: tuple[int, int], look: Callable[[Pilot[None]], Awai
             errors.append(error)
         app.exit()
 
-    app.keeps_failure = True
+    app.endures = True
     app.run(headless=True, size=size, auto_pilot=pilot_it)  # type: ignore[arg-type]
+    for said in app.unexpected.told:
+        note(said)
     for error in (app.failure, *errors):
         if error is not None:
             raise error if isinstance(error, LamoError) else _unknown(error)
@@ -131,12 +134,14 @@ def take(app: LamoApp, size: tuple[int, int], look: Callable[[Pilot[None]], Awai
 def watch(app: LamoApp) -> None:
     """Run the dashboard in the terminal; afterwards say on the normal screen what goes on, and how to come back.
 
-    Raises the `LamoError` that tells of an error which ended it.
+    Raises the `LamoError` that tells of an error which ended it before it had a screen.
     """
     from lamo_core.runs.index import list_runs
     from lamo_tui.cli.output import console
+    from lamo_tui.terminal.hangup import end_without_terminal
 
-    app.keeps_failure = True
+    app.endures = True
+    end_without_terminal(app.keep_view)
     app.run()
     out = console()
     active = [run for run in list_runs(app.root) if run.derived.active]
@@ -160,12 +165,11 @@ def _unknown(error: Exception) -> LamoError:
     import traceback
 
     from lamo_core.errors import LamoError
-    from lamo_core.files import write_bytes
-    from lamo_core.places import cache_dir
+    from lamo_tui.dashboard.unexpected import write_details
+    from lamo_tui.resilience import sentence
 
-    path = cache_dir() / "dashboard-error.txt"
-    write_bytes(path, "".join(traceback.format_exception(error)).encode(), "LAMO_CACHE=FOLDER")
+    path = write_details(["".join(traceback.format_exception(error))])
     return LamoError(
-        f"the dashboard met an error it does not know ({type(error).__name__}: {error}); training is not touched, "
+        f"the dashboard met an error it does not know ({sentence(error)}); training is not touched, "
         f"start it again with: lamo tui. Details are in {path}"
     )
