@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import fields, replace
@@ -17,6 +18,7 @@ from lamo_core.language.blocks import TokenBlocks
 from lamo_core.model.backbone import next_token_loss
 from lamo_core.model.extras.alignment import share_left
 from lamo_core.model.policy import Policy
+from lamo_core.scalars import scalar
 from lamo_core.training.device import resolve_precision
 from lamo_core.training.learner import Lap, StepLosses
 from lamo_core.training.micro_batches import micro_batch_size
@@ -100,8 +102,9 @@ class SequenceLearner:
             micro = _part(batch, slice(start, start + size), self.device)
             with self._precision():
                 found = self.policy.losses(micro)
-            shares = [torch.full_like(term, weights[name] / count) for name, term in found.items()]
-            torch.autograd.backward(list(found.values()), shares)
+            # as products, not by `grad_tensors`, which import sympy
+            shares = [term * scalar(weights[name] / count, term.dtype, term.device) for name, term in found.items()]
+            functools.reduce(torch.add, shares).backward()  # type: ignore[no-untyped-call]
             for name, term in found.items():
                 sums[name] = sums[name] + term.detach() if name in sums else term.detach()
         return {name: float(term) / count for name, term in sums.items()}
