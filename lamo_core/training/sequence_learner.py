@@ -25,8 +25,12 @@ from lamo_core.training.micro_batches import micro_batch_size
 from lamo_core.training.optimiser import build_optimiser
 from lamo_core.training.streams import numpy_stream
 
-UNSEEN_WINDOWS = 128
-"""Of unseen episodes, the same ones at every evaluation."""
+MOST_UNSEEN, LEAST_UNSEEN = 128, 16
+"""Windows of unseen episodes that are measured, the same ones at every evaluation."""
+_UNSEEN_SHARE = 0.02
+"""Of the time that training takes from one evaluation to the next."""
+_TRAINING = 3
+"""How many times as long as reading a window training on it takes: forward, and two products for each one backward."""
 
 
 class SequenceLearner:
@@ -49,7 +53,8 @@ class SequenceLearner:
         self.sampler = _sampler(config, policy, store, "windows", frame_shift=config.data.frame_shift)
         self._unseen: WindowBatch | None = None
         if unseen is not None:
-            self._unseen = _sampler(config, policy, unseen, "unseen windows", frame_shift=0).sample(UNSEEN_WINDOWS)
+            sampler = _sampler(config, policy, unseen, "unseen windows", frame_shift=0)
+            self._unseen = sampler.sample(unseen_windows(config))
         rate = config.optim.adapter_learning_rate
         self.optimiser = build_optimiser(policy, adapted, config.optim, rate=rate, labels=("embeddings", "trunk"))
 
@@ -67,8 +72,8 @@ class SequenceLearner:
         if self._unseen is None:
             return None
         total, size = 0.0, self._at_once(config)
-        with torch.no_grad(), self._precision():
-            for start in range(0, UNSEEN_WINDOWS, size):
+        with torch.inference_mode(), self._precision():
+            for start in range(0, len(self._unseen.mask), size):
                 total += float(self.policy.imitation_loss(_part(self._unseen, slice(start, start + size), self.device)))
         return total / int(self._unseen.mask.sum())
 
@@ -125,6 +130,13 @@ class SequenceLearner:
         if self.dtype == torch.float32:
             return nullcontext()
         return torch.autocast(self.device.type, dtype=self.dtype)
+
+
+def unseen_windows(config: RunConfig) -> int:
+    """Return on how many windows of unseen episodes an evaluation measures the loss: fewer where they come often."""
+    steps = min(config.eval.every or config.optim.steps, config.optim.steps)
+    affordable = int(_UNSEEN_SHARE * _TRAINING * config.optim.batch_size * steps)
+    return max(LEAST_UNSEEN, min(MOST_UNSEEN, affordable))
 
 
 def _sampler(config: RunConfig, policy: Policy, store: EpisodeStore, stream: str, *, frame_shift: int) -> WindowSampler:
