@@ -95,7 +95,7 @@ def train_run(start: Start, display: Display, signals: Signals, listeners: Seque
             inbox.discard()
         controls = RunControls(inbox, interrupts, tell, heartbeat=writer.heartbeat)
         with signals(interrupts, announce, leave):
-            prepare("loading PyTorch and transformers", 0, 0)
+            prepare("loading PyTorch", 0, 0)
             from lamo_core.engine.engine import run_session
 
             session = _session(start, prepare)
