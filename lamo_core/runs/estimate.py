@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lamo_core.backbone_name import parse_backbone
 from lamo_core.config import RunConfig
 from lamo_core.methods import METHODS
 from lamo_core.model.shape import TrunkShape, trunk_shape
@@ -81,8 +82,8 @@ def estimate(config: RunConfig, runs: Iterable[RunSummary]) -> Estimate | None:
 def sized_for(preset: str, config: RunConfig) -> float | None:
     """Return the seconds that a preset is sized for, for as many steps as are asked; None for other work than its."""
     minutes, plain = budget_minutes(preset), resolve(preset).config
-    same = (config.method, config.model.backbone.removeprefix("random:"), config.optim.batch_size, config.model.context)
-    its = (plain.method, plain.model.backbone.removeprefix("random:"), plain.optim.batch_size, plain.model.context)
+    same = (config.method, parse_backbone(config.model.backbone).plain, config.optim.batch_size, config.model.context)
+    its = (plain.method, parse_backbone(plain.model.backbone).plain, plain.optim.batch_size, plain.model.context)
     if minutes is None or same != its:
         return None
     return 60 * minutes * config.optim.steps / plain.optim.steps
@@ -168,9 +169,9 @@ def _alike(run: RunSummary, wanted: Mapping[str, Any]) -> bool:
 
 
 def _speed_of(settings: Mapping[str, Any], name: str) -> Any:
-    """Return a setting as far as it decides the time of a step: random weights take as long as trained ones."""
+    """Return a setting as far as it decides the time of a step: drawn weights take as long as trained ones."""
     value = settings.get(name)
-    return value.removeprefix("random:") if name == "model.backbone" and isinstance(value, str) else value
+    return parse_backbone(value).plain if name == "model.backbone" and isinstance(value, str) else value
 
 
 def _tells(run: RunSummary) -> bool:

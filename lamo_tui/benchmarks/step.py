@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from lamo_core.backbone_name import parse_backbone
 from lamo_core.config import RunConfig
 from lamo_core.data.episodes import EpisodeStore, FrameArray
 from lamo_core.model.gpt2 import Gpt2Trunk
-from lamo_core.model.hub import RANDOM
 from lamo_core.presets import resolve
 from lamo_core.tasks.registry import task_of
 from lamo_core.tasks.task import Task
@@ -112,8 +112,7 @@ def made_up_session(preset: str, settings: list[str]) -> Session:
     if not METHODS[config.method].memory:
         raise UsageError(f"{config.method} has no trunk, so its step is not measured; choose another --preset")
     values = config.to_dict()
-    backbone = values["model"]["backbone"]
-    values["model"]["backbone"] = backbone if backbone.startswith(RANDOM) else RANDOM + backbone
+    values["model"]["backbone"] = str(parse_backbone(values["model"]["backbone"]).with_weights("random"))
     config = RunConfig.from_dict(values)
     task = task_of(config.task)
     return session_on(config, task, made_up_store(task))

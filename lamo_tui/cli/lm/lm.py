@@ -146,10 +146,15 @@ def pack(
     as_json: _Json = False,
 ) -> None:
     """Write a GPT-2-shaped model again in eight bits. Half the size of half precision; it loads as before."""
+    from lamo_core.backbone_name import parse_backbone
+    from lamo_core.errors import UsageError
     from lamo_core.model.eight_bit import write_packed
     from lamo_core.model.hub import locate
     from lamo_tui.cli.output import emit_json
 
+    asked = parse_backbone(name)
+    if str(asked) != asked.model:
+        raise UsageError(f"{name} is made when it is used and needs no file; pack {asked.model}")
     size = write_packed(locate(name), out)
     if as_json:
         emit_json({"model": name, "folder": str(out), "bytes": size})
