@@ -13,6 +13,7 @@ from typing import Any
 from lamo_core.config import RunConfig, field_names, parse_setting, unknown_key
 from lamo_core.errors import UsageError
 from lamo_core.places import presets_dir
+from lamo_core.settings.backbone_name import BackboneName, parse_backbone
 from lamo_core.settings.paths import absolute_paths
 from lamo_core.settings.unused import idle_settings
 from lamo_core.shares import parse_share, percent_text
@@ -325,13 +326,12 @@ _BOUND = re.compile(r"([<>]=)(\d+(?:\.\d+)?(?:e-?\d+)?)")
 def _relative(name: str, value: Any, before: Any) -> Any:
     """Return a value that an overlay gives in terms of the one before it.
 
-    `random:*` is the backbone that was named before, without its training. `>=5000` is at least that many, so that an
-    overlay lengthens short runs and leaves long ones, and `<=0.001` at most that much; a 0, which switches a thing off,
-    stays.
+    `random:*` is the backbone that was named before with other weights, `*-early` a relative of it. `>=5000` is at
+    least that many, so that an overlay lengthens short runs and leaves long ones, and `<=0.001` at most that much; a 0,
+    which switches a thing off, stays.
     """
     if name == "model.backbone" and isinstance(value, str):
-        named = before or RunConfig().model.backbone
-        return value.replace("*", named.removeprefix("random:") if value.startswith("random:") else named)
+        return _relative_backbone(value, before or RunConfig().model.backbone)
     bound = _BOUND.fullmatch(value) if isinstance(value, str) else None
     if bound is None:
         return value
@@ -340,6 +340,16 @@ def _relative(name: str, value: Any, before: Any) -> Any:
     limit = float(bound[2])
     kept = max(before, limit) if bound[1] == ">=" else min(before, limit)
     return type(before)(kept) if before else before
+
+
+def _relative_backbone(value: str, before: str) -> str:
+    """Return a trunk named in terms of another: its star is that one's model, what it leaves open that one's too."""
+    if "*" not in value:
+        return value
+    wanted, named = parse_backbone(value), parse_backbone(before)
+    weights = named.weights if wanted.weights == "trained" else wanted.weights
+    blocks = named.blocks if wanted.blocks is None else wanted.blocks
+    return str(BackboneName(wanted.model.replace("*", named.model), weights, blocks))
 
 
 _RESUME_MAY_CHANGE = (

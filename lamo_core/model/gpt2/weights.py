@@ -89,7 +89,8 @@ def load_trunk(found: Located, dropout: float, attention_dropout: float) -> Gpt2
     shape = _checked_shape(found.config, found.name, dropout, attention_dropout)
     if shape is None:
         return None
-    check_room(outline(lambda: Gpt2Trunk(shape)), found.name, stored_numbers(loaded_files(found.folder)))
+    stored = stored_numbers(loaded_files(found.folder))
+    check_room(outline(lambda: Gpt2Trunk(shape)), found.name, stored, whole=found.blocks is None)
     trunk: Gpt2Trunk = built(lambda: read_trunk(found, shape), found.name)
     return trunk
 

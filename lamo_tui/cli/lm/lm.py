@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from lamo_core.errors import UsageError
+from lamo_core.settings.backbone_name import parse_backbone
 from lamo_tui.cli import completion
 from lamo_tui.cli.output import console, emit_json, emit_table, say
 
@@ -144,6 +145,9 @@ def pack(
     from lamo_core.model.gpt2.eight_bit import write_packed
     from lamo_core.model.hub import locate
 
+    asked = parse_backbone(name)
+    if str(asked) != asked.model:
+        raise UsageError(f"{name} is made when it is used and needs no file; pack {asked.model}")
     size = write_packed(locate(name), out)
     if as_json:
         emit_json({"model": name, "folder": str(out), "bytes": size})
