@@ -42,7 +42,6 @@ class View:
     """What curves are drawn with; `raster` says more."""
     query: str = ""
     """The filter of the list."""
-    selected: tuple[str, ...] = ()
     pinned: tuple[str, ...] = ()
     by_seed: bool = False
     opened: str = ""

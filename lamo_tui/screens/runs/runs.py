@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from rich.style import Style
 from rich.text import Text
@@ -59,12 +60,13 @@ class RunsScreen(SteeringScreen):
                 yield Static(id="filter-problem")
                 yield Static(id="table-head")
                 yield Rows(id="run-table", empty="  looking for runs…")
+                yield Static(id="selection")
             yield Preview(id="preview", classes="panel")
 
     def on_mount(self) -> None:
         """Look at the list as it was looked at last."""
         view = self.lamo.view
-        self.selected, self.pinned, self.by_seed = set(view.selected), set(view.pinned), view.by_seed
+        self.pinned, self.by_seed = set(view.pinned), view.by_seed
         if view.query:
             self.filter_by(view.query)
 
@@ -85,8 +87,8 @@ class RunsScreen(SteeringScreen):
 
     def _remember(self) -> None:
         if self.lamo.snapshot.listed:
-            chosen = {"selected": tuple(sorted(self.selected)), "pinned": tuple(sorted(self.pinned))}
-            self.lamo.remember(query=self.query_text, by_seed=self.by_seed, **chosen)
+            # a selection that outlives its moment is forgotten by who made it, and keys would act on it
+            self.lamo.remember(query=self.query_text, by_seed=self.by_seed, pinned=tuple(sorted(self.pinned)))
 
     def _draw_list(self, snapshot: Snapshot, width: int) -> None:
         runs = [run for run in snapshot.runs if self._fits(run) or run.id in self.pinned]
@@ -99,6 +101,18 @@ class RunsScreen(SteeringScreen):
         table.empty = _why_empty(snapshot, self.keymap)
         table.set_rows([self._row(run, snapshot.time) for run in ordered(runs, self.order, self.pinned)])
         self.say("#table-head", draw_head(width, self.order, self.colours))
+        self._show_selection()
+
+    def _show_selection(self) -> None:
+        """Say which runs the keys act on, for as long as any is selected."""
+        words = selection_words(len(self.selected), len(self._in_view()))
+        line = self.query_one("#selection")
+        line.set_class(bool(words), "shown")
+        self.say("#selection", Text(f" {words}", self.colours.secondary))
+
+    def _in_view(self) -> set[str]:
+        """Return the selected runs that the list shows."""
+        return self.selected & {row.key for row in self.query_one("#run-table", Rows).rows}
 
     def _row(self, run: RunSummary, now: float) -> Row:
         row = RunRow(run, run.id in self.selected, run.id in self.pinned, now - run.created, self.colours)
@@ -126,8 +140,9 @@ class RunsScreen(SteeringScreen):
         return self.lamo.snapshot.run(key) if key else None
 
     def targets(self) -> list[RunSummary]:
-        """Return the runs that an action applies to: the selected ones, else the one under the cursor."""
-        chosen = [run for run in self.lamo.snapshot.runs if run.id in self.selected]
+        """Return the runs that an action applies to: the selected ones in view, else the one under the cursor."""
+        in_view = self._in_view()
+        chosen = [run for run in self.lamo.snapshot.runs if run.id in in_view]
         here = self._current()
         return chosen or ([here] if here else [])
 
@@ -224,6 +239,12 @@ class RunsScreen(SteeringScreen):
         self.lamo.remember(order=names[(names.index(self.order) + 1) % len(names)])
         self.show_snapshot(self.lamo.snapshot)
 
+    def action_undelete(self) -> None:
+        """Bring back what was deleted last."""
+        from lamo_tui.dashboard import run_actions
+
+        self.lamo.try_to(partial(run_actions.undelete, self.lamo.root))
+
     def action_diff(self) -> None:
         """Show in which settings the selected runs differ."""
         from lamo_tui.screens.dialogs import differences
@@ -233,6 +254,16 @@ class RunsScreen(SteeringScreen):
             self.notify("select two runs or more with <runs.select>, then press <runs.diff>")
             return
         self.app.push_screen(differences(runs))
+
+
+def selection_words(selected: int, in_view: int) -> str:
+    """Return how many runs are selected and which of them keys act on; nothing where none is."""
+    if not selected:
+        return ""
+    if in_view == selected:
+        return f"{selected} selected: keys act on {'it' if selected == 1 else 'them'}"
+    acts = f"the {in_view} in view" if in_view else "the run under the cursor"
+    return f"{selected} selected, {selected - in_view} hidden: keys act on {acts}"
 
 
 def _why_empty(snapshot: Snapshot, keymap: Mapping[str, str]) -> str:
