@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from lamo_core.errors import UsageError
-from lamo_core.strict import Range, build, check_ranges, hint_of, leaf_names, parse_text, plain
-from lamo_core.strict import unknown_key as unknown_key
+from lamo_core.settings.strict import Range, build, check_ranges, hint_of, leaf_names, parse_text, plain
+from lamo_core.settings.strict import unknown_key as unknown_key
 
 Adapter = Literal["lora", "frozen", "full"]
 LoraTargets = Literal["attention", "attention-output", "mlp", "all"]

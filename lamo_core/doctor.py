@@ -92,7 +92,7 @@ def _language_model() -> Iterator[Check]:
 def _atari() -> Iterator[Check]:
     from ale_py import roms
 
-    from lamo_core.tasks.atari_emulator import AtariEmulator
+    from lamo_core.tasks.atari.atari_emulator import AtariEmulator
 
     emulator = AtariEmulator("breakout")
     emulator.reset(0)

@@ -55,7 +55,7 @@ def test_no_room_imports_what_it_must_not_know(folder: str) -> None:
     "code",
     [
         "import lamo_tui.cli.app; from lamo_tui.cli.commands import COMMANDS, load; [load(name) for name in COMMANDS]",
-        "import lamo_core.config, lamo_core.presets, lamo_core.runs, lamo_core.methods",
+        "import lamo_core.config, lamo_core.settings.presets, lamo_core.runs, lamo_core.methods",
     ],
 )
 def test_light_imports_stay_light(code: str) -> None:

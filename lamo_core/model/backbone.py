@@ -15,8 +15,8 @@ from lamo_core.model.backbone_type import Backbone
 from lamo_core.model.building import dropout_settings, load_model, random_model, weights_hash
 from lamo_core.model.examination import check_outputs, examine
 from lamo_core.model.folder import model_file
-from lamo_core.model.gpt2 import Gpt2Trunk
-from lamo_core.model.gpt2_weights import load_trunk, random_trunk, trunk_hash
+from lamo_core.model.gpt2.trunk import Gpt2Trunk
+from lamo_core.model.gpt2.weights import load_trunk, random_trunk, trunk_hash
 from lamo_core.model.hub import RANDOM, Located, available_backbones, locate, shape_of
 from lamo_core.model.trunk import trunk_of
 

@@ -13,8 +13,8 @@ from lamo_core.errors import DataError, MissingError, UsageError
 from lamo_core.install_hint import package_hint
 from lamo_core.model.folder import model_text, refuse_adapter, weight_files
 from lamo_core.network import NO_NETWORK, hub_reached
-from lamo_core.parsing import parse_json
 from lamo_core.places import assets_dir, models_dir
+from lamo_core.untrusted.parsing import parse_json
 
 RANDOM = "random:"
 """Prefix of a name that asks for the same shape with random weights."""

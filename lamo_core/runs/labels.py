@@ -16,11 +16,11 @@ from typing import Any
 
 from lamo_core.config import RunConfig
 from lamo_core.errors import LamoError
-from lamo_core.idle import idle_settings
-from lamo_core.preset_parts import all_presets
-from lamo_core.presets import JOINED, lineage_names, overlay_settings, preset_names, resolve
 from lamo_core.runs.compare import flatten
 from lamo_core.runs.evaluations import Change
+from lamo_core.settings.preset_parts import all_presets
+from lamo_core.settings.presets import JOINED, lineage_names, overlay_settings, preset_names, resolve
+from lamo_core.settings.unused import idle_settings
 
 _SAME_EXPERIMENT = (
     "name", "seed", "device", "precision", "checkpoint.", "eval.every", "eval.episodes", "eval.final_episodes",

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lamo_core.files import replace_file
-from lamo_core.plain_text import plain_text
-from lamo_core.regular_file import read_regular
 from lamo_core.runs.directory import ELSEWHERE, MOST_BYTES, SCHEMA, RunDirectory
 from lamo_core.runs.evaluations import Change, Standing
 from lamo_core.runs.records import decode, encode, number
+from lamo_core.untrusted.plain_text import plain_text
+from lamo_core.untrusted.regular_file import read_regular
 
 State = Literal["queued", "running", "stalled", "paused", "finished", "stopped", "failed", "lost"]
 STATES: tuple[State, ...] = (

@@ -16,14 +16,14 @@ from lamo_core.config import EvalConfig
 from lamo_core.errors import LamoError, StorageError, UsageError
 from lamo_core.evaluation.intervals import without_points
 from lamo_core.files import clear_abandoned, clear_older_versions, locked
-from lamo_core.regular_file import open_regular
 from lamo_core.runs.directory import ELSEWHERE, RunDirectory, require_no_links, storage_error
 from lamo_core.runs.evaluations import Standing
 from lamo_core.runs.log.narration import narrate
-from lamo_core.runs.rate import RateMeter
 from lamo_core.runs.records import encode, plain
 from lamo_core.runs.status import FREED, EvalPoint, Status, own_process, read_state, this_host, write_status
+from lamo_core.runs.timing.rate import RateMeter
 from lamo_core.training.events import Changed, EvalDone, EvalFailed, Event, Paused, Resumed, Started, StepDone, Stopped
+from lamo_core.untrusted.regular_file import open_regular
 
 _STATUS_SECONDS = 1.0
 """A status file is replaced at most this often, unless the state changes."""

@@ -22,7 +22,7 @@ import numpy as np
 from lamo_core.config import TaskConfig
 from lamo_core.errors import MissingError, UsageError
 from lamo_core.tasks.action_bounds import ActionBounds
-from lamo_core.tasks.atari import PREFIX as ATARI_PREFIX
+from lamo_core.tasks.atari.atari import PREFIX as ATARI_PREFIX
 from lamo_core.tasks.door import Door, blamed, fault, passes
 from lamo_core.tasks.environment import RenderedEnv
 from lamo_core.tasks.flattening import TAKEN, Part, UnflattenableError, described, flatten_one, parts_of, size_of

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from lamo_core.errors import DataError, StorageError
-from lamo_core.preset_parts import PLAIN, all_presets
+from lamo_core.settings.preset_parts import PLAIN, all_presets
 from lamo_core.wording import plural
 
 SHORT_EPISODES = 600

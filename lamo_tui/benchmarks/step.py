@@ -17,9 +17,9 @@ import torch
 
 from lamo_core.config import RunConfig
 from lamo_core.data.episodes import EpisodeStore, FrameArray
-from lamo_core.model.gpt2 import Gpt2Trunk
+from lamo_core.model.gpt2.trunk import Gpt2Trunk
 from lamo_core.model.hub import RANDOM
-from lamo_core.presets import resolve
+from lamo_core.settings.presets import resolve
 from lamo_core.tasks.registry import task_of
 from lamo_core.tasks.task import Task
 from lamo_core.training.events import StepDone

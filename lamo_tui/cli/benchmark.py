@@ -54,8 +54,8 @@ def acting(
 
     from lamo_core.config import RunConfig
     from lamo_core.evaluation.decision_speed import measure_acting, tokens_per_decision
-    from lamo_core.model.adapters import adapt
     from lamo_core.model.backbone import load_backbone
+    from lamo_core.model.lora.adapters import adapt
     from lamo_core.model.policy import Policy, PolicyStatistics
     from lamo_core.tasks.registry import get_task
     from lamo_core.training.device import resolve_device
@@ -143,7 +143,7 @@ def step(
     ]  # fmt: skip
     emit_table(columns, rows, right=columns[1:])
     typer.echo(
-        f"on {costs[0].device}, {torch.get_num_threads()} threads, products at "
+        f"on {costs[0].device}, {counted(torch.get_num_threads(), 'thread')}, products at "
         f"{min(c.gflops for c in costs):.0f} to {max(c.gflops for c in costs):.0f} GFLOP/s; gain: over every block for "
         "every token and autograd's gradients"
     )

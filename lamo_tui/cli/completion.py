@@ -10,7 +10,7 @@ Completion = Callable[[str], list[str] | list[tuple[str, str]]]
 
 def presets(incomplete: str) -> list[str]:
     """Return presets, such as `atari-breakout-1pct`; after a share that none of the list has, the one with it."""
-    from lamo_core.presets import is_preset
+    from lamo_core.settings.presets import is_preset
 
     listed = _preset_parts("", incomplete)
     return listed or [name for ending in ("", "t", "ct", "pct") if is_preset(name := f"{incomplete}{ending}")][:1]
@@ -31,7 +31,7 @@ def ablations(incomplete: str) -> list[str]:
 def settings(incomplete: str) -> list[tuple[str, str]]:
     """Return settings with their sign, such as `optim.steps=`, and what each is, which some shells show beside it."""
     from lamo_core.config import RunConfig, field_names
-    from lamo_core.field_docs import field_docs
+    from lamo_core.settings.field_docs import field_docs
 
     docs = field_docs(RunConfig)
     named = ((f"{name}=", docs.get(name, "")) for name in field_names())
@@ -82,7 +82,7 @@ def devices(incomplete: str) -> list[str]:
 
 
 def _preset_parts(kind: str, incomplete: str) -> list[str]:
-    from lamo_core.presets import preset_names
+    from lamo_core.settings.presets import preset_names
 
     return _fitting(preset_names(kind), incomplete)
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from lamo_core.plain_text import plain_json, plain_text
+from lamo_core.untrusted.plain_text import plain_json, plain_text
 
 if TYPE_CHECKING:
     from rich.console import Console

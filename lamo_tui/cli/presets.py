@@ -26,7 +26,7 @@ def list_presets(
     """List every preset, every method and every ablation."""
     if context.invoked_subcommand is not None:
         return
-    from lamo_core.presets import load_preset, preset_names
+    from lamo_core.settings.presets import load_preset, preset_names
 
     kinds = {"presets": "", "methods": "methods", "ablations": "ablations"}
     rows = {
@@ -55,8 +55,8 @@ def show(
 ) -> None:
     """Print the merged config of a preset with the origin of each value."""
     from lamo_core.config import RunConfig, field_names
-    from lamo_core.field_docs import field_docs
-    from lamo_core.presets import resolve
+    from lamo_core.settings.field_docs import field_docs
+    from lamo_core.settings.presets import resolve
 
     resolved = resolve(name, ablation or [], None, setting or [], method=method)
     values, docs = resolved.config.to_dict(), field_docs(RunConfig)

@@ -107,7 +107,7 @@ def _lines(settings: Settings) -> list[Line]:
 
 def _check(name: str) -> None:
     """Raise `UsageError` at what is no setting."""
-    from lamo_core.strict import unknown_key
+    from lamo_core.settings.strict import unknown_key
     from lamo_tui.keys.bindings import KEYS
 
     known = ["theme", "ascii", *KEYS]
@@ -118,7 +118,7 @@ def _check(name: str) -> None:
 def _theme(name: str) -> str:
     from textual.theme import BUILTIN_THEMES
 
-    from lamo_core.strict import unknown_key
+    from lamo_core.settings.strict import unknown_key
     from lamo_tui.themes import THEMES
 
     known = [*(theme.name for theme in THEMES), *sorted(BUILTIN_THEMES)]

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from lamo_core.engine.run_spec import RunSpec
 from lamo_core.errors import UsageError
-from lamo_core.run_spec import RunSpec
 from lamo_core.runs.control import SETTINGS, CommandName, changed_config, send
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.index import RunSummary

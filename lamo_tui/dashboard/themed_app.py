@@ -16,7 +16,7 @@ from textual.scrollbar import ScrollBar, ScrollBarRender
 
 from lamo_core.errors import LamoError
 from lamo_core.files import write_bytes
-from lamo_core.plain_text import plain_text
+from lamo_core.untrusted.plain_text import plain_text
 from lamo_tui import themes
 from lamo_tui.harmless import Harmless
 from lamo_tui.keys.keymap import differences

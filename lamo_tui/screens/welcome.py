@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 
-from lamo_core.run_spec import RunSpec
+from lamo_core.engine.run_spec import RunSpec
 from lamo_core.runs.pack import add_demo
 from lamo_tui.dashboard.api import dashboard
 from lamo_tui.dashboard.new_run_model import NewRuns

@@ -31,7 +31,7 @@ SETTINGS = {
 }
 CODE = """
 import os, signal, sys
-import lamo_core.engine as engine, lamo_core.training.loop as loop
+import lamo_core.engine.engine as engine, lamo_core.training.loop as loop
 moment, sys.argv = sys.argv[1], ["lamo", *sys.argv[2:]]
 evaluate, train_step = engine.evaluate, loop._train_step
 

@@ -38,6 +38,8 @@ from tests.tui.replaying import make_record
 MISSING = 3
 """The exit code where data, a model or a library is missing."""
 TORCH = "No module named 'torch'"
+WORKS = "import sys, time; held = open(sys.argv[1], 'a'); print('ready', flush=True); time.sleep(600)"
+"""A process that provably works on a sweep, whose lock it keeps open."""
 
 
 def every_command() -> Iterator[tuple[str, Any]]:
@@ -152,6 +154,7 @@ CALLS: dict[str, Call] = {
     "settings unset": Call("settings unset theme"),
     "doctor": Call("doctor", 1),
     "benchmark acting": Call("benchmark acting", MISSING, TORCH),
+    "benchmark step": Call("benchmark step", MISSING, TORCH),
     "benchmark tui": Call("benchmark tui"),
     "benchmark recipes": Call("benchmark recipes --only atari-pong-100pct"),
 }
@@ -191,8 +194,10 @@ def _sweep(root: Path) -> Iterator[None]:
     """Plan a sweep on which another process works, which only waits for its end."""
     folder = new_folder("grid", ["breakout"], root)
     write_plan(folder, make_plan("grid", Grid((("atari-breakout", (0.01,)),)), []))
-    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as waiting:
+    command = [sys.executable, "-c", WORKS, str(folder.lock_file)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as waiting:
         try:
+            assert waiting.stdout is not None and waiting.stdout.readline()
             note = {"pid": waiting.pid, "pid_started": process_start(waiting.pid), "host": this_host()}
             folder.worker_file.write_text(encode(note))
             yield

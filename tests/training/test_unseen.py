@@ -14,7 +14,7 @@ from lamo_core.config import RunConfig
 from lamo_core.data.episodes import EpisodeStore
 from lamo_core.data.sources import open_data, open_unseen
 from lamo_core.data.subset import Selection
-from lamo_core.engine import save_checkpoint
+from lamo_core.engine.engine import save_checkpoint
 from lamo_core.evaluation.scores import target_score
 from lamo_core.training.checkpoint import trained_weights
 from lamo_core.training.events import EvalDone

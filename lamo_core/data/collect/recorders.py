@@ -102,7 +102,7 @@ class GameRecorder:
     """Records an Atari game on the emulator that replays action logs."""
 
     def __init__(self, config: TaskConfig, task: Task) -> None:
-        from lamo_core.tasks.atari_emulator import AtariEmulator
+        from lamo_core.tasks.atari.atari_emulator import AtariEmulator
 
         self.task = task
         self._config = config
@@ -115,7 +115,7 @@ class GameRecorder:
 
     def begin(self, seed: int, policy: str, noise: float = 0.0) -> Array:
         """Start an episode, no-op start included, and return (4, 84, 84) uint8 with three empty frames."""
-        from lamo_core.tasks.atari_batch import noop_start
+        from lamo_core.tasks.atari.atari_batch import noop_start
 
         noops = noop_start(seed, self._config.noop_max)
         self._emulator.reset(seed)

@@ -13,7 +13,7 @@ from lamo_core.config import unknown_key
 from lamo_core.data.sources.download import Resource
 from lamo_core.errors import UsageError
 from lamo_core.places import sources_path
-from lamo_core.presets import read_toml
+from lamo_core.settings.presets import read_toml
 
 _KEYS = {
     "dqn-replay": {"mirrors", "licence"},

@@ -19,8 +19,8 @@ from typing import Any
 
 from lamo_core.errors import DamagedDataError, MissingError, StorageError, UsageError
 from lamo_core.files import write_bytes
-from lamo_core.parsing import parse_json
 from lamo_core.places import DATA_ELSEWHERE, data_dir
+from lamo_core.untrusted.parsing import parse_json
 
 SOURCES = ("imported", "dqn-replay", "d4rl", "minari")
 CARD, VECTORS, LOG = "card.json", "set.lamovec", "set.lamolog"

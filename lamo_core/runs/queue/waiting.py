@@ -13,11 +13,11 @@ from pathlib import Path
 
 from lamo_core.errors import UsageError
 from lamo_core.files import write_bytes
-from lamo_core.regular_file import read_regular
 from lamo_core.runs.directory import ELSEWHERE, MOST_BYTES, RunDirectory, storage_error
 from lamo_core.runs.queue.devices import device_of
 from lamo_core.runs.records import decode, encode, number
 from lamo_core.runs.status import read_launch, read_state, this_host, write_status
+from lamo_core.untrusted.regular_file import read_regular
 
 QUEUE = "queue"
 """Owner of the entries that the queue runner starts; a sweep puts its own name there."""

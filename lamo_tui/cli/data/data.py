@@ -81,8 +81,8 @@ def _cells(row: dict[str, Any]) -> tuple[object, ...]:
 @app.command("show", epilog="Examples:  lamo data show breakout-medium   ·   lamo data show pong-medium --json")
 def show(name: SetArgument, source: _Source = None, as_json: _Json = False) -> None:
     """Print the card of a set. How it was made, by what, its returns and lengths, its licence, and what is odd."""
-    from lamo_core.data.sources.plausibility import set_warnings
-    from lamo_core.data.sources.recovery import recovery_advice
+    from lamo_core.data.checks.plausibility import set_warnings
+    from lamo_core.data.checks.recovery import recovery_advice
     from lamo_core.data.sources.resolve import find_anywhere
     from lamo_core.errors import DamagedDataError
     from lamo_tui.cli.output import emit_json

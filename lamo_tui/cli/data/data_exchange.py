@@ -41,8 +41,8 @@ def import_set(
 
     Actions are taken in the environment's own bounds and numbering, and structured observations are made flat.
     """
+    from lamo_core.data.checks.plausibility import set_warnings
     from lamo_core.data.sources.import_set import import_set as import_checked
-    from lamo_core.data.sources.plausibility import set_warnings
     from lamo_core.data.store.local import require_received
     from lamo_tui.cli.output import emit_json
     from lamo_tui.cli.progress import progress

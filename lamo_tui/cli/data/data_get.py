@@ -62,7 +62,7 @@ def get(
 
 
 def _fetch(plan: Plan) -> dict[str, Any]:
-    from lamo_core.data.sources.plausibility import set_warnings
+    from lamo_core.data.checks.plausibility import set_warnings
     from lamo_core.data.store.local import require_received
     from lamo_tui.cli.data.transfer import TransferLine
     from lamo_tui.cli.output import console

@@ -36,7 +36,7 @@ def returns(
     from lamo_core.data.windows import returns_to_go
     from lamo_core.errors import UsageError
     from lamo_core.evaluation.targets import choose_targets
-    from lamo_core.presets import resolve
+    from lamo_core.settings.presets import resolve
     from lamo_tui.cli.output import emit_json
     from lamo_tui.cli.progress import progress
 

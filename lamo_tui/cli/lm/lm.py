@@ -146,7 +146,7 @@ def pack(
     as_json: _Json = False,
 ) -> None:
     """Write a GPT-2-shaped model again in eight bits. Half the size of half precision; it loads as before."""
-    from lamo_core.model.eight_bit import write_packed
+    from lamo_core.model.gpt2.eight_bit import write_packed
     from lamo_core.model.hub import locate
     from lamo_tui.cli.output import emit_json
 

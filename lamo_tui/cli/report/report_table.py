@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lamo_core.plain_text import plain_line
+from lamo_core.untrusted.plain_text import plain_line
 
 if TYPE_CHECKING:
     from lamo_core.reports.cells import Cell

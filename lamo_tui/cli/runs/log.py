@@ -54,7 +54,7 @@ def log(
 
 def _opened(run: RunDirectory) -> io.TextIOBase:
     """Return the log, open at its beginning; an empty text before a run has written one."""
-    from lamo_core.regular_file import open_regular
+    from lamo_core.untrusted.regular_file import open_regular
 
     try:
         return io.TextIOWrapper(open_regular(run.log_file), encoding="utf-8", errors="replace", newline="\n")

@@ -284,7 +284,7 @@ def _facts(summary: RunSummary) -> list[tuple[str, str]]:
 
 
 def _last_lines(path: Path, count: int) -> list[str]:
-    from lamo_core.regular_file import open_regular
+    from lamo_core.untrusted.regular_file import open_regular
 
     try:
         with open_regular(path) as file:

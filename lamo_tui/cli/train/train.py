@@ -17,9 +17,9 @@ from lamo_tui.cli.parameters import AblationOption, MethodOption, SettingOption
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from lamo_core.run_spec import RunSpec
-    from lamo_core.run_start import Start
-    from lamo_core.run_training import Outcome
+    from lamo_core.engine.run_spec import RunSpec
+    from lamo_core.engine.run_start import Start
+    from lamo_core.engine.run_training import Outcome
     from lamo_core.runs.control import Interrupts
     from lamo_core.runs.directory import RunDirectory
     from lamo_tui.cli.progress import ProgressLine
@@ -68,9 +68,9 @@ def train(
     background: Annotated[bool, typer.Option("--background", hidden=True)] = False,
 ) -> None:
     """Train a policy; the first Ctrl-C saves a checkpoint and stops, the second leaves at once."""
+    from lamo_core.engine.run_spec import RunSpec
+    from lamo_core.engine.run_start import new_run, resumed_run, settle
     from lamo_core.errors import UsageError
-    from lamo_core.run_spec import RunSpec
-    from lamo_core.run_start import new_run, resumed_run, settle
     from lamo_core.shares import parse_share
     from lamo_tui.cli.train.train_plan import show_plan
 
@@ -95,7 +95,7 @@ def train(
 
 
 def _adopted(folder: str) -> Start:
-    from lamo_core.run_start import Start
+    from lamo_core.engine.run_start import Start
     from lamo_core.runs.queue.detach import adopt
 
     run = adopt(folder)
@@ -114,8 +114,8 @@ def _per_seed(spec: RunSpec, seeds: str | None) -> list[RunSpec]:
 
 def _enqueue(specs: list[RunSpec], as_json: bool) -> None:
     """Make the runs and let them wait for their device."""
+    from lamo_core.engine.run_start import new_run
     from lamo_core.places import runs_dir
-    from lamo_core.run_start import new_run
     from lamo_core.runs.queue.waiting import enqueue
     from lamo_tui.cli.output import emit_json
     from lamo_tui.train_process import wait_for_device
@@ -162,7 +162,7 @@ class _Terminal:
 
 
 def _train(start: Start, *, as_json: bool, background: bool) -> int:
-    from lamo_core.run_training import train_run
+    from lamo_core.engine.run_training import train_run
     from lamo_core.runs.signals import catch_signals
     from lamo_tui.cli.output import console
     from lamo_tui.cli.progress import ProgressLine

@@ -8,7 +8,7 @@ from lamo_core.wording import plural
 
 if TYPE_CHECKING:
     from lamo_core.config import RunConfig
-    from lamo_core.presets import Resolved
+    from lamo_core.settings.presets import Resolved
     from lamo_tui.dashboard.new_run_model import DataFacts
 
 
@@ -17,9 +17,9 @@ def show_plan(preset: str | None, several: list[Resolved], as_json: bool) -> Non
 
     Runs that differ by their seeds alone are told by the first; time and disk are those of each.
     """
-    from lamo_core.idle import idle_settings
     from lamo_core.runs.compare import effective_settings
     from lamo_core.runs.index import list_runs
+    from lamo_core.settings.unused import idle_settings
     from lamo_tui.cli.output import emit_json, say
     from lamo_tui.dashboard.new_run_model import data_facts
 
@@ -44,7 +44,7 @@ def show_plan(preset: str | None, several: list[Resolved], as_json: bool) -> Non
 
 
 def _cost(preset: str | None, config: RunConfig, facts: DataFacts, runs: list[Any]) -> dict[str, Any]:
-    from lamo_core.runs.estimate import disk_bytes, estimate, memory_bytes, sized_for
+    from lamo_core.runs.timing.estimate import disk_bytes, estimate, memory_bytes, sized_for
 
     known, memory = estimate(config, runs), memory_bytes(config)
     sized = sized_for(preset, config) if known is None and preset is not None else None

@@ -11,11 +11,11 @@ from rich.text import Text
 
 from lamo_core.config import RunConfig
 from lamo_core.evaluation.intervals import bracketed
-from lamo_core.field_docs import field_docs
 from lamo_core.runs.compare import flatten
 from lamo_core.runs.evaluations import shown_value
 from lamo_core.runs.index import RunSummary
 from lamo_core.runs.status import FREED, this_host
+from lamo_core.settings.field_docs import field_docs
 from lamo_tui.format import counted, duration, rate
 from lamo_tui.keys.bindings import with_keys
 from lamo_tui.screens.rows import Row

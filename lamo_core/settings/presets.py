@@ -12,11 +12,11 @@ from typing import Any
 
 from lamo_core.config import RunConfig, field_names, parse_setting, unknown_key
 from lamo_core.errors import UsageError
-from lamo_core.idle import idle_settings
-from lamo_core.parsing import TooDeep, parse_toml
 from lamo_core.places import presets_dir
-from lamo_core.setting_paths import absolute_paths
+from lamo_core.settings.paths import absolute_paths
+from lamo_core.settings.unused import idle_settings
 from lamo_core.shares import parse_share, percent_text
+from lamo_core.untrusted.parsing import TooDeep, parse_toml
 
 _RESERVED = {"inherits", "description", "abstract", "when", "minutes", "ratios"}
 _OVERLAYS = {"ablations": "ablation", "methods": "method"}

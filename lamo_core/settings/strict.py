@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from lamo_core.errors import UsageError
-from lamo_core.plain_text import is_plain, shown
 from lamo_core.shares import from_percent
+from lamo_core.untrusted.plain_text import is_plain, shown
 
 _LARGEST = 10**300
 """Whole numbers beyond it have no place among the others."""

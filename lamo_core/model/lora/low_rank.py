@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lamo_core.model.by_hand import Parts
-from lamo_core.model.gpt2 import Gpt2Trunk, Projection
+from lamo_core.model.gpt2.by_hand import Parts
+from lamo_core.model.gpt2.trunk import Gpt2Trunk, Projection
 from lamo_core.model.reading import Read, drop
 
 

@@ -6,7 +6,7 @@ import math
 from functools import lru_cache
 
 from lamo_core.config import TaskConfig, unknown_key
-from lamo_core.tasks.atari_scores import SCORES
+from lamo_core.tasks.atari.atari_scores import SCORES
 from lamo_core.tasks.environment import EnvBatch, RenderedEnv
 from lamo_core.tasks.task import Simulation, Task
 
@@ -21,7 +21,7 @@ _MOVES = {
 
 
 def _batch(config: TaskConfig, task: Task, size: int) -> EnvBatch:
-    from lamo_core.tasks.atari_batch import AtariBatch
+    from lamo_core.tasks.atari.atari_batch import AtariBatch
 
     return AtariBatch(config, task, size)
 
@@ -72,7 +72,7 @@ def atari_task(name: str) -> Task:
 def _moves_of(game: str) -> tuple[str, ...]:
     from ale_py import roms
 
-    from lamo_core.tasks.atari_emulator import new_console
+    from lamo_core.tasks.atari.atari_emulator import new_console
 
     console = new_console(game, 0.0)
     console.loadROM(roms.get_rom_path(game))

@@ -21,10 +21,10 @@ import torch
 
 from lamo_core.errors import CheckpointError, DeviceError, UsageError
 from lamo_core.out_of_memory import ANYTHING, is_out_of_memory
-from lamo_core.pickle_walk import Forbidden, Malformed, walk
-from lamo_core.plain_text import one_line
-from lamo_core.regular_file import open_regular
-from lamo_core.zip_archive import open_archive
+from lamo_core.untrusted.pickle_walk import Forbidden, Malformed, walk
+from lamo_core.untrusted.plain_text import one_line
+from lamo_core.untrusted.regular_file import open_regular
+from lamo_core.untrusted.zip_archive import open_archive
 
 _PART = re.compile(r"[^/]+/(data\.pkl|byteorder|version|\.format_version|\.storage_alignment|\.data/serialization_id"
                    r"|data/\d{1,10})")  # fmt: skip

@@ -16,7 +16,7 @@ from ale_py import ALEInterface, LoggerMode, roms
 from numpy.typing import NDArray
 
 from lamo_core.errors import MissingError
-from lamo_core.tasks.area_resize import Pixels, area_resize
+from lamo_core.tasks.atari.area_resize import Pixels, area_resize
 from lamo_core.tasks.door import blamed
 
 FRAME_SKIP = 4

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from lamo_core.errors import DataError
 from lamo_core.model.building import built, weights_hash
-from lamo_core.model.eight_bit import is_packed, read_packed
 from lamo_core.model.folder import loaded_files
-from lamo_core.model.gpt2 import Block, Gpt2Shape, Gpt2Trunk, Projection
+from lamo_core.model.gpt2.eight_bit import is_packed, read_packed
+from lamo_core.model.gpt2.trunk import Block, Gpt2Shape, Gpt2Trunk, Projection
 from lamo_core.model.hub import Located
 from lamo_core.model.sizes import check_numbers, stored_numbers, weigh
 from lamo_core.wording import counted

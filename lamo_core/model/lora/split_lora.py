@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lamo_core.model.by_hand import Parts
+from lamo_core.model.gpt2.by_hand import Parts
 from lamo_core.model.reading import Read
 
 PROJECTIONS = 3

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from lamo_core.config import unknown_key
 from lamo_core.errors import UsageError
-from lamo_core.presets import preset_names, ratio_name, resolve, split_ratio
+from lamo_core.settings.presets import preset_names, ratio_name, resolve, split_ratio
 
 PLAIN = "embedded"
 """The variant of presets that need nothing from a network."""

@@ -11,7 +11,7 @@ import re
 import textwrap
 from collections.abc import Iterator
 
-from lamo_core.strict import hints_of
+from lamo_core.settings.strict import hints_of
 
 _SENTENCE = re.compile(r"(?<! al)\.\s+(?=[A-Z`])")
 """Between two sentences, and not within `et al. 2018`."""

@@ -11,8 +11,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from lamo_core.engine.run_start import Start
 from lamo_core.out_of_memory import TRAINING, advised, name_of
-from lamo_core.run_start import Start
 from lamo_core.runs.control import ControlInbox, Interrupts, RunControls
 from lamo_core.runs.writer import RunWriter
 from lamo_core.training.events import Changed, EvalDone, Event, Stopped
@@ -96,7 +96,7 @@ def train_run(start: Start, display: Display, signals: Signals, listeners: Seque
         controls = RunControls(inbox, interrupts, tell, heartbeat=writer.heartbeat)
         with signals(interrupts, announce, leave):
             prepare("loading PyTorch and transformers", 0, 0)
-            from lamo_core.engine import run_session
+            from lamo_core.engine.engine import run_session
 
             session = _session(start, prepare)
             begun.append(session)

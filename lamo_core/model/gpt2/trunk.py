@@ -18,9 +18,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lamo_core.model.by_hand import Parts, residual_noise, silenced
 from lamo_core.model.extras.head_mixing import HeadMixing
-from lamo_core.model.halves import added_projection, attend, feed_forward, normed_projection
+from lamo_core.model.gpt2.by_hand import Parts, residual_noise, silenced
+from lamo_core.model.gpt2.halves import added_projection, attend, feed_forward, normed_projection
 from lamo_core.model.key_values import KeyValues, TrunkCache
 from lamo_core.model.reading import Read, drop
 

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd import Function
 
-from lamo_core.model.by_hand import (
+from lamo_core.model.gpt2.by_hand import (
     Parts,
     Used,
     added,

@@ -10,17 +10,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lamo_core.data.sources.compatibility import check_task
+from lamo_core.data.checks.compatibility import check_task
 from lamo_core.data.sources.resolve import find_anywhere, find_set
+from lamo_core.engine.run_spec import RunSpec
 from lamo_core.errors import UsageError
 from lamo_core.methods import METHODS, require_fit
 from lamo_core.model.hub import require_model, require_table
-from lamo_core.presets import Resolved, override
-from lamo_core.run_spec import RunSpec
 from lamo_core.runs.compare import config_difference
 from lamo_core.runs.create import create_run
 from lamo_core.runs.directory import RunDirectory, find_run
 from lamo_core.runs.status import ACTIVE, has_begun, read_state
+from lamo_core.settings.presets import Resolved, override
 from lamo_core.tasks.registry import task_of
 from lamo_core.tasks.requirements import require_environment
 from lamo_core.wording import counted

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from lamo_core.config import RunConfig
-from lamo_core.presets import Resolved, resolve
 from lamo_core.runs.create import create_run
 from lamo_core.runs.directory import RunDirectory
+from lamo_core.settings.presets import Resolved, resolve
 
 METHOD = RunConfig().method
 """The method of presets that name none."""

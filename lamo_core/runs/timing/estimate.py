@@ -14,11 +14,11 @@ from typing import Any
 from lamo_core.config import RunConfig
 from lamo_core.methods import METHODS
 from lamo_core.model.shape import TrunkShape, trunk_shape
-from lamo_core.presets import budget_minutes, resolve
 from lamo_core.runs.compare import flatten
 from lamo_core.runs.index import RunSummary
 from lamo_core.runs.records import number
 from lamo_core.runs.status import this_host
+from lamo_core.settings.presets import budget_minutes, resolve
 from lamo_core.training.micro_batches import micro_batch_size
 
 _SPEED = (

@@ -10,9 +10,9 @@ from lamo_core.config import Adapter, AttentionMixing, LoraProjections, LoraTarg
 from lamo_core.errors import UsageError
 from lamo_core.model.backbone import Backbone
 from lamo_core.model.extras.head_mixing import mix_heads
-from lamo_core.model.gpt2 import Gpt2Trunk, Projection
-from lamo_core.model.low_rank import add_low_rank
-from lamo_core.model.split_lora import split_fused
+from lamo_core.model.gpt2.trunk import Gpt2Trunk, Projection
+from lamo_core.model.lora.low_rank import add_low_rank
+from lamo_core.model.lora.split_lora import split_fused
 from lamo_core.model.trunk import place
 
 _PARTS: dict[str, tuple[tuple[str, ...], ...]] = {
