@@ -60,7 +60,9 @@ RUNS = (
     Key("runs.resume", "r", "resume", "resume", "Continue a stopped, failed or lost run from its checkpoint.", 5),
     Key("runs.delete", "delete,D", "delete", "delete", "Delete runs and their checkpoints, after a question.", 6),
     Key("runs.undelete", "u", "undelete", "undelete", "Bring back the runs that were deleted last."),
-    Key("runs.sort", "o", "sort", "order", "Order by age, return, progress or name."),
+    Key("runs.sort", "o", "sort", "order", "Order by the next column: age, return, score, best and more."),
+    Key("runs.columns", "C", "columns", "columns", "Choose the columns of the list."),
+    Key("runs.table", "T", "table", "table", "Show results beside all settings in which the listed runs differ.", 6),
     Key("runs.seeds", "m", "seeds", "mean", "Draw the mean and range over all seeds of a preset, or each run.", 6),
     Key("runs.diff", "d", "diff", "diff", "Show the settings in which the selected runs differ.", 6),
 )

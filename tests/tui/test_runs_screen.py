@@ -21,6 +21,7 @@ from lamo_tui.screens.dialogs import Question, Reading
 from lamo_tui.screens.rows import Rows
 from lamo_tui.screens.run.chart_grid import ChartGrid
 from lamo_tui.screens.runs.runs import RunsScreen
+from lamo_tui.widgets.words import Static
 from tests.tui.conftest import OpenDashboard, look
 
 BREAKOUT = "20261121-014402-atari-breakout-1pct-s0-k3f9"
@@ -239,3 +240,25 @@ async def test_a_run_that_appears_is_listed_and_the_cursor_stays(folder: Path, d
         table = screen_of(pilot).query_one("#run-table", Rows)
         assert shown(pilot)[0].endswith("nnew")
         assert table.key == QBERT
+
+
+async def test_columns_are_chosen_ordered_by_and_become_a_table(made_folder: Path, dashboard: OpenDashboard) -> None:
+    async with dashboard(made_folder, 160, 40) as pilot:
+        await pilot.press("C", "down", "down", "space", "enter")
+        await pilot.pause()
+        head = str(screen_of(pilot).query_one("#table-head", Static).content)
+        assert head.split() == ["state", "run", "score"]
+        await pilot.click("#table-head", offset=(head.index("score"), 0))
+        await pilot.pause()
+        assert "score▾" in screen_text(pilot.app)
+        assert screen_of(pilot).order == "score"
+        await pilot.press("T")
+        await pilot.pause()
+        text = screen_text(pilot.app)
+        assert "ratio" in text
+        assert "best" in text
+        assert not screen_of(pilot).query_one("#preview").display
+        await pilot.press("T", "C", "backspace")
+        await pilot.pause()
+        assert "progress" in screen_text(pilot.app)
+        assert screen_of(pilot).query_one("#preview").display

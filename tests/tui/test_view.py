@@ -31,6 +31,8 @@ FULL = View(
     query="ratio<0.1",
     pinned=("c",),
     by_seed=True,
+    columns=("score", "id"),
+    table=True,
     opened="a",
     panel="log",
     log_shown="errors",
@@ -55,7 +57,9 @@ def test_each_folder_has_its_own_view(tmp_path: Path) -> None:
     save_view(FULL, one, state)
     assert load_view(one, state) == FULL
     fresh = load_view(two, state)
-    assert fresh == View("nord", "return", "time", 5, "ascii"), "a folder that is new takes over tastes, and no runs"
+    assert fresh == View("nord", "return", "time", 5, "ascii", columns=FULL.columns), (
+        "a folder that is new takes over tastes, and no runs"
+    )
     save_view(View(theme="lamo-light", query="pong"), two, state)
     assert load_view(one, state).query == "ratio<0.1"
     assert load_view(one, state).order == "return"
@@ -206,7 +210,7 @@ async def test_it_is_written_while_the_dashboard_runs_and_at_its_end(made_folder
         app.keep_view()
         assert [view.order for view in kept].count("return") == 1, "written once"
         await pilot.press("o")
-    assert kept[-1].order == "progress"
+    assert kept[-1].order == "score"
 
 
 def test_a_part_where_a_shorter_run_has_nothing_shows_everything() -> None:

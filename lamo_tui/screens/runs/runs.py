@@ -16,8 +16,10 @@ from lamo_core.runs.index import RunSummary
 from lamo_tui.keys.bindings import bindings_of, with_keys
 from lamo_tui.screens.rows import Row, Rows
 from lamo_tui.screens.runs.preview import Preview
+from lamo_tui.screens.runs.run_columns import ORDERS, RunRow, chosen_columns, table_columns
 from lamo_tui.screens.runs.run_keys import SteeringScreen
-from lamo_tui.screens.runs.run_table import ORDERS, RunRow, draw_head, ordered
+from lamo_tui.screens.runs.run_names import distinct_names
+from lamo_tui.screens.runs.run_table import Layout, layout, ordered
 from lamo_tui.state.snapshot import Snapshot
 from lamo_tui.widgets.words import Static
 
@@ -67,6 +69,7 @@ class RunsScreen(SteeringScreen):
         """Look at the list as it was looked at last."""
         view = self.lamo.view
         self.pinned, self.by_seed = set(view.pinned), view.by_seed
+        self.set_class(view.table, "-table")
         if view.query:
             self.filter_by(view.query)
 
@@ -75,8 +78,9 @@ class RunsScreen(SteeringScreen):
         width = self.query_one("#run-table", Rows).scrollable_content_region.width
         young = any(snapshot.time - run.created < _YOUNG for run in snapshot.runs[:1])
         moment = snapshot.time // (5 if young else 30)
+        view = self.lamo.view
         chosen = (frozenset(self.selected), frozenset(self.pinned), self.order, self.query_text)
-        marks = (*chosen, width, self.colours, moment)
+        marks = (*chosen, view.columns, view.table, width, self.colours, moment)
         if snapshot.runs is not self._drawn[0] or marks != self._drawn[1]:
             self._drawn = (snapshot.runs, marks)
             self._draw_list(snapshot, width)
@@ -99,8 +103,12 @@ class RunsScreen(SteeringScreen):
         table = self.query_one("#run-table", Rows)
         table.cursor_style = Style(bgcolor=self.colours.cursor)
         table.empty = _why_empty(snapshot, self.keymap)
-        table.set_rows([self._row(run, snapshot.time) for run in ordered(runs, self.order, self.pinned)])
-        self.say("#table-head", draw_head(width, self.order, self.colours))
+        names = distinct_names(runs)
+        columns = table_columns(runs) if self.lamo.view.table else chosen_columns(self.lamo.view.columns)
+        placed = layout(width, max(map(len, names.values()), default=0), self.order, columns)
+        listed = ordered(runs, self.order, self.pinned)
+        table.set_rows([self._row(run, names[run.id], placed, snapshot.time) for run in listed])
+        self.say("#table-head", placed.draw_head(self.order, self.colours))
         self._show_selection()
 
     def _show_selection(self) -> None:
@@ -114,9 +122,9 @@ class RunsScreen(SteeringScreen):
         """Return the selected runs that the list shows."""
         return self.selected & {row.key for row in self.query_one("#run-table", Rows).rows}
 
-    def _row(self, run: RunSummary, now: float) -> Row:
-        row = RunRow(run, run.id in self.selected, run.id in self.pinned, now - run.created, self.colours)
-        return Row(run.id, row.draw, row.mark)
+    def _row(self, run: RunSummary, name: str, placed: Layout, now: float) -> Row:
+        row = RunRow(run, name, run.id in self.selected, run.id in self.pinned, now - run.created, self.colours)
+        return Row(run.id, lambda width: placed.draw(row), (row.mark, placed))
 
     def overlaid(self) -> list[str]:
         """Return the runs whose curves are shown: pinned, selected, and the one under the cursor."""
@@ -236,7 +244,31 @@ class RunsScreen(SteeringScreen):
     def action_sort(self) -> None:
         """Take the next order."""
         names = list(ORDERS)
-        self.lamo.remember(order=names[(names.index(self.order) + 1) % len(names)])
+        self.action_sort_by(names[(names.index(self.order) + 1) % len(names)])
+
+    def action_sort_by(self, order: str) -> None:
+        """Order the list by a column."""
+        self.lamo.remember(order=order)
+        self.show_snapshot(self.lamo.snapshot)
+
+    def action_columns(self) -> None:
+        """Choose the columns of the list."""
+        from lamo_tui.screens.runs.column_picker import ColumnPicker
+
+        def chosen(columns: tuple[str, ...] | None) -> None:
+            if columns is not None:
+                self.lamo.remember(columns=columns, table=False)
+                self._arrange()
+
+        self.app.push_screen(ColumnPicker(self.lamo.view.columns), chosen)
+
+    def action_table(self) -> None:
+        """Show results and all settings in which the listed runs differ, over the whole width; or the list again."""
+        self.lamo.remember(table=not self.lamo.view.table)
+        self._arrange()
+
+    def _arrange(self) -> None:
+        self.set_class(self.lamo.view.table, "-table")
         self.show_snapshot(self.lamo.snapshot)
 
     def action_undelete(self) -> None:
