@@ -88,6 +88,11 @@ class Origins:
         plain = any(origin == "default" or origin.startswith(_PRESET) for origin in known.values())
         return cls(decided, tuple(sorted(presets)), plain)
 
+    @property
+    def by_hand(self) -> frozenset[str]:
+        """The settings that somebody set for this run: by `--set`, by the command line or by a file."""
+        return frozenset(name for name, place in self.decided.items() if place in _HAND)
+
     def to_record(self) -> dict[str, list[str]]:
         """Return the settings by place, as short as a file of results wants them."""
         found: dict[str, list[str]] = {"default": []} if self.complete else {}

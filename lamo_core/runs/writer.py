@@ -156,11 +156,14 @@ class RunWriter:
         standing = self.status.standing
         if isinstance(event, Started):
             facts = {"total": event.total, "device": event.device, "phase": "training"}
-            self._change(step=event.step, **facts, **_kept(standing.continued(event.step)))
+            held = standing.continued(event.step)
+            unseen = self.status.unseen_loss if held == standing else None  # of an evaluation that is void now
+            self._change(step=event.step, unseen_loss=unseen, **facts, **_kept(held))
         elif isinstance(event, EvalDone) and event.scores:
             best = max(event.scores, key=lambda score: score.mean)
             point = EvalPoint(event.step, best.mean, best.normalised)
-            self._change(step=event.step, **_kept(standing.evaluated(point, final=event.final)))
+            kept = _kept(standing.evaluated(point, final=event.final))
+            self._change(step=event.step, unseen_loss=event.unseen_loss, **kept)
         elif isinstance(event, EvalFailed):
             self._change(message=f"the evaluation after step {event.step:,} failed: {event.message}")
         elif isinstance(event, Changed):

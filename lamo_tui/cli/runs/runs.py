@@ -19,6 +19,7 @@ from lamo_core.runs.index import list_runs, summarise
 from lamo_core.runs.manage import remove_run
 from lamo_core.runs.queue.runner import runner_process
 from lamo_core.runs.status import STATES
+from lamo_core.runs.trash import empty_trash, trashed
 from lamo_core.untrusted.regular_file import open_regular
 from lamo_tui.cli import completion
 from lamo_tui.cli.output import console, emit_json, emit_table, say
@@ -154,24 +155,31 @@ def diff(left: RunArgument, right: RunArgument, as_json: JsonOption = False) -> 
 @app.command("rm", epilog="Examples:  lamo runs rm last   ·   lamo runs rm 20261121-0144 k3f9 --yes")
 def remove(
     runs: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(metavar="RUN", help="Ids, beginnings of ids, paths, or `last`.", autocompletion=completion.runs),
-    ],
+    ] = None,
+    trash: Annotated[
+        bool, typer.Option("--trash", help="Delete for good what was deleted in the dashboard, and free its space.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Delete runs with their checkpoints. Refuses runs that a process works on."""
-    found = list({run.id: run for run in map(find_run, runs)}.values())
-    if not yes:
+    if not runs and not trash:
+        raise UsageError("name the runs to delete, or say --trash for those that the dashboard deleted")
+    found = list({run.id: run for run in map(find_run, runs or ())}.values())
+    paths = [*(run.path for run in found), *(path for _, path in (trashed(runs_dir()) if trash else ()))]
+    if paths and not yes:
         if as_json or not sys.stdin.isatty():
             raise UsageError("deleting asks for confirmation; add --yes where nobody can answer")
-        for run in found:
-            console().print(f"  {run.path}", markup=False)
-        typer.confirm(f"delete {counted(len(found), 'run')} for good?", abort=True, err=True)
+        for path in paths:
+            console().print(f"  {path}", markup=False)
+        typer.confirm(f"delete {counted(len(paths), 'run')} for good?", abort=True, err=True)
     for run in found:
         remove_run(run)
+    emptied = empty_trash(runs_dir()) if trash else []
     if as_json:
-        emit_json({"removed": [run.id for run in found]})
+        emit_json({"removed": [*(run.id for run in found), *emptied]})
 
 
 app.command("set", epilog="Examples:  lamo runs set last eval.every=200   ·   lamo runs set k3f9 checkpoint.keep=5")(
