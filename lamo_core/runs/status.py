@@ -84,7 +84,7 @@ class Status:
     """Seconds left."""
     loss: float | None = None
     language_loss: float | None = None
-    unseen_loss: float | None = None
+    held_out_loss: float | None = None
     """Action loss on held-out episodes at the newest evaluation; None where that is not measured."""
     evaluations: tuple[EvalPoint, ...] = field(default=())
     """The newest ones, oldest first."""
