@@ -234,5 +234,5 @@ def _score(values: Mapping[str, Any]) -> TargetScore:
 def _number(value: Any) -> float:
     found = number(value)
     if found is None:
-        raise ValueError(f"{value!r} is no number")
+        raise ValueError(f"{value!r} is not a number")
     return found

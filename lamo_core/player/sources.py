@@ -165,7 +165,7 @@ class Opener:
 
 
 def wanted_of(command: Mapping[str, Any]) -> Wanted:
-    """Return what an `open` command asks for; raises `ValueError` at values that are no numbers."""
+    """Return what an `open` command asks for; raises `ValueError` at values that are not numbers."""
     values = {name: command[name] for name in ("seed", "target", "context", "action", "height") if command.get(name)}
     if command.get("seed") is not None:
         values["seed"] = int(command["seed"])

@@ -1,7 +1,7 @@
-"""How well methods foretell the actions of episodes that they were not shown.
+"""How well methods predict the actions of episodes that they were not shown.
 
-Returns of few episodes are noisy; this loss is not, and tells a method that has learned the behaviour from one that has
-learned a handful of episodes by heart. It is no return: what foretells best need not act best.
+Returns of few episodes are noisy; this loss is not, and tells a method that has learned the behaviour from one that
+overfits a handful of episodes. It is no return: what predicts best need not act best.
 """
 
 from __future__ import annotations

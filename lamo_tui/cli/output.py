@@ -26,7 +26,7 @@ def console() -> Console:
 
 
 def say(text: str = "") -> None:
-    """Print a line of the result on stdout; what a terminal would obey in it is written out."""
+    """Print a line of the result on stdout; what a terminal would interpret in it is written out."""
     print(plain_text(text), flush=True)
 
 
