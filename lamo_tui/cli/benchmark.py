@@ -114,7 +114,7 @@ def step(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
-    """Time of a training step, its share of what matrix products allow, operator calls. On made-up data."""
+    """Time of a training step, and its share of what products allow."""
     from dataclasses import asdict
 
     import torch

@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 
 from lamo_core.errors import UsageError
 from lamo_tui.cli import completion
-from lamo_tui.cli.output import say
+from lamo_tui.cli.output import in_terminal, note, say
 from lamo_tui.cli.report.report import REPORT_EPILOG, report
 from lamo_tui.cli.runs import log, packing, steering
 from lamo_tui.cli.runs.steering import (
@@ -44,6 +44,8 @@ __all__ = [
 _SPARKS = "▁▂▃▄▅▆▇█"
 _COLOURS = {"running": "green", "finished": "cyan", "paused": "yellow", "stalled": "yellow", "failed": "red"}
 _COLOURS |= {"lost": "red"}
+_LINES = 200
+"""Of runs that a terminal shows unasked: a few screens."""
 _END_OF_LOG = 1 << 20
 """Bytes from the end of a log that are looked at for its last lines."""
 
@@ -78,6 +80,16 @@ def list_command(
     state: Annotated[
         list[str] | None, typer.Option("--state", help="Only runs in this state; may be repeated.")
     ] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            "--limit",
+            "-n",
+            min=0,
+            metavar="N",
+            help="At most so many, the newest; 0 is all [default: 200 on a terminal, else all].",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """List runs, newest first."""
@@ -93,8 +105,9 @@ def list_command(
     wanted, fits = _states(state or []), parse_query(words or [])
     everything = list_runs()
     summaries = [run for run in everything if fits(run) and (not wanted or run.state in wanted)]
+    shown = summaries[: _limit(limit, as_json)]
     if as_json:
-        emit_json({"folder": runs_dir().absolute(), "runs": [summary.to_dict() for summary in summaries]})
+        emit_json({"folder": runs_dir().absolute(), "runs": [summary.to_dict() for summary in shown]})
         return
     if not summaries:
         found = f"none of {counted(len(everything), 'run')} fits" if everything else "there are no runs"
@@ -103,10 +116,14 @@ def list_command(
     columns = ["run", "state", "step", "steps/s", "left", "return", "trend", "age"]
     emit_table(
         columns,
-        [_row(summary) for summary in summaries],
+        [_row(summary) for summary in shown],
         right=["step", "steps/s", "left", "return", "age"],
         optional=["trend", "steps/s", "age", "left"],
     )
+    if len(shown) < len(summaries):
+        note(
+            f"the newest {len(shown):,} of {counted(len(summaries), 'run')}; filters choose others, --limit 0 shows all"
+        )
     if any(summary.position for summary in summaries):
         from lamo_core.runs.queue.runner import runner_process
 
@@ -206,6 +223,13 @@ def _states(names: list[str]) -> set[str]:
             raise unknown_key(name, list(STATES), "state")
     # a run that does not answer is still a running one
     return {*names, *(["stalled"] if "running" in names else [])}
+
+
+def _limit(asked: int | None, as_json: bool) -> int | None:
+    """Return how many runs are shown; None for all, as files and programs want them."""
+    if asked is None:
+        return None if as_json or not in_terminal() else _LINES
+    return asked or None
 
 
 def _row(summary: RunSummary) -> list[object]:
