@@ -65,6 +65,10 @@ class RunResult:
     """Return targets that the final evaluation tried."""
     unseen_loss: float | None
     """Of the final evaluation: loss on the actions of episodes that the ratio leaves out; None if not measured."""
+    constant_loss: float | None
+    """The same of a guess that is always the same; None if not measured."""
+    best_step: int | None
+    """The step whose weights were evaluated, where it was chosen on held-out data."""
     reliance: Mapping[str, float] | None
     """How far each part of what the policy sees moves its last checkpoint's decisions, as a share; None if not
     measured."""
@@ -128,6 +132,8 @@ def _gather(run: RunDirectory) -> Record:
         "rate": pace.rate,
         "evaluations": [_means_of(one) for one in held.evaluations if one.step <= final.step],
         "unseen_loss": final.event.get("unseen_loss"),
+        "constant_loss": final.event.get("constant_loss"),
+        "best_step": final.event.get("best_step"),
         "reliance": measured.shares if measured is not None and measured.step == final.step else None,
         "final": [{key: score.get(key) for key in ("target", "context", "returns")} for score in final.event["scores"]],
     }
@@ -184,7 +190,9 @@ def _result(record: Mapping[str, Any]) -> RunResult:
         data_set=_text(settings.get("data.set")),
         rewards=_text(settings.get("data.rewards", "raw")),
         targets=len(scores),
-        unseen_loss=None if record.get("unseen_loss") is None else _finite(record["unseen_loss"], "a loss"),
+        unseen_loss=_loss(record.get("unseen_loss")),
+        constant_loss=_loss(record.get("constant_loss")),
+        best_step=None if record.get("best_step") is None else _whole(record["best_step"]),
         reliance=None if record.get("reliance") is None else parse_shares(record["reliance"]),
         evaluations=evaluations,
         settings=_experiment(settings, _changes(record["changes"])),
@@ -248,6 +256,10 @@ def _finite(value: Any, what: str) -> float:
     if found is None or not math.isfinite(found):
         raise ValueError(f"{what} is no number")
     return found
+
+
+def _loss(value: Any) -> float | None:
+    return None if value is None else _finite(value, "a loss")
 
 
 def _whole(value: Any) -> int:

@@ -66,6 +66,8 @@ class StepDone:
     """Wall time per phase of this step, such as `data`, `model`, `optimiser`."""
     parts: Mapping[str, float] = field(default_factory=dict)
     """Further losses by name, not weighted, such as `critic`."""
+    held_out_loss: float | None = None
+    """Of the policy after this step on the held-out steps of the training data; None where it was not measured."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,10 @@ class EvalDone:
     """The evaluation after the last step, which tables report."""
     unseen_loss: float | None = None
     """Mean loss of the actions of episodes that the ratio leaves out; None where that is not measured."""
+    constant_loss: float | None = None
+    """The same of a guess that is always the same."""
+    best_step: int | None = None
+    """The step whose weights were evaluated, where that is the best one on held-out data."""
 
 
 @dataclass(frozen=True)

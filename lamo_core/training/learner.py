@@ -51,11 +51,22 @@ class Learner(Protocol):
     def backbone(self) -> tuple[str, str]:
         """Name and content hash of the trunk; `none` without one."""
 
+    @property
+    def holds_out(self) -> bool:
+        """Whether some of the training data are held out."""
+
     def backward(self, config: RunConfig, step: int, lap: Lap) -> StepLosses:
         """Draw the next batch and add up the gradient of its loss."""
 
     def unseen_loss(self, config: RunConfig) -> float | None:
         """Return the mean loss of the actions of unseen episodes, the policy as it is; None without such episodes."""
+
+    def held_out_loss(self, config: RunConfig) -> float | None:
+        """Return the same of the steps of the training data that are held out; None where none are."""
+
+    def constant_loss(self) -> float | None:
+        """Return the loss on unseen episodes, else on what is held out, of a guess that is always the same; None where
+        neither is measured."""
 
     def settle(self, config: RunConfig, step: int) -> None:
         """Do what follows an optimiser step, such as moving target networks; `step` is the number of it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -150,7 +151,7 @@ def _evaluation(
         return failed
     start = time.perf_counter()
     try:
-        scores, unseen = _measured(session, episodes, evaluate)
+        scores, losses = _measured(session, episodes, evaluate)
     except EvaluationStopped:
         return failed
     except (EnvironmentFault, MissingError) as error:
@@ -158,7 +159,7 @@ def _evaluation(
         yield EvalFailed(session.step, time.time(), message=failed, final=final)
     else:
         session.evaluated_step = session.step
-        yield EvalDone(session.step, time.time(), tuple(scores), time.perf_counter() - start, final, unseen)
+        yield EvalDone(session.step, time.time(), tuple(scores), time.perf_counter() - start, final, **losses)
         best = max(score.mean for score in scores)
         if best > session.best_return:
             session.best_return = best
@@ -168,13 +169,17 @@ def _evaluation(
     return failed
 
 
-def _measured(session: Session, episodes: int, evaluate: Evaluate) -> tuple[list[TargetScore], float | None]:
-    """Return the scores, and the loss on unseen episodes, of the policy that acts."""
+def _measured(session: Session, episodes: int, evaluate: Evaluate) -> tuple[list[TargetScore], dict[str, Any]]:
+    """Return the scores of the policy that acts, and by name its loss on unseen episodes and what goes with it."""
     session.policy.eval()
     try:
-        with session.averaged():
-            unseen = session.learner.unseen_loss(session.config)
-            return evaluate(session, episodes), unseen
+        with session.acting():
+            losses = {
+                "unseen_loss": session.learner.unseen_loss(session.config),
+                "constant_loss": session.learner.constant_loss(),
+                "best_step": session.kept.step if session.kept and session.kept.step >= 0 else None,
+            }
+            return evaluate(session, episodes), losses
     finally:
         if not session.config.optim.dropout_stops_at_first_eval:
             session.policy.train()
@@ -209,6 +214,9 @@ def _train_step(session: Session) -> StepDone:
         session.average.update(session.step)
     session.whole = True
     clock.lap("optimiser")
+    held_out = session.note_held_out()
+    if held_out is not None:
+        clock.lap("held-out")
     return StepDone(
         session.step,
         time.time(),
@@ -220,6 +228,7 @@ def _train_step(session: Session) -> StepDone:
         samples=session.step * optim.batch_size,
         seconds=clock.seconds,
         parts=losses.parts,
+        held_out_loss=held_out,
     )
 
 

@@ -71,9 +71,24 @@ def score(returns: Iterable[float], target: float = 9.0) -> TargetScore:
 
 
 def eval_done(
-    step: int, *scores: TargetScore, seconds: float = 2.0, final: bool = False, unseen: float | None = None
+    step: int,
+    *scores: TargetScore,
+    seconds: float = 2.0,
+    final: bool = False,
+    unseen: float | None = None,
+    constant: float | None = None,
+    best_step: int | None = None,
 ) -> EvalDone:
-    return EvalDone(step, float(step), scores=scores, seconds=seconds, final=final, unseen_loss=unseen)
+    return EvalDone(
+        step,
+        float(step),
+        scores=scores,
+        seconds=seconds,
+        final=final,
+        unseen_loss=unseen,
+        constant_loss=constant,
+        best_step=best_step,
+    )
 
 
 def record(run: RunDirectory, returns: list[float], *, finished: bool = True, steps: int = 4) -> RunDirectory:

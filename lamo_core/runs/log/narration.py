@@ -67,4 +67,7 @@ def _evaluated(event: EvalDone) -> str:
     )
     kind = "final evaluation" if event.final else "evaluation"
     unseen = "" if event.unseen_loss is None else f"; loss on unseen episodes {event.unseen_loss:.4g}"
-    return f"step {event.step:,}: {kind} in {event.seconds:.0f} s: {scores}{unseen}"
+    if event.constant_loss is not None:
+        unseen += f", of a constant guess {event.constant_loss:.4g}"
+    best = "" if event.best_step is None else f"; weights of step {event.best_step:,}, the best on held-out data"
+    return f"step {event.step:,}: {kind} in {event.seconds:.0f} s: {scores}{unseen}{best}"

@@ -52,7 +52,7 @@ def cells_csv(cells: Sequence[Cell]) -> str:
 
 def runs_csv(cells: Sequence[Cell]) -> str:
     """Return one line per run: what the cells were made from."""
-    measured = ("seed", "run", "final", "window", "best", "evaluations", "unseen_loss")
+    measured = ("seed", "run", "final", "window", "best", "evaluations", "unseen_loss", "constant_loss", "best_step")
     rows: list[list[object]] = []
     for cell in cells:
         for seed in cell.seeds:
