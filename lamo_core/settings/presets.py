@@ -355,13 +355,15 @@ def _relative_backbone(value: str, before: str) -> str:
 _RESUME_MAY_CHANGE = (
     "optim.steps", "optim.micro_batch_size", "eval.", "checkpoint.", "device", "precision", "data.memory_gb",
 )  # fmt: skip
+_RESUME_KEEPS = ("eval.target_rule", "checkpoint.best")
+"""Of these, what decides what is trained."""
 
 
 def override(config: RunConfig, settings: Iterable[str], flags: Mapping[str, Any]) -> RunConfig:
     """Change settings of a run that is resumed; raises `UsageError` for those that would make it another run."""
     changes = dict(map(_parse_assignment, settings)) | dict(flags)
     for name in changes:
-        if not name.startswith(_RESUME_MAY_CHANGE) or name == "eval.target_rule":
+        if not name.startswith(_RESUME_MAY_CHANGE) or name in _RESUME_KEEPS:
             raise UsageError(f"a resumed run keeps its {name}; start a new run to change it")
     layers = [("checkpoint", _flat(config.to_dict())), ("command line", changes)]
     return _merge(layers).config
