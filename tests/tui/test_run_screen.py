@@ -452,3 +452,20 @@ async def test_no_serious_line_is_said_in_words(made_folder: Path, dashboard: Op
         await pilot.pause()
         assert "no warnings and errors in the log" in screen_text(pilot.app)
         assert "warnings and errors: L" in screen_text(pilot.app)
+
+
+async def test_a_failed_run_says_why_in_full_at_any_width(folder: Path, dashboard: OpenDashboard) -> None:
+    reason = (
+        "Hopper is played by mujoco, which is not installed; install it with: python3 -m pip install 'lamo[mujoco]'"
+    )
+    failed = RunDirectory(folder / FAILED)
+    status = replace(read_status(failed), evaluations=(), final=None)
+    write_status(failed, replace(status, message=reason))
+    async with dashboard(folder, 80, 24, attach=FAILED) as pilot:
+        assert reason in " ".join(line.strip() for line in screen_text(pilot.app).splitlines()[1:6])
+        assert "not evaluated yet" not in screen_text(pilot.app)
+        write_status(failed, replace(status, message=f"{reason} {'and more ' * 15}end"))
+        assert isinstance(pilot.app, LamoApp)
+        pilot.app.store._listed_at = -float("inf")
+        await look(pilot)
+        assert "and more end" in screen_text(pilot.app)

@@ -9,6 +9,7 @@ from rich.text import Text
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
+from textual.css.scalar import Scalar
 from textual.widgets import Input
 
 from lamo_core.runs.control import CommandName
@@ -137,7 +138,7 @@ class RunScreen(ChartedScreen):
             self._show_nothing(snapshot)
             return
         width = max(20, self.size.width - 2)
-        self.say("#run-head", run_panels.head(run, data, width, self.colours))
+        self._say_head(run_panels.head(run, data, width, self.colours))
         self.grid.show(data, self.colours)
         if self.query_one("#side").display:
             self.say("#side", run_panels.system_text(run, data, snapshot.system, 48, self.colours))
@@ -146,7 +147,7 @@ class RunScreen(ChartedScreen):
 
     def _show_nothing(self, snapshot: Snapshot) -> None:
         """Leave nothing on the screen of a run that is not there."""
-        self.say("#run-head", self._nothing(snapshot))
+        self._say_head(self._nothing(snapshot))
         self.grid.show(None, self.colours)
         rows, self._shown = self.query_one("#panel-list", Rows), ()
         rows.empty = ""
@@ -154,6 +155,12 @@ class RunScreen(ChartedScreen):
         for place in ("#side", "#panel-system"):
             self.say(place, Text())
         self._show_tabs(None)
+
+    def _say_head(self, text: Text) -> None:
+        self.say("#run-head", text)
+        lines = max(3, text.plain.count("\n") + 1)
+        if self.query_one("#run-head").styles.height != Scalar.parse(str(lines)):  # to set it lays everything out anew
+            self.query_one("#run-head").styles.height = lines
 
     def _show_tabs(self, data: RunData | None) -> None:
         """Name the panels, and say how what is in view is drawn."""
