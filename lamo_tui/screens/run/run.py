@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 
 from rich.style import Style
 from rich.text import Text
@@ -14,6 +15,7 @@ from textual.widgets import Input
 
 from lamo_core.runs.control import CommandName
 from lamo_core.runs.index import RunSummary
+from lamo_core.untrusted.regular_file import RUN_FILE
 from lamo_tui.dashboard import run_actions
 from lamo_tui.keys.bindings import bindings_of, with_keys
 from lamo_tui.screens.dialogs import Passage
@@ -26,6 +28,7 @@ from lamo_tui.state.snapshot import RunData, Snapshot
 from lamo_tui.widgets.words import Static, entitle
 
 _LISTS = ("events", "log", "settings")
+_NEW_SECONDS = 10.0
 _PANELS = ("charts", *_LISTS, "system")
 
 
@@ -183,6 +186,8 @@ class RunScreen(ChartedScreen):
         if self.lamo.opened is None:
             words = "no run is open: press <app.runs> for the list, <app.new> for a new run"
             return Text(with_keys(words, self.keymap), self.colours.dim)
+        if _is_new(snapshot.root / self.lamo.opened, snapshot.time):
+            return Text(f"opening {self.lamo.opened}…", self.colours.dim)
         way = with_keys("press <app.runs> for the list", self.keymap)
         return Text(f"{self.lamo.opened} is not in {snapshot.root} any more: {way}", self.colours.warn)
 
@@ -306,3 +311,11 @@ class RunScreen(ChartedScreen):
         """Show all settings, or only those that are not default."""
         self.full_config = not self.full_config
         self.action_show_panel("settings")
+
+
+def _is_new(run: Path, now: float) -> bool:
+    """Say whether a run was made a moment ago, so that the next look at the folder finds it."""
+    try:
+        return now - (run / RUN_FILE).stat().st_mtime < _NEW_SECONDS
+    except OSError:
+        return False
