@@ -272,7 +272,7 @@ def test_an_episode_is_kept_as_a_replay_a_gif_and_a_cast(
     assert events[-1][0] == pytest.approx(3.0)
     last = list(screens(replay.episode, replay.task))[-1]
     tall, wide = fitted_size(210, 160, *_FRAME, ATARI_PIXEL)
-    expected = pair_keys(resize(last, tall, wide), 6)
+    expected = pair_keys(resize(last, tall, wide, keep_small=True), 6)
     np.testing.assert_array_equal(drawn("".join(event[2] for event in events), *expected.shape), expected)
 
 
