@@ -10,7 +10,7 @@ import typer
 from lamo_tui.cli.output import note, say
 from lamo_tui.cli.runs.steering import JsonOption, RunArgument
 
-PUSH_EPILOG = "Examples:  lamo push last OWNER/hopper-lamo --private   ·   lamo push k3f9 OWNER/breakout --no-film"
+PUSH_EPILOG = "Examples:  lamo push last OWNER/hopper-lamo --private   ·   lamo push k3f9 OWNER/breakout --json"
 
 
 def push(
