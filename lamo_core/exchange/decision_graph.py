@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from lamo_core.baselines.policy import MarkovPolicy
 from lamo_core.evaluation.contexts import Actor
-from lamo_core.model.adapters import merge_adapters
 from lamo_core.model.extras.word_actions import WordActions
+from lamo_core.model.lora.adapters import merge_adapters
 from lamo_core.model.policy import STATE_TOKENS, Policy
 from lamo_core.tasks.task import Task
 

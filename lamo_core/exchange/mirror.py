@@ -16,10 +16,10 @@ from typing import Any
 from lamo_core.exchange.metric_rows import Row, RowTail, digest
 from lamo_core.exchange.trackers import NAMES, Mirrored, Tracker, open_tracker
 from lamo_core.files import locked, write_bytes
-from lamo_core.regular_file import read_regular
 from lamo_core.runs.directory import ELSEWHERE, MOST_BYTES, RunDirectory
 from lamo_core.runs.records import decode, encode
 from lamo_core.training.events import CheckpointSaved, Event, Started, Stopped
+from lamo_core.untrusted.regular_file import read_regular
 
 _CHUNK = 1000
 """Rows that are sent and noted as one."""

@@ -12,8 +12,8 @@ from typing import Any, Protocol
 from lamo_core.errors import MissingError, UsageError
 from lamo_core.exchange.metric_rows import Row
 from lamo_core.install_hint import hint
-from lamo_core.regular_file import refuse_linked_folder
 from lamo_core.runs.directory import RunDirectory
+from lamo_core.untrusted.regular_file import refuse_linked_folder
 
 PROJECT = "lamo"
 """What trackers file runs under; each has a variable of its own for another one."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lamo_core.evaluation.metrics import UNSEEN_LOSS
 from lamo_core.reports.cells import Cell, SeedScores, method_names
 from lamo_core.reports.paired import interval_of_means, same_data
 
@@ -54,7 +55,7 @@ def unseen_losses(cells: Sequence[Cell], baseline: str | None = None) -> list[Un
 
 
 def _measured(cell: Cell) -> dict[int, tuple[float, SeedScores]]:
-    return {seed.seed: (seed.unseen_loss, seed) for seed in cell.seeds if seed.unseen_loss is not None}
+    return {seed.seed: (seed.metrics[UNSEEN_LOSS], seed) for seed in cell.seeds if UNSEEN_LOSS in seed.metrics}
 
 
 def _row(

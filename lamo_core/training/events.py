@@ -79,8 +79,8 @@ class EvalDone:
     seconds: float
     final: bool = False
     """The evaluation after the last step, which tables report."""
-    unseen_loss: float | None = None
-    """Mean loss of the actions of episodes that the ratio leaves out; None where that is not measured."""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    """What else was measured of the policy, by name, such as `loss/unseen`. Each is recorded, told and reported."""
 
 
 @dataclass(frozen=True)

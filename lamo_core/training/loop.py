@@ -150,7 +150,7 @@ def _evaluation(
         return failed
     start = time.perf_counter()
     try:
-        scores, unseen = _measured(session, episodes, evaluate)
+        scores, metrics = _measured(session, episodes, evaluate)
     except EvaluationStopped:
         return failed
     except (EnvironmentFault, MissingError) as error:
@@ -158,7 +158,7 @@ def _evaluation(
         yield EvalFailed(session.step, time.time(), message=failed, final=final)
     else:
         session.evaluated_step = session.step
-        yield EvalDone(session.step, time.time(), tuple(scores), time.perf_counter() - start, final, unseen)
+        yield EvalDone(session.step, time.time(), tuple(scores), time.perf_counter() - start, final, metrics)
         best = max(score.mean for score in scores)
         if best > session.best_return:
             session.best_return = best
@@ -168,13 +168,13 @@ def _evaluation(
     return failed
 
 
-def _measured(session: Session, episodes: int, evaluate: Evaluate) -> tuple[list[TargetScore], float | None]:
-    """Return the scores, and the loss on unseen episodes, of the policy that acts."""
+def _measured(session: Session, episodes: int, evaluate: Evaluate) -> tuple[list[TargetScore], dict[str, float]]:
+    """Return the scores of the policy that acts, and what else is measured of it."""
     session.policy.eval()
     try:
         with session.averaged():
-            unseen = session.learner.unseen_loss(session.config)
-            return evaluate(session, episodes), unseen
+            metrics = session.learner.metrics(session.config)
+            return evaluate(session, episodes), metrics
     finally:
         if not session.config.optim.dropout_stops_at_first_eval:
             session.policy.train()

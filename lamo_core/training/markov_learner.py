@@ -13,6 +13,7 @@ from lamo_core.baselines.policy import MarkovPolicy
 from lamo_core.config import RunConfig
 from lamo_core.data.episodes import EpisodeStore
 from lamo_core.data.transitions import TransitionBatch, TransitionSampler, chosen_episodes, scaled_rewards
+from lamo_core.evaluation.metrics import UNSEEN_LOSS
 from lamo_core.training.learner import Lap, StepLosses
 from lamo_core.training.optimiser import build_optimiser
 from lamo_core.training.streams import numpy_stream
@@ -63,12 +64,12 @@ class MarkovLearner:
         lap("model")
         return StepLosses(sum(parts.values()), decision=parts.pop("policy", sum(parts.values())), parts=parts)
 
-    def unseen_loss(self, config: RunConfig) -> float | None:
+    def metrics(self, config: RunConfig) -> dict[str, float]:
         if self._unseen is None:
-            return None
+            return {}
         with torch.no_grad():
             losses = [self._imitation(part) for part in self._unseen]
-        return sum(losses) / len(losses)
+        return {UNSEEN_LOSS: sum(losses) / len(losses)}
 
     def _imitation(self, batch: TransitionBatch) -> float:
         """Return the error on the data's actions, which for most methods is not what they are trained on."""

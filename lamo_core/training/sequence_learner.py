@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import fields, replace
@@ -13,18 +14,24 @@ from torch import Tensor
 from lamo_core.config import RunConfig
 from lamo_core.data.episodes import EpisodeStore
 from lamo_core.data.windows import WindowBatch, WindowSampler
+from lamo_core.evaluation.metrics import UNSEEN_LOSS
 from lamo_core.language.blocks import TokenBlocks
 from lamo_core.model.backbone import next_token_loss
 from lamo_core.model.extras.alignment import share_left
 from lamo_core.model.policy import Policy
+from lamo_core.scalars import scalar
 from lamo_core.training.device import resolve_precision
 from lamo_core.training.learner import Lap, StepLosses
 from lamo_core.training.micro_batches import micro_batch_size
 from lamo_core.training.optimiser import build_optimiser
 from lamo_core.training.streams import numpy_stream
 
-UNSEEN_WINDOWS = 128
-"""Of unseen episodes, the same ones at every evaluation."""
+MOST_UNSEEN, LEAST_UNSEEN = 128, 16
+"""Windows of unseen episodes that are measured, the same ones at every evaluation."""
+_UNSEEN_SHARE = 0.02
+"""Of the time that training takes from one evaluation to the next."""
+_TRAINING = 3
+"""How many times as long as reading a window training on it takes: forward, and two products for each one backward."""
 
 
 class SequenceLearner:
@@ -47,7 +54,8 @@ class SequenceLearner:
         self.sampler = _sampler(config, policy, store, "windows", frame_shift=config.data.frame_shift)
         self._unseen: WindowBatch | None = None
         if unseen is not None:
-            self._unseen = _sampler(config, policy, unseen, "unseen windows", frame_shift=0).sample(UNSEEN_WINDOWS)
+            sampler = _sampler(config, policy, unseen, "unseen windows", frame_shift=0)
+            self._unseen = sampler.sample(unseen_windows(config))
         rate = config.optim.adapter_learning_rate
         self.optimiser = build_optimiser(policy, adapted, config.optim, rate=rate, labels=("embeddings", "trunk"))
 
@@ -61,14 +69,14 @@ class SequenceLearner:
         total = sum(weights[name] * value for name, value in parts.items()) + config.language.weight * (language or 0.0)
         return StepLosses(total, decision=parts.pop("decision"), language=language, parts=parts)
 
-    def unseen_loss(self, config: RunConfig) -> float | None:
+    def metrics(self, config: RunConfig) -> dict[str, float]:
         if self._unseen is None:
-            return None
+            return {}
         total, size = 0.0, self._at_once(config)
-        with torch.no_grad(), self._precision():
-            for start in range(0, UNSEEN_WINDOWS, size):
+        with torch.inference_mode(), self._precision():
+            for start in range(0, len(self._unseen.mask), size):
                 total += float(self.policy.imitation_loss(_part(self._unseen, slice(start, start + size), self.device)))
-        return total / int(self._unseen.mask.sum())
+        return {UNSEEN_LOSS: total / int(self._unseen.mask.sum())}
 
     def settle(self, config: RunConfig, step: int) -> None:
         if step % config.value.target_every == 0:
@@ -100,8 +108,9 @@ class SequenceLearner:
             micro = _part(batch, slice(start, start + size), self.device)
             with self._precision():
                 found = self.policy.losses(micro)
-            shares = [torch.full_like(term, weights[name] / count) for name, term in found.items()]
-            torch.autograd.backward(list(found.values()), shares)
+            # as products, not by `grad_tensors`, which import sympy
+            shares = [term * scalar(weights[name] / count, term.dtype, term.device) for name, term in found.items()]
+            functools.reduce(torch.add, shares).backward()  # type: ignore[no-untyped-call]
             for name, term in found.items():
                 sums[name] = sums[name] + term.detach() if name in sums else term.detach()
         return {name: float(term) / count for name, term in sums.items()}
@@ -122,6 +131,13 @@ class SequenceLearner:
         if self.dtype == torch.float32:
             return nullcontext()
         return torch.autocast(self.device.type, dtype=self.dtype)
+
+
+def unseen_windows(config: RunConfig) -> int:
+    """Return on how many windows of unseen episodes an evaluation measures the loss: fewer where they come often."""
+    steps = min(config.eval.every or config.optim.steps, config.optim.steps)
+    affordable = int(_UNSEEN_SHARE * _TRAINING * config.optim.batch_size * steps)
+    return max(LEAST_UNSEEN, min(MOST_UNSEEN, affordable))
 
 
 def _sampler(config: RunConfig, policy: Policy, store: EpisodeStore, stream: str, *, frame_shift: int) -> WindowSampler:

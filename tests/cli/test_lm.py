@@ -124,3 +124,10 @@ def test_pack_writes_a_model_that_loads(tmp_path: Path) -> None:
     assert json.loads(result.stdout)["bytes"] < 5e6
     assert json.loads(RUNNER.invoke(lm.app, ["show", str(out), "--json"]).stdout)["config"]["weights"] == "int8-rows"
     assert isinstance(RUNNER.invoke(lm.app, ["pack", "mini", str(out)]).exception, UsageError)
+
+
+@pytest.mark.parametrize("name", ["scaled:mini", "mini:2"])
+def test_what_is_made_when_it_is_used_is_not_packed(name: str, tmp_path: Path) -> None:
+    problem = RUNNER.invoke(lm.app, ["pack", name, str(tmp_path / "out")]).exception
+    assert isinstance(problem, UsageError)
+    assert "pack mini" in str(problem)

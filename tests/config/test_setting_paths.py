@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from lamo_core.errors import UsageError
-from lamo_core.presets import resolve
-from lamo_core.setting_paths import absolute_paths
+from lamo_core.settings.paths import absolute_paths
+from lamo_core.settings.presets import resolve
 
 
 @pytest.fixture
@@ -33,6 +33,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("random:../x", "random:{parent}/x"),
         ("mini", "mini"),
         ("random:mini", "random:mini"),
+        ("scaled:folder:2", "scaled:{}/folder:2"),
+        ("permuted:mini:2", "permuted:mini:2"),
         ("random:dt", "random:dt"),
         ("smollm2-135m", "smollm2-135m"),
         ("gpt2", "gpt2"),

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from lamo_core.presets import Resolved, resolve
 from lamo_core.runs.create import create_run
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.writer import RunWriter
+from lamo_core.settings.presets import Resolved, resolve
 from lamo_core.training.events import Stopped
 from tests.runs.run_doubles import eval_done, score, started, step_done
 

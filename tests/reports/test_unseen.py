@@ -58,11 +58,11 @@ def test_a_loss_of_nought_is_no_ratio(trained: Trained) -> None:
 
 def test_records_without_the_loss_are_read(trained: Trained) -> None:
     record = gather(trained(PONG, 0, [1.0], unseen=0.25))
-    assert result_of(record).unseen_loss == 0.25
-    record.pop("unseen_loss")
-    assert result_of(record).unseen_loss is None
-    with pytest.raises(ValueError, match="loss"):
-        result_of({**record, "unseen_loss": "low"})
+    assert result_of(record).metrics == {"loss/unseen": 0.25}
+    record.pop("metrics")
+    assert result_of(record).metrics == {}
+    with pytest.raises(ValueError, match="metric"):
+        result_of({**record, "metrics": {"loss/unseen": "low"}})
 
 
 def test_the_report_shows_the_losses(trained: Trained) -> None:

@@ -73,7 +73,14 @@ def score(returns: Iterable[float], target: float = 9.0) -> TargetScore:
 def eval_done(
     step: int, *scores: TargetScore, seconds: float = 2.0, final: bool = False, unseen: float | None = None
 ) -> EvalDone:
-    return EvalDone(step, float(step), scores=scores, seconds=seconds, final=final, unseen_loss=unseen)
+    return EvalDone(
+        step,
+        float(step),
+        scores=scores,
+        seconds=seconds,
+        final=final,
+        metrics={} if unseen is None else {"loss/unseen": unseen},
+    )
 
 
 def record(run: RunDirectory, returns: list[float], *, finished: bool = True, steps: int = 4) -> RunDirectory:

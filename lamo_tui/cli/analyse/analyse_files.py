@@ -11,6 +11,8 @@ from lamo_core.errors import MissingError
 from lamo_core.evaluation.intervals import without_points
 from lamo_core.files import write_bytes
 from lamo_tui.csv_text import csv_text
+from lamo_tui.figures import analysis_figures as figures
+from lamo_tui.figures.drawing import save_sheet
 
 if TYPE_CHECKING:
     from lamo_core.analysis.findings import Findings
@@ -19,9 +21,6 @@ if TYPE_CHECKING:
 
 def write_findings(folder: Path, found: Findings) -> list[str]:
     """Write the parts that were found out; returns the names of the files. Raises `StorageError`."""
-    from lamo_tui.figures import analysis_figures as figures
-    from lamo_tui.figures.drawing import save_sheet
-
     rows: dict[str, Sequence[dict[str, Any]]] = {}
     sheets: dict[str, Sheet] = {}
     if found.movement is not None:

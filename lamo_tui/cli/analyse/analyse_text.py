@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from lamo_core.evaluation.intervals import spanned
-from lamo_tui.cli.output import say
+from lamo_tui.cli.output import console, emit_table, say
 
 if TYPE_CHECKING:
     from lamo_core.analysis.attention import HeadChange
@@ -43,8 +43,6 @@ def print_findings(found: Findings) -> None:
 
 
 def _movement(rows: list[Movement]) -> None:
-    from lamo_tui.cli.output import console, emit_table
-
     top = max((row.relative for row in rows if math.isfinite(row.relative)), default=1.0)
     table = [
         [
@@ -66,8 +64,6 @@ def _movement(rows: list[Movement]) -> None:
 
 
 def _attention(heads: list[HeadChange], uniform: tuple[float, float]) -> None:
-    from lamo_tui.cli.output import console, emit_table
-
     rows: list[list[object]] = []
     mixed = any(head.weight != 1.0 for head in heads)
     for layer in sorted({head.layer for head in heads}):
@@ -98,8 +94,6 @@ def _attention(heads: list[HeadChange], uniform: tuple[float, float]) -> None:
 
 
 def _reliance(rows: list[Reliance]) -> None:
-    from lamo_tui.cli.output import console, emit_table
-
     table = [
         [
             row.part,
@@ -120,8 +114,6 @@ def _reliance(rows: list[Reliance]) -> None:
 
 
 def _forgetting(points: list[LanguageLoss]) -> None:
-    from lamo_tui.cli.output import console, emit_table
-
     low = points[0].loss
     top = max(_NOTABLE, *(point.loss - low for point in points))
     rows = [
@@ -140,8 +132,6 @@ def _forgetting(points: list[LanguageLoss]) -> None:
 
 
 def _asked(asking: Asking) -> None:
-    from lamo_tui.cli.output import console, emit_table
-
     top = max(max(score.target, score.mean) for score in asking.scores)
     rows = []
     for score in asking.scores:

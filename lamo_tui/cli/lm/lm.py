@@ -8,8 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
+from lamo_core.errors import UsageError
+from lamo_core.settings.backbone_name import parse_backbone
 from lamo_tui.cli import completion
-from lamo_tui.cli.output import say
+from lamo_tui.cli.output import console, emit_json, emit_table, say
 
 app = typer.Typer(
     help="List, describe, get and measure language models.",
@@ -30,7 +32,6 @@ _TrainedOn = Annotated[Path | None, typer.Option("--trained-on", help="The train
 def list_models(as_json: _Json = False) -> None:
     """List the models on this machine, and how to get others."""
     from lamo_core.model.hub import available_backbones
-    from lamo_tui.cli.output import emit_json, emit_table
 
     rows = available_backbones()
     if as_json:
@@ -46,7 +47,6 @@ def list_models(as_json: _Json = False) -> None:
 def show(name: _Name, as_json: _Json = False) -> None:
     """Print a model's shape, content hash, and card if it has one."""
     from lamo_core.model.hub import locate, read_card
-    from lamo_tui.cli.output import emit_json
 
     found = locate(name)
     facts: dict[str, Any] = {
@@ -74,9 +74,7 @@ def get(name: _Name, as_json: _Json = False) -> None:
 @app.command("import", epilog="Examples:  lamo lm import smollm2-135m   ·   lamo lm import smollm2-135m --json")
 def import_model(name: _Name, as_json: _Json = False) -> None:
     """Convert the weights that an installed package carries. Takes half a minute, once."""
-    from lamo_core.errors import UsageError
     from lamo_core.model.hub import SMOLLM2
-    from lamo_tui.cli.output import console
 
     if name not in (SMOLLM2, "smollm2"):
         raise UsageError(f"only {SMOLLM2} is imported from a package; hub models come with `lamo lm get {name}`")
@@ -100,7 +98,6 @@ def measure_text(
     from lamo_core.language.card import rounded
     from lamo_core.language.perplexity import METHOD, measure
     from lamo_core.model.backbone import load_backbone
-    from lamo_tui.cli.output import console, emit_json, emit_table
 
     results = rounded(measure(load_backbone(name), text, trained_on))
     if as_json:
@@ -126,7 +123,6 @@ def card(
 ) -> None:
     """Measure a model of `lamo pretrain` and write its card.json."""
     from lamo_core.language.card import write_card
-    from lamo_tui.cli.output import emit_json
 
     written = write_card(folder, trained_on, test, corpus, note)
     if as_json:
@@ -146,10 +142,12 @@ def pack(
     as_json: _Json = False,
 ) -> None:
     """Write a GPT-2-shaped model again in eight bits. Half the size of half precision; it loads as before."""
-    from lamo_core.model.eight_bit import write_packed
+    from lamo_core.model.gpt2.eight_bit import write_packed
     from lamo_core.model.hub import locate
-    from lamo_tui.cli.output import emit_json
 
+    asked = parse_backbone(name)
+    if str(asked) != asked.model:
+        raise UsageError(f"{name} is made when it is used and needs no file; pack {asked.model}")
     size = write_packed(locate(name), out)
     if as_json:
         emit_json({"model": name, "folder": str(out), "bytes": size})
@@ -158,8 +156,6 @@ def pack(
 
 
 def _tell(what: str, folder: Path, name: str, as_json: bool) -> None:
-    from lamo_tui.cli.output import emit_json
-
     if as_json:
         emit_json({"model": name, what: str(folder)})
     else:

@@ -8,7 +8,9 @@ from typing import Annotated
 
 import typer
 
-from lamo_tui.cli.output import say
+from lamo_core.exchange.runner_text import RUNNER_FILE
+from lamo_core.runs.manage import find_checkpoint
+from lamo_tui.cli.output import emit_json, say
 from lamo_tui.cli.parameters import CheckpointArgument
 from lamo_tui.cli.runs.steering import JsonOption
 
@@ -36,10 +38,6 @@ def export(
 
     The folder holds the graph with adapters merged, a runner of 30 lines and a card.
     """
-    from lamo_core.exchange.runner_text import RUNNER_FILE
-    from lamo_core.runs.manage import find_checkpoint
-    from lamo_tui.cli.output import emit_json
-
     path = find_checkpoint(checkpoint)
 
     from lamo_core.exchange.export import export_policy
