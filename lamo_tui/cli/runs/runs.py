@@ -24,7 +24,7 @@ from lamo_core.untrusted.regular_file import open_regular
 from lamo_tui.cli import completion
 from lamo_tui.cli.output import console, emit_json, emit_table, in_terminal, note, say
 from lamo_tui.cli.report.report import REPORT_EPILOG, report
-from lamo_tui.cli.runs import log, packing, steering
+from lamo_tui.cli.runs import log, mirroring, packing, steering
 from lamo_tui.cli.runs.steering import (
     PAUSE_EPILOG,
     RESUME_EPILOG,
@@ -208,6 +208,10 @@ app.command(
     "pack", epilog="Examples:  lamo runs pack last --out packed   ·   lamo runs pack k3f9 --out packed --checkpoint"
 )(packing.pack)
 app.command("log", epilog=log.LOG_EPILOG)(log.log)
+app.command(
+    "mirror",
+    epilog="Examples:  lamo runs mirror last --to tensorboard   ·   lamo runs mirror k3f9 --to wandb,mlflow --json",
+)(mirroring.mirror)
 app.command("demo", epilog="Examples:  lamo runs demo   ·   lamo runs demo --json")(packing.demo)
 
 
