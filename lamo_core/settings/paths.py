@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from lamo_core.places import assets_dir, models_dir
@@ -27,16 +26,17 @@ def absolute_paths(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _model(name: str) -> str:
     """Return a model's name, or a folder's path; names of lamo's own models come first, as when one is sought."""
+    # os.path answers where pathlib raises: names may be longer than any file's
     prefix, own = (_RANDOM, name.removeprefix(_RANDOM)) if name.startswith(_RANDOM) else ("", name)
     if (
         not own.strip()
         or own in _MODELS
-        or any((place / own / "config.json").is_file() for place in (assets_dir(), models_dir()))
+        or any(os.path.isfile(place / own / "config.json") for place in (assets_dir(), models_dir()))
     ):
         return name
-    path = Path(own).expanduser()
-    return f"{prefix}{os.path.abspath(path)}" if own.startswith((".", "~")) or path.is_dir() else name
+    path = os.path.expanduser(own)
+    return f"{prefix}{os.path.abspath(path)}" if own.startswith((".", "~")) or os.path.isdir(path) else name
 
 
 def _text(source: str) -> str:
-    return source if source in _TEXTS or not source.strip() else os.path.abspath(Path(source).expanduser())
+    return source if source in _TEXTS or not source.strip() else os.path.abspath(os.path.expanduser(source))
