@@ -301,7 +301,7 @@ class CheckpointConfig:
     every: Annotated[int, Range(1, 10**9)] = 500
     """Steps between checkpoints."""
     keep: Annotated[int, Range(1, 10_000)] = 2
-    """Numbered checkpoints that are kept, the newest ones."""
+    """Numbered checkpoints that are kept, the newest ones; all of them act, the newest of all can be resumed."""
 
 
 @dataclass(frozen=True)

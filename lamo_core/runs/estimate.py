@@ -103,7 +103,8 @@ def disk_bytes(config: RunConfig, runs: Iterable[RunSummary]) -> int | None:
     if weights is None:
         return None
     # the best checkpoint is kept without its moments; the log of steps is small beside them
-    return round(_BYTES_PER_WEIGHT * weights * (_checkpoints(wanted) + 1 / 3)) + _BYTES_PER_STEP * config.optim.steps
+    # all but the newest hold weights alone, a third, and so does the best one
+    return round(_BYTES_PER_WEIGHT * weights * (1 + _checkpoints(wanted) / 3)) + _BYTES_PER_STEP * config.optim.steps
 
 
 def memory_bytes(config: RunConfig) -> int | None:
