@@ -119,7 +119,7 @@ def memory_bytes(config: RunConfig) -> int | None:
         return room + 4 * 8 * config.optim.batch_size * (frames + config.markov.layers * config.markov.width)
     assert shape is not None  # or its weights would not be known
     device = "cpu" if config.device == "cpu" else "cuda"  # which takes more at once
-    tokens = micro_batch_size(config, shape.width, device) * 3 * config.model.context
+    tokens = micro_batch_size(config, shape.width, device) * config.model.step_tokens * config.model.context
     return room + 4 * (shape.weights + shape.words) + 4 * tokens * shape.layers * shape.width * 40
 
 
