@@ -84,7 +84,7 @@ _READ: tuple[tuple[str, Callable[[_Run], bool]], ...] = (
     (
         "model.backbone model.adapter model.attention_mixing model.embedding model.context model.dropout "
         "model.attention_dropout model.embedding_dropout model.timestep model.trunk_positions model.action_tokens "
-        "model.return_to_go model.q_weight language.weight alignment.weight eval.context",
+        "model.return_to_go model.return_tokens model.q_weight language.weight alignment.weight eval.context",
         lambda run: run.memory,
     ),
     (
