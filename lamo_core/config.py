@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
-from lamo_core.backbone_name import parse_backbone
+from lamo_core.data.source_names import check_source
 from lamo_core.errors import UsageError
-from lamo_core.strict import Range, build, check_ranges, hint_of, leaf_names, parse_text, plain
-from lamo_core.strict import unknown_key as unknown_key
+from lamo_core.settings.backbone_name import parse_backbone
+from lamo_core.settings.strict import Range, build, check_ranges, hint_of, leaf_names, parse_text, plain
+from lamo_core.settings.strict import unknown_key as unknown_key
 
 Adapter = Literal["lora", "frozen", "full"]
 LoraTargets = Literal["attention", "attention-output", "mlp", "all"]
@@ -50,7 +51,7 @@ class TaskConfig:
 class DataConfig:
     """Which episodes are trained on."""
 
-    source: Literal["bundled", "d4rl", "dqn-replay", "minari"] = "bundled"
+    source: str = "bundled"
     """Where the set is from. `bundled` are those that ship with lamo or were imported; the others are fetched with
     `lamo data get`, or lie in Minari's own folder."""
     set: str = "breakout-medium"
@@ -382,5 +383,6 @@ def _check_values(config: RunConfig) -> None:
 def _check_names(config: RunConfig) -> None:
     if not re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,3})?", config.device):
         raise UsageError(f"there is no device {config.device!r}; use auto, cpu, cuda, cuda:N or mps")
+    check_source(config.data.source)
     if not parse_backbone(config.model.backbone).model.strip():
         raise UsageError("model.backbone names no language model; `lamo lm list` shows what is here")

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from lamo_core.errors import StorageError
-from lamo_core.regular_file import refuse_linked_folder
+from lamo_core.untrusted.regular_file import refuse_linked_folder
 
 _MARK, _ENDING = ".lamo-", ".part"
 """What the names of temporary files and folders begin and end with."""

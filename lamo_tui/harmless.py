@@ -12,7 +12,7 @@ from rich.style import Style
 from textual import color
 from textual.filter import LineFilter
 
-from lamo_core.plain_text import is_plain
+from lamo_core.untrusted.plain_text import is_plain
 from lamo_tui.harmless_text import harmless
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.cells import cell_len, set_cell_size
 
-from lamo_core.plain_text import is_plain, without_obeyed
+from lamo_core.untrusted.plain_text import is_plain, without_obeyed
 
 INSTEAD = "�"
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lamo_core.npy_array import map_npy, parse_npy
+from lamo_core.untrusted.npy_array import map_npy, parse_npy
 
 
 def saved(array: NDArray[Any], version: tuple[int, int] = (1, 0)) -> bytes:

@@ -21,7 +21,7 @@ from torch.utils.hooks import RemovableHandle
 
 from lamo_core.data.windows import WindowBatch
 from lamo_core.model.extras.head_mixing import HeadMixing
-from lamo_core.model.gpt2 import Gpt2Trunk
+from lamo_core.model.gpt2.trunk import Gpt2Trunk
 from lamo_core.model.policy import STATE_TOKENS, Policy
 
 _NAME = "lamo-measured"

@@ -17,8 +17,8 @@ from lamo_core.data.episodes import EpisodeStore
 from lamo_core.data.sources import open_data as open_configured
 from lamo_core.data.sources.resolve import find_anywhere, open_set
 from lamo_core.data.subset import Selection
-from lamo_core.presets import is_preset
-from lamo_core.presets import resolve as resolve_preset
+from lamo_core.settings.presets import is_preset
+from lamo_core.settings.presets import resolve as resolve_preset
 from lamo_core.shares import parse_share
 
 

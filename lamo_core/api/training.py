@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from lamo_core.api.presets import Settings, assignments, run_spec
 from lamo_core.config import RunConfig
+from lamo_core.engine.run_start import Start, new_run, resumed_run
+from lamo_core.engine.run_training import Listener, train_run
 from lamo_core.errors import STOPPED_RESUMABLE, LamoError, UsageError
 from lamo_core.evaluation.scores import TargetScore
-from lamo_core.run_start import Start, new_run, resumed_run
-from lamo_core.run_training import Listener, train_run
 from lamo_core.runs.control import Interrupts
 from lamo_core.runs.directory import RunDirectory, find_run
 from lamo_core.runs.manage import find_checkpoint

@@ -17,7 +17,7 @@ from torch import Tensor
 from lamo_core.data.episodes import EpisodeStore, RewardKind
 from lamo_core.data.held_out import Segments
 from lamo_core.data.windows import STACK, shift_frames
-from lamo_core.parsing import parse_json
+from lamo_core.untrusted.parsing import parse_json
 
 Filter = Literal["none", "top", "split"]
 RewardScale = Literal["raw", "sign", "range"]

@@ -17,8 +17,8 @@ from torch import Tensor
 from lamo_core.config import ReturnInput, WindowKind
 from lamo_core.data.episodes import EpisodeStore, Frames, RewardKind
 from lamo_core.data.held_out import Segments, whole
-from lamo_core.parsing import parse_json
 from lamo_core.scalars import scalar
+from lamo_core.untrusted.parsing import parse_json
 
 STACK = 4
 """Frames that the policy sees at once."""

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from lamo_core.evaluation.attention_weights import Attention
-from lamo_core.model.gpt2 import Gpt2Trunk
+from lamo_core.model.gpt2.trunk import Gpt2Trunk
 
 _NAME = "lamo-watched"
 _watched: WeakKeyDictionary[nn.Module, tuple[AttentionWatch, int]] = WeakKeyDictionary()

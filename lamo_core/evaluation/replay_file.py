@@ -17,9 +17,9 @@ from lamo_core.data.formats.array_file import Arrays, Form, read_arrays
 from lamo_core.errors import DataError, MissingError, UsageError
 from lamo_core.evaluation.rollout_spec import EpisodeResult
 from lamo_core.files import write_bytes
-from lamo_core.parsing import parse_json
-from lamo_core.plain_text import one_line, plain_values
 from lamo_core.tasks.registry import get_task
+from lamo_core.untrusted.parsing import parse_json
+from lamo_core.untrusted.plain_text import one_line, plain_values
 
 FORMAT = "lamo-replay"
 VERSION = 1

@@ -16,7 +16,7 @@ from lamo_core.language.pretrain import TRAINING_FILE
 from lamo_core.model.backbone import Backbone, load_backbone
 from lamo_core.model.folder import model_text
 from lamo_core.model.hub import read_config
-from lamo_core.parsing import parse_json
+from lamo_core.untrusted.parsing import parse_json
 
 CARD_FILE = "card.json"
 

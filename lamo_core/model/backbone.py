@@ -14,17 +14,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lamo_core.backbone_name import BackboneName, parse_backbone
 from lamo_core.errors import DataError, UsageError
+from lamo_core.language.tokenizer import load_tokenizer
 from lamo_core.model.backbone_type import Backbone
 from lamo_core.model.building import dropout_settings, load_model, random_model, weights_hash
 from lamo_core.model.drawn_weights import draw_scaled, shuffle_entries
 from lamo_core.model.examination import check_outputs, examine
 from lamo_core.model.folder import model_file
-from lamo_core.model.gpt2 import Gpt2Trunk
-from lamo_core.model.gpt2_weights import load_trunk, random_trunk, trunk_hash
+from lamo_core.model.gpt2.trunk import Gpt2Trunk
+from lamo_core.model.gpt2.weights import load_trunk, random_trunk, trunk_hash
 from lamo_core.model.hub import Located, available_backbones, locate, shape_of
 from lamo_core.model.trunk import trunk_of
+from lamo_core.settings.backbone_name import BackboneName, parse_backbone
 from lamo_core.wording import counted
 
 __all__ = [
@@ -53,8 +54,6 @@ def load_backbone(name: str, *, dropout: float = 0.0, attention_dropout: float =
             found = locate(name)
             backbone = _read(asked, found, seed, dropout, attention_dropout)
     if model_file(found.folder, "tokenizer.json") is not None:
-        from lamo_core.language.tokenizer import load_tokenizer
-
         backbone.tokenizer = load_tokenizer(found.folder / "tokenizer.json")
     return backbone
 

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from lamo_core.errors import DataError, LamoError, MissingError
-from lamo_core.model.eight_bit import is_packed, unpack
 from lamo_core.model.folder import loaded_files
+from lamo_core.model.gpt2.eight_bit import is_packed, unpack
 from lamo_core.model.hub import Located
 from lamo_core.model.library import without_loading_report
 from lamo_core.model.sizes import check_numbers, stored_numbers, weigh

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lamo_core.backbone_name import BackboneName, own_folder, parse_backbone
 from lamo_core.config import ModelConfig
 from lamo_core.errors import DataError, MissingError, UsageError
 from lamo_core.install_hint import package_hint
 from lamo_core.model.blocks import first_blocks
 from lamo_core.model.folder import model_text, refuse_adapter, weight_files
 from lamo_core.network import NO_NETWORK, hub_reached
-from lamo_core.parsing import parse_json
 from lamo_core.places import assets_dir, models_dir
+from lamo_core.settings.backbone_name import BackboneName, own_folder, parse_backbone
+from lamo_core.untrusted.parsing import parse_json
 
 SMOLLM2 = "smollm2-135m"
 

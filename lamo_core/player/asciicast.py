@@ -14,11 +14,11 @@ from typing import IO
 
 import numpy as np
 
-from lamo_core.plain_text import plain_line
 from lamo_core.player.half_blocks import Keys, changed_spans, fitted_size, key_runs, pair_keys, resize
 from lamo_core.player.history import Track
 from lamo_core.tasks.environment import Picture
 from lamo_core.tasks.task import Task
+from lamo_core.untrusted.plain_text import plain_line
 
 COLUMNS, ROWS = 92, 31
 _FRAME = (54, 30)

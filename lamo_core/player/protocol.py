@@ -9,8 +9,8 @@ from __future__ import annotations
 import struct
 from typing import IO, Any
 
-from lamo_core.parsing import parse_json
 from lamo_core.runs.records import encode
+from lamo_core.untrusted.parsing import parse_json
 
 Header = dict[str, Any]
 

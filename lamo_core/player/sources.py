@@ -206,7 +206,7 @@ def starting_noops(config: TaskConfig, seed: int) -> int:
     """Return the no-op decisions that an evaluation's episode of `seed` starts with."""
     if get_task(config.name).observation != "frames":
         return 0
-    from lamo_core.tasks.atari_batch import noop_start
+    from lamo_core.tasks.atari.atari_batch import noop_start
 
     return noop_start(seed, config.noop_max)
 

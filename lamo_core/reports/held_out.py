@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lamo_core.evaluation.metrics import BEST_STEP, CONSTANT_LOSS, UNSEEN_LOSS
 from lamo_core.reports.cells import Cell, SeedScores, method_names
 from lamo_core.reports.paired import interval_of_means, same_data
 
@@ -58,7 +59,12 @@ def unseen_losses(cells: Sequence[Cell], baseline: str | None = None) -> list[Un
 
 
 def _measured(cell: Cell) -> dict[int, tuple[float, SeedScores]]:
-    return {seed.seed: (seed.unseen_loss, seed) for seed in cell.seeds if seed.unseen_loss is not None}
+    return {seed.seed: (seed.metrics[UNSEEN_LOSS], seed) for seed in cell.seeds if UNSEEN_LOSS in seed.metrics}
+
+
+def _all(seeds: dict[int, tuple[float, SeedScores]], name: str) -> list[float]:
+    """Return a metric of all seeds that have it."""
+    return [scores.metrics[name] for _, scores in seeds.values() if name in scores.metrics]
 
 
 def _row(
@@ -75,8 +81,7 @@ def _row(
     ]
     low, high = interval_of_means([losses_S])
     change_low, change_high = interval_of_means([np.array(ratios)]) if ratios else _NONE
-    told = [scores.constant_loss for _, scores in seeds.values() if scores.constant_loss is not None]
-    steps = [scores.best_step for _, scores in seeds.values() if scores.best_step is not None]
+    told, steps = (_all(seeds, name) for name in (CONSTANT_LOSS, BEST_STEP))
     return UnseenLoss(
         task=cell.task,
         title=cell.title,
@@ -87,7 +92,7 @@ def _row(
         low=low,
         high=high,
         constant=float(np.mean(told)) if told else float("nan"),
-        best_steps=(min(steps), max(steps)) if steps else None,
+        best_steps=(round(min(steps)), round(max(steps))) if steps else None,
         other=ours if ratios else "",
         change=math.expm1(float(np.mean(ratios))) if ratios else float("nan"),
         change_low=math.expm1(change_low),

@@ -11,9 +11,9 @@ from lamo_core.config import unknown_key
 from lamo_core.evaluation.intervals import known_interval
 from lamo_core.evaluation.statistics import bootstrap_interval
 from lamo_core.methods import METHODS
-from lamo_core.preset_parts import find_task, named_ratios, preset_tasks
-from lamo_core.presets import preset_names
 from lamo_core.runs.index import RunSummary
+from lamo_core.settings.preset_parts import find_task, named_ratios, preset_tasks
+from lamo_core.settings.presets import preset_names
 
 NONE = "none"
 """The row or column of runs without an ablation."""

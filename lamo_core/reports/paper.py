@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lamo_core.presets import read_toml
+from lamo_core.settings.presets import read_toml
 
 _FILE = Path(__file__).with_name("paper_scores.toml")
 _CELL_KEYS = ("task", "ratio", "table")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lamo_core.errors import LamoError
+from lamo_core.evaluation.metrics import UNSEEN_LOSS
 from lamo_core.runs.compare import flatten
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.evaluations import Change, Evaluation, history, shown_value
@@ -63,12 +64,8 @@ class RunResult:
     """Whether `data_mean` is of raw or of clipped rewards."""
     targets: int
     """Return targets that the final evaluation tried."""
-    unseen_loss: float | None
-    """Of the final evaluation: loss on the actions of episodes that the ratio leaves out; None if not measured."""
-    constant_loss: float | None
-    """The same of a guess that is always the same; None if not measured."""
-    best_step: int | None
-    """The step whose weights were evaluated, where it was chosen on held-out data."""
+    metrics: Mapping[str, float]
+    """What the final evaluation measured besides returns, by name, such as `loss/unseen`."""
     reliance: Mapping[str, float] | None
     """How far each part of what the policy sees moves its last checkpoint's decisions, as a share; None if not
     measured."""
@@ -131,9 +128,7 @@ def _gather(run: RunDirectory) -> Record:
         "seconds": round(pace.seconds, 3),
         "rate": pace.rate,
         "evaluations": [_means_of(one) for one in held.evaluations if one.step <= final.step],
-        "unseen_loss": final.event.get("unseen_loss"),
-        "constant_loss": final.event.get("constant_loss"),
-        "best_step": final.event.get("best_step"),
+        "metrics": _metrics_of(final.event),
         "reliance": measured.shares if measured is not None and measured.step == final.step else None,
         "final": [{key: score.get(key) for key in ("target", "context", "returns")} for score in final.event["scores"]],
     }
@@ -190,14 +185,18 @@ def _result(record: Mapping[str, Any]) -> RunResult:
         data_set=_text(settings.get("data.set")),
         rewards=_text(settings.get("data.rewards", "raw")),
         targets=len(scores),
-        unseen_loss=_loss(record.get("unseen_loss")),
-        constant_loss=_loss(record.get("constant_loss")),
-        best_step=None if record.get("best_step") is None else _whole(record["best_step"]),
+        metrics={_text(name): _finite(value, "a metric") for name, value in _metrics_of(record).items()},
         reliance=None if record.get("reliance") is None else parse_shares(record["reliance"]),
         evaluations=evaluations,
         settings=_experiment(settings, _changes(record["changes"])),
         continued=_whole(record.get("last_step", record["steps"])) > _whole(record["steps"]),
     )
+
+
+def _metrics_of(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the metrics of an evaluation or of a result; earlier versions knew one, and gave it a field."""
+    earlier = {} if record.get("unseen_loss") is None else {UNSEEN_LOSS: record["unseen_loss"]}
+    return {**earlier, **(record.get("metrics") or {})}
 
 
 def _changes(rows: Iterable[Sequence[Any]]) -> list[Change]:
@@ -256,10 +255,6 @@ def _finite(value: Any, what: str) -> float:
     if found is None or not math.isfinite(found):
         raise ValueError(f"{what} is no number")
     return found
-
-
-def _loss(value: Any) -> float | None:
-    return None if value is None else _finite(value, "a loss")
 
 
 def _whole(value: Any) -> int:

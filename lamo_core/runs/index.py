@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from lamo_core.places import runs_dir
-from lamo_core.regular_file import RUN_FILE, read_regular
 from lamo_core.runs.compare import flatten
 from lamo_core.runs.directory import MOST_BYTES, STATUS_FILE, RunDirectory, is_run_name, is_sound
 from lamo_core.runs.evaluations import Change, history
@@ -25,6 +24,7 @@ from lamo_core.runs.queue.waiting import QueueEntry, positions, read_entry
 from lamo_core.runs.records import decode, number
 from lamo_core.runs.status import ENDED, Derived, IsAlive, Status, derive, is_alive, parse_status, read_launch
 from lamo_core.runs.summary_cache import Ended, Remembered, Stamp
+from lamo_core.untrusted.regular_file import RUN_FILE, read_regular
 
 _SETTLED_NS = 2_000_000_000
 """A folder that changed less than this ago may change again under the same time: file systems' clocks are coarse."""

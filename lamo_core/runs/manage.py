@@ -56,19 +56,32 @@ def remove_run(run: RunDirectory) -> None:
     Raises `UsageError` while a process works on it and `StorageError` if it cannot.
     """
     run.read_info()
-    _, derived = read_state(run)
-    if derived.active:
-        raise UsageError(f"run {run.id} is {derived.state}; stop it first with: lamo stop {run.id}")
+    require_idle(run)
     # out of sight in one move: a reader never meets half a run
     grave = run.path.with_name(f"{REMOVED}{run.id}")
     try:
         os.replace(run.path, grave)
-        if grave.is_symlink():
-            grave.unlink()  # the run itself lies elsewhere and stays
-        else:
-            shutil.rmtree(grave)
     except OSError as error:
         raise storage_error(run.path, error) from error
+    erase(grave)
+
+
+def require_idle(run: RunDirectory) -> None:
+    """Raise `UsageError` while a process works on the run."""
+    _, derived = read_state(run)
+    if derived.active:
+        raise UsageError(f"run {run.id} is {derived.state}; stop it first with: lamo stop {run.id}")
+
+
+def erase(path: Path) -> None:
+    """Delete a folder for good, or the link to it; raises `StorageError` if it cannot."""
+    try:
+        if path.is_symlink():
+            path.unlink()  # the run itself lies elsewhere and stays
+        else:
+            shutil.rmtree(path)
+    except OSError as error:
+        raise storage_error(path, error) from error
 
 
 def wait_until_idle(run: RunDirectory, seconds: float) -> Derived:

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lamo_core.parsing import surely_flat
-from lamo_core.regular_file import open_regular
 from lamo_core.runs.records import decode, number, surely_plain
+from lamo_core.untrusted.parsing import surely_flat
+from lamo_core.untrusted.regular_file import open_regular
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

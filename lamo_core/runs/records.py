@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
-from lamo_core.parsing import parse_json
-from lamo_core.plain_text import plain_values
+from lamo_core.untrusted.parsing import parse_json
+from lamo_core.untrusted.plain_text import plain_values
 
 _WORDS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 

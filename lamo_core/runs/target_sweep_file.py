@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from lamo_core.files import write_bytes
-from lamo_core.regular_file import read_regular
 from lamo_core.runs.directory import ELSEWHERE, RunDirectory
 from lamo_core.runs.records import decode, encode, number
+from lamo_core.untrusted.regular_file import read_regular
 
 TARGETS = 5
 EPISODES = 5

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from lamo_core.config import unknown_key
+from lamo_core.engine.run_spec import METHOD, RunSpec
 from lamo_core.errors import UsageError
 from lamo_core.methods import METHODS
-from lamo_core.preset_parts import PLAIN, find_task, ratio_preset
-from lamo_core.presets import NoEffect, load_preset
-from lamo_core.run_spec import METHOD, RunSpec
+from lamo_core.settings.preset_parts import PLAIN, find_task, ratio_preset
+from lamo_core.settings.presets import NoEffect, load_preset
 from lamo_core.shares import parse_share
 from lamo_core.tasks.registry import get_task
 

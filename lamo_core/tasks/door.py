@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamo_core.errors import EnvironmentFault, LamoError
-from lamo_core.plain_text import plain_text
+from lamo_core.untrusted.plain_text import plain_text
 from lamo_core.wording import counted
 
 Returned = tuple[NDArray[Any], float, bool, bool, dict[str, Any]]

@@ -67,7 +67,7 @@ class StepDone:
     parts: Mapping[str, float] = field(default_factory=dict)
     """Further losses by name, not weighted, such as `critic`."""
     held_out_loss: float | None = None
-    """Of the policy after this step on the held-out steps of the training data; None where it was not measured."""
+    """Of the policy after this step on the held-out part of the training data; None where it was not measured."""
 
 
 @dataclass(frozen=True)
@@ -81,12 +81,8 @@ class EvalDone:
     seconds: float
     final: bool = False
     """The evaluation after the last step, which tables report."""
-    unseen_loss: float | None = None
-    """Mean loss of the actions of episodes that the ratio leaves out; None where that is not measured."""
-    constant_loss: float | None = None
-    """The same of a guess that is always the same."""
-    best_step: int | None = None
-    """The step whose weights were evaluated, where that is the best one on held-out data."""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    """What else was measured of the policy, by name, such as `loss/unseen`. Each is recorded, told and reported."""
 
 
 @dataclass(frozen=True)

@@ -58,15 +58,15 @@ class Learner(Protocol):
     def backward(self, config: RunConfig, step: int, lap: Lap) -> StepLosses:
         """Draw the next batch and add up the gradient of its loss."""
 
-    def unseen_loss(self, config: RunConfig) -> float | None:
-        """Return the mean loss of the actions of unseen episodes, the policy as it is; None without such episodes."""
+    def metrics(self, config: RunConfig) -> dict[str, float]:
+        """Return what an evaluation measures of the policy besides its returns, by name.
+
+        `loss/unseen` is the mean loss of the actions of unseen episodes; it is missing without such episodes.
+        `loss/constant` is that of a guess that is always the same.
+        """
 
     def held_out_loss(self, config: RunConfig) -> float | None:
-        """Return the same of the steps of the training data that are held out; None where none are."""
-
-    def constant_loss(self) -> float | None:
-        """Return the loss on unseen episodes, else on what is held out, of a guess that is always the same; None where
-        neither is measured."""
+        """Return the mean loss of the actions of the training data that are held out; None where none are."""
 
     def settle(self, config: RunConfig, step: int) -> None:
         """Do what follows an optimiser step, such as moving target networks; `step` is the number of it."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
 from lamo_core.errors import EnvironmentFault, LamoError, MissingError
+from lamo_core.evaluation.metrics import BEST_STEP
 from lamo_core.evaluation.scores import TargetScore
 from lamo_core.methods import METHODS
 from lamo_core.training.adamw import clipping
@@ -151,7 +151,7 @@ def _evaluation(
         return failed
     start = time.perf_counter()
     try:
-        scores, losses = _measured(session, episodes, evaluate)
+        scores, metrics = _measured(session, episodes, evaluate)
     except EvaluationStopped:
         return failed
     except (EnvironmentFault, MissingError) as error:
@@ -159,7 +159,7 @@ def _evaluation(
         yield EvalFailed(session.step, time.time(), message=failed, final=final)
     else:
         session.evaluated_step = session.step
-        yield EvalDone(session.step, time.time(), tuple(scores), time.perf_counter() - start, final, **losses)
+        yield EvalDone(session.step, time.time(), tuple(scores), time.perf_counter() - start, final, metrics)
         best = max(score.mean for score in scores)
         if best > session.best_return:
             session.best_return = best
@@ -169,17 +169,15 @@ def _evaluation(
     return failed
 
 
-def _measured(session: Session, episodes: int, evaluate: Evaluate) -> tuple[list[TargetScore], dict[str, Any]]:
-    """Return the scores of the policy that acts, and by name its loss on unseen episodes and what goes with it."""
+def _measured(session: Session, episodes: int, evaluate: Evaluate) -> tuple[list[TargetScore], dict[str, float]]:
+    """Return the scores of the policy that acts, and what else is measured of it."""
     session.policy.eval()
     try:
         with session.acting():
-            losses = {
-                "unseen_loss": session.learner.unseen_loss(session.config),
-                "constant_loss": session.learner.constant_loss(),
-                "best_step": session.kept.step if session.kept and session.kept.step >= 0 else None,
-            }
-            return evaluate(session, episodes), losses
+            metrics = session.learner.metrics(session.config)
+            if session.kept and session.kept.step >= 0:
+                metrics[BEST_STEP] = session.kept.step
+            return evaluate(session, episodes), metrics
     finally:
         if not session.config.optim.dropout_stops_at_first_eval:
             session.policy.train()

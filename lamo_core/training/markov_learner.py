@@ -14,6 +14,7 @@ from lamo_core.config import RunConfig
 from lamo_core.data.episodes import EpisodeStore
 from lamo_core.data.held_out import Segments, split, whole
 from lamo_core.data.transitions import TransitionBatch, TransitionSampler, chosen_episodes, scaled_rewards
+from lamo_core.evaluation.metrics import CONSTANT_LOSS, UNSEEN_LOSS
 from lamo_core.methods import METHODS
 from lamo_core.training.constant_loss import constant_loss
 from lamo_core.training.learner import Lap, StepLosses
@@ -79,17 +80,15 @@ class MarkovLearner:
         lap("model")
         return StepLosses(sum(parts.values()), decision=parts.pop("policy", sum(parts.values())), parts=parts)
 
-    def unseen_loss(self, config: RunConfig) -> float | None:
-        return self._loss_on(self._unseen)
+    def metrics(self, config: RunConfig) -> dict[str, float]:
+        unseen = self._loss_on(self._unseen)
+        if unseen is None or self._unseen is None:
+            return {}
+        actions = torch.cat([batch.actions for batch in self._unseen])
+        return {UNSEEN_LOSS: unseen, CONSTANT_LOSS: constant_loss(self._actions_N, actions, self.policy.task.actions)}
 
     def held_out_loss(self, config: RunConfig) -> float | None:
         return self._loss_on(self._held_out)
-
-    def constant_loss(self) -> float | None:
-        batches = self._unseen or self._held_out
-        if batches is None:
-            return None
-        return constant_loss(self._actions_N, torch.cat([batch.actions for batch in batches]), self.policy.task.actions)
 
     def _loss_on(self, batches: list[TransitionBatch] | None) -> float | None:
         if batches is None:

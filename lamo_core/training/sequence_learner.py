@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import fields, replace
@@ -15,11 +16,13 @@ from lamo_core.config import RunConfig
 from lamo_core.data.episodes import EpisodeStore
 from lamo_core.data.held_out import Segments, split, whole
 from lamo_core.data.windows import WindowBatch, WindowSampler
+from lamo_core.evaluation.metrics import CONSTANT_LOSS, UNSEEN_LOSS
 from lamo_core.language.blocks import TokenBlocks
 from lamo_core.model.backbone import next_token_loss
 from lamo_core.model.extras.alignment import share_left
 from lamo_core.model.extras.word_actions import WordActions
 from lamo_core.model.policy import Policy
+from lamo_core.scalars import scalar
 from lamo_core.training.constant_loss import constant_loss
 from lamo_core.training.device import resolve_precision
 from lamo_core.training.learner import Lap, StepLosses
@@ -27,8 +30,14 @@ from lamo_core.training.micro_batches import micro_batch_size
 from lamo_core.training.optimiser import build_optimiser
 from lamo_core.training.streams import numpy_stream
 
-UNSEEN_WINDOWS = 128
-"""Of unseen episodes, and of held-out steps, the same ones at every evaluation."""
+MOST_UNSEEN, LEAST_UNSEEN = 128, 16
+"""Windows of unseen episodes that are measured, the same ones at every evaluation."""
+_HELD_OUT = 64
+"""Windows of what is held out of the training data, measured `CHECKS` times a run."""
+_UNSEEN_SHARE = 0.02
+"""Of the time that training takes from one evaluation to the next."""
+_TRAINING = 3
+"""How many times as long as reading a window training on it takes: forward, and two products for each one backward."""
 
 
 class SequenceLearner:
@@ -54,10 +63,12 @@ class SequenceLearner:
         self.sampler = _sampler(config, policy, store, "windows", trained, frame_shift=config.data.frame_shift)
         self._unseen: WindowBatch | None = None
         if unseen is not None:
-            self._unseen = _measured(config, policy, unseen, "unseen windows", whole(unseen.lengths))
+            sampler = _sampler(config, policy, unseen, "unseen windows", whole(unseen.lengths), frame_shift=0)
+            self._unseen = sampler.sample(unseen_windows(config))
         self._held_out: WindowBatch | None = None
         if held_out is not None:
-            self._held_out = _measured(config, policy, store, "held-out windows", held_out)
+            sampler = _sampler(config, policy, store, "held-out windows", held_out, frame_shift=0)
+            self._held_out = sampler.sample(_HELD_OUT)
         self._actions_N = store.actions[trained.of_steps(store.lengths)]
         rate = config.optim.adapter_learning_rate
         self.optimiser = build_optimiser(policy, adapted, config.optim, rate=rate, labels=("embeddings", "trunk"))
@@ -76,24 +87,22 @@ class SequenceLearner:
         total = sum(weights[name] * value for name, value in parts.items()) + config.language.weight * (language or 0.0)
         return StepLosses(total, decision=parts.pop("decision"), language=language, parts=parts)
 
-    def unseen_loss(self, config: RunConfig) -> float | None:
-        return self._loss_on(self._unseen, config)
+    def metrics(self, config: RunConfig) -> dict[str, float]:
+        if self._unseen is None:
+            return {}
+        found = {UNSEEN_LOSS: self._loss_on(self._unseen, config)}
+        if not isinstance(self.policy.embed_action, WordActions):  # bins of actions have another loss
+            actions = self._unseen.actions[self._unseen.mask]
+            found[CONSTANT_LOSS] = constant_loss(self._actions_N, actions, self.policy.task.actions)
+        return found
 
     def held_out_loss(self, config: RunConfig) -> float | None:
-        return self._loss_on(self._held_out, config)
+        return None if self._held_out is None else self._loss_on(self._held_out, config)
 
-    def constant_loss(self) -> float | None:
-        batch = self._unseen or self._held_out
-        if batch is None or isinstance(self.policy.embed_action, WordActions):  # bins of actions are another loss
-            return None
-        return constant_loss(self._actions_N, batch.actions[batch.mask], self.policy.task.actions)
-
-    def _loss_on(self, batch: WindowBatch | None, config: RunConfig) -> float | None:
-        if batch is None:
-            return None
+    def _loss_on(self, batch: WindowBatch, config: RunConfig) -> float:
         total, size = 0.0, self._at_once(config)
-        with torch.no_grad(), self._precision():
-            for start in range(0, UNSEEN_WINDOWS, size):
+        with torch.inference_mode(), self._precision():
+            for start in range(0, len(batch.mask), size):
                 total += float(self.policy.imitation_loss(_part(batch, slice(start, start + size), self.device)))
         return total / int(batch.mask.sum())
 
@@ -127,8 +136,9 @@ class SequenceLearner:
             micro = _part(batch, slice(start, start + size), self.device)
             with self._precision():
                 found = self.policy.losses(micro)
-            shares = [torch.full_like(term, weights[name] / count) for name, term in found.items()]
-            torch.autograd.backward(list(found.values()), shares)
+            # as products, not by `grad_tensors`, which import sympy
+            shares = [term * scalar(weights[name] / count, term.dtype, term.device) for name, term in found.items()]
+            functools.reduce(torch.add, shares).backward()  # type: ignore[no-untyped-call]
             for name, term in found.items():
                 sums[name] = sums[name] + term.detach() if name in sums else term.detach()
         return {name: float(term) / count for name, term in sums.items()}
@@ -151,8 +161,11 @@ class SequenceLearner:
         return torch.autocast(self.device.type, dtype=self.dtype)
 
 
-def _measured(config: RunConfig, policy: Policy, store: EpisodeStore, stream: str, segments: Segments) -> WindowBatch:
-    return _sampler(config, policy, store, stream, segments, frame_shift=0).sample(UNSEEN_WINDOWS)
+def unseen_windows(config: RunConfig) -> int:
+    """Return on how many windows of unseen episodes an evaluation measures the loss: fewer where they come often."""
+    steps = min(config.eval.every or config.optim.steps, config.optim.steps)
+    affordable = int(_UNSEEN_SHARE * _TRAINING * config.optim.batch_size * steps)
+    return max(LEAST_UNSEEN, min(MOST_UNSEEN, affordable))
 
 
 def _sampler(

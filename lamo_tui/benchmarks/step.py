@@ -15,11 +15,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from lamo_core.backbone_name import parse_backbone
 from lamo_core.config import RunConfig
 from lamo_core.data.episodes import EpisodeStore, FrameArray
-from lamo_core.model.gpt2 import Gpt2Trunk
-from lamo_core.presets import resolve
+from lamo_core.errors import UsageError
+from lamo_core.methods import METHODS
+from lamo_core.model.gpt2.trunk import Gpt2Trunk
+from lamo_core.settings.backbone_name import parse_backbone
+from lamo_core.settings.presets import resolve
 from lamo_core.tasks.registry import task_of
 from lamo_core.tasks.task import Task
 from lamo_core.training.events import StepDone
@@ -105,9 +107,6 @@ def measure_step(preset: str, settings: list[str], steps: int) -> StepCost:
 
 def made_up_session(preset: str, settings: list[str]) -> Session:
     """Return a session of a preset on noise; raises `UsageError` for a method without a trunk."""
-    from lamo_core.errors import UsageError
-    from lamo_core.methods import METHODS
-
     config = resolve(preset, settings=settings, flags=QUIET).config
     if not METHODS[config.method].memory:
         raise UsageError(f"{config.method} has no trunk, so its step is not measured; choose another --preset")

@@ -47,6 +47,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
     "Parts": {
         "presets": Entry("presets", "List presets, methods and ablations, and what they set"),
         "data": Entry("data.data", "List, fetch, check, exchange and collect data sets"),
+        "export": Entry("runs.export", "Write a policy into a folder that plays without lamo"),
         "lm": Entry("lm.lm", "List, fetch and measure language models"),
         "pretrain": Entry("lm.pretrain", "Train a language model of your own for the trunk"),
     },

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
-from lamo_core.plain_text import plain_text
+from lamo_core.untrusted.plain_text import plain_text
 from lamo_tui.harmless_text import harmless
 
 

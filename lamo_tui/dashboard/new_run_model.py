@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamo_core.config import DataConfig
-from lamo_core.idle import idle_settings
-from lamo_core.preset_parts import PLAIN, PresetParts, named_ratios, require_variant, shortest_name, take_apart
-from lamo_core.presets import Resolved, load_preset
-from lamo_core.run_spec import METHOD, RunSpec
+from lamo_core.data.subset import select_episodes
+from lamo_core.engine.run_spec import METHOD, RunSpec
 from lamo_core.runs.compare import config_difference
 from lamo_core.seeds import shown_seeds
+from lamo_core.settings.preset_parts import PLAIN, PresetParts, named_ratios, require_variant, shortest_name, take_apart
+from lamo_core.settings.presets import Resolved, load_preset
+from lamo_core.settings.unused import idle_settings
 
 if TYPE_CHECKING:
     from lamo_core.data.formats.segmentation import Cutting
@@ -154,8 +155,6 @@ class DataFacts:
 
 def data_facts(config: DataConfig, seed: int) -> DataFacts:
     """Return what the share holds; takes a second at first. Raises `UsageError`, `MissingError` or `DataError`."""
-    from lamo_core.data.subset import select_episodes
-
     lengths, returns, observation_bytes, card = _content(config.source, config.set, config.cutting)
     chosen = select_episodes(lengths, config.ratio, seed, config.subset, config.ratio_rounding)
     return DataFacts(

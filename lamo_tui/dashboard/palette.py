@@ -13,7 +13,7 @@ from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 from textual.fuzzy import Matcher
 
-from lamo_core.presets import is_preset, load_preset, preset_names
+from lamo_core.settings.presets import is_preset, load_preset, preset_names
 from lamo_tui.dashboard.api import Dashboard, dashboard
 from lamo_tui.keys.bindings import keys_of
 from lamo_tui.keys.table import PLACES

@@ -6,16 +6,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from lamo_core.engine.run_spec import RunSpec
 from lamo_core.errors import UsageError
-from lamo_core.run_spec import RunSpec
 from lamo_core.runs.control import SETTINGS, CommandName, changed_config, send
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.index import RunSummary
-from lamo_core.runs.manage import remove_run
 from lamo_core.runs.queue.detach import launch
 from lamo_core.runs.queue.devices import nothing_to_free
 from lamo_core.runs.queue.waiting import dequeue, enqueue
 from lamo_core.runs.status import RESUMABLE, has_begun
+from lamo_core.runs.trash import restore_newest, trash_run
+from lamo_core.wording import counted
+from lamo_tui.text import short_id, short_name
 from lamo_tui.train_process import TRAIN, wait_for_device
 
 Action = Callable[[RunSummary], str]
@@ -99,10 +101,16 @@ def go_on(run: RunSummary) -> str:
     return f"{run.id} begins: nothing was trained yet"
 
 
-def delete(run: RunSummary) -> str:
-    """Delete a run's folder; refused while a process works on it."""
-    remove_run(run.run)
-    return f"deleted {run.id}"
+def delete(run: RunSummary, when: float) -> str:
+    """Move a run to the trash; refused while a process works on it. Those of one moment come back together."""
+    trash_run(run.run, when)
+    return f"deleted {short_name(run)} ({short_id(run.id)}); <runs.undelete> in the list of runs brings it back"
+
+
+def undelete(root: Path) -> str:
+    """Bring back what was deleted last."""
+    back = restore_newest(root)
+    return f"{back[0]} is back" if len(back) == 1 else f"{counted(len(back), 'run')} are back"
 
 
 def start(root: Path, spec: RunSpec) -> RunDirectory:

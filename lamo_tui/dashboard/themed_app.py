@@ -16,10 +16,11 @@ from textual.scrollbar import ScrollBar, ScrollBarRender
 
 from lamo_core.errors import LamoError
 from lamo_core.files import write_bytes
-from lamo_core.plain_text import plain_text
+from lamo_core.untrusted.plain_text import plain_text
 from lamo_tui import themes
 from lamo_tui.harmless import Harmless
 from lamo_tui.keys.keymap import differences
+from lamo_tui.resilience import Resilient
 from lamo_tui.screens.base import LamoScreen
 from lamo_tui.state.settings import Settings, settings_path
 from lamo_tui.state.view_state import View
@@ -37,7 +38,7 @@ def last_filters(only_ascii: bool, colours: str | None) -> list[LineFilter]:
     return [Harmless(), *([AsciiOnly()] if only_ascii else []), *([Nearest256()] if colours == "256" else [])]
 
 
-class Looks(App[None]):
+class Looks(Resilient, App[None]):
     """An application with the user's settings; `keep` remembers how its folder is looked at."""
 
     def __init__(

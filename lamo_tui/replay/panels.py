@@ -16,6 +16,7 @@ from lamo_tui.dashboard.api import dashboard
 from lamo_tui.keys.bindings import with_keys
 from lamo_tui.replay.episode_state import EpisodeState
 from lamo_tui.replay.timelines import expected_text
+from lamo_tui.resilience import ResilientWidget
 from lamo_tui.text import figure, inked
 from lamo_tui.themes import Palette
 from lamo_tui.widgets.attention_strip import AttentionStrip
@@ -28,7 +29,7 @@ _HELM = " <replay.left><replay.right><replay.more><replay.less> and <replay.play
 """The keys of a person who plays."""
 
 
-class ReplaySide(Vertical):
+class ReplaySide(ResilientWidget, Vertical):
     """The panels of one episode."""
 
     def __init__(self, *, id: str, hint: str) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 from platformdirs import user_config_dir
 
 from lamo_core.errors import UsageError
-from lamo_core.strict import unknown_key
+from lamo_core.settings.presets import read_toml
+from lamo_core.settings.strict import unknown_key
 from lamo_tui.keys.bindings import KEYS
 from lamo_tui.keys.names import names_in
 
@@ -56,7 +57,6 @@ def read_settings(path: Path | None = None, *, draws: bool = True) -> tuple[Sett
     path = path or settings_path()
     if not path.exists():
         return Settings(ascii=not draws), []
-    from lamo_core.presets import read_toml
 
     try:
         values = read_toml(path)

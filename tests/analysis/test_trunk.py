@@ -7,7 +7,7 @@ import torch
 
 from lamo_core.analysis.trunk import measure_trunk
 from lamo_core.model.backbone import Backbone, load_backbone
-from lamo_core.model.gpt2 import Gpt2Trunk
+from lamo_core.model.gpt2.trunk import Gpt2Trunk
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from lamo_core.baselines.td3_bc import Td3Bc
 from lamo_core.config import RunConfig
 from lamo_core.data.transitions import TransitionBatch
 from lamo_core.model.policy import PolicyStatistics
-from lamo_core.presets import resolve
+from lamo_core.settings.presets import resolve
 from lamo_core.tasks.task import Simulation, Task
 
 START, GOOD, BAD = np.eye(3, dtype=np.float32)

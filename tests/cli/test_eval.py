@@ -22,8 +22,8 @@ from lamo_core.errors import (
     StorageError,
     UsageError,
 )
-from lamo_core.model.adapters import adapt
 from lamo_core.model.backbone import load_backbone
+from lamo_core.model.lora.adapters import adapt
 from lamo_core.model.policy import Policy, PolicyStatistics
 from lamo_core.runs.manage import find_checkpoint
 from lamo_core.tasks.registry import get_task

@@ -31,7 +31,7 @@ SETTINGS = {
 }
 CODE = """
 import os, signal, sys
-import lamo_core.engine as engine, lamo_core.training.loop as loop
+import lamo_core.engine.engine as engine, lamo_core.training.loop as loop
 moment, sys.argv = sys.argv[1], ["lamo", *sys.argv[2:]]
 evaluate, train_step = engine.evaluate, loop._train_step
 
@@ -84,7 +84,7 @@ def told(run: RunDirectory) -> dict[str, Any]:
     for event in read_events(run.events_file):
         if event["event"] == "EvalDone":
             scores = [{key: score[key] for key in ("target", "returns", "lengths")} for score in event["scores"]]
-            found[f"evaluation {event['step']}"] = (scores, event["final"], event["unseen_loss"])
+            found[f"evaluation {event['step']}"] = (scores, event["final"], event["metrics"])
     return found
 
 

@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from lamo_core.plain_text import is_plain
+from lamo_core.untrusted.plain_text import is_plain
 from lamo_tui.cli.plain_console import PlainConsole
 from lamo_tui.cli.report.report_table import Table
 from lamo_tui.csv_text import csv_text

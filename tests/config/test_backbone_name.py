@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from lamo_core.backbone_name import BackboneName, parse_backbone
 from lamo_core.errors import UsageError
-from lamo_core.presets import overlay_settings, resolve
+from lamo_core.settings.backbone_name import BackboneName, parse_backbone
+from lamo_core.settings.presets import overlay_settings, resolve
 
 
 @pytest.mark.parametrize("weights", ["trained", "random", "scaled", "permuted"])

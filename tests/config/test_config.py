@@ -11,7 +11,7 @@ import pytest
 
 from lamo_core.config import RunConfig, field_names, parse_setting
 from lamo_core.errors import UsageError
-from lamo_core.presets import NoEffect, _relative, budget_minutes, is_preset, preset_names, resolve
+from lamo_core.settings.presets import NoEffect, _relative, budget_minutes, is_preset, preset_names, resolve
 
 
 def test_a_config_survives_its_dictionary() -> None:

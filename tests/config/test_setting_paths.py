@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from lamo_core.errors import UsageError
-from lamo_core.presets import resolve
-from lamo_core.setting_paths import absolute_paths
+from lamo_core.settings.paths import absolute_paths
+from lamo_core.settings.presets import resolve
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from lamo_core.data.sources.resolve import ShippedSet
 from lamo_core.data.store import bundled_logs
 from lamo_core.data.store.bundled_logs import cached_file, frame_path, open_log
 from lamo_core.errors import DataError, MissingError, StorageError, UsageError
-from lamo_core.tasks.atari_emulator import AtariEmulator
+from lamo_core.tasks.atari.atari_emulator import AtariEmulator
 
 TASK = TaskConfig(name="atari-qbert")
 

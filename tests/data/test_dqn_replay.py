@@ -256,7 +256,7 @@ def test_a_slice_is_never_whole_in_memory(published: Published, tmp_path: Path) 
     published.dqn("Breakout", 1, files)
     code = (
         "import resource; from lamo_core.data.sources.dqn_replay import get_slice, parse_slice;"
-        "import numpy, zstandard, lamo_core.tasks.atari;"
+        "import numpy, zstandard, lamo_core.tasks.atari.atari;"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss;"
         f"card = get_slice(parse_slice({NAME!r}), lambda *_: None);"
         "print(card['transitions'], (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1000)"

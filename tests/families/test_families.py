@@ -19,10 +19,10 @@ from lamo_core.analysis.trunk import measure_trunk
 from lamo_core.config import ModelConfig
 from lamo_core.errors import LamoError, UsageError
 from lamo_core.evaluation.contexts import ChunkedContext, Context, SlidingContext, make_context
-from lamo_core.model.adapters import adapt
 from lamo_core.model.backbone import Backbone, load_backbone, token_embeddings
 from lamo_core.model.hub import require_table
 from lamo_core.model.library import takes, takes_any
+from lamo_core.model.lora.adapters import adapt
 from lamo_core.model.policy import Policy, PolicyStatistics
 from lamo_core.tasks.registry import get_task
 from tests.families.tiny_models import VOCABULARY, save_tiny

@@ -7,7 +7,7 @@ import torch
 
 from lamo_core.errors import MissingError, UsageError
 from lamo_core.model.backbone import load_backbone
-from lamo_core.model.gpt2 import Gpt2Trunk
+from lamo_core.model.gpt2.trunk import Gpt2Trunk
 from lamo_core.model.hub import require_model, shape_of
 from lamo_core.model.shape import trunk_shape
 

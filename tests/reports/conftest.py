@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lamo_core.presets import Resolved, resolve
 from lamo_core.runs.create import create_run
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.writer import RunWriter
+from lamo_core.settings.presets import Resolved, resolve
 from lamo_core.training.events import Stopped
 from tests.runs.run_doubles import eval_done, score, started, step_done
 
@@ -39,15 +39,12 @@ def trained(root: Path) -> Trained:
         earlier: dict[int, float] | None = None,
         total: int = 10,
         unseen: float | None = None,
-        constant: float | None = None,
-        best_step: int | None = None,
+        metrics: Mapping[str, float] | None = None,
         **flags: Any,
     ) -> RunDirectory:
         named = {name.replace("__", "."): value for name, value in flags.items()}
         resolved = resolve(preset, ablations, None, [], {"seed": seed, **named}, method=method)
-        return finish(
-            resolved, returns, earlier or {}, total, {"unseen": unseen, "constant": constant, "best_step": best_step}
-        )
+        return finish(resolved, returns, earlier or {}, total, {"unseen": unseen, "metrics": metrics})
 
     def finish(
         resolved: Resolved, returns: Sequence[float], earlier: dict[int, float], total: int, measured: dict[str, Any]

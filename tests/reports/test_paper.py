@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lamo_core.presets import read_toml, resolve
 from lamo_core.reports import paper
 from lamo_core.reports.paper import on_papers_data, paper_curve, paper_score
+from lamo_core.settings.presets import read_toml, resolve
 from lamo_core.tasks.registry import get_task
 
 SPARSE_FULL = [("kitchen-partial", 1.0), ("kitchen-complete", 1.0), ("mujoco-reacher2d", 1.0)]

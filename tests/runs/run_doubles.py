@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from lamo_core.evaluation.scores import TargetScore
 from lamo_core.runs.directory import RunDirectory
@@ -76,8 +76,7 @@ def eval_done(
     seconds: float = 2.0,
     final: bool = False,
     unseen: float | None = None,
-    constant: float | None = None,
-    best_step: int | None = None,
+    metrics: Mapping[str, float] | None = None,
 ) -> EvalDone:
     return EvalDone(
         step,
@@ -85,9 +84,7 @@ def eval_done(
         scores=scores,
         seconds=seconds,
         final=final,
-        unseen_loss=unseen,
-        constant_loss=constant,
-        best_step=best_step,
+        metrics={**({} if unseen is None else {"loss/unseen": unseen}), **(metrics or {})},
     )
 
 

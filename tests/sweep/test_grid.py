@@ -8,7 +8,7 @@ import pytest
 
 from lamo_core.errors import UsageError
 from lamo_core.methods import METHODS
-from lamo_core.presets import preset_names
+from lamo_core.settings.presets import preset_names
 from lamo_core.sweep.grid import Grid, expand, parse_tasks, widened
 
 

@@ -14,9 +14,9 @@ from lamo_core.config import RunConfig
 from lamo_core.data.held_out import LEAST_EPISODES, Segments, split
 from lamo_core.data.windows import WindowSampler, returns_to_go
 from lamo_core.errors import UsageError
-from lamo_core.idle import idle_settings
-from lamo_core.presets import override, resolve
 from lamo_core.runs.labels import is_experiment
+from lamo_core.settings.presets import override, resolve
+from lamo_core.settings.unused import idle_settings
 from lamo_core.training.checkpoint import read_checkpoint, trained_weights
 from lamo_core.training.events import EvalDone, StepDone
 from lamo_core.training.loop import _train_step
@@ -79,7 +79,7 @@ def test_the_best_step_acts_is_saved_and_is_evaluated(tmp_path: Path) -> None:
     assert set(measured) == set(range(1, 13))
     best = min(measured, key=lambda step: (measured[step], step))
     final = [event for event in events if isinstance(event, EvalDone)][-1]
-    assert (final.step, final.best_step, final.final) == (12, best, True)
+    assert (final.step, final.metrics["step/best"], final.final) == (12, best, True)
     saved = read_checkpoint(tmp_path / "last.pt")
     again = new_session(config(steps=12, learning_rate=0.05, adapter_learning_rate=0.05, ema_decay=0.0))
     while again.step < best:
@@ -119,7 +119,7 @@ def test_the_loss_of_a_constant_guess_is_told_beside_it(tmp_path: Path) -> None:
     (final,) = [event for event in run(session, tmp_path) if isinstance(event, EvalDone) and event.final]
     batch, actions = session.learner._unseen, session.learner._actions_N  # type: ignore[attr-defined]
     expected = np.square(batch.actions[batch.mask].numpy() - actions.mean(0)).mean()
-    assert final.constant_loss == pytest.approx(float(expected), rel=1e-5)
+    assert final.metrics["loss/constant"] == pytest.approx(float(expected), rel=1e-5)
 
 
 @pytest.mark.parametrize("method", ["iql", "td3+bc"])

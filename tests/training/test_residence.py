@@ -15,8 +15,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from lamo_core import engine
 from lamo_core.config import RunConfig
+from lamo_core.engine import engine
 from lamo_core.errors import DeviceError
 from lamo_core.training import session as sessions
 from lamo_core.training.checkpoint import trained_weights

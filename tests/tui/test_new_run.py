@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
+from lamo_core.engine.run_spec import RunSpec
 from lamo_core.errors import UsageError
-from lamo_core.presets import preset_names
-from lamo_core.run_spec import RunSpec
 from lamo_core.runs.directory import run_ids
-from lamo_core.runs.estimate import estimate
 from lamo_core.runs.index import list_runs
+from lamo_core.runs.timing.estimate import estimate
+from lamo_core.settings.presets import preset_names
 from lamo_tui.dashboard import new_run_model, run_actions
 from lamo_tui.dashboard.app import LamoApp
 from lamo_tui.dashboard.new_run_model import NewRuns

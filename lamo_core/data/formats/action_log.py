@@ -25,10 +25,10 @@ import numpy as np
 import zstandard
 from numpy.typing import NDArray
 
-from lamo_core.data.sources.recovery import recovery_advice
+from lamo_core.data.checks.recovery import recovery_advice
 from lamo_core.errors import DamagedDataError, MissingError, UnsupportedDataError
 from lamo_core.files import write_bytes
-from lamo_core.parsing import parse_json
+from lamo_core.untrusted.parsing import parse_json
 
 MAGIC = b"LAMOLOG1"
 HASH_BYTES = 16

@@ -16,7 +16,7 @@ from typing import IO
 from lamo_core.data.formats.action_log import ActionLog
 from lamo_core.data.formats.replay_worker import ReplayJob
 from lamo_core.errors import DamagedDataError, LamoError, MissingError, StorageError
-from lamo_core.parsing import parse_json
+from lamo_core.untrusted.parsing import parse_json
 
 Progress = Callable[[str, int, int], None]
 """Called with a stage, how much of it is done, and how much there is."""

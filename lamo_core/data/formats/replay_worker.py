@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 
 from lamo_core.data.formats.frame_file import write_frame_file
 from lamo_core.errors import DamagedDataError, LamoError
-from lamo_core.parsing import parse_json
-from lamo_core.tasks.atari_emulator import AtariEmulator
+from lamo_core.tasks.atari.atari_emulator import AtariEmulator
+from lamo_core.untrusted.parsing import parse_json
 
 REPORT_EVERY = 250
 """Decisions between two reports of progress."""

@@ -49,7 +49,7 @@ def open_unseen(
 def _open(
     config: DataConfig, task: TaskConfig, selection: Selection, progress: Callable[[str, int, int], None] | None
 ) -> EpisodeStore:
-    from lamo_core.data.sources.compatibility import check_task, fitted
+    from lamo_core.data.checks.compatibility import check_task, fitted
     from lamo_core.data.sources.resolve import find_set, open_set
 
     found = find_set(config.source, config.set, progress)

@@ -22,8 +22,8 @@ from lamo_core.data.sources.byte_stream import TIMEOUT, ByteStream, RangeRefused
 from lamo_core.errors import DamagedDataError, MissingError, StorageError, UsageError
 from lamo_core.files import write_bytes
 from lamo_core.network import NO_NETWORK, FirstAnswer, Persistence
-from lamo_core.parsing import parse_json
 from lamo_core.places import DATA_ELSEWHERE
+from lamo_core.untrusted.parsing import parse_json
 
 Progress = Callable[[str, int, int], None]
 MAX_BYTES = 8 * 2**30

@@ -17,7 +17,7 @@ from typing import Any
 from lamo_core.data.sources.d4rl_file import convert_d4rl
 from lamo_core.data.sources.minari_file import convert_minari
 from lamo_core.errors import DamagedDataError, LamoError, UnsupportedDataError
-from lamo_core.parsing import parse_json
+from lamo_core.untrusted.parsing import parse_json
 
 MEMORY = 8 * 2**30
 _JOBS: dict[str, Callable[..., dict[str, Any]]] = {"d4rl": convert_d4rl, "minari": convert_minari}

@@ -24,7 +24,7 @@ from lamo_core.errors import (
     UnsupportedDataError,
     UsageError,
 )
-from lamo_core.parsing import parse_json
+from lamo_core.untrusted.parsing import parse_json
 
 SILENCE = 300.0
 """Seconds without a report after which the library hangs."""

@@ -8,11 +8,17 @@ from typing import Annotated
 import typer
 
 from lamo_core.analysis.parts import MeasuredReliance
-from lamo_core.errors import EnvironmentFault, UsageError
+from lamo_core.config import unknown_key
+from lamo_core.errors import EnvironmentFault, LamoError, UsageError
 from lamo_core.runs.directory import RunDirectory
+from lamo_core.runs.manage import find_checkpoint
 from lamo_core.runs.reliance_file import write_reliance
 from lamo_core.runs.target_sweep_file import EPISODES, TARGETS
 from lamo_tui.cli import completion
+from lamo_tui.cli.analyse.analyse_files import write_findings
+from lamo_tui.cli.analyse.analyse_text import print_findings
+from lamo_tui.cli.output import console, emit_json
+from lamo_tui.cli.progress import progress
 
 PARTS = ("movement", "trunk", "attention", "reliance", "forgetting", "asked")
 
@@ -52,10 +58,6 @@ def analyse(
     was forgotten, and whether the policy achieves the returns that it is asked for; and what the trunk makes of inputs.
     """
     from lamo_core.analysis.findings import Analysis
-    from lamo_core.config import unknown_key
-    from lamo_core.runs.manage import find_checkpoint
-    from lamo_tui.cli.output import console, emit_json
-    from lamo_tui.cli.progress import progress
 
     for name in part or ():
         if name not in PARTS:
@@ -77,14 +79,10 @@ def analyse(
         write_reliance(run, MeasuredReliance(read.step, tuple(found.reliance)))
         console().print(f"kept what decides in {run.reliance_file}", markup=False)
     if out is not None:
-        from lamo_tui.cli.analyse.analyse_files import write_findings
-
         console().print(f"wrote {', '.join(write_findings(out, found))} into {out}", markup=False)
     if as_json:
         emit_json({"checkpoint": path, "step": read.step, "method": read.config.method, **found.to_dict()})
     else:
-        from lamo_tui.cli.analyse.analyse_text import print_findings
-
         print_findings(found)
     if code := max(
         (reason.exit_code for reason in missing.values() if isinstance(reason, EnvironmentFault)), default=0
@@ -94,9 +92,7 @@ def analyse(
 
 def _is_model(name: str) -> bool:
     """Return whether a name is that of a language model and of no run or checkpoint."""
-    from lamo_core.errors import LamoError
     from lamo_core.model.hub import require_model
-    from lamo_core.runs.manage import find_checkpoint
 
     try:
         find_checkpoint(name)
@@ -112,13 +108,9 @@ def _is_model(name: str) -> bool:
 def _analyse_model(name: str, out: Path | None, as_json: bool) -> None:
     from lamo_core.analysis.findings import Findings
     from lamo_core.analysis.trunk import measure_model
-    from lamo_tui.cli.analyse.analyse_text import print_findings
-    from lamo_tui.cli.output import console, emit_json
 
     found = Findings(trunk=(measure_model(name),))
     if out is not None:
-        from lamo_tui.cli.analyse.analyse_files import write_findings
-
         console().print(f"wrote {', '.join(write_findings(out, found))} into {out}", markup=False)
     if as_json:
         emit_json({"model": name, "trunk": found.to_dict()["trunk"]})

@@ -12,6 +12,8 @@ from lamo_core.evaluation.intervals import without_points
 from lamo_core.files import write_bytes
 from lamo_tui.cli.analyse.analyse_text import trunk_columns
 from lamo_tui.csv_text import csv_text
+from lamo_tui.figures import analysis_figures as figures
+from lamo_tui.figures.drawing import save_sheet
 
 if TYPE_CHECKING:
     from lamo_core.analysis.findings import Findings
@@ -21,8 +23,6 @@ if TYPE_CHECKING:
 
 def write_findings(folder: Path, found: Findings) -> list[str]:
     """Write the parts that were found out; returns the names of the files. Raises `StorageError`."""
-    from lamo_tui.figures.drawing import save_sheet
-
     rows: dict[str, Sequence[dict[str, Any]]] = {}
     sheets: dict[str, Sheet] = {}
     _gather(found, rows, sheets)
@@ -41,8 +41,6 @@ def write_findings(folder: Path, found: Findings) -> list[str]:
 
 def _gather(found: Findings, rows: dict[str, Sequence[dict[str, Any]]], sheets: dict[str, Sheet]) -> None:
     """Put the rows and figures of every part that was found out into the dictionaries, by name."""
-    from lamo_tui.figures import analysis_figures as figures
-
     if found.movement is not None:
         rows["movement"] = [asdict(row) for row in found.movement]
         sheets["movement"] = figures.movement_figure(found.movement)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from lamo_core.evaluation.intervals import spanned
-from lamo_tui.cli.output import say
+from lamo_tui.cli.output import console, emit_table, say
 from lamo_tui.format import known
 
 if TYPE_CHECKING:
@@ -62,8 +62,6 @@ def trunk_lines(measure: TrunkMeasure) -> list[str]:
 
 
 def _trunk(measures: Sequence[TrunkMeasure]) -> None:
-    from lamo_tui.cli.output import console
-
     for when, measure in zip(["trunk"] if len(measures) == 1 else ["before", "after"], measures, strict=True):
         say(when)
         for line in trunk_lines(measure):
@@ -76,8 +74,6 @@ def _trunk(measures: Sequence[TrunkMeasure]) -> None:
 
 
 def _movement(rows: list[Movement]) -> None:
-    from lamo_tui.cli.output import console, emit_table
-
     top = max((row.relative for row in rows if math.isfinite(row.relative)), default=1.0)
     table = [
         [
@@ -99,8 +95,6 @@ def _movement(rows: list[Movement]) -> None:
 
 
 def _attention(heads: list[HeadChange], uniform: tuple[float, float]) -> None:
-    from lamo_tui.cli.output import console, emit_table
-
     rows: list[list[object]] = []
     mixed = any(head.weight != 1.0 for head in heads)
     for layer in sorted({head.layer for head in heads}):
@@ -131,8 +125,6 @@ def _attention(heads: list[HeadChange], uniform: tuple[float, float]) -> None:
 
 
 def _reliance(rows: list[Reliance]) -> None:
-    from lamo_tui.cli.output import console, emit_table
-
     table = [
         [
             row.part,
@@ -153,8 +145,6 @@ def _reliance(rows: list[Reliance]) -> None:
 
 
 def _forgetting(points: list[LanguageLoss]) -> None:
-    from lamo_tui.cli.output import console, emit_table
-
     low = points[0].loss
     top = max(_NOTABLE, *(point.loss - low for point in points))
     rows = [
@@ -173,8 +163,6 @@ def _forgetting(points: list[LanguageLoss]) -> None:
 
 
 def _asked(asking: Asking) -> None:
-    from lamo_tui.cli.output import console, emit_table
-
     top = max(max(score.target, score.mean) for score in asking.scores)
     rows = []
     for score in asking.scores:

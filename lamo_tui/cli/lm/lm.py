@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lamo_core.errors import LamoError, UsageError
+from lamo_core.settings.backbone_name import DESCRIPTIONS, parse_backbone
 from lamo_tui.cli import completion
-from lamo_tui.cli.output import say
+from lamo_tui.cli.analyse.analyse_text import trunk_lines
+from lamo_tui.cli.output import console, emit_json, emit_table, say
 
 if TYPE_CHECKING:
     from lamo_core.analysis.trunk import TrunkMeasure
@@ -37,7 +40,6 @@ _TrainedOn = Annotated[Path | None, typer.Option("--trained-on", help="The train
 def list_models(as_json: _Json = False) -> None:
     """List the models on this machine, and how to get others."""
     from lamo_core.model.hub import available_backbones
-    from lamo_tui.cli.output import emit_json, emit_table
 
     rows = available_backbones()
     if as_json:
@@ -54,7 +56,6 @@ def list_models(as_json: _Json = False) -> None:
 )
 def show(name: _Name, as_json: _Json = False) -> None:
     """Print a model's shape, content hash, and card if it has one, and what its trunk makes of inputs."""
-    from lamo_tui.cli.output import console, emit_json
 
     facts = _facts(name)
     measured = _measured(name)
@@ -66,8 +67,6 @@ def show(name: _Name, as_json: _Json = False) -> None:
     if isinstance(measured, str):
         console().print(f"the trunk was not measured: {measured}", markup=False)
         return
-    from lamo_tui.cli.analyse.analyse_text import trunk_lines
-
     say("trunk")
     for line in trunk_lines(measured):
         say(f"  {line}")
@@ -75,7 +74,6 @@ def show(name: _Name, as_json: _Json = False) -> None:
 
 def _facts(name: str) -> dict[str, Any]:
     """Return what is known of a trunk without loading it; drawn weights have neither file nor card."""
-    from lamo_core.backbone_name import DESCRIPTIONS, parse_backbone
     from lamo_core.model.hub import locate, read_card, require_model, shape_of
 
     asked = parse_backbone(name)
@@ -94,8 +92,6 @@ def _facts(name: str) -> dict[str, Any]:
 
 def _measured(name: str) -> TrunkMeasure | str:
     """Return what a model's trunk makes of inputs, or why that is not known."""
-    from lamo_core.errors import LamoError
-
     try:
         from lamo_core.analysis.trunk import measure_model
 
@@ -115,9 +111,7 @@ def get(name: _Name, as_json: _Json = False) -> None:
 @app.command("import", epilog="Examples:  lamo lm import smollm2-135m   ·   lamo lm import smollm2-135m --json")
 def import_model(name: _Name, as_json: _Json = False) -> None:
     """Convert the weights that an installed package carries. Takes half a minute, once."""
-    from lamo_core.errors import UsageError
     from lamo_core.model.hub import SMOLLM2
-    from lamo_tui.cli.output import console
 
     if name not in (SMOLLM2, "smollm2"):
         raise UsageError(f"only {SMOLLM2} is imported from a package; hub models come with `lamo lm get {name}`")
@@ -141,7 +135,6 @@ def measure_text(
     from lamo_core.language.card import rounded
     from lamo_core.language.perplexity import METHOD, measure
     from lamo_core.model.backbone import load_backbone
-    from lamo_tui.cli.output import console, emit_json, emit_table
 
     results = rounded(measure(load_backbone(name), text, trained_on))
     if as_json:
@@ -167,7 +160,6 @@ def card(
 ) -> None:
     """Measure a model of `lamo pretrain` and write its card.json."""
     from lamo_core.language.card import write_card
-    from lamo_tui.cli.output import emit_json
 
     written = write_card(folder, trained_on, test, corpus, note)
     if as_json:
@@ -187,11 +179,8 @@ def pack(
     as_json: _Json = False,
 ) -> None:
     """Write a GPT-2-shaped model again in eight bits. Half the size of half precision; it loads as before."""
-    from lamo_core.backbone_name import parse_backbone
-    from lamo_core.errors import UsageError
-    from lamo_core.model.eight_bit import write_packed
+    from lamo_core.model.gpt2.eight_bit import write_packed
     from lamo_core.model.hub import locate
-    from lamo_tui.cli.output import emit_json
 
     asked = parse_backbone(name)
     if str(asked) != asked.model:
@@ -204,8 +193,6 @@ def pack(
 
 
 def _tell(what: str, folder: Path, name: str, as_json: bool) -> None:
-    from lamo_tui.cli.output import emit_json
-
     if as_json:
         emit_json({"model": name, what: str(folder)})
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from lamo_core.analysis.parts import PARTS as SEEN
 from lamo_core.evaluation.intervals import bracketed
 from lamo_tui.cli.report.report_table import Report, Table
 from lamo_tui.format import known
@@ -61,7 +62,6 @@ def _change(row: UnseenLoss) -> str:
 
 def reliance_table(report: Report) -> Table:
     """Return what the decisions of every method are made from."""
-    from lamo_core.analysis.parts import PARTS as SEEN
     from lamo_core.reports.reliance_table import method_reliances
 
     rows = [

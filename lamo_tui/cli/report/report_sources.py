@@ -6,7 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lamo_core.errors import UsageError
+from lamo_core.places import studies_dir
+from lamo_core.runs.directory import find_run
+from lamo_core.runs.index import list_runs, summarise
 from lamo_core.wording import counted, plural
+from lamo_tui.cli.output import console
+from lamo_tui.format import duration
 
 if TYPE_CHECKING:
     from lamo_core.runs.index import RunSummary
@@ -18,11 +23,9 @@ def find_records(texts: list[str], where: list[str], sweep: str | None) -> list[
     `texts` are runs, files of results and names of the studies that ship; without them and without a sweep all runs
     with a final evaluation count. Raises `UsageError`, and `DataError` for a damaged file.
     """
-    from lamo_core.places import studies_dir
     from lamo_core.reports.results import NoResult, gather
     from lamo_core.reports.results_file import as_summary, merge, read_results
     from lamo_core.runs.query import parse_query
-    from lamo_tui.cli.output import console
 
     fits = parse_query(where)
     studies = {path.parent.name: path for path in studies_dir().glob("*/results.jsonl")}
@@ -53,8 +56,6 @@ def origin(records: list[dict[str, Any]], words: list[str]) -> str:
     """Return a sentence on how a report was made; `words` are the arguments of its command."""
     import shlex
 
-    from lamo_tui.format import duration
-
     # a folder of this machine says nothing elsewhere
     shown = shlex.join(Path(word).name if Path(word).is_absolute() else word for word in words)
     hours = duration(sum(record["seconds"] for record in records))
@@ -66,12 +67,9 @@ def origin(records: list[dict[str, Any]], words: list[str]) -> str:
 
 
 def _summaries(runs: list[str], sweep: str | None) -> list[RunSummary]:
-    from lamo_core.runs.directory import find_run
-    from lamo_core.runs.index import list_runs, summarise
     from lamo_core.sweep.folder import find_sweep
     from lamo_core.sweep.plan import read_plan
     from lamo_core.sweep.scheduler import look
-    from lamo_tui.cli.output import console
 
     if sweep is not None:
         if runs:

@@ -10,16 +10,27 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lamo_core.engine.run_spec import RunSpec
+from lamo_core.errors import STOPPED_RESUMABLE, UsageError
+from lamo_core.places import runs_dir
+from lamo_core.runs.queue.detach import adopt, launch
+from lamo_core.runs.queue.waiting import enqueue
+from lamo_core.runs.signals import catch_signals
+from lamo_core.seeds import parse_seeds
+from lamo_core.shares import parse_share
 from lamo_tui.cli import completion
-from lamo_tui.cli.output import say
+from lamo_tui.cli.output import console, emit_json, say
 from lamo_tui.cli.parameters import AblationOption, MethodOption, SettingOption
+from lamo_tui.cli.progress import ProgressLine
+from lamo_tui.cli.train.train_plan import show_plan
+from lamo_tui.train_process import TRAIN, wait_for_device
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from lamo_core.run_spec import RunSpec
-    from lamo_core.run_start import Start
-    from lamo_core.run_training import Outcome
+    from lamo_core.engine.run_spec import RunSpec
+    from lamo_core.engine.run_start import Start
+    from lamo_core.engine.run_training import Outcome
     from lamo_core.runs.control import Interrupts
     from lamo_core.runs.directory import RunDirectory
     from lamo_tui.cli.progress import ProgressLine
@@ -68,11 +79,7 @@ def train(
     background: Annotated[bool, typer.Option("--background", hidden=True)] = False,
 ) -> None:
     """Train a policy; the first Ctrl-C saves a checkpoint and stops, the second leaves at once."""
-    from lamo_core.errors import UsageError
-    from lamo_core.run_spec import RunSpec
-    from lamo_core.run_start import new_run, resumed_run, settle
-    from lamo_core.shares import parse_share
-    from lamo_tui.cli.train.train_plan import show_plan
+    from lamo_core.engine.run_start import new_run, resumed_run, settle
 
     share = parse_share(ratio) if ratio is not None else None
     spec = RunSpec(preset, method, tuple(ablation or ()), config, tuple(setting or ()), seed, share, device, precision)
@@ -95,8 +102,7 @@ def train(
 
 
 def _adopted(folder: str) -> Start:
-    from lamo_core.run_start import Start
-    from lamo_core.runs.queue.detach import adopt
+    from lamo_core.engine.run_start import Start
 
     run = adopt(folder)
     return Start(run, run.read_config())
@@ -104,9 +110,6 @@ def _adopted(folder: str) -> Start:
 
 def _per_seed(spec: RunSpec, seeds: str | None) -> list[RunSpec]:
     """Return every run that is asked for."""
-    from lamo_core.errors import UsageError
-    from lamo_core.seeds import parse_seeds
-
     if seeds is not None and spec.seed is not None:
         raise UsageError("give --seed or --seeds, not both")
     return [spec] if seeds is None else spec.with_seeds(parse_seeds(seeds))
@@ -114,11 +117,7 @@ def _per_seed(spec: RunSpec, seeds: str | None) -> list[RunSpec]:
 
 def _enqueue(specs: list[RunSpec], as_json: bool) -> None:
     """Make the runs and let them wait for their device."""
-    from lamo_core.places import runs_dir
-    from lamo_core.run_start import new_run
-    from lamo_core.runs.queue.waiting import enqueue
-    from lamo_tui.cli.output import emit_json
-    from lamo_tui.train_process import wait_for_device
+    from lamo_core.engine.run_start import new_run
 
     runs = [new_run(spec, sys.argv).run for spec in specs]
     entries = [enqueue(run) for run in runs]
@@ -132,10 +131,6 @@ def _enqueue(specs: list[RunSpec], as_json: bool) -> None:
 
 def _launch(start: Start, spec: RunSpec, as_json: bool) -> None:
     """Let a process of its own train: a new run, or one that goes on."""
-    from lamo_core.runs.queue.detach import launch
-    from lamo_tui.cli.output import emit_json
-    from lamo_tui.train_process import TRAIN
-
     run, command = start.run, [*TRAIN]
     if not start.resumed:
         command += ["--adopt", str(run.path)]
@@ -162,10 +157,7 @@ class _Terminal:
 
 
 def _train(start: Start, *, as_json: bool, background: bool) -> int:
-    from lamo_core.run_training import train_run
-    from lamo_core.runs.signals import catch_signals
-    from lamo_tui.cli.output import console
-    from lamo_tui.cli.progress import ProgressLine
+    from lamo_core.engine.run_training import train_run
 
     def signals(
         interrupts: Interrupts, announce: Callable[[str], None], leave: Callable[[], None]
@@ -181,9 +173,6 @@ def _train(start: Start, *, as_json: bool, background: bool) -> int:
 
 
 def _conclude(run: RunDirectory, outcome: Outcome, as_json: bool) -> None:
-    from lamo_core.errors import STOPPED_RESUMABLE
-    from lamo_tui.cli.output import console, emit_json
-
     if as_json:
         emit_json(
             {

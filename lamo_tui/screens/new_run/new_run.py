@@ -10,12 +10,12 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 
 from lamo_core.config import RunConfig, field_names
+from lamo_core.engine.run_spec import METHOD
 from lamo_core.errors import LamoError
-from lamo_core.preset_parts import PLAIN, all_presets
-from lamo_core.presets import preset_names
-from lamo_core.run_spec import METHOD
 from lamo_core.runs.compare import flatten
 from lamo_core.seeds import parse_seeds, shown_seeds
+from lamo_core.settings.preset_parts import PLAIN, all_presets
+from lamo_core.settings.presets import preset_names
 from lamo_core.wording import counted
 from lamo_tui.dashboard import new_run_model, run_actions
 from lamo_tui.dashboard.new_run_model import DataFacts, NewRuns

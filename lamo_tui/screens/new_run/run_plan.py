@@ -12,8 +12,8 @@ from rich.text import Text
 from lamo_core.config import RunConfig
 from lamo_core.evaluation.targets import targets_from_returns
 from lamo_core.methods import METHODS
-from lamo_core.runs.estimate import disk_bytes, estimate, memory_bytes, sized_for
 from lamo_core.runs.index import RunSummary
+from lamo_core.runs.timing.estimate import disk_bytes, estimate, memory_bytes, sized_for
 from lamo_core.seeds import shown_seeds
 from lamo_core.wording import counted
 from lamo_tui.dashboard.new_run_model import DataFacts, NewRuns, descriptions, differences, histogram_lines
