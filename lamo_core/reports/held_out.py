@@ -1,7 +1,7 @@
-"""How well methods foretell the actions of episodes that they were not shown.
+"""How well methods predict the actions of episodes that they were not shown.
 
-Returns of few episodes are noisy; this loss is not, and tells a method that has learned the behaviour from one that has
-learned a handful of episodes by heart. It is no return: what foretells best need not act best.
+Returns of few episodes are noisy; this loss is not, and tells a method that has learned the behaviour from one that
+overfits a handful of episodes. It is no return: what predicts best need not act best.
 """
 
 from __future__ import annotations
@@ -62,11 +62,6 @@ def _measured(cell: Cell) -> dict[int, tuple[float, SeedScores]]:
     return {seed.seed: (seed.metrics[UNSEEN_LOSS], seed) for seed in cell.seeds if UNSEEN_LOSS in seed.metrics}
 
 
-def _all(seeds: dict[int, tuple[float, SeedScores]], name: str) -> list[float]:
-    """Return a metric of all seeds that have it."""
-    return [scores.metrics[name] for _, scores in seeds.values() if name in scores.metrics]
-
-
 def _row(
     cell: Cell,
     seeds: dict[int, tuple[float, SeedScores]],
@@ -81,7 +76,8 @@ def _row(
     ]
     low, high = interval_of_means([losses_S])
     change_low, change_high = interval_of_means([np.array(ratios)]) if ratios else _NONE
-    told, steps = (_all(seeds, name) for name in (CONSTANT_LOSS, BEST_STEP))
+    told = [scores.metrics[CONSTANT_LOSS] for _, scores in seeds.values() if CONSTANT_LOSS in scores.metrics]
+    steps = [int(scores.metrics[BEST_STEP]) for _, scores in seeds.values() if BEST_STEP in scores.metrics]
     return UnseenLoss(
         task=cell.task,
         title=cell.title,
@@ -92,7 +88,7 @@ def _row(
         low=low,
         high=high,
         constant=float(np.mean(told)) if told else float("nan"),
-        best_steps=(round(min(steps)), round(max(steps))) if steps else None,
+        best_steps=(min(steps), max(steps)) if steps else None,
         other=ours if ratios else "",
         change=math.expm1(float(np.mean(ratios))) if ratios else float("nan"),
         change_low=math.expm1(change_low),

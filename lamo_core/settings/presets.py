@@ -140,7 +140,7 @@ def budget_minutes(name: str) -> float | None:
 def read_toml(path: Path) -> dict[str, Any]:
     """Read a TOML file; raises `UsageError` naming the file and what is wrong with it."""
     try:
-        return parse_toml(path.read_text(encoding="utf-8-sig"))  # some editors write a mark before the first letter
+        return parse_toml(path.read_text(encoding="utf-8-sig"))  # some editors write a mark before the first character
     except OSError as error:
         raise UsageError(f"could not read {path}: {error.strerror}") from error
     except TooDeep as error:

@@ -81,14 +81,17 @@ class MarkovLearner:
         return StepLosses(sum(parts.values()), decision=parts.pop("policy", sum(parts.values())), parts=parts)
 
     def metrics(self, config: RunConfig) -> dict[str, float]:
-        unseen = self._loss_on(self._unseen)
-        if unseen is None or self._unseen is None:
-            return {}
-        actions = torch.cat([batch.actions for batch in self._unseen])
-        return {UNSEEN_LOSS: unseen, CONSTANT_LOSS: constant_loss(self._actions_N, actions, self.policy.task.actions)}
+        found = {UNSEEN_LOSS: self._loss_on(self._unseen), CONSTANT_LOSS: self._constant_loss()}
+        return {name: value for name, value in found.items() if value is not None}
 
     def held_out_loss(self, config: RunConfig) -> float | None:
         return self._loss_on(self._held_out)
+
+    def _constant_loss(self) -> float | None:
+        batches = self._unseen or self._held_out
+        if batches is None:
+            return None
+        return constant_loss(self._actions_N, torch.cat([batch.actions for batch in batches]), self.policy.task.actions)
 
     def _loss_on(self, batches: list[TransitionBatch] | None) -> float | None:
         if batches is None:

@@ -32,8 +32,6 @@ from lamo_core.training.streams import numpy_stream
 
 MOST_UNSEEN, LEAST_UNSEEN = 128, 16
 """Windows of unseen episodes that are measured, the same ones at every evaluation."""
-_HELD_OUT = 64
-"""Windows of what is held out of the training data, measured `CHECKS` times a run."""
 _UNSEEN_SHARE = 0.02
 """Of the time that training takes from one evaluation to the next."""
 _TRAINING = 3
@@ -63,12 +61,10 @@ class SequenceLearner:
         self.sampler = _sampler(config, policy, store, "windows", trained, frame_shift=config.data.frame_shift)
         self._unseen: WindowBatch | None = None
         if unseen is not None:
-            sampler = _sampler(config, policy, unseen, "unseen windows", whole(unseen.lengths), frame_shift=0)
-            self._unseen = sampler.sample(unseen_windows(config))
+            self._unseen = _measured(config, policy, unseen, "unseen windows", whole(unseen.lengths))
         self._held_out: WindowBatch | None = None
         if held_out is not None:
-            sampler = _sampler(config, policy, store, "held-out windows", held_out, frame_shift=0)
-            self._held_out = sampler.sample(_HELD_OUT)
+            self._held_out = _measured(config, policy, store, "held-out windows", held_out)
         self._actions_N = store.actions[trained.of_steps(store.lengths)]
         rate = config.optim.adapter_learning_rate
         self.optimiser = build_optimiser(policy, adapted, config.optim, rate=rate, labels=("embeddings", "trunk"))
@@ -88,18 +84,21 @@ class SequenceLearner:
         return StepLosses(total, decision=parts.pop("decision"), language=language, parts=parts)
 
     def metrics(self, config: RunConfig) -> dict[str, float]:
-        if self._unseen is None:
-            return {}
-        found = {UNSEEN_LOSS: self._loss_on(self._unseen, config)}
-        if not isinstance(self.policy.embed_action, WordActions):  # bins of actions have another loss
-            actions = self._unseen.actions[self._unseen.mask]
-            found[CONSTANT_LOSS] = constant_loss(self._actions_N, actions, self.policy.task.actions)
-        return found
+        found = {UNSEEN_LOSS: self._loss_on(self._unseen, config), CONSTANT_LOSS: self._constant_loss()}
+        return {name: value for name, value in found.items() if value is not None}
 
     def held_out_loss(self, config: RunConfig) -> float | None:
-        return None if self._held_out is None else self._loss_on(self._held_out, config)
+        return self._loss_on(self._held_out, config)
 
-    def _loss_on(self, batch: WindowBatch, config: RunConfig) -> float:
+    def _constant_loss(self) -> float | None:
+        batch = self._unseen or self._held_out
+        if batch is None or isinstance(self.policy.embed_action, WordActions):  # bins of actions are another loss
+            return None
+        return constant_loss(self._actions_N, batch.actions[batch.mask], self.policy.task.actions)
+
+    def _loss_on(self, batch: WindowBatch | None, config: RunConfig) -> float | None:
+        if batch is None:
+            return None
         total, size = 0.0, self._at_once(config)
         with torch.inference_mode(), self._precision():
             for start in range(0, len(batch.mask), size):
@@ -166,6 +165,10 @@ def unseen_windows(config: RunConfig) -> int:
     steps = min(config.eval.every or config.optim.steps, config.optim.steps)
     affordable = int(_UNSEEN_SHARE * _TRAINING * config.optim.batch_size * steps)
     return max(LEAST_UNSEEN, min(MOST_UNSEEN, affordable))
+
+
+def _measured(config: RunConfig, policy: Policy, store: EpisodeStore, stream: str, segments: Segments) -> WindowBatch:
+    return _sampler(config, policy, store, stream, segments, frame_shift=0).sample(unseen_windows(config))
 
 
 def _sampler(

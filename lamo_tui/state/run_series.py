@@ -212,11 +212,11 @@ def evaluation_seconds(data: RunData) -> tuple[int, float]:
     return (len(series), float(np.nansum(series.value))) if series is not None else (0, 0.0)
 
 
-def to_csv(data: RunData) -> str:
-    """Return all recorded numbers as CSV: metric, step, seconds since 1970, value."""
+def to_csv(recorded: Mapping[str, Recorded]) -> str:
+    """Return recorded numbers as CSV: metric, step, seconds since 1970, value."""
     rows = [
         (name, step, f"{time:.3f}", repr(value))
-        for name, series in data.series.items()
+        for name, series in recorded.items()
         for step, time, value in zip(series.step.tolist(), series.time.tolist(), series.value.tolist(), strict=True)
     ]
     return csv_text(("metric", "step", "time", "value"), rows)

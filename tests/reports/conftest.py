@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +39,15 @@ def trained(root: Path) -> Trained:
         earlier: dict[int, float] | None = None,
         total: int = 10,
         unseen: float | None = None,
-        metrics: Mapping[str, float] | None = None,
+        constant: float | None = None,
+        best_step: int | None = None,
         **flags: Any,
     ) -> RunDirectory:
         named = {name.replace("__", "."): value for name, value in flags.items()}
         resolved = resolve(preset, ablations, None, [], {"seed": seed, **named}, method=method)
-        return finish(resolved, returns, earlier or {}, total, {"unseen": unseen, "metrics": metrics})
+        return finish(
+            resolved, returns, earlier or {}, total, {"unseen": unseen, "constant": constant, "best_step": best_step}
+        )
 
     def finish(
         resolved: Resolved, returns: Sequence[float], earlier: dict[int, float], total: int, measured: dict[str, Any]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from lamo_core.evaluation.scores import TargetScore
 from lamo_core.runs.directory import RunDirectory
@@ -76,15 +76,17 @@ def eval_done(
     seconds: float = 2.0,
     final: bool = False,
     unseen: float | None = None,
-    metrics: Mapping[str, float] | None = None,
+    constant: float | None = None,
+    best_step: int | None = None,
 ) -> EvalDone:
+    measured = {"loss/unseen": unseen, "loss/constant": constant, "best_step": best_step}
     return EvalDone(
         step,
         float(step),
         scores=scores,
         seconds=seconds,
         final=final,
-        metrics={**({} if unseen is None else {"loss/unseen": unseen}), **(metrics or {})},
+        metrics={name: value for name, value in measured.items() if value is not None},
     )
 
 

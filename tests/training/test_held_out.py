@@ -79,7 +79,7 @@ def test_the_best_step_acts_is_saved_and_is_evaluated(tmp_path: Path) -> None:
     assert set(measured) == set(range(1, 13))
     best = min(measured, key=lambda step: (measured[step], step))
     final = [event for event in events if isinstance(event, EvalDone)][-1]
-    assert (final.step, final.metrics["step/best"], final.final) == (12, best, True)
+    assert (final.step, final.metrics["best_step"], final.final) == (12, best, True)
     saved = read_checkpoint(tmp_path / "last.pt")
     again = new_session(config(steps=12, learning_rate=0.05, adapter_learning_rate=0.05, ema_decay=0.0))
     while again.step < best:

@@ -35,7 +35,7 @@ def unseen_table(report: Report) -> Table:
         "Loss after training on the actions of episodes that the share leaves out: squared error of actions between -1 "
         "and 1, or cross-entropy in nats. Mean over seeds with a 95 % bootstrap interval; the change is the geometric "
         "mean over the seeds that both methods have, on the same episodes. Methods with a memory are measured on whole "
-        "windows, those without one on single steps; value-based methods were never asked to foretell actions."
+        "windows, those without one on single steps; value-based methods were never asked to predict actions."
     )
     if any(row.constant == row.constant for row in found):
         shown["Constant"] = lambda row: known(row.constant, ".4f")
