@@ -206,6 +206,8 @@ class MarkovConfig:
     fall (Otsu's threshold)."""
     share: Annotated[float, Range(1e-06, 1)] = 0.1
     """Share of the episodes that the filter `top` keeps."""
+    least_episodes: Annotated[int, Range(1, 100_000)] = 1
+    """Of these it keeps at least so many, or the better half of a set that has not twice as many."""
 
 
 @dataclass(frozen=True)
@@ -227,6 +229,9 @@ class ValueConfig:
     """Of a discrete critic's return distribution (QR-DQN, Dabney et al. 2018); 1 learns the median alone."""
     conservative_weight: Annotated[float, Range(0, 1000000.0)] = 5.0
     """alpha of CQL."""
+    log_std_offset: Annotated[float, Range(-10, 10)] = 0.0
+    """Added to the log standard deviation of a soft actor-critic's actions: with -1 it begins nearer to its mean, as
+    the widely used code of CQL does (young-geng/CQL, CORL)."""
     expectile: Annotated[float, Range(0.01, 0.99)] = 0.7
     """tau of IQL, and of the Q term."""
     temperature: Annotated[float, Range(0, 1000000.0)] = 3.0
@@ -262,8 +267,9 @@ class OptimConfig:
     """Whether biases, norms and embedding tables decay too, as in the official code."""
     warmup_steps: Annotated[int, Range(0, 10**9)] = 100
     """Steps in which the learning rates rise to their full size."""
-    schedule: Literal["constant", "cosine", "official-atari"] = "cosine"
-    """`official-atari` counts tokens twice, so the rate oscillates: the published code's behaviour."""
+    schedule: Literal["constant", "cosine", "policy-cosine", "official-atari"] = "cosine"
+    """`policy-cosine` lets the policy's rate alone fall to nothing, not its critics' (IQL's code); `official-atari`
+    counts tokens twice, so the rate oscillates: the published code's behaviour."""
     final_rate: Annotated[float, Range(0, 1)] = 0.1
     """Share of the learning rate that the cosine ends on."""
     clip: Annotated[float, Range(0, 1000000000.0)] = 1.0
