@@ -177,7 +177,7 @@ class LamoApp(Watching):
         from lamo_core.player.sources import source_of_run
         from lamo_tui.replay.request import Request
 
-        self.open_replay(Request(str(source_of_run(run.run))))
+        self.open_replay(Request(str(source_of_run(run.run)), preview=True))
 
     @cached_property
     def desk(self) -> Desk:
