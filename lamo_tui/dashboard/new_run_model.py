@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamo_core.config import DataConfig
+from lamo_core.data.subset import select_episodes
 from lamo_core.engine.run_spec import METHOD, RunSpec
 from lamo_core.runs.compare import config_difference
 from lamo_core.seeds import shown_seeds
@@ -160,8 +161,6 @@ class DataFacts:
 
 def data_facts(config: DataConfig, seed: int) -> DataFacts:
     """Return what the share holds; takes a second at first. Raises `UsageError`, `MissingError` or `DataError`."""
-    from lamo_core.data.subset import select_episodes
-
     lengths, returns, observation_bytes, card = _content(config.source, config.set, config.cutting)
     chosen = select_episodes(lengths, config.ratio, seed, config.subset, config.ratio_rounding)
     return DataFacts(

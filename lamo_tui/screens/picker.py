@@ -12,6 +12,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.message import Message
 
+from lamo_tui.resilience import ResilientWidget
 from lamo_tui.screens.rows import Row, Rows
 from lamo_tui.themes import Palette
 from lamo_tui.widgets.cells import shorten
@@ -29,7 +30,7 @@ class Option:
     title: str
 
 
-class Picker(Vertical):
+class Picker(ResilientWidget, Vertical):
     """One list: in a single one the cursor is the choice, in a multiple one `toggle` marks any number."""
 
     class Picked(Message):

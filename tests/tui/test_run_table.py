@@ -73,6 +73,6 @@ def test_the_table_has_a_column_for_each_setting_that_differs(runs: list[RunSumm
 
 
 def test_what_is_not_known_comes_last_in_every_order(runs: list[RunSummary]) -> None:
-    known = replace(runs[0], status=replace(runs[0].status, unseen_loss=0.5))
-    worse = replace(runs[1], status=replace(runs[1].status, unseen_loss=0.9))
+    known = replace(runs[0], status=replace(runs[0].status, held_out_loss=0.5))
+    worse = replace(runs[1], status=replace(runs[1].status, held_out_loss=0.9))
     assert sorted([runs[2], worse, known], key=ORDERS["held-out"]) == [known, worse, runs[2]]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from textwrap import wrap
 from typing import Any
@@ -15,9 +14,10 @@ from lamo_core.evaluation.intervals import bracketed
 from lamo_core.runs.compare import flatten
 from lamo_core.runs.evaluations import shown_value
 from lamo_core.runs.index import RunSummary
+from lamo_core.runs.records import number
 from lamo_core.runs.status import FREED, this_host
 from lamo_core.settings.field_docs import field_docs
-from lamo_tui.format import counted, duration, rate
+from lamo_tui.format import clock_time, counted, duration, rate
 from lamo_tui.keys.bindings import with_keys
 from lamo_tui.screens.rows import Row
 from lamo_tui.state.run_series import evaluation_seconds, phase_shares, started_event
@@ -132,7 +132,7 @@ def event_rows(run: RunSummary, data: RunData, keymap: Mapping[str, str], colour
     for event in data.events:
         moment, step = event.get("t"), event.get("step")
         kind, text = describe(event)
-        found.append((float(moment) if isinstance(moment, int | float) else 0.0, _whole(step), kind, text))
+        found.append((number(moment) or 0.0, _whole(step), kind, text))
     found += [(alert.time, alert.step, "alert", alert.text) for alert in data.alerts]
     if run.state == "stalled":
         silent = state_text(run).removeprefix("stalled ")
@@ -145,7 +145,7 @@ def event_rows(run: RunSummary, data: RunData, keymap: Mapping[str, str], colour
     inks = {"alert": colours.warn, "eval": colours.primary, "checkpoint": colours.dim, "end": colours.good}
     rows = []
     for index, (moment, step, kind, text) in enumerate(sorted(found, key=lambda item: item[0])):
-        line = inked(time.strftime("%H:%M:%S", time.localtime(moment)) if moment else "        ", colours.dim)
+        line = inked(f"{clock_time(moment, '%H:%M:%S') if moment else '':8}", colours.dim)
         line.append(f" {step:>8,}  ", colours.dim).append("! " if kind == "alert" else "  ", colours.warn)
         rows.append(Row(str(index), fixed(line.append(text, inks.get(kind, colours.text)))))
     return rows
@@ -297,8 +297,9 @@ def _amount(started: Mapping[str, Any]) -> str:
 
 
 def _whole(value: object) -> int:
-    return value if isinstance(value, int) else 0
+    return value if isinstance(value, int) and abs(value) < 2**53 else 0  # Python spells no number however long
 
 
 def _real(value: object) -> float:
-    return float(value) if isinstance(value, int | float) else float("nan")
+    known = number(value)
+    return float("nan") if known is None else known

@@ -141,7 +141,7 @@ COLUMNS = (
     ),
     Column("took", 7, 6, _plain(lambda run: duration(run.status.seconds)), right=True, text="time worked"),
     Column(
-        "held-out", 8, 7, _plain(lambda run: figure(run.status.unseen_loss)), right=True, text="loss on unseen data"
+        "held-out", 8, 7, _plain(lambda run: figure(run.status.held_out_loss)), right=True, text="loss on unseen data"
     ),
     Column("loss", 7, 8, _plain(lambda run: figure(run.status.loss)), right=True, text="training loss"),
     Column("steps/s", 7, 8, _plain(lambda run: rate(run.status.rate)), right=True, text="speed"),
@@ -206,7 +206,7 @@ ORDERS: dict[str, Callable[[RunSummary], tuple[float, str]]] = {
     "return": lambda run: (-_known(run.status.last_return), run.id),
     "score": lambda run: (-_known(score(run)), run.id),
     "best": lambda run: (-_known(best_return(run)), run.id),
-    "held-out": lambda run: (-_known(_negative(run.status.unseen_loss)), run.id),
+    "held-out": lambda run: (-_known(_negative(run.status.held_out_loss)), run.id),
     "took": lambda run: (-run.status.seconds, run.id),
     "progress": lambda run: (-share_done(run), run.id),
     "run": lambda run: (0.0, run.name + run.id),

@@ -13,7 +13,9 @@ from textual.widgets import Input
 
 from lamo_core.errors import LamoError
 from lamo_core.runs.index import RunSummary
+from lamo_tui.dashboard import run_actions
 from lamo_tui.keys.bindings import bindings_of, with_keys
+from lamo_tui.screens.dialogs import differences
 from lamo_tui.screens.rows import Row, Rows
 from lamo_tui.screens.runs.preview import Preview
 from lamo_tui.screens.runs.run_columns import ORDERS, RunRow, chosen_columns, table_columns
@@ -274,14 +276,10 @@ class RunsScreen(SteeringScreen):
 
     def action_undelete(self) -> None:
         """Bring back what was deleted last."""
-        from lamo_tui.dashboard import run_actions
-
         self.lamo.try_to(partial(run_actions.undelete, self.lamo.root))
 
     def action_diff(self) -> None:
         """Show in which settings the selected runs differ."""
-        from lamo_tui.screens.dialogs import differences
-
         runs = self.targets()
         if len(runs) < 2:
             self.notify("select two runs or more with <runs.select>, then press <runs.diff>")
