@@ -117,8 +117,12 @@ def load(name: str) -> Command:
     """Return a command with its module loaded."""
     module = importlib.import_module(f"lamo_tui.cli.{COMMANDS[name].module}")
     group = hasattr(module, "app") and not hasattr(module, name)
+    from lamo_tui.cli.setting_words import accept_settings
+
     command: Command = get_group(module.app) if group else _single(module, name)
     command.name = name
+    for part in (command, *getattr(command, "commands", {}).values()):
+        accept_settings(part)
     _lay_out(command)
     return command
 

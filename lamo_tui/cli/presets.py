@@ -24,10 +24,18 @@ app = typer.Typer(
 @app.callback()
 def list_presets(
     context: typer.Context,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print a JSON schema of presets, for editors of TOML.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
     """List every preset, every method and every ablation."""
     if context.invoked_subcommand is not None:
+        return
+    if schema:
+        from lamo_core.settings.schema import preset_schema
+
+        say(json.dumps(preset_schema(), indent=1, allow_nan=False))
         return
 
     kinds = {"presets": "", "methods": "methods", "ablations": "ablations"}

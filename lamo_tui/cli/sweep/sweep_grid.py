@@ -15,7 +15,13 @@ if TYPE_CHECKING:
     from lamo_core.sweep.grid import Grid
 
 _AXES = ("tasks", "ratios", "methods", "ablations", "seeds")
-_FIXED = {"setting": "--set", "variant": "--variant", "ablate_all": "--ablate-all", "device": "--device"}
+_FIXED = {
+    "setting": "--set",
+    "vary": "--vary",
+    "variant": "--variant",
+    "ablate_all": "--ablate-all",
+    "device": "--device",
+}
 
 
 @dataclass(frozen=True)
@@ -28,6 +34,7 @@ class GridOptions:
     ablations: str
     seeds: str
     settings: tuple[str, ...]
+    varied: tuple[str, ...]
     variant: str
     device: str
     ablate_all: bool
@@ -41,7 +48,15 @@ class GridOptions:
         found = parse_tasks(self.tasks, self.ratios, self.variant)
         seeds, methods, ablations = _seeds(self.seeds), _names(self.methods), _names(self.ablations)
         made = Grid(
-            found, methods, ablations, seeds, self.variant, self.settings, self.device, ablate_all=self.ablate_all
+            found,
+            methods,
+            ablations,
+            seeds,
+            self.variant,
+            self.settings,
+            self.device,
+            varied=self.varied,
+            ablate_all=self.ablate_all,
         )
         _tell_unfit(made)
         return made
