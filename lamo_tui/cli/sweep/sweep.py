@@ -72,6 +72,10 @@ def plan_and_run(
             "method: dt:optim.steps=100, kitchen:eval.every=0, hopper/dt:optim.steps=100.",
         ),
     ] = None,
+    vary: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=A,B", help="Try several values, optim.learning_rate=1e-3,3e-3; may be repeated."),
+    ] = None,
     variant: Annotated[str, typer.Option(help="Presets to take: embedded, paper or official.")] = "embedded",
     ablate_all: Annotated[
         bool, typer.Option("--ablate-all", help="Lay ablations over every method, not only over lamo.")
@@ -118,7 +122,17 @@ def plan_and_run(
 
     given = given_options(context)
     wanted = GridOptions(
-        tasks, ratios, methods, ablations, seeds, tuple(setting or ()), variant, device, ablate_all, named
+        tasks,
+        ratios,
+        methods,
+        ablations,
+        seeds,
+        tuple(setting or ()),
+        tuple(vary or ()),
+        variant,
+        device,
+        ablate_all=ablate_all,
+        named=named,
     )
     if named is not None and given & {"methods", "ablations"}:
         raise UsageError("--grid names methods and ablations; leave --methods and --ablations out")

@@ -18,6 +18,7 @@ _AXES = ("tasks", "ratios", "methods", "ablations", "seeds")
 _FIXED = {
     "setting": "--set",
     "named": "--grid",
+    "vary": "--vary",
     "variant": "--variant",
     "ablate_all": "--ablate-all",
     "device": "--device",
@@ -34,6 +35,7 @@ class GridOptions:
     ablations: str
     seeds: str
     settings: tuple[str, ...]
+    varied: tuple[str, ...]
     variant: str
     device: str
     ablate_all: bool
@@ -53,7 +55,15 @@ class GridOptions:
             named = named_grid(self.named)
             methods, ablations = named.methods, named.ablations
         made = Grid(
-            found, methods, ablations, seeds, self.variant, self.settings, self.device, ablate_all=self.ablate_all
+            found,
+            methods,
+            ablations,
+            seeds,
+            self.variant,
+            self.settings,
+            self.device,
+            varied=self.varied,
+            ablate_all=self.ablate_all,
         )
         _tell_unfit(made)
         return made
