@@ -84,6 +84,8 @@ class Status:
     """Seconds left."""
     loss: float | None = None
     language_loss: float | None = None
+    held_out_loss: float | None = None
+    """Action loss on held-out episodes at the newest evaluation; None where that is not measured."""
     evaluations: tuple[EvalPoint, ...] = field(default=())
     """The newest ones, oldest first."""
     final: EvalPoint | None = None
@@ -263,7 +265,9 @@ def has_begun(run: RunDirectory, status: Status) -> bool:
 
 def waits(run: RunDirectory) -> bool:
     """Return whether a run stands in a queue and no process was started for it yet."""
-    return run.queue_file.is_file() and not run.launch_file.is_file()
+    from lamo_core.runs.queue.waiting import read_entry  # which reads states itself
+
+    return read_entry(run) is not None
 
 
 def read_launch(run: RunDirectory) -> dict[str, Any] | None:

@@ -15,6 +15,7 @@ from typing import IO, Any
 from lamo_core.config import EvalConfig
 from lamo_core.errors import LamoError, StorageError, UsageError
 from lamo_core.evaluation.intervals import without_points
+from lamo_core.evaluation.metrics import UNSEEN_LOSS
 from lamo_core.files import clear_abandoned, clear_older_versions, locked
 from lamo_core.runs.directory import ELSEWHERE, RunDirectory, require_no_links, storage_error
 from lamo_core.runs.evaluations import Standing
@@ -156,11 +157,14 @@ class RunWriter:
         standing = self.status.standing
         if isinstance(event, Started):
             facts = {"total": event.total, "device": event.device, "phase": "training"}
-            self._change(step=event.step, **facts, **_kept(standing.continued(event.step)))
+            held = standing.continued(event.step)
+            unseen = self.status.held_out_loss if held == standing else None  # of an evaluation that is void now
+            self._change(step=event.step, held_out_loss=unseen, **facts, **_kept(held))
         elif isinstance(event, EvalDone) and event.scores:
             best = max(event.scores, key=lambda score: score.mean)
             point = EvalPoint(event.step, best.mean, best.normalised)
-            self._change(step=event.step, **_kept(standing.evaluated(point, final=event.final)))
+            kept = _kept(standing.evaluated(point, final=event.final))
+            self._change(step=event.step, held_out_loss=event.metrics.get(UNSEEN_LOSS), **kept)
         elif isinstance(event, EvalFailed):
             self._change(message=f"the evaluation after step {event.step:,} failed: {event.message}")
         elif isinstance(event, Changed):
@@ -259,6 +263,8 @@ def _step_record(event: StepDone) -> dict[str, Any]:
     if event.language_loss is not None:
         record["loss/language"] = event.language_loss
     record |= {f"loss/{name}": value for name, value in event.parts.items()}
+    if event.held_out_loss is not None:
+        record["loss/held-out"] = event.held_out_loss
     record |= {"grad_norm": event.grad_norm, "lr": event.learning_rate, "samples": event.samples}
     return record | {f"time/{phase}": round(seconds, 6) for phase, seconds in event.seconds.items()}
 

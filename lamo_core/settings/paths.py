@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lamo_core.places import assets_dir, models_dir
+from lamo_core.settings.backbone_name import is_own, parse_backbone
 
-_RANDOM = "random:"
 _TEXTS = ("self", "wikitext-103")
 """Values of `language.source` that are no file."""
 _MODELS = ("dt", "smollm2-135m")
@@ -27,15 +27,12 @@ def absolute_paths(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _model(name: str) -> str:
     """Return a model's name, or a folder's path; names of lamo's own models come first, as when one is sought."""
-    prefix, own = (_RANDOM, name.removeprefix(_RANDOM)) if name.startswith(_RANDOM) else ("", name)
-    if (
-        not own.strip()
-        or own in _MODELS
-        or any((place / own / "config.json").is_file() for place in (assets_dir(), models_dir()))
-    ):
+    parsed = parse_backbone(name)
+    own = parsed.model
+    if not own.strip() or own in _MODELS or is_own(own):
         return name
     path = Path(own).expanduser()
-    return f"{prefix}{os.path.abspath(path)}" if own.startswith((".", "~")) or path.is_dir() else name
+    return str(replace(parsed, model=os.path.abspath(path))) if own.startswith((".", "~")) or path.is_dir() else name
 
 
 def _text(source: str) -> str:

@@ -116,7 +116,7 @@ def step(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
-    """Time of a training step, its share of what matrix products allow, operator calls. On made-up data."""
+    """Time of a training step, and its share of what products allow."""
     from dataclasses import asdict
 
     import torch
@@ -142,7 +142,7 @@ def step(
         for c in costs
     ]  # fmt: skip
     emit_table(columns, rows, right=columns[1:])
-    typer.echo(
+    say(
         f"on {costs[0].device}, {counted(torch.get_num_threads(), 'thread')}, products at "
         f"{min(c.gflops for c in costs):.0f} to {max(c.gflops for c in costs):.0f} GFLOP/s; gain: over every block for "
         "every token and autograd's gradients"

@@ -20,8 +20,11 @@ from lamo_tui.cli.output import console, emit_json, say
 from lamo_tui.cli.parameters import finite
 from lamo_tui.cli.progress import progress
 from lamo_tui.cli.tui import take, warn_of, watch
+from lamo_tui.dashboard.app import LamoApp
+from lamo_tui.dashboard.screenshot import take_picture
 from lamo_tui.replay.player_client import PlayerProcess
 from lamo_tui.replay.request import Request
+from lamo_tui.state.settings import read_settings
 from lamo_tui.state.view_state import load_view, save_view
 from lamo_tui.terminal.ascii_fallback import can_draw
 from lamo_tui.terminal.color_system import check_terminal, choose_colours, parse_size
@@ -182,12 +185,8 @@ def _show(
     pixels: str,
     picture: tuple[int, int, int, Path | None] | None,
 ) -> None:
-    from lamo_tui.state.settings import read_settings
-
     settings, problems = read_settings(draws=can_draw(sys.stderr if picture is None else sys.stdout))
     graphics = choose_graphics(pixels) if picture is None and not settings.ascii else None
-
-    from lamo_tui.dashboard.app import LamoApp
 
     run = path.resolve().parent.parent if (path.resolve().parent.parent / "run.json").is_file() else None
     root = runs_dir() if run is None else run.parent
@@ -214,7 +213,6 @@ def _show(
 
 async def _picture(app: LamoApp, pilot: Pilot[None], request: Request, at: int, svg: Path | None) -> str:
     """Return the screen, or the path of its SVG, once the frame is there; raises the error that the player told."""
-    from lamo_tui.dashboard.screenshot import take_picture
     from lamo_tui.replay.replay_screen import ReplayScreen
 
     app.tick()

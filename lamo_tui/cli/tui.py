@@ -14,15 +14,20 @@ import typer
 
 from lamo_core.config import unknown_key
 from lamo_core.errors import LamoError
-from lamo_core.files import write_bytes
-from lamo_core.places import cache_dir, runs_dir
+from lamo_core.places import runs_dir
 from lamo_core.runs.directory import find_run
 from lamo_core.runs.index import list_runs
 from lamo_tui.cli.output import console, note, say
+from lamo_tui.dashboard.app import LamoApp
+from lamo_tui.dashboard.screenshot import take_picture
+from lamo_tui.dashboard.unexpected import write_details
+from lamo_tui.resilience import sentence
+from lamo_tui.state.settings import read_settings
 from lamo_tui.state.view_state import load_view, save_view
 from lamo_tui.terminal.ascii_fallback import can_draw
 from lamo_tui.terminal.color_system import check_terminal, choose_colours, parse_size
 from lamo_tui.terminal.graphics import choose_graphics
+from lamo_tui.terminal.hangup import end_without_terminal
 
 if TYPE_CHECKING:
     from textual.pilot import Pilot
@@ -58,8 +63,6 @@ def tui(
     ] = None,
 ) -> None:
     """Pick, start, watch and steer runs in the terminal; leaving it leaves training running."""
-    from lamo_tui.state.settings import read_settings
-
     if screen is not None and screen not in _SCREENS:
         raise unknown_key(screen, list(_SCREENS), "screen")
     size = parse_size(screen_size) if screen_size else shutil.get_terminal_size((120, 40))
@@ -78,7 +81,6 @@ def tui(
 
     # modules stay, so that looking for garbage among them while they load is lost time
     gc.disable()
-    from lamo_tui.dashboard.app import LamoApp
 
     attached = run.id if run else None
     view, keep = load_view(root), None if once else save_view
@@ -95,8 +97,6 @@ def tui(
 
 
 async def _picture(app: LamoApp, pilot: Pilot[None], svg: Path | None) -> str:
-    from lamo_tui.dashboard.screenshot import take_picture
-
     app.tick()
     # the first look says which runs are in view, the second reads them
     await pilot.pause()
@@ -109,7 +109,8 @@ async def _picture(app: LamoApp, pilot: Pilot[None], svg: Path | None) -> str:
 def take(app: LamoApp, size: tuple[int, int], look: Callable[[Pilot[None]], Awaitable[str]]) -> str:
     """Run the dashboard without a terminal and return the picture that `look` takes; `size` is columns, rows.
 
-    Raises the `LamoError` that `look` raises, and one that tells of whatever else ended the dashboard or `look`.
+    What could not be shown is told beside it. Raises the `LamoError` that `look` raises, and one that tells of whatever
+    else ended `look`, or the dashboard before it had a screen.
     """
     pictures: list[str] = []
     errors: list[Exception] = []
@@ -121,8 +122,10 @@ def take(app: LamoApp, size: tuple[int, int], look: Callable[[Pilot[None]], Awai
             errors.append(error)
         app.exit()
 
-    app.keeps_failure = True
+    app.endures = True
     app.run(headless=True, size=size, auto_pilot=pilot_it)  # type: ignore[arg-type]
+    for said in app.unexpected.told:
+        note(said)
     for error in (app.failure, *errors):
         if error is not None:
             raise error if isinstance(error, LamoError) else _unknown(error)
@@ -132,9 +135,10 @@ def take(app: LamoApp, size: tuple[int, int], look: Callable[[Pilot[None]], Awai
 def watch(app: LamoApp) -> None:
     """Run the dashboard in the terminal; afterwards say on the normal screen what goes on, and how to come back.
 
-    Raises the `LamoError` that tells of an error which ended it.
+    Raises the `LamoError` that tells of an error which ended it before it had a screen.
     """
-    app.keeps_failure = True
+    app.endures = True
+    end_without_terminal(app.keep_view)
     app.run()
     out = console()
     active = [run for run in list_runs(app.root) if run.derived.active]
@@ -157,9 +161,8 @@ def _unknown(error: Exception) -> LamoError:
     """Write down an error that nobody expected, and return the sentence that tells of it."""
     import traceback
 
-    path = cache_dir() / "dashboard-error.txt"
-    write_bytes(path, "".join(traceback.format_exception(error)).encode(), "LAMO_CACHE=FOLDER")
+    path = write_details(["".join(traceback.format_exception(error))])
     return LamoError(
-        f"the dashboard met an error it does not know ({type(error).__name__}: {error}); training is not touched, "
+        f"the dashboard met an error it does not know ({sentence(error)}); training is not touched, "
         f"start it again with: lamo tui. Details are in {path}"
     )

@@ -25,6 +25,7 @@ from lamo_tui.dashboard.notifications import Announcer
 from lamo_tui.dashboard.palette import LamoCommands
 from lamo_tui.dashboard.polling_app import Watching
 from lamo_tui.dashboard.target_sweep_jobs import Desk
+from lamo_tui.dashboard.unexpected import Unexpected
 from lamo_tui.keys.bindings import bindings_of
 from lamo_tui.replay.player_client import PlayerProcess
 from lamo_tui.replay.request import Request
@@ -107,13 +108,16 @@ class LamoApp(Watching):
         self.doubts: Sequence[LamoError] = ()
         """What of the settings file is passed over."""
         self.failure: Exception | None = None
-        self.keeps_failure = False
-        """Whether an unexpected error ends the dashboard and stays in `failure`, to be told; else Textual raises it."""
+        """What ended the dashboard before there was a screen."""
+        self.endures = False
+        """Whether it goes on after an unexpected error, which is told in a sentence; else Textual ends and raises it,
+        as tests want it."""
+        self.unexpected = Unexpected()
         self.replay = replay
         """What the Replay screen opens when it comes into view."""
         self.new_player = new_player or self._start_player
         self._follow = follow
-        self._welcomed = False
+        self._welcomed = self._showing = False
         self._announcer = Announcer()
 
     def on_mount(self) -> None:
@@ -128,6 +132,7 @@ class LamoApp(Watching):
             self.notify(f"{doubt}; it is passed over", severity="warning", timeout=15)
         # not only at the end, as the terminal may be closed
         self.set_interval(_KEEP_SECONDS, self.keep_view)
+        self._showing = True
 
     def on_unmount(self) -> None:
         """Remember how it was looked at; what plays here ends."""
@@ -255,12 +260,15 @@ class LamoApp(Watching):
         self.exit()
 
     def _handle_exception(self, error: Exception) -> None:
-        # an unexpected error leaves the full screen and becomes a sentence there, with the details in a file;
-        # under a test's pilot Textual's own way raises it again
-        self.failure = self.failure or error
-        if not self.keeps_failure:
+        # whatever raises in a screen, a panel, a timer or a thread ends up here; no input may end the dashboard
+        if not self.endures:
             super()._handle_exception(error)
-        else:
+        elif self._showing:
+            said = self.unexpected.take(error)
+            if said is not None:
+                self.notify(said, severity="error", timeout=15)
+        else:  # there is nothing yet that could go on
+            self.failure = self.failure or error
             self._return_code = 1
             self._wake.set()
             self._close_messages_no_wait()

@@ -16,6 +16,7 @@ from lamo_tui.dashboard.api import dashboard
 from lamo_tui.keys.bindings import with_keys
 from lamo_tui.replay.episode_state import EpisodeState
 from lamo_tui.replay.timelines import expected_text
+from lamo_tui.resilience import ResilientWidget
 from lamo_tui.text import figure, inked
 from lamo_tui.themes import Palette
 from lamo_tui.widgets.attention_strip import AttentionStrip
@@ -28,7 +29,7 @@ _HELM = " <replay.left><replay.right><replay.more><replay.less> and <replay.play
 """The keys of a person who plays."""
 
 
-class ReplaySide(Vertical):
+class ReplaySide(ResilientWidget, Vertical):
     """The panels of one episode."""
 
     def __init__(self, *, id: str, hint: str) -> None:
@@ -144,8 +145,8 @@ def facts_of(state: EpisodeState) -> list[tuple[str, str]]:
     lines.append((name, f"{sum(event < state.at for event in paid)} of {len(paid)}"))
     if lost:
         lines.append(("lives lost", f"{sum(event < state.at for event in lost)} of {len(lost)}"))
-    if state.foretells:
-        lines.append((state.foretells, expected_text(state)))
+    if state.value_kind:
+        lines.append((state.value_kind, expected_text(state)))
     entropy = state.entropy()
     if entropy is not None:
         lines.append(("undecided", f"{100 * entropy:.0f} %"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
@@ -19,8 +18,10 @@ from textual.widget import Widget
 
 from lamo_core.wording import counted
 from lamo_tui.dashboard.api import Dashboard, dashboard
+from lamo_tui.format import clock_time
 from lamo_tui.keys.bindings import KEYS, keys_of
 from lamo_tui.keys.table import PLACES, Key
+from lamo_tui.resilience import ResilientWidget
 from lamo_tui.screens.too_small import TooSmall, fits
 from lamo_tui.state.snapshot import Snapshot
 from lamo_tui.themes import LETTERS, Palette
@@ -43,7 +44,7 @@ _ALL_TABS = 140
 """Columns from which on screens that are seldom needed are named, too."""
 
 
-class TopBar(Widget):
+class TopBar(ResilientWidget, Widget):
     """One line: the name, the screens, and how many runs work."""
 
     auto_links = False
@@ -102,7 +103,7 @@ class TopBar(Widget):
             gpu = f"GPU {stats.gpus[0].load:.0f}%" if stats.gpus and stats.gpus[0].load is not None else stats.gpu_note
             text.append(f"  cpu {stats.cpu:3.0f}%  {gpu}", colours.dim)
         if snapshot.listed and self.size.width >= 90:
-            text.append(time.strftime("  %H:%M", time.localtime(snapshot.time)), colours.dim)
+            text.append(clock_time(snapshot.time, "  %H:%M"), colours.dim)
         return text
 
 
@@ -115,7 +116,7 @@ def _count(snapshot: Snapshot) -> str:
     return f"{count:,} {'run' if count == 1 else 'runs'}"
 
 
-class KeyBar(Widget):
+class KeyBar(ResilientWidget, Widget):
     """One line with the most important keys of the screen; they can be clicked."""
 
     auto_links = False
@@ -157,7 +158,7 @@ class KeyBar(Widget):
         return part.append(f" {key.label}  ", Style(color=app.colours.dim) + click)
 
 
-class LamoScreen(Screen[None]):
+class LamoScreen(ResilientWidget, Screen[None]):
     """A screen between top line and key bar that is told about every snapshot."""
 
     PLACE: ClassVar[str] = "app"
@@ -220,7 +221,7 @@ class LamoScreen(Screen[None]):
         self.refresh(layout=False)
 
     def dress(self) -> None:
-        """Draw everything anew if colours, letters or keys are not those that it was drawn with."""
+        """Draw everything anew if colours, characters or keys are not those that it was drawn with."""
         worn, self._dress = self._dress, (self.colours, dict(self.keymap), self.lamo.ascii)
         if worn is None or worn == self._dress:
             return

@@ -16,6 +16,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from lamo_tui.keys.bindings import bindings_of
+from lamo_tui.resilience import ResilientWidget
 
 _KEPT = 500
 """Lines that are not drawn again."""
@@ -35,7 +36,7 @@ class Row:
         return self.key == other.key and self.mark is not None and self.mark == other.mark
 
 
-class Rows(ScrollView, can_focus=True):
+class Rows(ResilientWidget, ScrollView, can_focus=True):
     """Lines with a cursor; the cursor stays on its row when others come and go."""
 
     BINDINGS = bindings_of("list")

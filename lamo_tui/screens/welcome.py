@@ -14,6 +14,7 @@ from lamo_core.engine.run_spec import RunSpec
 from lamo_core.runs.pack import add_demo
 from lamo_tui.dashboard.api import dashboard
 from lamo_tui.dashboard.new_run_model import NewRuns
+from lamo_tui.resilience import ResilientWidget
 from lamo_tui.widgets.words import Static
 
 FIRST_RUN = NewRuns(
@@ -33,7 +34,7 @@ _ROOM = 22
 """Rows from which on there is room for an introduction."""
 
 
-class WelcomeScreen(ModalScreen[None]):
+class WelcomeScreen(ResilientWidget, ModalScreen[None]):
     """The ways to go on."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

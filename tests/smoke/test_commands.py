@@ -224,14 +224,14 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     watched = WatchCost(3, 5.0, 2.0, 0.99, 0.98, 1.0, 0.02)
     recipe = RecipeResult("atari-pong-100pct", True, 1.0)
     made: dict[str, Any] = {
-        "tui.measure_tui": lambda: [Row("chart", 1.0, 2.0)],
-        "replay_frames.measure_replay": lambda rounds: [Row("replay", 1.0, 2.0, 300.0)],
-        "session.measure_session": lambda runs: session,
-        "watched.measure_watched": lambda runs: watched,
-        "recipes.run_recipes": lambda presets, plan, report, out: [recipe],
+        "benchmarks.tui.measure_tui": lambda: [Row("chart", 1.0, 2.0)],
+        "benchmarks.replay_frames.measure_replay": lambda rounds: [Row("replay", 1.0, 2.0, 300.0)],
+        "cli.benchmark.measure_session": lambda runs: session,
+        "cli.benchmark.measure_watched": lambda runs: watched,
+        "cli.benchmark.run_recipes": lambda presets, plan, report, out: [recipe],
     }
     for name, answer in made.items():
-        monkeypatch.setattr(f"lamo_tui.benchmarks.{name}", answer)
+        monkeypatch.setattr(f"lamo_tui.{name}", answer)
 
 
 def test_how_every_command_with_json_is_called_is_known() -> None:

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamo_core.data.collect.recorded_vectors import VectorEpisode
-from lamo_core.data.recipes.collect_kitchen import KitchenPlayer, observation_resolution
 from lamo_core.data.recipes.collect_locomotion import BEHAVIOURS, LocomotionPlayer
 from lamo_core.data.recipes.collect_reacher2d import Reacher2dPlayer
 from lamo_core.errors import UsageError
@@ -61,10 +60,14 @@ def _reacher2d(mixed: bool) -> Player:
 
 
 def _kitchen(kind: str) -> Player:
+    from lamo_core.data.recipes.collect_kitchen import KitchenPlayer  # which needs MuJoCo
+
     return KitchenPlayer(kind)
 
 
 def _kitchen_resolution() -> NDArray[np.float64]:
+    from lamo_core.data.recipes.collect_kitchen import observation_resolution
+
     return observation_resolution()
 
 

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from lamo_core.config import TaskConfig
 from lamo_core.errors import UsageError
 from lamo_core.tasks.environment import Array
-from lamo_core.tasks.rendering.renderer import SimulatorPictures
 from lamo_core.tasks.task import Task
 from lamo_core.tasks.vector_batch import prepared_actions
 
@@ -108,6 +107,7 @@ class RenderedGym:
         simulator = self._environment.unwrapped
         if type(getattr(simulator, "data", None)).__name__ != "MjData":
             return None
+        from lamo_core.tasks.rendering.renderer import SimulatorPictures
 
         return SimulatorPictures(simulator, self._task.simulation.camera, self._height, pretty=pretty)
 

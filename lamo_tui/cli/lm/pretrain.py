@@ -12,6 +12,7 @@ import typer
 
 from lamo_core.errors import STOPPED_RESUMABLE, UsageError
 from lamo_core.language.pretrain_events import PretrainConfig, PretrainSaved, PretrainStep, PretrainStopped
+from lamo_core.model.hub import shape_of
 from lamo_core.places import assets_dir, models_dir
 from lamo_core.runs.control import Interrupts
 from lamo_core.runs.signals import catch_signals
@@ -111,8 +112,6 @@ def _folder(out: Path | None, name: str | None) -> Path:
 
 def _shape(name: str | None) -> dict[str, int]:
     """Return layers, width, heads and length of a GPT-2-shaped model; raises `UsageError` for another family."""
-    from lamo_core.model.hub import shape_of
-
     if name is None:
         return {}
     shape = shape_of(name)

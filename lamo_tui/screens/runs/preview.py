@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,8 @@ from textual.containers import Vertical
 
 from lamo_core.runs.index import RunSummary
 from lamo_core.wording import counted
-from lamo_tui.format import duration
+from lamo_tui.format import clock_time, duration
+from lamo_tui.resilience import ResilientWidget
 from lamo_tui.screens.base import LamoScreen
 from lamo_tui.state.snapshot import Snapshot
 from lamo_tui.text import figure, fit, inked, normalised, paragraph, percent, short_id, short_name, state_text
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lamo_tui.screens.run.chart_grid import ChartGrid
 
 
-class Preview(Vertical):
+class Preview(ResilientWidget, Vertical):
     """Facts above, return and loss below."""
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
@@ -90,7 +90,7 @@ def _facts(run: RunSummary | None, width: int, colours: Palette) -> Text:
     text = inked(fit(run.id, width) + "\n", Style(bold=True, color=colours.primary))
     ratio = settings.get("data.ratio")
     share = percent(ratio) if isinstance(ratio, int | float) else "?"
-    made = time.strftime("%Y-%m-%d %H:%M", time.localtime(run.created)) if run.created else "?"
+    made = clock_time(run.created, "%Y-%m-%d %H:%M") if run.created else "?"
     rows = {
         "state": [state_text(run), f"step {status.step:,} of {status.total:,}", f"{duration(status.seconds)} worked"],
         "model": [str(settings.get(f"model.{name}")) for name in ("backbone", "adapter", "embedding")],

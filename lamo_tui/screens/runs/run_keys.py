@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from lamo_core.runs.index import RunSummary
+from lamo_core.runs.trash import KEPT_DAYS
 from lamo_core.wording import counted
 from lamo_tui.dashboard import run_actions
 from lamo_tui.screens.base import LamoScreen
@@ -56,7 +57,9 @@ class SteeringScreen(LamoScreen):
 
     def action_delete(self) -> None:
         """Delete after a question."""
-        self.confirm("Delete", "Curves, log and checkpoints are gone for ever.", run_actions.delete)
+        what = f"They stay in the trash for {KEPT_DAYS} days: undelete brings them back. Its disk space is freed by:"
+        command = "lamo runs rm --trash"
+        self.confirm("Delete", f"{what}\n  {command}", partial(run_actions.delete, when=self.lamo.clock()))
 
     def steer(self, action: Action) -> None:
         """Do something to all of them, each with its own sentence."""
