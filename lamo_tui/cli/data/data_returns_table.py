@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from lamo_core.config import RunConfig
-from lamo_core.data.sources import open_data
+from lamo_core.data.open_data import open_data
 from lamo_core.data.target_coverage import AskedReturn, SeenReturns, return_scale, seen_returns
 from lamo_core.data.windows import returns_to_go
 from lamo_core.evaluation.targets import choose_targets

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from lamo_core.errors import UsageError
+from lamo_core.model.hub import SMOLLM2, available_backbones, download, locate, read_card
 from lamo_core.settings.backbone_name import parse_backbone
 from lamo_tui.cli import completion
 from lamo_tui.cli.output import console, emit_json, emit_table, say
@@ -31,8 +32,6 @@ _TrainedOn = Annotated[Path | None, typer.Option("--trained-on", help="The train
 @app.command("list", epilog="Examples:  lamo lm list   ·   lamo lm list --json")
 def list_models(as_json: _Json = False) -> None:
     """List the models on this machine, and how to get others."""
-    from lamo_core.model.hub import available_backbones
-
     rows = available_backbones()
     if as_json:
         emit_json({"models": [asdict(row) for row in rows]})
@@ -46,8 +45,6 @@ def list_models(as_json: _Json = False) -> None:
 @app.command("show", epilog="Examples:  lamo lm show mini   ·   lamo lm show gpt2 --json")
 def show(name: _Name, as_json: _Json = False) -> None:
     """Print a model's shape, content hash, and card if it has one."""
-    from lamo_core.model.hub import locate, read_card
-
     found = locate(name)
     facts: dict[str, Any] = {
         "model": name,
@@ -66,20 +63,16 @@ def show(name: _Name, as_json: _Json = False) -> None:
 @app.command("get", epilog="Examples:  lamo lm get gpt2   ·   lamo lm get distilgpt2 --json")
 def get(name: _Name, as_json: _Json = False) -> None:
     """Download a causal model (safetensors only) into the hub's cache. Goes on after a break."""
-    from lamo_core.model.hub import download
-
     _tell("folder", download(name), name, as_json)
 
 
 @app.command("import", epilog="Examples:  lamo lm import smollm2-135m   ·   lamo lm import smollm2-135m --json")
 def import_model(name: _Name, as_json: _Json = False) -> None:
     """Convert the weights that an installed package carries. Takes half a minute, once."""
-    from lamo_core.model.hub import SMOLLM2
+    from lamo_core.language.smollm2 import carried_file, import_smollm2
 
     if name not in (SMOLLM2, "smollm2"):
         raise UsageError(f"only {SMOLLM2} is imported from a package; hub models come with `lamo lm get {name}`")
-    from lamo_core.language.smollm2 import carried_file, import_smollm2
-
     console().print(f"converting {carried_file().name}")
     _tell("folder", import_smollm2(), SMOLLM2, as_json)
 
@@ -143,7 +136,6 @@ def pack(
 ) -> None:
     """Write a GPT-2-shaped model again in eight bits. Half the size of half precision; it loads as before."""
     from lamo_core.model.gpt2.eight_bit import write_packed
-    from lamo_core.model.hub import locate
 
     asked = parse_backbone(name)
     if str(asked) != asked.model:

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from lamo_core.config import ContextMode
 from lamo_core.errors import UsageError
 from lamo_core.runs.manage import find_checkpoint
 from lamo_tui.cli.parameters import CheckpointArgument
@@ -72,8 +73,7 @@ def eval(  # the name of the command
 
     from lamo_tui.cli.train.eval_play import Wanted, play_checkpoint
 
-    modes = ("sliding", "chunked") if context is ContextChoice.both else (context.value,) if context else ()
-    wanted = Wanted(asked or (), episodes, modes, action.value if action else None, seed, device)
+    wanted = Wanted(asked or (), episodes, _modes(context), action.value if action else None, seed, device)
     play_checkpoint(path, wanted, video, pretty=pretty, as_json=as_json)
 
 
@@ -91,3 +91,12 @@ def _check_ending(video: Path) -> None:
     """Refuse an unknown kind of film at once, before anything is loaded."""
     if video.suffix.lower() not in (".gif", ".mp4"):
         raise UsageError(f"a video is a .gif or .mp4 file, not {video.name!r}")
+
+
+def _modes(choice: ContextChoice | None) -> tuple[ContextMode, ...]:
+    """Return the kinds of context that are played; none leaves it to the training's."""
+    if choice is None:
+        return ()
+    if choice is ContextChoice.both:
+        return ("sliding", "chunked")
+    return ("sliding",) if choice is ContextChoice.sliding else ("chunked",)
