@@ -306,6 +306,9 @@ class CheckpointConfig:
     """Steps between checkpoints."""
     keep: Annotated[int, Range(1, 10_000)] = 2
     """Numbered checkpoints that are kept, the newest ones."""
+    best: Literal["last", "held-out"] = "last"
+    """Which weights act, are evaluated and saved: those of the last step, or of the step with the lowest loss on a
+    `held-out` episode of the training data (with fewer than five episodes: on the last fifth of each)."""
 
 
 @dataclass(frozen=True)

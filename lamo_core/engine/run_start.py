@@ -98,6 +98,15 @@ def adopted_run(folder: str) -> Start:
 
 def require_parts(config: RunConfig) -> None:
     """Refuse what cannot be trained here before a run's folder is made: method, environment, data, model, device."""
+    require_files(config)
+    if config.device not in ("auto", "cpu"):
+        from lamo_core.training.device import resolve_device
+
+        resolve_device(config.device)
+
+
+def require_files(config: RunConfig) -> None:
+    """Refuse what cannot be trained on any device of this machine: by its method, environment, data or model."""
     task = task_of(config.task)
     require_fit(config.method, task.action_kind)
     if config.eval.every or config.eval.final_episodes:
@@ -108,10 +117,6 @@ def require_parts(config: RunConfig) -> None:
     if METHODS[config.method].memory:
         require_model(config.model.backbone)
         require_table(config.model)
-    if config.device not in ("auto", "cpu"):
-        from lamo_core.training.device import resolve_device
-
-        resolve_device(config.device)
 
 
 def _named_by_data(spec: RunSpec) -> RunSpec:

@@ -28,7 +28,7 @@ from lamo_core.wording import plural
 Record = dict[str, Any]
 
 _LONGEST = 200
-"""Letters of a name in a record."""
+"""Characters of a name in a record."""
 _MOST_EPISODES = 10_000
 
 
@@ -253,8 +253,12 @@ def _pace(run: RunDirectory, final: Evaluation) -> _Pace:
 def _finite(value: Any, what: str) -> float:
     found = number(value)
     if found is None or not math.isfinite(found):
-        raise ValueError(f"{what} is no number")
+        raise ValueError(f"{what} is not a number")
     return found
+
+
+def _loss(value: Any) -> float | None:
+    return None if value is None else _finite(value, "a loss")
 
 
 def _whole(value: Any) -> int:
@@ -264,7 +268,7 @@ def _whole(value: Any) -> int:
 
 
 def _text(value: Any, longest: int = _LONGEST) -> str:
-    """Return a text that may stand in a table; terminals would obey letters that do not print."""
+    """Return a text that may stand in a table; terminals would interpret characters that do not print."""
     if not isinstance(value, str) or len(value) > longest or not value.isprintable():
         raise ValueError("a name is no plain text")
     return value

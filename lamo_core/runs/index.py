@@ -169,7 +169,7 @@ class RunIndex:
 
         With `seconds` of processor time, new runs are read for about so long: the newest first, others at later calls.
         """
-        self._keep()  # after the first whole list was shown, not before
+        self.keep()  # after the first whole list was shown, not before
         names = self._list()
         end = None if seconds is None else time.thread_time() + seconds
         self._polls += 1
@@ -192,7 +192,7 @@ class RunIndex:
         places = positions((summary.id, summary.queue) for summary in found if summary.queue is not None)
         return [replace(run, position=places[run.id]) if run.id in places else run for run in found]
 
-    def _keep(self) -> None:
+    def keep(self) -> None:
         """Remember the ended runs once all were read, which is known from the poll before."""
         if self._remembered is None or self.left or not self._news:
             return
@@ -280,8 +280,11 @@ class RunIndex:
 
 
 def list_runs(root: Path | None = None) -> list[RunSummary]:
-    """Return all runs of a folder, newest first."""
-    return RunIndex(root).poll()
+    """Return all runs of a folder, newest first; what is remembered of ended ones is that of the dashboard."""
+    index = RunIndex(root, remember=True)
+    summaries = index.poll()
+    index.keep()
+    return summaries
 
 
 def summarise(run: RunDirectory) -> RunSummary:

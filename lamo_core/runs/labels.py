@@ -23,8 +23,8 @@ from lamo_core.settings.presets import JOINED, lineage_names, overlay_settings, 
 from lamo_core.settings.unused import idle_settings
 
 _SAME_EXPERIMENT = (
-    "name", "seed", "device", "precision", "checkpoint.", "eval.every", "eval.episodes", "eval.final_episodes",
-    "eval.seed", "optim.steps", "optim.micro_batch_size", "data.memory_gb",
+    "name", "seed", "device", "precision", "checkpoint.every", "checkpoint.keep", "eval.every", "eval.episodes",
+    "eval.final_episodes", "eval.seed", "optim.steps", "optim.micro_batch_size", "data.memory_gb",
 )  # fmt: skip
 """Settings in which the runs of one experiment may differ; the steps that were taken are told beside them."""
 _TOLD_BESIDE = frozenset(

@@ -9,15 +9,21 @@ import time
 from pathlib import Path
 
 from lamo_core.errors import LamoError, UsageError
+from lamo_core.exchange.policy_repository import fetch_policy, means_repository
 from lamo_core.runs.directory import REMOVED, RunDirectory, find_run, storage_error
 from lamo_core.runs.status import Derived, has_open, is_alive, read_state, this_host
 
 
 def find_checkpoint(text: str | Path, root: Path | None = None) -> Path:
-    """Return the file that is meant: a checkpoint, or the newest one of a run below `root`; raises `UsageError`."""
+    """Return the file that is meant: a checkpoint, the newest one of a run below `root`, or one on the hub.
+
+    Raises `UsageError`, and as `fetch_policy` does.
+    """
     path = Path(text)
     if path.is_file() or path.suffix == ".pt":
         return path  # a missing file gets its sentence from the reader
+    if means_repository(str(text)):
+        return fetch_policy(str(text))
     run = find_run(text, root)
     if not run.last_checkpoint.is_file():
         way = "wait for its first, or " if read_state(run)[1].active else ""

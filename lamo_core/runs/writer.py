@@ -263,6 +263,8 @@ def _step_record(event: StepDone) -> dict[str, Any]:
     if event.language_loss is not None:
         record["loss/language"] = event.language_loss
     record |= {f"loss/{name}": value for name, value in event.parts.items()}
+    if event.held_out_loss is not None:
+        record["loss/held-out"] = event.held_out_loss
     record |= {"grad_norm": event.grad_norm, "lr": event.learning_rate, "samples": event.samples}
     return record | {f"time/{phase}": round(seconds, 6) for phase, seconds in event.seconds.items()}
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from lamo_core.errors import EnvironmentFault, LamoError, MissingError
+from lamo_core.evaluation.metrics import BEST_STEP
 from lamo_core.evaluation.scores import TargetScore
 from lamo_core.methods import METHODS
 from lamo_core.training.adamw import clipping
@@ -172,8 +173,10 @@ def _measured(session: Session, episodes: int, evaluate: Evaluate) -> tuple[list
     """Return the scores of the policy that acts, and what else is measured of it."""
     session.policy.eval()
     try:
-        with session.averaged():
+        with session.acting():
             metrics = session.learner.metrics(session.config)
+            if session.kept and session.kept.step >= 0:
+                metrics[BEST_STEP] = session.kept.step
             return evaluate(session, episodes), metrics
     finally:
         if not session.config.optim.dropout_stops_at_first_eval:
@@ -209,6 +212,9 @@ def _train_step(session: Session) -> StepDone:
         session.average.update(session.step)
     session.whole = True
     clock.lap("optimiser")
+    held_out = session.note_held_out()
+    if held_out is not None:
+        clock.lap("held-out")
     return StepDone(
         session.step,
         time.time(),
@@ -220,6 +226,7 @@ def _train_step(session: Session) -> StepDone:
         samples=session.step * optim.batch_size,
         seconds=clock.seconds,
         parts=losses.parts,
+        held_out_loss=held_out,
     )
 
 

@@ -97,7 +97,7 @@ def step(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
-    """Time of a training step, as a share of what matrix products allow."""
+    """Time of a training step, and its share of what products allow."""
     import torch
 
     from lamo_tui.benchmarks.step import measure_step

@@ -1,4 +1,4 @@
-"""`lamo settings`: the dashboard's theme, letters and keys, without the dashboard."""
+"""`lamo settings`: the dashboard's theme, characters and keys, without the dashboard."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 app = typer.Typer(
-    help="Show the dashboard's settings: theme, letters and keys, with their defaults and the file that keeps them.",
+    help="Show the dashboard's settings: theme, characters and keys, with their defaults and the file that keeps them.",
     invoke_without_command=True,
     rich_markup_mode=None,
     epilog="Examples:  lamo settings   ·   lamo settings set theme lamo-light",

@@ -77,7 +77,7 @@ class Watching(Looks):
         timeout: float | None = None,
         markup: bool = False,
     ) -> None:
-        """Say a sentence, with keys in place of the names of actions; brackets are letters, whatever `markup` says."""
+        """Say a sentence, with keys in place of the names of actions; brackets are plain, whatever `markup` says."""
         place = self.current_mode
         message = with_keys(message, self.settings.keymap, place if place in ("runs", "run") else "run")
         super().notify(message, title=title, severity=severity, timeout=timeout, markup=False)

@@ -3,7 +3,7 @@
 Layout (little endian): magic `LAMOVEC` and the version as one byte; length of the header (u32); SHA-256 of everything
 that follows; the header as JSON; the columns of `COLUMNS` in their order, each one zstd frame that states its size.
 Tables are stored column after column, and the bytes of their numbers apart by significance, because neighbours in time
-share their leading bytes. A file may come from a stranger: every size is bounded before memory is taken, every field
+share their leading bytes. A file may be untrusted: every size is bounded before memory is taken, every field
 is checked, nothing is executed.
 
 Legend: E episodes, N steps in all, R = N + E observations, O observation features, A action dimensions.

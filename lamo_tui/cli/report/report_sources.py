@@ -13,12 +13,16 @@ from lamo_core.reports.results_file import as_summary, merge, read_results, writ
 from lamo_core.runs.directory import find_run
 from lamo_core.runs.index import RunSummary, list_runs, summarise
 from lamo_core.runs.query import parse_query
+from lamo_core.runs.status import ENDED
 from lamo_core.sweep.folder import find_sweep
 from lamo_core.sweep.plan import read_plan
 from lamo_core.sweep.scheduler import look
 from lamo_core.wording import counted, plural
 from lamo_tui.cli.output import console
 from lamo_tui.format import duration
+
+_NAMED = 10
+"""Of runs that are left out, of which there may be thousands."""
 
 
 def find_records(texts: list[str], where: list[str], sweep: str | None) -> list[dict[str, Any]]:
@@ -34,12 +38,23 @@ def find_records(texts: list[str], where: list[str], sweep: str | None) -> list[
     runs = [text for text, file in found.items() if file is None]
     records = [record for file in files for record in read_results(file) if fits(as_summary(record))]
     if runs or sweep is not None or not files:
+        left_out: list[str] = []
         for summary in filter(fits, _summaries(runs, sweep)):
             try:
-                records.append(gather(summary.run))
+                records.append(_gathered(summary))
             except NoResult as error:
-                console().print(f"left out: {error}", markup=False)
+                left_out.append(str(error))
+        for reason in left_out[:_NAMED]:
+            console().print(f"left out: {reason}", markup=False)
+        if len(left_out) > _NAMED:
+            console().print(f"left out: {counted(len(left_out) - _NAMED, 'other')}")
     return merge(records)
+
+
+def _gathered(summary: RunSummary) -> dict[str, Any]:
+    if summary.status.final is None and summary.state in ENDED:  # its summary knows, no need to open its records
+        raise NoResult(f"run {summary.id} has no final evaluation yet")
+    return gather(summary.run)
 
 
 def save_records(path: Path, records: list[dict[str, Any]]) -> tuple[int, int]:

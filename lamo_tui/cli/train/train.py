@@ -73,6 +73,10 @@ def train(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print settings, data, time, memory and disk, and train nothing.")
     ] = False,
+    log: Annotated[
+        str | None,
+        typer.Option("--log", metavar="TRACKERS", help="Mirror the run: tensorboard, wandb, trackio, mlflow."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
     adopt: Annotated[str | None, typer.Option(hidden=True)] = None,
     background: Annotated[bool, typer.Option("--background", hidden=True)] = False,
@@ -80,6 +84,7 @@ def train(
     """Train a policy; the first Ctrl-C saves a checkpoint and stops, the second leaves at once."""
     from lamo_core.engine.run_start import adopted_run, new_run, resumed_run, settle
 
+    trackers = _trackers(log)
     share = parse_share(ratio) if ratio is not None else None
     spec = RunSpec(preset, method, tuple(ablation or ()), config, tuple(setting or ()), seed, share, device, precision)
     if adopt is not None:
@@ -93,9 +98,10 @@ def train(
 
         return show_plan(preset, [settle(one) for one in _per_seed(spec, seeds)], as_json)
     elif queue or seeds is not None:
-        return _enqueue(_per_seed(spec, seeds), as_json)
+        return _enqueue(_per_seed(spec, seeds), trackers, as_json)
     else:
         start = new_run(spec, sys.argv)
+    _enrol(start.run, trackers)
     if detach:
         _launch(start, spec, as_json)
     else:
@@ -109,11 +115,30 @@ def _per_seed(spec: RunSpec, seeds: str | None) -> list[RunSpec]:
     return [spec] if seeds is None else spec.with_seeds(parse_seeds(seeds))
 
 
-def _enqueue(specs: list[RunSpec], as_json: bool) -> None:
+def _trackers(log: str | None) -> list[str]:
+    """Return the trackers that are asked for; raises `UsageError` or `MissingError` before a run is made."""
+    if log is None:
+        return []
+    from lamo_core.exchange.trackers import parse_trackers
+
+    return parse_trackers(log)
+
+
+def _enrol(run: RunDirectory, trackers: list[str]) -> None:
+    """Have a run mirrored by whatever process trains it, now and when it is resumed."""
+    if trackers:
+        from lamo_core.exchange.mirror import enrol
+
+        enrol(run, trackers)
+
+
+def _enqueue(specs: list[RunSpec], trackers: list[str], as_json: bool) -> None:
     """Make the runs and let them wait for their device."""
     from lamo_core.engine.run_start import new_run
 
     runs = [new_run(spec, sys.argv).run for spec in specs]
+    for run in runs:
+        _enrol(run, trackers)
     entries = [enqueue(run) for run in runs]
     wait_for_device(runs_dir())
     if as_json:
