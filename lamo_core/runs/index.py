@@ -20,9 +20,10 @@ from lamo_core.runs.compare import flatten
 from lamo_core.runs.directory import MOST_BYTES, STATUS_FILE, RunDirectory, is_run_name, is_sound
 from lamo_core.runs.evaluations import Change, history
 from lamo_core.runs.labels import Label, Origins, experiment_key, label_of
-from lamo_core.runs.queue.waiting import QueueEntry, positions, read_entry
+from lamo_core.runs.queue.entry import QueueEntry, read_entry, read_launch
+from lamo_core.runs.queue.waiting import positions
 from lamo_core.runs.records import decode, number
-from lamo_core.runs.status import ENDED, Derived, IsAlive, Status, derive, is_alive, parse_status, read_launch
+from lamo_core.runs.status import ENDED, Derived, IsAlive, Status, derive, is_alive, parse_status
 from lamo_core.runs.summary_cache import Ended, Remembered, Stamp
 from lamo_core.untrusted.regular_file import RUN_FILE, read_regular
 

@@ -17,9 +17,9 @@ from lamo_core.model.shape import TrunkShape, trunk_shape
 from lamo_core.runs.compare import flatten
 from lamo_core.runs.evaluations import history
 from lamo_core.runs.index import RunSummary
+from lamo_core.runs.queue.entry import this_host
 from lamo_core.runs.reader import read_events
 from lamo_core.runs.records import number
-from lamo_core.runs.status import this_host
 from lamo_core.settings.backbone_name import parse_backbone
 from lamo_core.settings.presets import budget_minutes, resolve
 from lamo_core.training.micro_batches import micro_batch_size
