@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
+from lamo_core.data.source_names import check_source
 from lamo_core.errors import UsageError
+from lamo_core.settings.backbone_name import parse_backbone
 from lamo_core.settings.strict import Range, build, check_ranges, hint_of, leaf_names, parse_text, plain
 from lamo_core.settings.strict import unknown_key as unknown_key
 
@@ -49,7 +51,7 @@ class TaskConfig:
 class DataConfig:
     """Which episodes are trained on."""
 
-    source: Literal["bundled", "d4rl", "dqn-replay", "minari"] = "bundled"
+    source: str = "bundled"
     """Where the set is from. `bundled` are those that ship with lamo or were imported; the others are fetched with
     `lamo data get`, or lie in Minari's own folder."""
     set: str = "breakout-medium"
@@ -88,7 +90,9 @@ class ModelConfig:
     """The policy: which language model is its trunk and what is trained."""
 
     backbone: str = "mini"
-    """`mini`, `smollm2-135m`, `gpt2`, …, a folder, or `random:<name>` for the same shape with random weights."""
+    """`[random:|scaled:|permuted:]NAME[:BLOCKS]`: `mini`, `smollm2-135m`, `gpt2`, … or a folder; the same shape with
+    random weights, with Gaussian ones of the trained spread, or with the entries of each matrix shuffled; its first
+    blocks alone."""
     adapter: Adapter = "lora"
     """What of the trunk learns: low-rank adapters, nothing, or everything."""
     lora_rank: Annotated[int, Range(1, 4096)] = 32
@@ -302,6 +306,9 @@ class CheckpointConfig:
     """Steps between checkpoints."""
     keep: Annotated[int, Range(1, 10_000)] = 2
     """Numbered checkpoints that are kept, the newest ones."""
+    best: Literal["last", "held-out"] = "last"
+    """Which weights act, are evaluated and saved: those of the last step, or of the step with the lowest loss on a
+    `held-out` episode of the training data (with fewer than five episodes: on the last fifth of each)."""
 
 
 @dataclass(frozen=True)
@@ -376,5 +383,6 @@ def _check_values(config: RunConfig) -> None:
 def _check_names(config: RunConfig) -> None:
     if not re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,3})?", config.device):
         raise UsageError(f"there is no device {config.device!r}; use auto, cpu, cuda, cuda:N or mps")
-    if not config.model.backbone.strip():
+    check_source(config.data.source)
+    if not parse_backbone(config.model.backbone).model.strip():
         raise UsageError("model.backbone names no language model; `lamo lm list` shows what is here")

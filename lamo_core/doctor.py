@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
+from lamo_core.config import TaskConfig
 from lamo_core.errors import LamoError
 from lamo_core.install_hint import hint
 from lamo_core.places import assets_dir, cache_dir, data_dir, runs_dir
@@ -109,7 +110,6 @@ def _mujoco() -> Iterator[Check]:
 def _plays(name: str, task: str, package: str, what: str) -> Check:
     import numpy as np
 
-    from lamo_core.config import TaskConfig
     from lamo_core.tasks.registry import make_batch
 
     try:

@@ -20,6 +20,8 @@ class Method:
     memory: bool
     """Whether it is a sequence policy on a trunk; without memory it decides from the newest observation."""
     actions: tuple[ActionKind, ...] = ("discrete", "continuous")
+    values: bool = False
+    """Whether it learns values, so that it may choose other actions than the data's."""
 
 
 METHODS: dict[str, Method] = {
@@ -31,11 +33,11 @@ METHODS: dict[str, Method] = {
         Method("wiki-rl", "Wiki-RL", memory=True),
         Method("bc", "behaviour cloning", memory=False),
         Method("filtered-bc", "filtered behaviour cloning", memory=False),
-        Method("cql", "CQL", memory=False),
-        Method("iql", "IQL", memory=False),
-        Method("td3+bc", "TD3+BC", memory=False, actions=("continuous",)),
-        Method("bcq", "BCQ", memory=False),
-        Method("nfq", "NFQ", memory=False, actions=("discrete",)),
+        Method("cql", "CQL", memory=False, values=True),
+        Method("iql", "IQL", memory=False, values=True),
+        Method("td3+bc", "TD3+BC", memory=False, actions=("continuous",), values=True),
+        Method("bcq", "BCQ", memory=False, values=True),
+        Method("nfq", "NFQ", memory=False, actions=("discrete",), values=True),
     )
 }
 

@@ -14,6 +14,9 @@ from hypothesis import settings
 # Before PyTorch is imported: its threads sleep while they wait, as under the `lamo` command.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+# Tests run side by side, one thread of computations each.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # Under nohup, or as a shell's background job, all processes that tests start would ignore the signals that some tests
 # are about.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
@@ -33,6 +36,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--robustness-kills", type=int, default=2, help="kills for each kind of work [2]")
     group.addoption("--robustness-minutes", type=float, default=0.5, help="minutes of the soak [0.5]")
     group.addoption("--robustness-results", type=Path, help="JSON file that takes the counts, for docs/reliability.md")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Return how many processes run tests: one more than processors, because a third of their time is waiting."""
+    return min(4, (os.cpu_count() or 1) + 1)
 
 
 class _Deprecations(logging.Handler):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -63,3 +64,26 @@ def test_light_imports_stay_light(code: str) -> None:
     check = f"import sys; bad=[m for m in {heavy.split()!r} if m in sys.modules]; print(bad); sys.exit(bool(bad))"
     done = subprocess.run([sys.executable, "-c", f"{code}; {check}"], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_training_and_acting_with_our_own_trunk_load_no_compiler_and_no_foreign_library(tmp_path: Path) -> None:
+    few = "--set=optim.steps=2 --set=eval.every=1 --set=eval.episodes=1 --set=eval.final_episodes=0"
+    child = (
+        "import sys\n"
+        "from lamo_tui.cli.app import main\n"
+        "def run(line):\n"
+        "    sys.argv = ['lamo', *line.split()]\n"
+        "    try: main()\n"
+        "    except SystemExit as end: assert not end.code, (line, end.code)\n"
+        f"run('train --preset mujoco-reacher2d-10pct {few}')\n"
+        "run('train --resume last --set=optim.steps=3')\n"
+        "run('eval last --episodes 1')\n"
+        "heavy = ['transformers', 'peft', 'sympy', 'torch._dynamo', 'torch.distributed.tensor']\n"
+        "print('loaded:', [name for name in heavy if name in sys.modules])\n"
+    )
+    places = {"LAMO_RUNS": str(tmp_path / "runs"), "LAMO_CACHE": str(tmp_path / "cache"), "COLUMNS": "200"}
+    done = subprocess.run(
+        [sys.executable, "-c", child], capture_output=True, text=True, cwd=tmp_path, env={**os.environ, **places}
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1] == "loaded: []"

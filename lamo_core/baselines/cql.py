@@ -39,7 +39,7 @@ class ConservativeQ(MarkovPolicy):
     """
 
     critics = ("q",)
-    foretells = "value"
+    value_kind = "value"
 
     def __init__(
         self, task: Task, config: RunConfig, statistics: PolicyStatistics, pixels: PixelStatistics | None
@@ -55,7 +55,7 @@ class ConservativeQ(MarkovPolicy):
     def act(self, observations: Tensor) -> Tensor:
         return self.actor(self.features(observations))  # type: ignore[no-any-return]
 
-    def foretell(self, observations: Tensor) -> Tensor:
+    def predict_value(self, observations: Tensor) -> Tensor:
         features_NF = self.features(observations)
         return self.q(features_NF, self.actor(features_NF)).amin(0)  # type: ignore[no-any-return]
 

@@ -29,8 +29,8 @@ class MarkovPolicy(nn.Module, ABC):
     """Submodules that learn with `value.learning_rate`; the rest takes `optim.learning_rate`."""
     follows_targets: ClassVar[bool] = False
     """Whether what is asked for decides what it does."""
-    foretells: ClassVar[str] = ""
-    """What `foretell` returns, in a word; empty for methods that learn no values."""
+    value_kind: ClassVar[str] = ""
+    """What `predict_value` returns, in a word; empty for methods that learn no values."""
 
     def __init__(self, task: Task, config: RunConfig, statistics: PolicyStatistics) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class MarkovPolicy(nn.Module, ABC):
     def act(self, observations: Tensor) -> Tensor:
         """Return logits or actions (N, A) for observations as environments give them."""
 
-    def foretell(self, observations: Tensor) -> Tensor | None:
+    def predict_value(self, observations: Tensor) -> Tensor | None:
         """Return the learned value (N,) of observations: the discounted rewards to come, scaled as `value.rewards`."""
         return None
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lamo_core.data.episodes import EpisodeStore, RewardKind
+from lamo_core.data.held_out import Segments
 from lamo_core.data.windows import STACK, shift_frames
 from lamo_core.untrusted.parsing import parse_json
 
@@ -67,14 +68,22 @@ class TransitionSampler:
         episodes: NDArray[np.int64],
         frame_shift: int,
         generator: np.random.Generator,
+        segments: Segments | None = None,
     ) -> None:
+        """Of the chosen episodes the steps of their `segments` alone; None all of them."""
         self._store, self._rewards_N, self._frame_shift = store, rewards_N, frame_shift
         self._generator = generator
         self._has_frames = not isinstance(store.observations, np.ndarray)
         self._episodes_N = np.repeat(np.arange(len(store.lengths)), store.lengths)
-        self._steps = np.flatnonzero(np.isin(self._episodes_N, episodes))
+        wanted_N = np.isin(self._episodes_N, episodes)
+        self._steps = np.flatnonzero(wanted_N if segments is None else wanted_N & segments.of_steps(store.lengths))
         self._ends_N = np.zeros(store.transitions, np.float32)
         self._ends_N[store.offsets[1:] - 1] = store.terminated
+
+    @property
+    def steps(self) -> NDArray[np.int64]:
+        """The steps to draw from, by their number in the store."""
+        return self._steps
 
     @property
     def transitions(self) -> int:

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lamo_core.data.checks.compatibility import check_task
+from lamo_core.data.source_names import HERE
 from lamo_core.data.sources.resolve import find_anywhere, find_set
+from lamo_core.data.sources.source import published_source
 from lamo_core.engine.run_spec import RunSpec
 from lamo_core.errors import UsageError
 from lamo_core.methods import METHODS, require_fit
@@ -89,20 +91,25 @@ def resumed_run(text: str, settings: Sequence[str], flags: Mapping[str, Any], ro
 
 def require_parts(config: RunConfig) -> None:
     """Refuse what cannot be trained here before a run's folder is made: method, environment, data, model, device."""
+    require_files(config)
+    if config.device not in ("auto", "cpu"):
+        from lamo_core.training.device import resolve_device
+
+        resolve_device(config.device)
+
+
+def require_files(config: RunConfig) -> None:
+    """Refuse what cannot be trained on any device of this machine: by its method, environment, data or model."""
     task = task_of(config.task)
     require_fit(config.method, task.action_kind)
     if config.eval.every or config.eval.final_episodes:
         require_environment(task)
-    if config.data.source != "minari":  # a set of Minari's own folder is converted when it is first found
+    if config.data.source in HERE or not published_source(config.data.source).converted_when_opened:
         found = find_set(config.data.source, config.data.set)
         check_task(found.card(), config.data.set, config.data, config.task)
     if METHODS[config.method].memory:
         require_model(config.model.backbone)
         require_table(config.model)
-    if config.device not in ("auto", "cpu"):
-        from lamo_core.training.device import resolve_device
-
-        resolve_device(config.device)
 
 
 def _named_by_data(spec: RunSpec) -> RunSpec:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from lamo_core.engine.run_start import Start
+from lamo_core.exchange.mirror import mirroring
 from lamo_core.out_of_memory import TRAINING, advised, name_of
 from lamo_core.runs.control import ControlInbox, Interrupts, RunControls
 from lamo_core.runs.writer import RunWriter
@@ -83,7 +84,7 @@ def train_run(start: Start, display: Display, signals: Signals, listeners: Seque
             writer.write(event)
             display.write(event)
             kept.note(event)
-            for listener in listeners:
+            for listener in (mirror, *listeners):
                 listener(event)
 
         def leave() -> None:
@@ -94,8 +95,8 @@ def train_run(start: Start, display: Display, signals: Signals, listeners: Seque
         if start.resumed:  # what is left there was meant for an earlier process
             inbox.discard()
         controls = RunControls(inbox, interrupts, tell, heartbeat=writer.heartbeat)
-        with signals(interrupts, announce, leave):
-            prepare("loading PyTorch and transformers", 0, 0)
+        with mirroring(start.run, _mention(writer, display)) as mirror, signals(interrupts, announce, leave):
+            prepare("loading PyTorch", 0, 0)
             from lamo_core.engine.engine import run_session
 
             session = _session(start, prepare)
@@ -104,6 +105,16 @@ def train_run(start: Start, display: Display, signals: Signals, listeners: Seque
                 tell(Changed(session.step, time.time(), name=name, value=value))
             code = run_session(session, start.run.checkpoints, [tell], controls, stage, start.run.replays)
     return Outcome(code, kept.scores, kept.message)
+
+
+def _mention(writer: RunWriter, display: Display) -> Callable[[str], None]:
+    """Return what both writes down and shows a sentence."""
+
+    def mention(text: str) -> None:
+        writer.log(text)
+        display.say(text)
+
+    return mention
 
 
 class _Newest:

@@ -1,7 +1,7 @@
 """Where a policy looks: the attention of its layers from the newest token, taken while it decides.
 
 SDPA gives no weights. The layers of GPT-2 show queries and keys, those of other trunks get an attention function that
-calls SDPA; beside it the newest query is multiplied with the keys. The policy's outputs are the same to the last bit.
+calls SDPA; beside it the newest query is multiplied with the keys. The policy's outputs are the same bit for bit.
 
 Shape suffixes: B layers (blocks), H heads, L query tokens, M keys, F features of a head.
 """

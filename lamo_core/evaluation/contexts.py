@@ -15,6 +15,7 @@ from torch import Tensor
 
 from lamo_core.baselines.policy import MarkovPolicy
 from lamo_core.config import ContextMode
+from lamo_core.model.key_values import TrunkCache
 from lamo_core.model.policy import NEWEST_TOKEN, Policy
 
 Actor = Policy | MarkovPolicy
@@ -108,7 +109,7 @@ class ChunkedContext:
         new_NLD = self._window.append(observations, returns_N, previous_actions)
         if self.held == self.policy.context:
             new_NLD = self._window.newest()
-            self._cache, self._cached_tokens, self.held = None, 0, self._window.steps
+            self._cache, self._cached_tokens, self.held = _emptied(self._cache), 0, self._window.steps
         else:
             self.held += 1
         hidden_N1D, self._cache = self.policy.run_trunk(
@@ -121,6 +122,14 @@ class ChunkedContext:
         self._window.keep(rows)
         if self._cache is not None:
             self._cache.batch_select_indices(rows)
+
+
+def _emptied(cache: Any) -> TrunkCache | None:
+    """Return a cache without its tokens, or None where it is a foreign one that must be made anew."""
+    if not isinstance(cache, TrunkCache):
+        return None
+    cache.restart()
+    return cache
 
 
 class Memoryless:

@@ -1,4 +1,4 @@
-"""The card of a pre-trained model: what it is, what it read, how well it foretells text."""
+"""The card of a pre-trained model: what it is, what it read, how well it predicts text."""
 
 from __future__ import annotations
 

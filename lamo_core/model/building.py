@@ -47,7 +47,10 @@ def load_model(found: Located, dropout: float, attention_dropout: float) -> Any:
     config = make_config(found.config, found.name, dropout, attention_dropout)
     model_class, own = causal_class(config, found.name), _own_config(config, found.name)
     stored = stored_numbers(files)
-    built(lambda: weigh(lambda: model_class(copy.deepcopy(own)), found.name, stored), found.name)
+    built(
+        lambda: weigh(lambda: model_class(copy.deepcopy(own)), found.name, stored, whole=found.blocks is None),
+        found.name,
+    )
     model, report = built(lambda: _filled(model_class, own, files, packed=is_packed(found.config)), found.name)
     missing = sorted(report["missing_keys"])
     if missing:

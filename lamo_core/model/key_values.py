@@ -29,6 +29,10 @@ class KeyValues:
         """Go on with these rows only, int64 indices, in the order wanted."""
         self._held = [None if held is None else held[rows] for held in self._held]
 
+    def restart(self) -> None:
+        """Forget all tokens; the room stays, for others."""
+        self._held = [None, None]
+
     def _grown(self, place: int, new: Tensor) -> Tensor:
         held = self._held[place]
         if torch.is_grad_enabled() and new.requires_grad:
@@ -49,6 +53,12 @@ class TrunkCache:
         """Go on with these rows only; named as in transformers' caches."""
         for layer in self.layers:
             layer.keep(rows)
+
+    def restart(self) -> None:
+        """Forget all tokens and keep the room for others, which is not asked of the system again."""
+        self.tokens = 0
+        for layer in self.layers:
+            layer.restart()
 
 
 def append(room: Tensor | None, held: Tensor | None, new: Tensor) -> tuple[Tensor, Tensor]:

@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
 import torch
@@ -37,6 +37,7 @@ _SLACK = 1 << 22
 _LOOPED = ("marian", "pegasus", "xlm")
 """Families that make their table of positions number by number in Python."""
 _LARGEST_LOOP = 1 << 22
+_Module = TypeVar("_Module", bound=nn.Module)
 
 
 class _TooLarge(Exception):
@@ -100,10 +101,11 @@ def stored_numbers(paths: Iterable[Path]) -> int:
     return total
 
 
-def weigh(build: Callable[[], nn.Module], name: str, stored: int | None = None) -> nn.Module:
+def weigh(build: Callable[[], nn.Module], name: str, stored: int | None = None, *, whole: bool = True) -> nn.Module:
     """Build a model without memory and return it; its tensors have shapes only.
 
-    `stored` numbers are there to fill it, None for one that is filled with random numbers. Raises `DataError` for a
+    `stored` numbers are there to fill it, None for one that is filled with random numbers; not all of them belong to a
+    model that is not the `whole` one. Raises `DataError` for a
     description that does not fit them, `DeviceError` for a model that does not fit the memory, and what `build` raises.
     """
     free = free_memory()
@@ -112,16 +114,31 @@ def weigh(build: Callable[[], nn.Module], name: str, stored: int | None = None) 
             model = build()
     except _TooLarge as error:
         raise _no_room(name, free) from error
+    check_room(model, name, stored, whole=whole)
+    return model
+
+
+def outline(make: Callable[[], _Module]) -> _Module:
+    """Build a module whose tensors have shapes only.
+
+    Nothing watches it, as `weigh` does: that, and drawing first values, imports PyTorch's compiler, which takes a
+    second. So it is for modules of our own, whose numbers have bounds.
+    """
+    with torch.device("meta"), _NoStart():
+        return make()
+
+
+def check_room(model: nn.Module, name: str, stored: int | None = None, *, whole: bool = True) -> None:
+    """Raise what `weigh` raises for a model that is already built, such as one whose tensors have shapes only."""
     weights = sum(value.numel() for value in model.parameters())
-    if stored is not None and (weights > 1.5 * stored + _SLACK or stored > 16 * weights + _SLACK):
+    if stored is not None and (weights > 1.5 * stored + _SLACK or (whole and stored > 16 * weights + _SLACK)):
         raise DataError(
             f"the config.json of {name} describes a model of {weights:,} numbers and its weights are {stored:,}; "
             "they do not belong together, get the model again"
         )
-    made = sum(value.numel() * value.element_size() for value in model.buffers())
+    made, free = sum(value.numel() * value.element_size() for value in model.buffers()), free_memory()
     if 4 * weights + made > free:
         raise _no_room(name, free, 4 * weights + made)
-    return model
 
 
 def free_memory() -> int:

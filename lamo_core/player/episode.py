@@ -224,11 +224,11 @@ class ShownEpisode:
             self._bring(at)
             self._keep_context(pilot)
             pilot.see(self._observation, self.track.rows[at].asked, self._action_before(at))
-            self.track.foretell(at, pilot.foretold)
+            self.track.note_value(at, pilot.predicted)
         self._bring(end)
         self._keep_context(pilot)
         out_A = pilot.see(self._observation, asked, self._action_before(end))
-        self.track.foretell(end, pilot.foretold)
+        self.track.note_value(end, pilot.predicted)
         return out_A
 
     def _keep_context(self, pilot: Pilot) -> None:

@@ -21,12 +21,12 @@ class Told:
 
     decisions: int = 0
     lives: int = 0
-    foretold: int = 0
+    predicted: int = 0
 
     @classmethod
     def all_of(cls, track: Track) -> Told:
         """Return that all of it was told."""
-        return cls(len(track), len(track.lives), len(track.foretold))
+        return cls(len(track), len(track.lives), len(track.predicted))
 
 
 def opened_header(side: int, opened: Opened) -> Header:
@@ -78,7 +78,7 @@ def frame_header(side: int, episode: ShownEpisode, sent: Told, held: Any, look: 
         "heeds": episode.pilot is None or episode.pilot.policy.follows_targets,
         "heads": None if episode.pilot is None else episode.pilot.heads,
         "look": look,
-        "foretells": "" if episode.pilot is None else episode.pilot.policy.foretells,
+        "value_kind": "" if episode.pilot is None else episode.pilot.policy.value_kind,
         "earned": track.earned[at],
         "values": _rounded(None if source is None else source.values),
         "taken": taken if taken is None or episode.task.action_kind == "discrete" else _rounded(taken),
@@ -92,7 +92,7 @@ def frame_header(side: int, episode: ShownEpisode, sent: Told, held: Any, look: 
 def track_part(track: Track, sent: Told) -> Header:
     """Return what is new of the track."""
     rows = track.rows[sent.decisions :]
-    foretold = track.foretold[sent.foretold :]
+    predicted = track.predicted[sent.predicted :]
     return {
         "from": sent.decisions,
         "rewards": [row.reward for row in rows],
@@ -101,8 +101,8 @@ def track_part(track: Track, sent: Told) -> Header:
         "persons": [int(row.person) for row in rows],
         "lives_from": sent.lives,
         "lives": track.lives[sent.lives :],
-        "foretold_from": sent.foretold,
-        "foretold": [float(f"{value:.5g}") if math.isfinite(value) else None for value in foretold],
+        "predicted_from": sent.predicted,
+        "predicted": [float(f"{value:.5g}") if math.isfinite(value) else None for value in predicted],
     }
 
 

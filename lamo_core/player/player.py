@@ -257,7 +257,7 @@ class Player:
     def _with_policy(self, side: Side) -> None:
         if side.opened.episode.pilot is None:
             self._opener.add_policy(side.opened, self._say)
-            side.sent = Told()  # what it foretells of the past is news
+            side.sent = Told()  # what it predicts of the past is news
             if side.opened.policy_note:
                 self._send({"kind": "note", "text": side.opened.policy_note}, b"")
 

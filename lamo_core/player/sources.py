@@ -11,6 +11,7 @@ from lamo_core.config import ContextMode, RunConfig, TaskConfig
 from lamo_core.errors import UsageError
 from lamo_core.evaluation.replay_file import Replay, load_replay
 from lamo_core.evaluation.scores import ActionMode
+from lamo_core.exchange.policy_repository import fetch_policy, means_repository
 from lamo_core.player.episode import ShownEpisode
 from lamo_core.player.history import Track, track_of
 from lamo_core.runs.directory import RunDirectory, find_run
@@ -165,7 +166,7 @@ class Opener:
 
 
 def wanted_of(command: Mapping[str, Any]) -> Wanted:
-    """Return what an `open` command asks for; raises `ValueError` at values that are no numbers."""
+    """Return what an `open` command asks for; raises `ValueError` at values that are not numbers."""
     values = {name: command[name] for name in ("seed", "target", "context", "action", "height") if command.get(name)}
     if command.get("seed") is not None:
         values["seed"] = int(command["seed"])
@@ -175,7 +176,10 @@ def wanted_of(command: Mapping[str, Any]) -> Wanted:
 
 
 def find_source(text: str, root: Path | None = None) -> Path:
-    """Return the file that is meant: a replay, a checkpoint, or the newest of either in a run; raises `UsageError`."""
+    """Return the file that is meant: a replay, a checkpoint, the newest of either in a run, or a policy on the hub.
+
+    Raises `UsageError`, and as `fetch_policy` does.
+    """
     path = Path(text)
     if path.suffix in (".pt", REPLAY_ENDING):
         if not path.is_file():
@@ -183,6 +187,8 @@ def find_source(text: str, root: Path | None = None) -> Path:
         return path
     if path.is_file():
         raise UsageError(f"{path} is neither a checkpoint (.pt) nor a replay ({REPLAY_ENDING})")
+    if means_repository(text):
+        return fetch_policy(text)
     run = find_run(text, root)
     return source_of_run(run)
 

@@ -43,8 +43,8 @@ class SeedScores:
     """Equal for runs on the same episodes; empty for runs that did not record it."""
     data_facts: tuple[int, int, float]
     """Episodes, transitions and mean return of the data."""
-    unseen_loss: float | None
-    """Loss on the actions of episodes that the ratio leaves out, at the end; None where it was not measured."""
+    metrics: Mapping[str, float]
+    """What the final evaluation measured besides returns, by name, such as `loss/unseen`."""
     reliance: Mapping[str, float] | None
     """How far each part of what the policy sees moves its decisions, as a share; None where it was not measured."""
 
@@ -206,7 +206,7 @@ def _seed(result: RunResult, task: Task) -> SeedScores:
         evaluations=len(late),
         data_digest=result.data_digest,
         data_facts=(result.episodes, result.transitions, result.data_mean),
-        unseen_loss=result.unseen_loss,
+        metrics=result.metrics,
         reliance=result.reliance,
     )
 

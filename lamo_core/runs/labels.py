@@ -23,8 +23,8 @@ from lamo_core.settings.presets import JOINED, lineage_names, overlay_settings, 
 from lamo_core.settings.unused import idle_settings
 
 _SAME_EXPERIMENT = (
-    "name", "seed", "device", "precision", "checkpoint.", "eval.every", "eval.episodes", "eval.final_episodes",
-    "eval.seed", "optim.steps", "optim.micro_batch_size", "data.memory_gb",
+    "name", "seed", "device", "precision", "checkpoint.every", "checkpoint.keep", "eval.every", "eval.episodes",
+    "eval.final_episodes", "eval.seed", "optim.steps", "optim.micro_batch_size", "data.memory_gb",
 )  # fmt: skip
 """Settings in which the runs of one experiment may differ; the steps that were taken are told beside them."""
 _TOLD_BESIDE = frozenset(
@@ -87,6 +87,11 @@ class Origins:
         }
         plain = any(origin == "default" or origin.startswith(_PRESET) for origin in known.values())
         return cls(decided, tuple(sorted(presets)), plain)
+
+    @property
+    def by_hand(self) -> frozenset[str]:
+        """The settings that somebody set for this run: by `--set`, by the command line or by a file."""
+        return frozenset(name for name, place in self.decided.items() if place in _HAND)
 
     def to_record(self) -> dict[str, list[str]]:
         """Return the settings by place, as short as a file of results wants them."""

@@ -75,7 +75,7 @@ def _number(text: str, word: str) -> float:
     try:
         return float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
     except ValueError as error:
-        raise UsageError(f"{word!r} compares with {text!r}, which is no number") from error
+        raise UsageError(f"{word!r} compares with {text!r}, which is not a number") from error
 
 
 def _equal(value: Any, text: str) -> bool:

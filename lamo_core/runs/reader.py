@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamo_core.runs.records import decode, number, surely_plain
+from lamo_core.runs.thinning import thinned, zeros_for
 from lamo_core.untrusted.parsing import surely_flat
 from lamo_core.untrusted.regular_file import open_regular
 
@@ -24,6 +25,12 @@ _CHUNK = _LONGEST = 4 << 20
 """Bytes taken at a time, and of a record at most."""
 _MOST_METRICS = 1_000
 """Different ones; each takes memory of its own."""
+_LONG = 24 << 20
+"""Bytes of a metrics file beyond which a chart is drawn from a part of its lines, some 100,000 steps."""
+_DRAWN = 20_000
+"""Lines that remain of it, beside its newest piece."""
+_HELD = 60_000
+"""Points of a metric beyond which older ones are dropped where a chart is all that they are for."""
 _PLACES = ("step", "t", "k")
 """Keys that say where a record belongs; all others are metrics."""
 
@@ -35,8 +42,10 @@ class LineTail:
     empty; one that became shorter, or another file under the same name, is read from its beginning.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, thin: bool = False) -> None:
+        """`thin` passes over most steps of a long metrics file, as `thinning` says, but for its newest piece."""
         self.path = path
+        self._thin, self._zeros = thin, 0
         self.restarted = False
         """Whether the last `poll` found that the file began anew: earlier records are void."""
         self.at_end = False
@@ -59,10 +68,19 @@ class LineTail:
                 data = file.read(_CHUNK)
                 if len(data) == _CHUNK and not data.endswith(b"\n"):
                     data += file.readline(_LONGEST)
-                self.at_end = file.tell() >= stat.st_size
+                left = stat.st_size - file.tell()
+                self.at_end = left <= 0
         except OSError:  # not there yet, or not now
             return []
-        return self._parse(self._whole_lines(data))
+        if self._thin and not self._offset:
+            self._zeros = zeros_for(data, stat.st_size, _DRAWN) if stat.st_size > _LONG else 0
+        lines = self._whole_lines(data)
+        return self._parse(thinned(lines, self._zeros) if left > _CHUNK else lines)
+
+    @property
+    def thinned(self) -> bool:
+        """Whether lines were passed over."""
+        return self._zeros > 0
 
     def _whole_lines(self, data: bytes) -> bytes:
         """Return the lines whose end is there; what is longer than any record is passed over."""
@@ -145,6 +163,19 @@ class _Column:
         self.size = end
         return True
 
+    def thin(self) -> bool:
+        """Drop older points until a third of the most that are held remain; returns whether there were too many."""
+        if self.size <= _HELD:
+            return False
+        newest, zeros = self.size - _HELD // 3, 0
+        kept = np.arange(self.size)
+        while len(kept) > _HELD * 2 // 3:
+            zeros += 1
+            kept = np.flatnonzero((self._step[: self.size] % 10**zeros == 0) | (np.arange(self.size) >= newest))
+        self._step, self._time, self._value = self._step[kept], self._time[kept], self._value[kept]
+        self.size = len(kept)
+        return True
+
     @property
     def last(self) -> int:
         return int(self._step[self.size - 1]) if self.size else -1
@@ -163,8 +194,11 @@ class MetricsTail:
     back: points after s are dropped, those at s are replaced, and steps always rise within a series.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._tail = LineTail(path)
+    def __init__(self, path: Path, *, thin: bool = False) -> None:
+        """`thin` is for charts: of a million steps it holds tens of thousands, the newest and some of the others."""
+        self._tail, self._thin = LineTail(path, thin=thin), thin
+        self.thinned = False
+        """Whether points are missing."""
         self._columns: dict[str, _Column] = {}
         self._last = -1
 
@@ -194,10 +228,12 @@ class MetricsTail:
         if self._tail.restarted:
             changed |= set(self._columns)
             self._columns.clear()
-            self._last = -1
+            self._last, self.thinned = -1, False
         usable = [record for record in records if _is_step(record.get("step"))]
         for _, group in itertools.groupby(usable, key=tuple):
             changed |= self._take(list(group))
+        dropped = self._thin and any([column.thin() for column in self._columns.values()])
+        self.thinned = self.thinned or self._tail.thinned or dropped
         return changed
 
     def poll_all(self) -> set[str]:
@@ -252,6 +288,13 @@ def _floats(values: Sequence[Any]) -> tuple[FloatArray, NDArray[np.bool_]]:
     found = [number(value) for value in values]
     array = np.array([np.nan if value is None else value for value in found], np.float64)
     return array, np.array([value is not None for value in found], np.bool_)
+
+
+def read_metrics(path: Path) -> dict[str, Series]:
+    """Return all metrics of a file by their names; none when it is missing."""
+    tail = MetricsTail(path)
+    tail.poll_all()
+    return {name: tail.series(name) for name in tail.names}
 
 
 def read_events(path: Path) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from typing import Any
 from lamo_core.config import RunConfig, field_names, parse_setting, unknown_key
 from lamo_core.errors import UsageError
 from lamo_core.places import presets_dir
+from lamo_core.settings.backbone_name import BackboneName, parse_backbone
 from lamo_core.settings.paths import absolute_paths
 from lamo_core.settings.unused import idle_settings
 from lamo_core.shares import parse_share, percent_text
@@ -138,7 +139,7 @@ def budget_minutes(name: str) -> float | None:
 def read_toml(path: Path) -> dict[str, Any]:
     """Read a TOML file; raises `UsageError` naming the file and what is wrong with it."""
     try:
-        return parse_toml(path.read_text(encoding="utf-8-sig"))  # some editors write a mark before the first letter
+        return parse_toml(path.read_text(encoding="utf-8-sig"))  # some editors write a mark before the first character
     except OSError as error:
         raise UsageError(f"could not read {path}: {error.strerror}") from error
     except TooDeep as error:
@@ -325,13 +326,12 @@ _BOUND = re.compile(r"([<>]=)(\d+(?:\.\d+)?(?:e-?\d+)?)")
 def _relative(name: str, value: Any, before: Any) -> Any:
     """Return a value that an overlay gives in terms of the one before it.
 
-    `random:*` is the backbone that was named before, without its training. `>=5000` is at least that many, so that an
-    overlay lengthens short runs and leaves long ones, and `<=0.001` at most that much; a 0, which switches a thing off,
-    stays.
+    `random:*` is the backbone that was named before with other weights, `*-early` a relative of it. `>=5000` is at
+    least that many, so that an overlay lengthens short runs and leaves long ones, and `<=0.001` at most that much; a 0,
+    which switches a thing off, stays.
     """
     if name == "model.backbone" and isinstance(value, str):
-        named = before or RunConfig().model.backbone
-        return value.replace("*", named.removeprefix("random:") if value.startswith("random:") else named)
+        return _relative_backbone(value, before or RunConfig().model.backbone)
     bound = _BOUND.fullmatch(value) if isinstance(value, str) else None
     if bound is None:
         return value
@@ -342,16 +342,28 @@ def _relative(name: str, value: Any, before: Any) -> Any:
     return type(before)(kept) if before else before
 
 
+def _relative_backbone(value: str, before: str) -> str:
+    """Return a trunk named in terms of another: its star is that one's model, what it leaves open that one's too."""
+    if "*" not in value:
+        return value
+    wanted, named = parse_backbone(value), parse_backbone(before)
+    weights = named.weights if wanted.weights == "trained" else wanted.weights
+    blocks = named.blocks if wanted.blocks is None else wanted.blocks
+    return str(BackboneName(wanted.model.replace("*", named.model), weights, blocks))
+
+
 _RESUME_MAY_CHANGE = (
     "optim.steps", "optim.micro_batch_size", "eval.", "checkpoint.", "device", "precision", "data.memory_gb",
 )  # fmt: skip
+_RESUME_KEEPS = ("eval.target_rule", "checkpoint.best")
+"""Of these, what decides what is trained."""
 
 
 def override(config: RunConfig, settings: Iterable[str], flags: Mapping[str, Any]) -> RunConfig:
     """Change settings of a run that is resumed; raises `UsageError` for those that would make it another run."""
     changes = dict(map(_parse_assignment, settings)) | dict(flags)
     for name in changes:
-        if not name.startswith(_RESUME_MAY_CHANGE) or name == "eval.target_rule":
+        if not name.startswith(_RESUME_MAY_CHANGE) or name in _RESUME_KEEPS:
             raise UsageError(f"a resumed run keeps its {name}; start a new run to change it")
     layers = [("checkpoint", _flat(config.to_dict())), ("command line", changes)]
     return _merge(layers).config

@@ -12,9 +12,6 @@ from lamo_core.methods import METHODS
 if TYPE_CHECKING:
     from lamo_core.tasks.task import Task
 
-_VALUES = ("cql", "iql", "td3+bc", "bcq", "nfq")
-"""Methods that learn values."""
-
 
 @dataclass(frozen=True)
 class _Run:
@@ -67,7 +64,7 @@ class _Run:
         return self.memory and self.config.model.action_tokens == "own"
 
     def learns_values_by(self, *methods: str) -> bool:
-        return self.config.method in (methods or _VALUES)
+        return self.config.method in methods if methods else METHODS[self.config.method].values
 
 
 _READ: tuple[tuple[str, Callable[[_Run], bool]], ...] = (
@@ -125,6 +122,8 @@ _READ: tuple[tuple[str, Callable[[_Run], bool]], ...] = (
     ("eval.target_quantiles", lambda run: run.asked and not run.config.eval.targets),
     ("eval.subtract", lambda run: run.asked and run.config.data.rewards == "clipped"),
     ("eval.action", lambda run: run.discrete),
+    # values improve on the data's actions, so a loss on these does not tell when to stop
+    ("checkpoint.best", lambda run: not run.learns_values_by()),
     ("data.subset data.ratio_rounding eval.unseen_episodes", lambda run: run.config.data.ratio < 1),
 )
 """Settings, and whether a run reads them; those that are not here every run does."""

@@ -21,6 +21,7 @@ from lamo_core.methods import METHODS
 from lamo_core.model.backbone import Backbone, load_backbone
 from lamo_core.model.lora.adapters import adapt
 from lamo_core.model.policy import Policy, PolicyStatistics
+from lamo_core.model.sizes import outline
 from lamo_core.tasks.registry import task_of
 from lamo_core.untrusted.plain_text import is_plain, one_line, plain_line
 from lamo_core.untrusted.tensor_file import load_tensors
@@ -225,8 +226,7 @@ def build_policy(checkpoint: Checkpoint, device: torch.device) -> tuple[Actor, l
 
 def _check_sizes(make: Callable[[], nn.Module], weights: Mapping[str, Tensor]) -> None:
     """Check what is outside of the trunk by a policy that takes no memory: a config may ask for more than there is."""
-    with torch.device("meta"):
-        hollow = make()
+    hollow = outline(make)
     for name, expected in [*hollow.named_parameters(), *hollow.named_buffers()]:
         if _outside_trunk(name):
             if name not in weights:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from lamo_core.errors import EnvironmentFault, LamoError, MissingError
+from lamo_core.evaluation.metrics import BEST_STEP
 from lamo_core.evaluation.scores import TargetScore
 from lamo_core.methods import METHODS
 from lamo_core.training.adamw import clipping
@@ -150,7 +151,7 @@ def _evaluation(
         return failed
     start = time.perf_counter()
     try:
-        scores, unseen = _measured(session, episodes, evaluate)
+        scores, metrics = _measured(session, episodes, evaluate)
     except EvaluationStopped:
         return failed
     except (EnvironmentFault, MissingError) as error:
@@ -158,7 +159,7 @@ def _evaluation(
         yield EvalFailed(session.step, time.time(), message=failed, final=final)
     else:
         session.evaluated_step = session.step
-        yield EvalDone(session.step, time.time(), tuple(scores), time.perf_counter() - start, final, unseen)
+        yield EvalDone(session.step, time.time(), tuple(scores), time.perf_counter() - start, final, metrics)
         best = max(score.mean for score in scores)
         if best > session.best_return:
             session.best_return = best
@@ -168,13 +169,15 @@ def _evaluation(
     return failed
 
 
-def _measured(session: Session, episodes: int, evaluate: Evaluate) -> tuple[list[TargetScore], float | None]:
-    """Return the scores, and the loss on unseen episodes, of the policy that acts."""
+def _measured(session: Session, episodes: int, evaluate: Evaluate) -> tuple[list[TargetScore], dict[str, float]]:
+    """Return the scores of the policy that acts, and what else is measured of it."""
     session.policy.eval()
     try:
-        with session.averaged():
-            unseen = session.learner.unseen_loss(session.config)
-            return evaluate(session, episodes), unseen
+        with session.acting():
+            metrics = session.learner.metrics(session.config)
+            if session.kept and session.kept.step >= 0:
+                metrics[BEST_STEP] = session.kept.step
+            return evaluate(session, episodes), metrics
     finally:
         if not session.config.optim.dropout_stops_at_first_eval:
             session.policy.train()
@@ -209,6 +212,9 @@ def _train_step(session: Session) -> StepDone:
         session.average.update(session.step)
     session.whole = True
     clock.lap("optimiser")
+    held_out = session.note_held_out()
+    if held_out is not None:
+        clock.lap("held-out")
     return StepDone(
         session.step,
         time.time(),
@@ -220,6 +226,7 @@ def _train_step(session: Session) -> StepDone:
         samples=session.step * optim.batch_size,
         seconds=clock.seconds,
         parts=losses.parts,
+        held_out_loss=held_out,
     )
 
 

@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import fields, replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from lamo_core.config import RunConfig
 from lamo_core.data.episodes import EpisodeStore
+from lamo_core.data.held_out import Segments, split, whole
 from lamo_core.data.windows import WindowBatch, WindowSampler
+from lamo_core.evaluation.metrics import CONSTANT_LOSS, UNSEEN_LOSS
 from lamo_core.language.blocks import TokenBlocks
 from lamo_core.model.backbone import next_token_loss
 from lamo_core.model.extras.alignment import share_left
+from lamo_core.model.extras.word_actions import WordActions
 from lamo_core.model.policy import Policy
+from lamo_core.scalars import scalar
+from lamo_core.training.constant_loss import constant_loss
 from lamo_core.training.device import resolve_precision
 from lamo_core.training.learner import Lap, StepLosses
 from lamo_core.training.micro_batches import micro_batch_size
 from lamo_core.training.optimiser import build_optimiser
 from lamo_core.training.streams import numpy_stream
 
-UNSEEN_WINDOWS = 128
-"""Of unseen episodes, the same ones at every evaluation."""
+MOST_UNSEEN, LEAST_UNSEEN = 128, 16
+"""Windows of unseen episodes that are measured, the same ones at every evaluation."""
+_UNSEEN_SHARE = 0.02
+"""Of the time that training takes from one evaluation to the next."""
+_TRAINING = 3
+"""How many times as long as reading a window training on it takes: forward, and two products for each one backward."""
 
 
 class SequenceLearner:
@@ -44,12 +55,23 @@ class SequenceLearner:
         self.policy, self.blocks, self.device = policy, blocks, device
         self.dtype = resolve_precision(config.precision, device)
         self.backbone = (policy.backbone.name, policy.backbone.content_hash)
-        self.sampler = _sampler(config, policy, store, "windows", frame_shift=config.data.frame_shift)
+        trained, held_out = whole(store.lengths), None
+        if config.checkpoint.best == "held-out":
+            trained, held_out = split(store.lengths, np.arange(len(store.lengths)), config.seed)
+        self.sampler = _sampler(config, policy, store, "windows", trained, frame_shift=config.data.frame_shift)
         self._unseen: WindowBatch | None = None
         if unseen is not None:
-            self._unseen = _sampler(config, policy, unseen, "unseen windows", frame_shift=0).sample(UNSEEN_WINDOWS)
+            self._unseen = _measured(config, policy, unseen, "unseen windows", whole(unseen.lengths))
+        self._held_out: WindowBatch | None = None
+        if held_out is not None:
+            self._held_out = _measured(config, policy, store, "held-out windows", held_out)
+        self._actions_N = store.actions[trained.of_steps(store.lengths)]
         rate = config.optim.adapter_learning_rate
         self.optimiser = build_optimiser(policy, adapted, config.optim, rate=rate, labels=("embeddings", "trunk"))
+
+    @property
+    def holds_out(self) -> bool:
+        return self._held_out is not None
 
     def backward(self, config: RunConfig, step: int, lap: Lap) -> StepLosses:
         batch = self.sampler.sample(config.optim.batch_size)
@@ -61,14 +83,27 @@ class SequenceLearner:
         total = sum(weights[name] * value for name, value in parts.items()) + config.language.weight * (language or 0.0)
         return StepLosses(total, decision=parts.pop("decision"), language=language, parts=parts)
 
-    def unseen_loss(self, config: RunConfig) -> float | None:
-        if self._unseen is None:
+    def metrics(self, config: RunConfig) -> dict[str, float]:
+        found = {UNSEEN_LOSS: self._loss_on(self._unseen, config), CONSTANT_LOSS: self._constant_loss()}
+        return {name: value for name, value in found.items() if value is not None}
+
+    def held_out_loss(self, config: RunConfig) -> float | None:
+        return self._loss_on(self._held_out, config)
+
+    def _constant_loss(self) -> float | None:
+        batch = self._unseen or self._held_out
+        if batch is None or isinstance(self.policy.embed_action, WordActions):  # bins of actions are another loss
+            return None
+        return constant_loss(self._actions_N, batch.actions[batch.mask], self.policy.task.actions)
+
+    def _loss_on(self, batch: WindowBatch | None, config: RunConfig) -> float | None:
+        if batch is None:
             return None
         total, size = 0.0, self._at_once(config)
-        with torch.no_grad(), self._precision():
-            for start in range(0, UNSEEN_WINDOWS, size):
-                total += float(self.policy.imitation_loss(_part(self._unseen, slice(start, start + size), self.device)))
-        return total / int(self._unseen.mask.sum())
+        with torch.inference_mode(), self._precision():
+            for start in range(0, len(batch.mask), size):
+                total += float(self.policy.imitation_loss(_part(batch, slice(start, start + size), self.device)))
+        return total / int(batch.mask.sum())
 
     def settle(self, config: RunConfig, step: int) -> None:
         if step % config.value.target_every == 0:
@@ -100,8 +135,9 @@ class SequenceLearner:
             micro = _part(batch, slice(start, start + size), self.device)
             with self._precision():
                 found = self.policy.losses(micro)
-            shares = [torch.full_like(term, weights[name] / count) for name, term in found.items()]
-            torch.autograd.backward(list(found.values()), shares)
+            # as products, not by `grad_tensors`, which import sympy
+            shares = [term * scalar(weights[name] / count, term.dtype, term.device) for name, term in found.items()]
+            functools.reduce(torch.add, shares).backward()  # type: ignore[no-untyped-call]
             for name, term in found.items():
                 sums[name] = sums[name] + term.detach() if name in sums else term.detach()
         return {name: float(term) / count for name, term in sums.items()}
@@ -124,7 +160,20 @@ class SequenceLearner:
         return torch.autocast(self.device.type, dtype=self.dtype)
 
 
-def _sampler(config: RunConfig, policy: Policy, store: EpisodeStore, stream: str, *, frame_shift: int) -> WindowSampler:
+def unseen_windows(config: RunConfig) -> int:
+    """Return on how many windows of unseen episodes an evaluation measures the loss: fewer where they come often."""
+    steps = min(config.eval.every or config.optim.steps, config.optim.steps)
+    affordable = int(_UNSEEN_SHARE * _TRAINING * config.optim.batch_size * steps)
+    return max(LEAST_UNSEEN, min(MOST_UNSEEN, affordable))
+
+
+def _measured(config: RunConfig, policy: Policy, store: EpisodeStore, stream: str, segments: Segments) -> WindowBatch:
+    return _sampler(config, policy, store, stream, segments, frame_shift=0).sample(unseen_windows(config))
+
+
+def _sampler(
+    config: RunConfig, policy: Policy, store: EpisodeStore, stream: str, segments: Segments, *, frame_shift: int
+) -> WindowSampler:
     return WindowSampler(
         store,
         context=config.model.context,
@@ -135,6 +184,7 @@ def _sampler(config: RunConfig, policy: Policy, store: EpisodeStore, stream: str
         generator=numpy_stream(config.seed, stream),
         values=config.model.q_weight > 0,
         windows=config.data.windows,
+        segments=segments,
     )
 
 

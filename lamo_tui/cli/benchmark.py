@@ -8,9 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lamo_core.config import RunConfig, unknown_key
 from lamo_core.wording import counted
-from lamo_tui.cli.output import note, say
+from lamo_tui.benchmarks.recipes import RecipePlan, extreme_presets, run_recipes
+from lamo_tui.benchmarks.session import measure_session
+from lamo_tui.benchmarks.watched import measure_watched
+from lamo_tui.cli.output import emit_json, emit_table, note, say
 from lamo_tui.cli.parameters import finite
+from lamo_tui.cli.progress import progress
+from lamo_tui.format import duration, rate
 
 if TYPE_CHECKING:
     from lamo_core.config import ContextMode
@@ -52,16 +58,12 @@ def acting(
 
     import torch
 
-    from lamo_core.config import RunConfig
     from lamo_core.evaluation.decision_speed import measure_acting, tokens_per_decision
     from lamo_core.model.backbone import load_backbone
     from lamo_core.model.lora.adapters import adapt
     from lamo_core.model.policy import Policy, PolicyStatistics
     from lamo_core.tasks.registry import get_task
     from lamo_core.training.device import resolve_device
-    from lamo_tui.cli.output import emit_json, emit_table
-    from lamo_tui.cli.progress import progress
-    from lamo_tui.format import rate
 
     place = resolve_device(device)
     if threads:
@@ -114,14 +116,12 @@ def step(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
-    """Time of a training step, its share of what matrix products allow, operator calls. On made-up data."""
+    """Time of a training step, and its share of what products allow."""
     from dataclasses import asdict
 
     import torch
 
     from lamo_tui.benchmarks.step import measure_step
-    from lamo_tui.cli.output import emit_json, emit_table
-    from lamo_tui.cli.progress import progress
 
     if threads:
         torch.set_num_threads(threads)
@@ -142,7 +142,7 @@ def step(
         for c in costs
     ]  # fmt: skip
     emit_table(columns, rows, right=columns[1:])
-    typer.echo(
+    say(
         f"on {costs[0].device}, {counted(torch.get_num_threads(), 'thread')}, products at "
         f"{min(c.gflops for c in costs):.0f} to {max(c.gflops for c in costs):.0f} GFLOP/s; gain: over every block for "
         "every token and autograd's gradients"
@@ -161,10 +161,7 @@ def tui(
     from dataclasses import asdict
 
     from lamo_tui.benchmarks.replay_frames import measure_replay
-    from lamo_tui.benchmarks.session import measure_session
     from lamo_tui.benchmarks.tui import measure_tui
-    from lamo_tui.benchmarks.watched import measure_watched
-    from lamo_tui.cli.output import emit_json, emit_table
 
     rows, session = [*measure_tui(), *measure_replay(200)], measure_session(runs)
     watched = measure_watched(runs)
@@ -222,11 +219,6 @@ def recipes(
     import signal
     from dataclasses import asdict
 
-    from lamo_core.config import unknown_key
-    from lamo_tui.benchmarks.recipes import RecipePlan, extreme_presets, run_recipes
-    from lamo_tui.cli.output import emit_json, emit_table
-    from lamo_tui.cli.progress import progress
-
     presets = extreme_presets(only)
     if not presets:
         raise unknown_key(only, extreme_presets(), "preset with")
@@ -249,8 +241,6 @@ def recipes(
 
 
 def _recipe_cells(result: RecipeResult) -> list[str | None]:
-    from lamo_tui.format import duration
-
     if not result.ok:
         return [result.preset, None, None, None, None, duration(result.seconds), result.message]
     figures = [f"{result.episodes:,}", f"{result.first_loss:.3g}", f"{result.last_loss:.3g}"]

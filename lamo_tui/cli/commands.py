@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Entry:
-    """Where a command is, and what the list of commands says of it in at most 64 letters."""
+    """Where a command is, and what the list of commands says of it in at most 64 characters."""
 
     module: str
     """In this package. Its `app` is a group of commands; otherwise a function bears the command's name."""
@@ -47,11 +47,13 @@ SECTIONS: dict[str, dict[str, Entry]] = {
     "Parts": {
         "presets": Entry("presets", "List presets, methods and ablations, and what they set"),
         "data": Entry("data.data", "List, fetch, check, exchange and collect data sets"),
+        "export": Entry("runs.export", "Write a policy into a folder that plays without lamo"),
+        "push": Entry("runs.push", "Publish a policy on the Hugging Face hub"),
         "lm": Entry("lm.lm", "List, fetch and measure language models"),
         "pretrain": Entry("lm.pretrain", "Train a language model of your own for the trunk"),
     },
     "This machine": {
-        "settings": Entry("settings_command", "Show and change the dashboard's theme, letters and keys"),
+        "settings": Entry("settings_command", "Show and change the dashboard's theme, characters and keys"),
         "doctor": Entry("doctor", "Say what works here and what to install"),
         "benchmark": Entry("benchmark", "Measure how fast the parts are here"),
     },

@@ -7,6 +7,9 @@ from typing import Annotated
 
 import typer
 
+from lamo_core.config import RunConfig, field_names
+from lamo_core.settings.field_docs import field_docs
+from lamo_core.settings.presets import load_preset, preset_names, resolve
 from lamo_tui.cli.output import say
 from lamo_tui.cli.parameters import AblationOption, MethodOption, PresetArgument, SettingOption
 
@@ -26,7 +29,6 @@ def list_presets(
     """List every preset, every method and every ablation."""
     if context.invoked_subcommand is not None:
         return
-    from lamo_core.settings.presets import load_preset, preset_names
 
     kinds = {"presets": "", "methods": "methods", "ablations": "ablations"}
     rows = {
@@ -54,10 +56,6 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
     """Print the merged config of a preset with the origin of each value."""
-    from lamo_core.config import RunConfig, field_names
-    from lamo_core.settings.field_docs import field_docs
-    from lamo_core.settings.presets import resolve
-
     resolved = resolve(name, ablation or [], None, setting or [], method=method)
     values, docs = resolved.config.to_dict(), field_docs(RunConfig)
     if as_json:

@@ -13,10 +13,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lamo_core.errors import LamoError, UsageError
+from lamo_core.places import runs_dir
 from lamo_core.wording import counted
 from lamo_tui.cli import completion
-from lamo_tui.cli.output import say
+from lamo_tui.cli.output import console, emit_json, say
 from lamo_tui.cli.parameters import finite
+from lamo_tui.cli.progress import progress
+from lamo_tui.cli.tui import take, warn_of, watch
+from lamo_tui.dashboard.app import LamoApp
+from lamo_tui.dashboard.screenshot import take_picture
+from lamo_tui.replay.player_client import PlayerProcess
+from lamo_tui.replay.request import Request
+from lamo_tui.state.settings import read_settings
+from lamo_tui.state.view_state import load_view, save_view
+from lamo_tui.terminal.ascii_fallback import can_draw
+from lamo_tui.terminal.color_system import check_terminal, choose_colours, parse_size
+from lamo_tui.terminal.graphics import choose_graphics
 
 if TYPE_CHECKING:
     from textual.pilot import Pilot
@@ -100,7 +112,6 @@ def replay(
     if save is not None:
         _save(path, options, save, decisions, device, as_json)
         return
-    from lamo_tui.terminal.color_system import check_terminal, choose_colours, parse_size
 
     size = parse_size(screen_size) if screen_size else shutil.get_terminal_size((120, 40))
     choose_colours(color)
@@ -126,8 +137,6 @@ def _save(path: Path, options: dict[str, Any], file: Path, decisions: int, devic
     """Play without showing anything, and keep the episode."""
     from lamo_core.player.episode_export import check_save, save_episode
     from lamo_core.player.sources import Opener, Wanted
-    from lamo_tui.cli.output import console, emit_json
-    from lamo_tui.cli.progress import progress
 
     check_save(file)
     out = console()
@@ -176,19 +185,8 @@ def _show(
     pixels: str,
     picture: tuple[int, int, int, Path | None] | None,
 ) -> None:
-    from lamo_core.places import runs_dir
-    from lamo_tui.state.settings import read_settings
-    from lamo_tui.terminal.ascii_fallback import can_draw
-    from lamo_tui.terminal.graphics import choose_graphics
-
     settings, problems = read_settings(draws=can_draw(sys.stderr if picture is None else sys.stdout))
     graphics = choose_graphics(pixels) if picture is None and not settings.ascii else None
-
-    from lamo_tui.cli.tui import take, warn_of, watch
-    from lamo_tui.dashboard.app import LamoApp
-    from lamo_tui.replay.player_client import PlayerProcess
-    from lamo_tui.replay.request import Request
-    from lamo_tui.state.view_state import load_view, save_view
 
     run = path.resolve().parent.parent if (path.resolve().parent.parent / "run.json").is_file() else None
     root = runs_dir() if run is None else run.parent
@@ -215,7 +213,6 @@ def _show(
 
 async def _picture(app: LamoApp, pilot: Pilot[None], request: Request, at: int, svg: Path | None) -> str:
     """Return the screen, or the path of its SVG, once the frame is there; raises the error that the player told."""
-    from lamo_tui.dashboard.screenshot import take_picture
     from lamo_tui.replay.replay_screen import ReplayScreen
 
     app.tick()

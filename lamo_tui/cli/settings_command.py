@@ -1,4 +1,4 @@
-"""`lamo settings`: the dashboard's theme, letters and keys, without the dashboard."""
+"""`lamo settings`: the dashboard's theme, characters and keys, without the dashboard."""
 
 from __future__ import annotations
 
@@ -8,12 +8,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lamo_core.errors import UsageError
+from lamo_core.settings.strict import unknown_key
+from lamo_tui.cli.output import emit_json, emit_table, note, say
+from lamo_tui.keys.keymap import Taken, differences, move, names_of
+from lamo_tui.keys.names import names_in
+from lamo_tui.keys.table import PLACES
+from lamo_tui.terminal.ascii_fallback import can_draw
+
 if TYPE_CHECKING:
     from lamo_tui.state.settings import Settings
     from lamo_tui.state.settings_file import Place, Value
 
 app = typer.Typer(
-    help="Show the dashboard's settings: theme, letters and keys, with their defaults and the file that keeps them.",
+    help="Show the dashboard's settings: theme, characters and keys, with their defaults and the file that keeps them.",
     invoke_without_command=True,
     rich_markup_mode=None,
     epilog="Examples:  lamo settings   ·   lamo settings set theme lamo-light",
@@ -38,7 +46,6 @@ def show(context: typer.Context, as_json: Json = False) -> None:
     """Show every setting with its value and its default; * marks what differs."""
     if context.invoked_subcommand is not None:
         return
-    from lamo_tui.cli.output import emit_json, emit_table, note
     from lamo_tui.state.settings import load_settings, settings_path
 
     path = settings_path()
@@ -67,8 +74,6 @@ def set_value(
     as_json: Json = False,
 ) -> None:
     """Change a setting; a dashboard takes it up when it is started."""
-    from lamo_core.errors import UsageError
-
     _check(name)
     if name == "theme":
         _write({("theme",): _theme(value)}, as_json)
@@ -90,10 +95,6 @@ def unset(name: Name, swap: Swap = False, as_json: Json = False) -> None:
 def _lines(settings: Settings) -> list[Line]:
     import sys
 
-    from lamo_tui.keys.keymap import names_of
-    from lamo_tui.keys.table import PLACES
-    from lamo_tui.terminal.ascii_fallback import can_draw
-
     default = str(not can_draw(sys.stderr)).lower()
     lines = [
         Line("theme", settings.theme, "", "Colours; empty takes what was chosen last."),
@@ -107,7 +108,6 @@ def _lines(settings: Settings) -> list[Line]:
 
 def _check(name: str) -> None:
     """Raise `UsageError` at what is no setting."""
-    from lamo_core.settings.strict import unknown_key
     from lamo_tui.keys.bindings import KEYS
 
     known = ["theme", "ascii", *KEYS]
@@ -118,7 +118,6 @@ def _check(name: str) -> None:
 def _theme(name: str) -> str:
     from textual.theme import BUILTIN_THEMES
 
-    from lamo_core.settings.strict import unknown_key
     from lamo_tui.themes import THEMES
 
     known = [*(theme.name for theme in THEMES), *sorted(BUILTIN_THEMES)]
@@ -129,10 +128,7 @@ def _theme(name: str) -> str:
 
 def _moved(name: str, keys: str | None, swap: bool) -> dict[Place, Value]:
     """Return the entries of the file that change when an action gets other keys; None are its own."""
-    from lamo_core.errors import UsageError
     from lamo_tui.keys.bindings import KEYS
-    from lamo_tui.keys.keymap import Taken, differences, move
-    from lamo_tui.keys.names import names_in
     from lamo_tui.state.settings import load_settings
 
     key, before = KEYS[name], load_settings().keymap
@@ -145,7 +141,6 @@ def _moved(name: str, keys: str | None, swap: bool) -> dict[Place, Value]:
 
 
 def _write(changes: Mapping[Place, Value], as_json: bool) -> None:
-    from lamo_tui.cli.output import emit_json, say
     from lamo_tui.state.settings import settings_path
     from lamo_tui.state.settings_file import write_settings
 

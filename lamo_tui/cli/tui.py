@@ -12,7 +12,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lamo_tui.cli.output import note, say
+from lamo_core.config import unknown_key
+from lamo_core.errors import LamoError
+from lamo_core.places import runs_dir
+from lamo_core.runs.directory import find_run
+from lamo_core.runs.index import list_runs
+from lamo_tui.cli.output import console, note, say
+from lamo_tui.dashboard.app import LamoApp
+from lamo_tui.dashboard.screenshot import take_picture
+from lamo_tui.dashboard.unexpected import write_details
+from lamo_tui.resilience import sentence
+from lamo_tui.state.settings import read_settings
+from lamo_tui.state.view_state import load_view, save_view
+from lamo_tui.terminal.ascii_fallback import can_draw
+from lamo_tui.terminal.color_system import check_terminal, choose_colours, parse_size
+from lamo_tui.terminal.graphics import choose_graphics
+from lamo_tui.terminal.hangup import end_without_terminal
 
 if TYPE_CHECKING:
     from textual.pilot import Pilot
@@ -48,14 +63,6 @@ def tui(
     ] = None,
 ) -> None:
     """Pick, start, watch and steer runs in the terminal; leaving it leaves training running."""
-    from lamo_core.config import unknown_key
-    from lamo_core.places import runs_dir
-    from lamo_core.runs.directory import find_run
-    from lamo_tui.state.settings import read_settings
-    from lamo_tui.terminal.ascii_fallback import can_draw
-    from lamo_tui.terminal.color_system import check_terminal, choose_colours, parse_size
-    from lamo_tui.terminal.graphics import choose_graphics
-
     if screen is not None and screen not in _SCREENS:
         raise unknown_key(screen, list(_SCREENS), "screen")
     size = parse_size(screen_size) if screen_size else shutil.get_terminal_size((120, 40))
@@ -74,8 +81,6 @@ def tui(
 
     # modules stay, so that looking for garbage among them while they load is lost time
     gc.disable()
-    from lamo_tui.dashboard.app import LamoApp
-    from lamo_tui.state.view_state import load_view, save_view
 
     attached = run.id if run else None
     view, keep = load_view(root), None if once else save_view
@@ -92,8 +97,6 @@ def tui(
 
 
 async def _picture(app: LamoApp, pilot: Pilot[None], svg: Path | None) -> str:
-    from lamo_tui.dashboard.screenshot import take_picture
-
     app.tick()
     # the first look says which runs are in view, the second reads them
     await pilot.pause()
@@ -109,8 +112,6 @@ def take(app: LamoApp, size: tuple[int, int], look: Callable[[Pilot[None]], Awai
     What could not be shown is told beside it. Raises the `LamoError` that `look` raises, and one that tells of whatever
     else ended `look`, or the dashboard before it had a screen.
     """
-    from lamo_core.errors import LamoError
-
     pictures: list[str] = []
     errors: list[Exception] = []
 
@@ -136,10 +137,6 @@ def watch(app: LamoApp) -> None:
 
     Raises the `LamoError` that tells of an error which ended it before it had a screen.
     """
-    from lamo_core.runs.index import list_runs
-    from lamo_tui.cli.output import console
-    from lamo_tui.terminal.hangup import end_without_terminal
-
     app.endures = True
     end_without_terminal(app.keep_view)
     app.run()
@@ -163,10 +160,6 @@ def warn_of(problems: Sequence[UsageError]) -> None:
 def _unknown(error: Exception) -> LamoError:
     """Write down an error that nobody expected, and return the sentence that tells of it."""
     import traceback
-
-    from lamo_core.errors import LamoError
-    from lamo_tui.dashboard.unexpected import write_details
-    from lamo_tui.resilience import sentence
 
     path = write_details(["".join(traceback.format_exception(error))])
     return LamoError(

@@ -22,9 +22,13 @@ from lamo_core.errors import LamoError
 from lamo_core.runs.index import RunSummary
 from lamo_tui.dashboard.messages import AskedHeard
 from lamo_tui.dashboard.notifications import Announcer
+from lamo_tui.dashboard.palette import LamoCommands
 from lamo_tui.dashboard.polling_app import Watching
+from lamo_tui.dashboard.target_sweep_jobs import Desk
 from lamo_tui.dashboard.unexpected import Unexpected
 from lamo_tui.keys.bindings import bindings_of
+from lamo_tui.replay.player_client import PlayerProcess
+from lamo_tui.replay.request import Request
 from lamo_tui.screens.base import LamoScreen
 from lamo_tui.screens.runs.runs import RunsScreen
 from lamo_tui.state.settings import Settings
@@ -53,8 +57,6 @@ def _later(module: str, name: str) -> Callable[[], Screen[Any]]:
 
 
 def _commands() -> type[Provider]:
-    from lamo_tui.dashboard.palette import LamoCommands
-
     return LamoCommands
 
 
@@ -138,8 +140,6 @@ class LamoApp(Watching):
             self.desk.stop()
 
     def _start_player(self, hear: Hear) -> Link:
-        from lamo_tui.replay.player_client import PlayerProcess
-
         return PlayerProcess(hear, root=self.root)
 
     def on_key(self, event: events.Key) -> None:
@@ -180,15 +180,12 @@ class LamoApp(Watching):
     def play_run(self, run: RunSummary) -> None:
         """Watch a run's policy play; raises `UsageError` when there is nothing to play yet."""
         from lamo_core.player.sources import source_of_run
-        from lamo_tui.replay.request import Request
 
         self.open_replay(Request(str(source_of_run(run.run))))
 
     @cached_property
     def desk(self) -> Desk:
         """The sweep of targets that is played here."""
-        from lamo_tui.dashboard.target_sweep_jobs import Desk
-
         return Desk(lambda: self.post_message(AskedHeard()))
 
     def open_asked(self, run: RunSummary) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamo_core.config import DataConfig
+from lamo_core.data.subset import select_episodes
 from lamo_core.engine.run_spec import METHOD, RunSpec
 from lamo_core.runs.compare import config_difference
 from lamo_core.seeds import shown_seeds
@@ -122,7 +123,13 @@ def differences(wanted: NewRuns) -> list[tuple[str, Any, Any, str]]:
 def descriptions(spec: RunSpec) -> list[tuple[str, str]]:
     """Return what preset, method and ablations say of themselves."""
     names = [(spec.preset, ""), (spec.method, "methods"), *((ablation, "ablations") for ablation in spec.ablations)]
-    return [(name, load_preset(name, kind).description) for name, kind in names if name is not None]
+    return [(name, description_of(name, kind)) for name, kind in names if name is not None]
+
+
+@functools.lru_cache(256)
+def description_of(name: str, kind: str = "") -> str:
+    """Return what a preset, or a method or ablation where `kind` says so, says of itself."""
+    return load_preset(name, kind).description
 
 
 @dataclass(frozen=True)
@@ -154,8 +161,6 @@ class DataFacts:
 
 def data_facts(config: DataConfig, seed: int) -> DataFacts:
     """Return what the share holds; takes a second at first. Raises `UsageError`, `MissingError` or `DataError`."""
-    from lamo_core.data.subset import select_episodes
-
     lengths, returns, observation_bytes, card = _content(config.source, config.set, config.cutting)
     chosen = select_episodes(lengths, config.ratio, seed, config.subset, config.ratio_rounding)
     return DataFacts(

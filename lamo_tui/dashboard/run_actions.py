@@ -11,11 +11,13 @@ from lamo_core.errors import UsageError
 from lamo_core.runs.control import SETTINGS, CommandName, changed_config, send
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.index import RunSummary
-from lamo_core.runs.manage import remove_run
 from lamo_core.runs.queue.detach import launch
 from lamo_core.runs.queue.devices import nothing_to_free
 from lamo_core.runs.queue.waiting import dequeue, enqueue
 from lamo_core.runs.status import RESUMABLE, has_begun
+from lamo_core.runs.trash import restore_newest, trash_run
+from lamo_core.wording import counted
+from lamo_tui.text import short_id, short_name
 from lamo_tui.train_process import TRAIN, wait_for_device
 
 Action = Callable[[RunSummary], str]
@@ -99,23 +101,41 @@ def go_on(run: RunSummary) -> str:
     return f"{run.id} begins: nothing was trained yet"
 
 
-def delete(run: RunSummary) -> str:
-    """Delete a run's folder; refused while a process works on it."""
-    remove_run(run.run)
-    return f"deleted {run.id}"
+def delete(run: RunSummary, when: float) -> str:
+    """Move a run to the trash; refused while a process works on it. Those of one moment come back together."""
+    trash_run(run.run, when)
+    return f"deleted {short_name(run)} ({short_id(run.id)}); <runs.undelete> in the list of runs brings it back"
+
+
+def undelete(root: Path) -> str:
+    """Bring back what was deleted last."""
+    back = restore_newest(root)
+    return f"{back[0]} is back" if len(back) == 1 else f"{counted(len(back), 'run')} are back"
 
 
 def start(root: Path, spec: RunSpec) -> RunDirectory:
-    """Create a run and start its process, which outlives the dashboard; returns the run."""
+    """Create a run and start its process, which outlives the dashboard; returns the run.
+
+    Raises the `LamoError` that says what it lacks on this machine, and makes no run then.
+    """
+    _require_startable([spec])
     run = spec.create(root)
     launch(run, [*TRAIN, "--adopt", str(run.path)])
     return run
 
 
 def wait_in_queue(root: Path, specs: Sequence[RunSpec]) -> list[RunDirectory]:
-    """Create runs that start one after the other, whenever their device is free."""
+    """Create runs that start one after the other, whenever their device is free; refused as by `start`."""
+    _require_startable(specs)
     runs = [spec.create(root) for spec in specs]
     for run in runs:
         enqueue(run)
     wait_for_device(root)
     return runs
+
+
+def _require_startable(specs: Sequence[RunSpec]) -> None:
+    from lamo_tui.dashboard.obstacles import require_startable  # loads what reads data sets
+
+    for spec in specs:
+        require_startable(spec)

@@ -145,8 +145,8 @@ def facts_of(state: EpisodeState) -> list[tuple[str, str]]:
     lines.append((name, f"{sum(event < state.at for event in paid)} of {len(paid)}"))
     if lost:
         lines.append(("lives lost", f"{sum(event < state.at for event in lost)} of {len(lost)}"))
-    if state.foretells:
-        lines.append((state.foretells, expected_text(state)))
+    if state.value_kind:
+        lines.append((state.value_kind, expected_text(state)))
     entropy = state.entropy()
     if entropy is not None:
         lines.append(("undecided", f"{100 * entropy:.0f} %"))

@@ -221,7 +221,7 @@ class LamoScreen(ResilientWidget, Screen[None]):
         self.refresh(layout=False)
 
     def dress(self) -> None:
-        """Draw everything anew if colours, letters or keys are not those that it was drawn with."""
+        """Draw everything anew if colours, characters or keys are not those that it was drawn with."""
         worn, self._dress = self._dress, (self.colours, dict(self.keymap), self.lamo.ascii)
         if worn is None or worn == self._dress:
             return

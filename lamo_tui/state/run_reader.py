@@ -28,7 +28,7 @@ class Follower:
 
     def __init__(self, run: RunDirectory) -> None:
         self._run = run
-        self._metrics = MetricsTail(run.metrics_file)
+        self._metrics = MetricsTail(run.metrics_file, thin=True)
         self._event_tail = LineTail(run.events_file)
         self._events: list[dict[str, Any]] = []
         self._log = _TextTail(run.log_file)
@@ -55,6 +55,7 @@ class Follower:
             tuple(self._alerts.alerts),
             loading,
             self._data.version + 1,
+            self._metrics.thinned,
         )
         return self._data
 

@@ -44,12 +44,14 @@ class Plot:
     """Whether `<metric>/low` and `<metric>/high` lie around it."""
     names: tuple[str, str] = ("", "")
     """Of the curve and of the one beside it, where both are drawn."""
-    beside: str = ""
-    """A metric that is drawn over it as it was recorded, where the chart is of one run, or of one run's seeds."""
+    beside: tuple[str, ...] = ()
+    """Metrics of which the first that was recorded is drawn over it as it is, where the chart is of one run, or of one
+    run's seeds."""
 
 
+_UNSEEN = ("loss/held-out", "loss/unseen")
 PLOTS = (
-    Plot("loss", "action loss", ("loss/decision", "loss"), names=("seen", "unseen"), beside="loss/unseen"),
+    Plot("loss", "action loss", ("loss/decision", "loss"), names=("seen", "unseen"), beside=_UNSEEN),
     Plot("return", "return", ("return",), smooth=False, band=True),
     Plot("language", "language loss", ("loss/language",)),
     Plot("critic", "critic loss", ("loss/critic",)),
@@ -66,7 +68,7 @@ def plot(name: str) -> Plot:
 
 def beside(wanted: Plot) -> Plot:
     """Return what is drawn over a plot's curve, as a plot of its own."""
-    return Plot(wanted.name, wanted.title, (wanted.beside,), smooth=False)
+    return Plot(wanted.name, wanted.title, wanted.beside, smooth=False)
 
 
 def metric_of(wanted: Plot, data: RunData) -> str | None:
@@ -161,9 +163,13 @@ def task_of(data: RunData) -> Task | None:
 def references(data: RunData, wanted: Plot, colours: tuple[str, str, str]) -> list[Reference]:
     """Return the lines to compare with: data mean, random play, target; `colours` in this order.
 
-    The data's mean is left out when the run was trained on clipped rewards, because scores are raw returns.
+    A loss is compared with that of a guess that is always the same. The data's mean is left out when the run was
+    trained on clipped rewards, because scores are raw returns.
     """
     task, started = task_of(data), started_event(data)
+    constant = data.series.get("loss/constant")
+    if wanted.name == "loss" and constant is not None and len(constant):
+        return [Reference("constant guess", float(constant.value[-1]), colours[1])]
     if task is None or wanted.name not in ("return", "normalised"):
         return []
     scale = task.normalised if wanted.name == "normalised" else float
@@ -206,11 +212,11 @@ def evaluation_seconds(data: RunData) -> tuple[int, float]:
     return (len(series), float(np.nansum(series.value))) if series is not None else (0, 0.0)
 
 
-def to_csv(data: RunData) -> str:
-    """Return all recorded numbers as CSV: metric, step, seconds since 1970, value."""
+def to_csv(recorded: Mapping[str, Recorded]) -> str:
+    """Return recorded numbers as CSV: metric, step, seconds since 1970, value."""
     rows = [
         (name, step, f"{time:.3f}", repr(value))
-        for name, series in data.series.items()
+        for name, series in recorded.items()
         for step, time, value in zip(series.step.tolist(), series.time.tolist(), series.value.tolist(), strict=True)
     ]
     return csv_text(("metric", "step", "time", "value"), rows)

@@ -29,6 +29,8 @@ class RunData:
     """Whether there is more to read than one poll takes in."""
     version: int
     """Rises with every change."""
+    thinned: bool = False
+    """Whether a long record is held in part, enough to draw it."""
 
 
 @dataclass(frozen=True)

@@ -20,10 +20,10 @@ from lamo_core.runs.records import decode, encode
 
 Marker = Literal["braille", "block", "ascii"]
 
-_ANYWHERE = ("theme", "order", "axis", "smoothing", "marker")
+_ANYWHERE = ("theme", "order", "axis", "smoothing", "marker", "columns")
 """What a folder that was never looked at takes over from the last one."""
 _MOST_FOLDERS, _MOST_BYTES, _MOST_ENTRIES, _LONGEST = 64, 1 << 16, 100, 250
-"""Folders, bytes of a file, entries of a list and letters of a text; what is more is forgotten."""
+"""Folders, bytes of a file, entries of a list and characters of a text; what is more is forgotten."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,12 @@ class View:
     """What curves are drawn with; `raster` says more."""
     query: str = ""
     """The filter of the list."""
-    selected: tuple[str, ...] = ()
     pinned: tuple[str, ...] = ()
     by_seed: bool = False
+    columns: tuple[str, ...] = ()
+    """Of the list; none leaves the choice to the room that there is."""
+    table: bool = False
+    """Whether the list is a table of results and settings."""
     opened: str = ""
     """The run that was opened last."""
     panel: str = ""

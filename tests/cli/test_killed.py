@@ -84,7 +84,7 @@ def told(run: RunDirectory) -> dict[str, Any]:
     for event in read_events(run.events_file):
         if event["event"] == "EvalDone":
             scores = [{key: score[key] for key in ("target", "returns", "lengths")} for score in event["scores"]]
-            found[f"evaluation {event['step']}"] = (scores, event["final"], event["unseen_loss"])
+            found[f"evaluation {event['step']}"] = (scores, event["final"], event["metrics"])
     return found
 
 

@@ -33,6 +33,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("random:../x", "random:{parent}/x"),
         ("mini", "mini"),
         ("random:mini", "random:mini"),
+        ("scaled:folder:2", "scaled:{}/folder:2"),
+        ("permuted:mini:2", "permuted:mini:2"),
         ("random:dt", "random:dt"),
         ("smollm2-135m", "smollm2-135m"),
         ("gpt2", "gpt2"),

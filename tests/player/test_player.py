@@ -146,34 +146,34 @@ def test_what_a_policy_foretells_is_told_once(watched: Watched, valued_run: RunD
     watched.do("open", source=str(valued_run.last_checkpoint))
     watched.do("step", by=3)
     frame = watched.said("frame")
-    assert (frame["foretells"], frame["track"]["foretold_from"]) == ("value", 1)
-    told = frame["track"]["foretold"]
+    assert (frame["value_kind"], frame["track"]["predicted_from"]) == ("value", 1)
+    told = frame["track"]["predicted"]
     assert len(told) == 3, "before decisions 1 and 2, and where it stands"
     assert all(isinstance(value, float) for value in told)
     watched.do("step", by=-2)
-    assert watched.said("frame")["track"]["foretold"] == []
+    assert watched.said("frame")["track"]["predicted"] == []
     watched.do("branch")
-    assert watched.said("frame")["track"]["foretold"][1] == pytest.approx(told[0], rel=1e-3), "of the same place"
+    assert watched.said("frame")["track"]["predicted"][1] == pytest.approx(told[0], rel=1e-3), "of the same place"
 
 
 def test_a_policy_foretells_the_past_of_a_record(watched: Watched, valued_run: RunDirectory) -> None:
     watched.do("open", source=str(replays_of(valued_run)[0]))
-    assert watched.said("frame")["foretells"] == ""
-    assert watched.said("frame")["track"]["foretold"] == []
+    assert watched.said("frame")["value_kind"] == ""
+    assert watched.said("frame")["track"]["predicted"] == []
     watched.do("seek", to=5)
     watched.do("take", on=True)
     watched.do("take", on=False)
     frame = watched.said("frame")
-    assert frame["foretells"] == "value"
-    assert None not in frame["track"]["foretold"]
-    assert len(frame["track"]["foretold"]) == 6
+    assert frame["value_kind"] == "value"
+    assert None not in frame["track"]["predicted"]
+    assert len(frame["track"]["predicted"]) == 6
 
 
 def test_a_policy_without_values_foretells_nothing(watched: Watched, tiny_run: RunDirectory) -> None:
     watched.do("open", source=str(tiny_run.last_checkpoint))
     watched.do("step")
-    assert watched.said("frame")["foretells"] == ""
-    assert watched.said("frame")["track"]["foretold"] == [None]
+    assert watched.said("frame")["value_kind"] == ""
+    assert watched.said("frame")["track"]["predicted"] == [None]
 
 
 def test_a_person_holds_keys_and_hands_back(watched: Watched, tiny_run: RunDirectory) -> None:
@@ -272,7 +272,7 @@ def test_an_episode_is_kept_as_a_replay_a_gif_and_a_cast(
     assert events[-1][0] == pytest.approx(3.0)
     last = list(screens(replay.episode, replay.task))[-1]
     tall, wide = fitted_size(210, 160, *_FRAME, ATARI_PIXEL)
-    expected = pair_keys(resize(last, tall, wide), 6)
+    expected = pair_keys(resize(last, tall, wide, keep_small=True), 6)
     np.testing.assert_array_equal(drawn("".join(event[2] for event in events), *expected.shape), expected)
 
 

@@ -84,7 +84,7 @@ def test_other_writers() -> None:
         "lamo: no CUDA device is visible to PyTorch; use --device cpu": "error",
         "lamo: interrupted": "warning",
         "step 998/1,500  loss 0.02797  return 434.9  4.87 steps/s": "info",
-        "loading PyTorch and transformers": "info",
+        "loading PyTorch": "info",
         "run 20261121-014402-error-s0-k3f9": "info",
         "": "info",
     }

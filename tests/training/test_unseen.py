@@ -19,6 +19,7 @@ from lamo_core.evaluation.scores import target_score
 from lamo_core.training.checkpoint import trained_weights
 from lamo_core.training.events import EvalDone
 from lamo_core.training.loop import Requests, training_loop
+from lamo_core.training.sequence_learner import unseen_windows
 from lamo_core.training.session import Session, new_session, resume_session
 from tests.training.test_loop import losses
 
@@ -51,7 +52,7 @@ def run(session: Session, folder: Path, stop_after: int | None = None) -> list[A
 
 
 def measured(events: list[Any]) -> list[float | None]:
-    return [event.unseen_loss for event in events if isinstance(event, EvalDone)]
+    return [event.metrics.get("loss/unseen") for event in events if isinstance(event, EvalDone)]
 
 
 def starts(store: EpisodeStore) -> set[bytes]:
@@ -101,3 +102,10 @@ def test_it_falls_as_the_policy_learns(method: str, tmp_path: Path) -> None:
 
 def test_with_every_episode_in_the_share_there_is_none_to_measure(tmp_path: Path) -> None:
     assert set(measured(run(new_session(config(ratio=1.0)), tmp_path))) == {None}
+
+
+@pytest.mark.parametrize(("every", "steps", "windows"), [(500, 1000, 128), (0, 300, 128), (100, 1000, 48), (2, 60, 16)])
+def test_it_takes_at_most_a_fiftieth_of_the_training_between_evaluations(every: int, steps: int, windows: int) -> None:
+    values = config(steps=steps).to_dict()
+    values["eval"]["every"] = every
+    assert unseen_windows(RunConfig.from_dict(values)) == windows

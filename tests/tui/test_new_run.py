@@ -12,8 +12,10 @@ from lamo_core.engine.run_spec import RunSpec
 from lamo_core.errors import UsageError
 from lamo_core.runs.directory import run_ids
 from lamo_core.runs.index import list_runs
+from lamo_core.runs.queue import devices
 from lamo_core.runs.timing.estimate import estimate
 from lamo_core.settings.presets import preset_names
+from lamo_core.tasks import requirements
 from lamo_tui.dashboard import new_run_model, run_actions
 from lamo_tui.dashboard.app import LamoApp
 from lamo_tui.dashboard.new_run_model import NewRuns
@@ -301,6 +303,57 @@ async def test_options_that_begin_alike_keep_their_ends(tmp_path: Path, dashboar
         screen = await opened(pilot)
         drawn = [row.draw(14).plain for row in screen.pickers["ablation"].rows.rows]
         assert all(len(text) <= 14 for text in drawn)
-        assert "· back…ne-gpt2" in drawn
+        assert "– back…ne-gpt2" in drawn
         assert "· frozen" in drawn
         assert len(set(drawn)) == len(drawn)
+
+
+async def test_what_cannot_run_here_is_dimmed_with_the_reason_and_refused_without_a_trace(
+    tmp_path: Path, dashboard: OpenDashboard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(requirements, "find_spec", lambda name: None if name == "mujoco" else name)
+    monkeypatch.setattr(run_actions, "launch", lambda run, command: pytest.fail("it was started"))
+    monkeypatch.setattr(run_actions, "wait_for_device", lambda root: pytest.fail("it waits"))
+    async with dashboard(tmp_path / "runs", 80, 24) as pilot:
+        await pilot.press("escape")
+        screen = await opened(pilot)
+        lacking = {name: set(picker.lacking) for name, picker in screen.pickers.items()}
+        assert {"mujoco-hopper", "kitchen-complete"} <= lacking["task"]
+        assert "atari-breakout" not in lacking["task"]
+        assert lacking["variant"] == {"official", "paper"}
+        assert "td3+bc" in lacking["method"]
+        assert {"backbone-gpt2", "official-raw-rewards"} <= lacking["ablation"]
+        assert "no-pretraining" not in lacking["ablation"]
+        assert "– " in screen_text(pilot.app)
+        refused = (
+            (NewRuns().picking("mujoco-hopper", 0.01), "install"),
+            (NewRuns().picking("atari-breakout", 0.01, variant="paper"), "lamo data get"),
+            (NewRuns().picking("atari-breakout", 0.01, method="td3+bc"), "does not fit"),
+            (NewRuns().picking("atari-breakout", 0.01, ablations=("backbone-gpt2",)), "lamo lm get gpt2"),
+            (NewRuns().picking("atari-breakout", 0.01, device="mps"), "no Metal device"),
+        )
+        monkeypatch.setattr(devices.platform, "system", lambda: "Linux")
+        for choice, words in refused:
+            screen.choose(choice)
+            await pilot.pause()
+            assert "✗ cannot start" in screen_text(pilot.app)
+            for key in ("enter", "w"):
+                pilot.app.clear_notifications()
+                await pilot.press(key)
+                assert words in "".join(note.message for note in pilot.app._notifications)
+            assert pilot.app.screen is screen
+        assert run_ids(tmp_path / "runs") == []
+
+
+async def test_the_ablation_under_the_cursor_is_explained_before_it_is_taken(
+    made_folder: Path, dashboard: OpenDashboard
+) -> None:
+    async with dashboard(made_folder) as pilot:
+        screen = await opened(pilot)
+        await pilot.press("tab", "tab", "tab", "slash", *"no-pretr", "enter")
+        await pilot.pause()
+        assert "› no-pretraining:" in screen_text(pilot.app)
+        assert screen.choice.spec.ablations == ()
+        await pilot.press("tab")
+        await pilot.pause()
+        assert "›" not in screen_text(pilot.app)

@@ -16,7 +16,9 @@ from lamo_core.data.collect.recorded_vectors import EpisodeBuilder, VectorEpisod
 from lamo_core.errors import LamoError
 from lamo_core.tasks.environment import Array
 from lamo_core.tasks.registry import task_of
+from lamo_core.tasks.requirements import require_environment
 from lamo_core.tasks.task import Task
+from lamo_core.tasks.vector_batch import make_environment, prepared_actions
 
 Episode = VectorEpisode | RecordedEpisode
 Step = tuple[Array, float, bool, bool]
@@ -46,8 +48,6 @@ class Recorder(Protocol):
 
 def open_recorder(config: TaskConfig) -> Recorder:
     """Return a recorder of the configured task; raises `UsageError`, and `MissingError` without its library."""
-    from lamo_core.tasks.requirements import require_environment
-
     task = task_of(config)
     require_environment(task)
     return GameRecorder(config, task) if task.observation == "frames" else VectorRecorder(config, task)
@@ -57,8 +57,6 @@ class VectorRecorder:
     """Records a task with vector observations."""
 
     def __init__(self, config: TaskConfig, task: Task) -> None:
-        from lamo_core.tasks.vector_batch import make_environment
-
         self.task = task
         self._limit = min(config.max_steps, self.task.horizon or config.max_steps)
         self._environment = make_environment(config, task)
@@ -74,8 +72,6 @@ class VectorRecorder:
 
     def step(self, action: Any) -> Step:
         """Take one decision; what is stored is what is played, so actions are rounded to float32 before they act."""
-        from lamo_core.tasks.vector_batch import prepared_actions
-
         assert self._builder is not None
         discrete = self.task.action_kind == "discrete"
         kept = np.asarray(action, np.uint8 if discrete else np.float32)

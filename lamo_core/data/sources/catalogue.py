@@ -15,11 +15,6 @@ from lamo_core.errors import UsageError
 from lamo_core.places import sources_path
 from lamo_core.settings.presets import read_toml
 
-_KEYS = {
-    "dqn-replay": {"mirrors", "licence"},
-    "minari": {"mirrors", "licence"},
-    "d4rl": {"mirrors", "licence", "sets"},
-}
 _SET_KEYS = {"task", "path", "sha256", "bytes", "mirrors"}
 
 
@@ -62,21 +57,23 @@ def _addresses(mirrors: list[str], places: Mapping[str, str]) -> tuple[str, ...]
 
 def _catalogue() -> dict[str, Any]:
     tables = read_toml(Path(__file__).with_name("sources.toml"))
+    keys = {source: set(table) for source, table in tables.items()}
     path = sources_path()
     if path is not None:
-        _overlay(tables, read_toml(path), path)
+        _overlay(tables, read_toml(path), keys, path)
     _check_sets(tables["d4rl"]["sets"], path)
     return tables
 
 
-def _overlay(tables: dict[str, Any], changes: Mapping[str, Any], path: Path) -> None:
+def _overlay(tables: dict[str, Any], changes: Mapping[str, Any], keys: Mapping[str, set[str]], path: Path) -> None:
+    """Change tables as the user's file says; `keys` are what it may say of each source."""
     for source, values in changes.items():
-        if source not in _KEYS:
-            raise unknown_key(source, list(_KEYS), f"table in {path},")
+        if source not in keys:
+            raise unknown_key(source, list(keys), f"table in {path},")
         _check_table(source, values, path)
         for key, value in values.items():
-            if key not in _KEYS[source]:
-                raise unknown_key(key, sorted(_KEYS[source]), f"key of [{source}] in {path},")
+            if key not in keys[source]:
+                raise unknown_key(key, sorted(keys[source]), f"key of [{source}] in {path},")
             if key == "sets":
                 _check_table(f"{source}.sets", value, path)
                 for name, one in value.items():
@@ -95,7 +92,7 @@ def _check_table(name: str, value: Any, path: Path) -> None:
 def _check_sets(sets: Mapping[str, Any], path: Path | None) -> None:
     for name, values in sets.items():
         if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,63}", name):
-            raise UsageError(f"{path}: {name!r} cannot be the name of a set; use small letters, digits, - and _")
+            raise UsageError(f"{path}: {name!r} cannot be the name of a set; use lowercase letters, digits, - and _")
         for key, value in values.items():
             if key not in _SET_KEYS:
                 raise unknown_key(key, sorted(_SET_KEYS), f"key of [d4rl.sets.{name}] in {path},")

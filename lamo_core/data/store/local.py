@@ -17,12 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lamo_core.data.source_names import PUBLISHED
 from lamo_core.errors import DamagedDataError, MissingError, StorageError, UsageError
 from lamo_core.files import write_bytes
 from lamo_core.places import DATA_ELSEWHERE, data_dir
 from lamo_core.untrusted.parsing import parse_json
 
-SOURCES = ("imported", "dqn-replay", "d4rl", "minari")
+SOURCES = ("imported", *sorted(PUBLISHED, reverse=True))
+"""The folders of sets, by where they are from."""
 CARD, VECTORS, LOG = "card.json", "set.lamovec", "set.lamolog"
 _BUILDING = ".building"
 _MAX_CARD_BYTES = 4 * 2**20

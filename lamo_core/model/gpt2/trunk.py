@@ -22,7 +22,7 @@ from lamo_core.model.extras.head_mixing import HeadMixing
 from lamo_core.model.gpt2.by_hand import Parts, residual_noise, silenced
 from lamo_core.model.gpt2.halves import added_projection, attend, feed_forward, normed_projection
 from lamo_core.model.key_values import KeyValues, TrunkCache
-from lamo_core.model.reading import Read, drop
+from lamo_core.model.reading import Read, apart, drop
 
 Tap = Callable[[Tensor, Tensor, slice], None]
 """Is shown queries (N, H, R, F), keys (N, H, S, F) and which of the newest tokens the queries are of."""
@@ -66,9 +66,7 @@ class Projection(nn.Module):
 
     def queries_apart(self, x_MI: Tensor, read: Read) -> tuple[Tensor, Tensor]:
         """Return the first third of the outputs for tokens that are read (K, O / 3), the rest for all (M, 2 O / 3)."""
-        third = self.weight.shape[1] // 3
-        queries = torch.addmm(self.bias[:third], read.pick(x_MI), self.weight[:, :third])
-        return queries, torch.addmm(self.bias[third:], x_MI, self.weight[:, third:])
+        return apart(x_MI, self.weight, self.bias, read)
 
 
 class _Pass:

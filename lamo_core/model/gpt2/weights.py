@@ -14,7 +14,7 @@ from lamo_core.model.folder import loaded_files
 from lamo_core.model.gpt2.eight_bit import is_packed, read_packed
 from lamo_core.model.gpt2.trunk import Block, Gpt2Shape, Gpt2Trunk, Projection
 from lamo_core.model.hub import Located
-from lamo_core.model.sizes import check_numbers, stored_numbers, weigh
+from lamo_core.model.sizes import check_numbers, check_room, outline, stored_numbers
 from lamo_core.wording import counted
 
 _PREFIX = "transformer."
@@ -76,7 +76,7 @@ def random_trunk(
     shape = _checked_shape(described, name, dropout, attention_dropout)
     if shape is None:
         return None
-    weigh(lambda: Gpt2Trunk(shape), name)
+    check_room(outline(lambda: Gpt2Trunk(shape)), name)
     torch.manual_seed(seed)
     return draw_trunk(shape)
 
@@ -89,7 +89,8 @@ def load_trunk(found: Located, dropout: float, attention_dropout: float) -> Gpt2
     shape = _checked_shape(found.config, found.name, dropout, attention_dropout)
     if shape is None:
         return None
-    weigh(lambda: Gpt2Trunk(shape), found.name, stored_numbers(loaded_files(found.folder)))
+    stored = stored_numbers(loaded_files(found.folder))
+    check_room(outline(lambda: Gpt2Trunk(shape)), found.name, stored, whole=found.blocks is None)
     trunk: Gpt2Trunk = built(lambda: read_trunk(found, shape), found.name)
     return trunk
 
@@ -119,8 +120,7 @@ def read_trunk(found: Located, shape: Gpt2Shape) -> Gpt2Trunk:
         for path in files:
             held |= load_file(path)
     held = {name.removeprefix(_PREFIX): value for name, value in held.items()}
-    with torch.device("meta"):
-        trunk = Gpt2Trunk(shape)
+    trunk = outline(lambda: Gpt2Trunk(shape))
     wanted = {name: value.shape for name, value in trunk.named_parameters()}
     missing = sorted(wanted.keys() - held.keys())
     if missing:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
+import torch
 from torch import nn
 
 from lamo_core.config import Adapter, AttentionMixing, LoraProjections, LoraTargets
@@ -172,3 +174,14 @@ def _has(names: list[str], endings: tuple[str, ...]) -> bool:
 def _transposed(module: nn.Module) -> bool:
     """Return whether a matrix is kept as GPT-2 keeps it, inputs first."""
     return isinstance(module, Projection) or type(module).__name__ == "Conv1D"
+
+
+def merge_adapters(trunk: nn.Module) -> None:
+    """Add what adapters change to the matrices that they stand before, and take the adapters out of a trunk."""
+    adapted = [(name, layer) for name, layer in trunk.named_modules() if hasattr(layer, "get_delta_weight")]
+    for name, layer in adapted:
+        parent, _, leaf = name.rpartition(".")
+        base: Any = layer.base_layer
+        with torch.no_grad():
+            base.weight += layer.get_delta_weight("default")
+        setattr(trunk.get_submodule(parent), leaf, base)

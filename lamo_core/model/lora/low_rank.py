@@ -14,10 +14,11 @@ from torch import Tensor, nn
 
 from lamo_core.model.gpt2.by_hand import Parts
 from lamo_core.model.gpt2.trunk import Gpt2Trunk, Projection
-from lamo_core.model.reading import Read, drop
+from lamo_core.model.merging import Merging
+from lamo_core.model.reading import Read, apart, drop
 
 
-class LowRank(nn.Module):
+class LowRank(Merging):
     """A projection plus a low-rank change that starts at zero."""
 
     def __init__(self, base_layer: Projection, rank: int, alpha: float, dropout: float) -> None:
@@ -45,16 +46,23 @@ class LowRank(nn.Module):
     @property
     def parts(self) -> Parts:
         """What a step with gradients by hand needs of it."""
+        self._merged = None  # it is about to learn
         share = self.share if self.training else 0.0
         return Parts(self.base_layer.weight, self.base_layer.bias, self.first_RI, self.second_OR, self.scale, share)
 
     def forward(self, x_MI: Tensor, read: Read | None = None) -> Tensor:
         """Project rows (M, I) to (M, O); where they are those that are read, dropout falls on them as on all."""
+        merged_IO = self.merged()
+        if merged_IO is not None:
+            return torch.addmm(self.base_layer.bias, x_MI, merged_IO)
         base_MO = self.base_layer(x_MI)
         return torch.addmm(base_MO, self._narrow(x_MI, read), self.second_OR.t(), alpha=self.scale)
 
     def queries_apart(self, x_MI: Tensor, read: Read) -> tuple[Tensor, Tensor]:
         """Return the first third of the outputs for tokens that are read (K, O / 3), the rest for all (M, 2 O / 3)."""
+        merged_IO = self.merged()
+        if merged_IO is not None:
+            return apart(x_MI, merged_IO, self.base_layer.bias, read)
         queries_KO, rest_MO = self.base_layer.queries_apart(x_MI, read)
         narrow_MR, third = self._narrow(x_MI, None), queries_KO.shape[1]
         second_RO = self.second_OR.t()

@@ -14,15 +14,17 @@ from collections.abc import Iterable
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lamo_core.model.gpt2.by_hand import Parts
-from lamo_core.model.reading import Read
+from lamo_core.model.merging import Merging
+from lamo_core.model.reading import Read, apart
 
 PROJECTIONS = 3
 
 
-class SplitLora(nn.Module):
+class SplitLora(Merging):
     """A frozen fused projection plus three low-rank changes; the second matrices start at zero.
 
     `base_layer` is GPT-2's kind of layer: `weight` (I, 3 O) and `bias`.
@@ -45,12 +47,16 @@ class SplitLora(nn.Module):
     @property
     def parts(self) -> Parts:
         """What a step with gradients by hand needs of it."""
+        self._merged = None  # it is about to learn
         first, second = self.lora_A["default"], self.lora_B["default"]
         share = self.dropout.p if self.training else 0.0
         return Parts(self.base_layer.weight, self.base_layer.bias, first, second, self.scale, share)
 
     def forward(self, x_LI: Tensor) -> Tensor:
         """Project (…, I) to (…, 3 O)."""
+        merged_IO = self.merged()
+        if merged_IO is not None:
+            return F.linear(x_LI, merged_IO.t(), self.base_layer.bias)
         base_LO = self.base_layer(x_LI)
         base_MPO = base_LO.view(-1, PROJECTIONS, base_LO.shape[-1] // PROJECTIONS)
         changed_PMO = self._changed(base_MPO.transpose(0, 1), self._narrow(x_LI.flatten(0, -2)), slice(None))
@@ -58,6 +64,9 @@ class SplitLora(nn.Module):
 
     def queries_apart(self, x_MI: Tensor, read: Read) -> tuple[Tensor, Tensor]:
         """Return the first of the outputs for tokens that are read, (K, O), and the others for all (M, 2 O)."""
+        merged_IO = self.merged()
+        if merged_IO is not None:
+            return apart(x_MI, merged_IO, self.base_layer.bias, read)
         queries_KO, rest_M2O = self.base_layer.queries_apart(x_MI, read)
         narrow_PMR = self._narrow(x_MI)
         read_1KR = read.pick(narrow_PMR[0]).unsqueeze(0)

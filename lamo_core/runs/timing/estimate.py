@@ -15,9 +15,12 @@ from lamo_core.config import RunConfig
 from lamo_core.methods import METHODS
 from lamo_core.model.shape import TrunkShape, trunk_shape
 from lamo_core.runs.compare import flatten
+from lamo_core.runs.evaluations import history
 from lamo_core.runs.index import RunSummary
+from lamo_core.runs.queue.entry import this_host
+from lamo_core.runs.reader import read_events
 from lamo_core.runs.records import number
-from lamo_core.runs.status import this_host
+from lamo_core.settings.backbone_name import parse_backbone
 from lamo_core.settings.presets import budget_minutes, resolve
 from lamo_core.training.micro_batches import micro_batch_size
 
@@ -81,8 +84,8 @@ def estimate(config: RunConfig, runs: Iterable[RunSummary]) -> Estimate | None:
 def sized_for(preset: str, config: RunConfig) -> float | None:
     """Return the seconds that a preset is sized for, for as many steps as are asked; None for other work than its."""
     minutes, plain = budget_minutes(preset), resolve(preset).config
-    same = (config.method, config.model.backbone.removeprefix("random:"), config.optim.batch_size, config.model.context)
-    its = (plain.method, plain.model.backbone.removeprefix("random:"), plain.optim.batch_size, plain.model.context)
+    same = (config.method, parse_backbone(config.model.backbone).plain, config.optim.batch_size, config.model.context)
+    its = (plain.method, parse_backbone(plain.model.backbone).plain, plain.optim.batch_size, plain.model.context)
     if minutes is None or same != its:
         return None
     return 60 * minutes * config.optim.steps / plain.optim.steps
@@ -168,9 +171,9 @@ def _alike(run: RunSummary, wanted: Mapping[str, Any]) -> bool:
 
 
 def _speed_of(settings: Mapping[str, Any], name: str) -> Any:
-    """Return a setting as far as it decides the time of a step: random weights take as long as trained ones."""
+    """Return a setting as far as it decides the time of a step: drawn weights take as long as trained ones."""
     value = settings.get(name)
-    return value.removeprefix("random:") if name == "model.backbone" and isinstance(value, str) else value
+    return parse_backbone(value).plain if name == "model.backbone" and isinstance(value, str) else value
 
 
 def _tells(run: RunSummary) -> bool:
@@ -218,9 +221,6 @@ def _seconds_per_episode(run: RunSummary) -> float | None:
 @functools.lru_cache(256)
 def _measured(path: Path, modified: int, size: int) -> float | None:
     """Return `_seconds_per_episode` of a file of events, read once for each state that it is in."""
-    from lamo_core.runs.evaluations import history
-    from lamo_core.runs.reader import read_events
-
     seconds, episodes = 0.0, 0
     for evaluation in history(read_events(path)).evaluations:
         took, played = number(evaluation.event.get("seconds")), _played(evaluation.event["scores"])

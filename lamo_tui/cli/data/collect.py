@@ -11,8 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lamo_core.config import RunConfig
 from lamo_core.errors import LamoError, UsageError
+from lamo_core.runs.manage import find_checkpoint
 from lamo_core.wording import counted
+from lamo_tui.cli.output import console, emit_json, say
+from lamo_tui.cli.progress import progress
+from lamo_tui.format import file_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,8 +85,6 @@ def collect(
     Atari recipes can be shared by processes: with several shards, --transitions counts for each; give --no-pack to all
     but the last that runs (lamo data collect pong-medium --policies weights --out collected --shard 0/2).
     """
-    from lamo_tui.cli.output import emit_json
-
     if episodes is not None:
         _check_episodes(name, transitions, policy, train)
     error: LamoError | None = None
@@ -115,9 +118,6 @@ def _check_episodes(name: str, transitions: int, policy: str | None, train: str 
 
 def _say(result: dict[str, Any], out: Path | None) -> None:
     """Print what was recorded, and how to train on it; a recipe's part that is not packed yet has only counts."""
-    from lamo_tui.cli.output import console, say
-    from lamo_tui.format import file_size
-
     count = {name: result.get(name, result.get(f"new_{name}", 0)) for name in ("episodes", "transitions")}
     parts = [f"{counted(count['episodes'], 'episode')} with {counted(count['transitions'], 'transition')}"]
     parts += [f"mean return {result['mean_return']:,.4g}"] if "mean_return" in result else []
@@ -145,8 +145,6 @@ class _Asked:
         return f"--transitions {self.transitions}" if self.episodes is None else f"--episodes {self.episodes}"
 
     def config(self) -> TaskConfig:
-        from lamo_core.config import RunConfig
-
         return RunConfig.from_dict({"task": {"name": self.task}}).task
 
     def named(self, ending: str) -> str:
@@ -197,7 +195,6 @@ def _collect_task(asked: _Asked, policy: str) -> _Recorded:
 def _checkpoint_episodes(asked: _Asked, policy: str) -> tuple[TaskConfig, Iterator[Episode], str]:
     from lamo_core.data.collect.recorders import open_recorder
     from lamo_core.evaluation.collect_policy import policy_episodes
-    from lamo_core.runs.manage import find_checkpoint
     from lamo_core.training.checkpoint import load_policy
     from lamo_core.training.device import resolve_device
 
@@ -215,9 +212,6 @@ def _gathered(
 ) -> tuple[list[Episode], LamoError | None]:
     """Return whole episodes, and what ended the play before there were enough; `size` is what each adds to what is
     wanted."""
-    from lamo_tui.cli.output import console
-    from lamo_tui.cli.progress import progress
-
     kept: list[Episode] = []
     total, error = 0, None
     with progress() as report:
@@ -235,7 +229,6 @@ def _gathered(
 
 def _keep_whole(episodes: list[Episode], error: LamoError | None) -> None:
     """Say that an error leaves a smaller set; raises it where there is none at all."""
-    from lamo_tui.cli.output import console
     from lamo_tui.format import counted
 
     if error is not None and not episodes:
@@ -247,8 +240,6 @@ def _keep_whole(episodes: list[Episode], error: LamoError | None) -> None:
 def _collect_training(asked: _Asked, algorithm: str, steps: int) -> _Recorded:
     """Record the whole learning history of a policy that a library trains."""
     from lamo_core.data.collect.stable_baselines import learn_and_record
-    from lamo_tui.cli.output import console
-    from lamo_tui.cli.progress import progress
 
     config = asked.config()
     name = asked.named(f"{algorithm}-replay")
@@ -303,7 +294,6 @@ def _collect_atari(
     from lamo_core.data.recipes.collect_atari import Collector
     from lamo_core.data.recipes.mixtures import get_mixture
     from lamo_core.data.recipes.pack import pack_set
-    from lamo_tui.cli.progress import progress
 
     mixture = get_mixture(name)
     collector = Collector(mixture, policies, out / "episodes", shard=shard, slots=games)
@@ -326,7 +316,6 @@ def _collect_vectors(
     from lamo_core.data.recipes.vector_recipes import get_recipe
     from lamo_core.tasks.registry import get_task
     from lamo_core.tasks.requirements import require_environment
-    from lamo_tui.cli.progress import progress
 
     recipe = get_recipe(name)
     require_environment(get_task(recipe.task))
@@ -351,8 +340,6 @@ def _collect_vectors(
 @contextmanager
 def _going_on_later(out: Path) -> Iterator[None]:
     """Say what becomes of the episodes of a recipe that an error ends."""
-    from lamo_tui.cli.output import console
-
     try:
         yield
     except LamoError:
@@ -361,8 +348,6 @@ def _going_on_later(out: Path) -> Iterator[None]:
 
 
 def _parse_shard(text: str) -> tuple[int, int]:
-    from lamo_core.errors import UsageError
-
     index, _, count = text.partition("/")
     if not (index.isdigit() and count.isdigit() and int(index) < int(count)):
         raise UsageError(f"--shard wants I/N with I from 0 to N - 1, such as 0/2, not {text!r}")

@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lamo_core.data.checks.recovery import recovery_advice
+from lamo_core.errors import DamagedDataError, LamoError, UnsupportedDataError, UsageError
 from lamo_core.wording import counted
 from lamo_tui.cli.data.collect import COLLECT_EPILOG, collect
+from lamo_tui.cli.data.data_card import card_lines
 from lamo_tui.cli.data.data_exchange import EXPORT_EPILOG, IMPORT_EPILOG, export, import_set
 from lamo_tui.cli.data.data_get import GET_EPILOG, get
 from lamo_tui.cli.data.data_returns import RETURNS_EPILOG, returns
-from lamo_tui.cli.output import say
+from lamo_tui.cli.output import console, emit_json, emit_table, say
 from lamo_tui.cli.parameters import SetArgument
+from lamo_tui.cli.progress import progress
 from lamo_tui.format import file_size
 
 if TYPE_CHECKING:
@@ -34,7 +38,6 @@ _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on st
 def list_sets(as_json: _Json = False) -> None:
     """List data sets, their sizes, and how much of them is unpacked."""
     from lamo_core.data.sources.manage import all_sets, size_on_disk, unfinished_downloads
-    from lamo_tui.cli.output import console, emit_json, emit_table
 
     rows = [_row(found) for found in all_sets()]
     waiting = {name: sum(map(size_on_disk, paths)) for name, paths in unfinished_downloads().items()}
@@ -52,7 +55,6 @@ def list_sets(as_json: _Json = False) -> None:
 
 def _row(found: AnySet) -> dict[str, Any]:
     from lamo_core.data.sources.manage import set_status
-    from lamo_core.errors import LamoError, UnsupportedDataError
 
     try:
         return asdict(set_status(found))
@@ -82,17 +84,13 @@ def _cells(row: dict[str, Any]) -> tuple[object, ...]:
 def show(name: SetArgument, source: _Source = None, as_json: _Json = False) -> None:
     """Print the card of a set. How it was made, by what, its returns and lengths, its licence, and what is odd."""
     from lamo_core.data.checks.plausibility import set_warnings
-    from lamo_core.data.checks.recovery import recovery_advice
     from lamo_core.data.sources.resolve import find_anywhere
-    from lamo_core.errors import DamagedDataError
-    from lamo_tui.cli.output import emit_json
 
     found = find_anywhere(name, source)
     card, warnings = found.card(), set_warnings(found)
     if as_json:
         emit_json({**card, "warnings": warnings})
         return
-    from lamo_tui.cli.data.data_card import card_lines
 
     try:
         lines = [*card_lines(card), *(f"warning   {warning}" for warning in warnings)]
@@ -122,8 +120,6 @@ def verify(
     """Check a set's file and its frames. Damaged frames that can be made again are deleted."""
     from lamo_core.data.sources.manage import verify_set
     from lamo_core.data.sources.resolve import find_anywhere
-    from lamo_tui.cli.output import emit_json
-    from lamo_tui.cli.progress import progress
 
     with progress() as report:
         result = verify_set(find_anywhere(name, source), replay, report)
@@ -145,8 +141,6 @@ def remove(name: SetArgument, source: _Source = None, as_json: _Json = False) ->
     """
     from lamo_core.data.sources.manage import remove_set, remove_unfinished
     from lamo_core.data.sources.resolve import find_anywhere
-    from lamo_core.errors import UsageError
-    from lamo_tui.cli.output import emit_json
 
     freed = remove_unfinished(name)
     try:

@@ -7,8 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
-from lamo_tui.cli.output import note, say
+from lamo_core.config import unknown_key
+from lamo_core.data.store.local import require_received
+from lamo_core.shares import parse_share
+from lamo_tui.cli.output import emit_json, note, say
 from lamo_tui.cli.parameters import SetArgument
+from lamo_tui.cli.progress import progress
 from lamo_tui.format import counted, file_size
 
 IMPORT_EPILOG = (
@@ -43,9 +47,6 @@ def import_set(
     """
     from lamo_core.data.checks.plausibility import set_warnings
     from lamo_core.data.sources.import_set import import_set as import_checked
-    from lamo_core.data.store.local import require_received
-    from lamo_tui.cli.output import emit_json
-    from lamo_tui.cli.progress import progress
 
     with progress() as report:
         card = import_checked(file, name, task, report, older_layout=older_layout)
@@ -75,12 +76,8 @@ def export(
 
     Minari reads it with MINARI_DATASETS_PATH set to the folder of --out.
     """
-    from lamo_core.config import unknown_key
     from lamo_core.data.sources.minari_export import export_minari
     from lamo_core.data.sources.resolve import find_anywhere
-    from lamo_core.shares import parse_share
-    from lamo_tui.cli.output import emit_json
-    from lamo_tui.cli.progress import progress
 
     share = parse_share(ratio)
     if form != "minari":

@@ -6,8 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lamo_core.data.source_names import PUBLISHED
+from lamo_core.data.store.local import require_received
+from lamo_core.places import data_dir
+from lamo_core.shares import parse_share
 from lamo_tui.cli import completion
-from lamo_tui.cli.output import note, say
+from lamo_tui.cli.data.transfer import TransferLine
+from lamo_tui.cli.output import console, emit_json, note, say
+from lamo_tui.cli.progress import progress
 from lamo_tui.format import counted, file_size
 
 if TYPE_CHECKING:
@@ -26,7 +32,7 @@ def get(
             metavar="SET", help="A set of `lamo data list`, or a published one.", autocompletion=completion.sets
         ),
     ],
-    source: Annotated[str | None, typer.Option(help="dqn-replay, d4rl or minari; without it the name tells.")] = None,
+    source: Annotated[str | None, typer.Option(help=f"{', '.join(PUBLISHED)}; without it the name tells.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be fetched, and how much.")] = False,
     ratio: Annotated[str, typer.Option(help="Share of the episodes to unpack, such as 1% or 0.01.")] = "100%",
     seed: Annotated[
@@ -40,11 +46,9 @@ def get(
     others, v0 to v4 the runs. D4RL's are such as hopper-medium-v2 and kitchen-complete-v0, Minari's such as
     D4RL/kitchen/complete-v2. Addresses can be changed: see LAMO_SOURCES in the README.
     """
-    from lamo_core.data.sources.fetch import guess_source, plan_get
-    from lamo_core.shares import parse_share
-    from lamo_tui.cli.output import emit_json
+    from lamo_core.data.sources.fetch import plan_get, set_source
 
-    share, chosen = parse_share(ratio), source or guess_source(name)
+    share, chosen = parse_share(ratio), source or set_source(name)
     if chosen in ("bundled", "imported"):
         result = _unpack(name, share, seed, dry_run)
     else:
@@ -63,9 +67,6 @@ def get(
 
 def _fetch(plan: Plan) -> dict[str, Any]:
     from lamo_core.data.checks.plausibility import set_warnings
-    from lamo_core.data.store.local import require_received
-    from lamo_tui.cli.data.transfer import TransferLine
-    from lamo_tui.cli.output import console
 
     if plan.here:
         console().print(f"{plan.name} is here already; `lamo data rm {plan.name}` deletes it", markup=False)
@@ -86,7 +87,6 @@ def _fetch(plan: Plan) -> dict[str, Any]:
 
 def _dry_run(plan: Plan) -> dict[str, Any]:
     from lamo_core.data.sources.download import probe_size
-    from lamo_core.places import data_dir
 
     # what is here is not asked for again
     wanted = () if plan.here else plan.resources
@@ -106,7 +106,6 @@ def _unpack(name: str, ratio: float, seed: int, dry_run: bool) -> dict[str, Any]
     from lamo_core.data.sources.resolve import find_set, set_contents
     from lamo_core.data.store.bundled_logs import cache_folder, cached_file, fetch_episodes
     from lamo_core.data.subset import select_episodes
-    from lamo_tui.cli.progress import progress
 
     found = find_set("bundled", name)
     lengths = set_contents(found)[0]

@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lamo_core.errors import UsageError
+from lamo_core.settings.presets import resolve
 from lamo_core.wording import counted, plural
-from lamo_tui.cli.output import say
+from lamo_tui.cli.output import emit_json, emit_table, say
 from lamo_tui.cli.parameters import AblationOption, PresetArgument, SettingOption
+from lamo_tui.cli.progress import progress
 
 if TYPE_CHECKING:
     from lamo_core.data.target_coverage import AskedReturn, SeenReturns
@@ -34,11 +37,7 @@ def returns(
     from lamo_core.data.sources import open_data
     from lamo_core.data.target_coverage import return_scale, seen_returns
     from lamo_core.data.windows import returns_to_go
-    from lamo_core.errors import UsageError
     from lamo_core.evaluation.targets import choose_targets
-    from lamo_core.settings.presets import resolve
-    from lamo_tui.cli.output import emit_json
-    from lamo_tui.cli.progress import progress
 
     config = resolve(preset, ablation or [], settings=setting or []).config
     kind, rewards = config.model.return_to_go, config.data.rewards
@@ -62,8 +61,6 @@ def returns(
 
 
 def _say(found: SeenReturns) -> None:
-    from lamo_tui.cli.output import emit_table
-
     columns = ["", "min", "5 %", "median", "95 %", "max"]
     rows = [
         ["data, first decisions", *(f"{value:.4g}" for value in found.firsts)],

@@ -10,8 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lamo_tui.cli.output import say
+from lamo_core.errors import STOPPED_RESUMABLE, UsageError
+from lamo_core.language.pretrain_events import PretrainConfig, PretrainSaved, PretrainStep, PretrainStopped
+from lamo_core.model.hub import shape_of
+from lamo_core.places import assets_dir, models_dir
+from lamo_core.runs.control import Interrupts
+from lamo_core.runs.signals import catch_signals
+from lamo_tui.cli.output import console, emit_json, say
 from lamo_tui.cli.parameters import finite
+from lamo_tui.format import duration
 
 if TYPE_CHECKING:
     from lamo_core.language.pretrain_events import PretrainConfig, PretrainSaved, PretrainStep
@@ -66,7 +73,6 @@ def pretrain(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
     """Train a GPT-2-shaped language model with its own tokenizer; Ctrl-C saves, the same command goes on."""
-    from lamo_core.language.pretrain_events import PretrainConfig
     from lamo_core.training.device import resolve_device
 
     folder = _folder(out, name)
@@ -92,9 +98,6 @@ def pretrain(
 
 def _folder(out: Path | None, name: str | None) -> Path:
     """Return where the model is kept; raises `UsageError` unless exactly one of both says it."""
-    from lamo_core.errors import UsageError
-    from lamo_core.places import assets_dir, models_dir
-
     if (out is None) == (name is None):
         raise UsageError("say where to keep the model, with either --out FOLDER or --name NAME")
     if out is not None:
@@ -109,9 +112,6 @@ def _folder(out: Path | None, name: str | None) -> Path:
 
 def _shape(name: str | None) -> dict[str, int]:
     """Return layers, width, heads and length of a GPT-2-shaped model; raises `UsageError` for another family."""
-    from lamo_core.errors import UsageError
-    from lamo_core.model.hub import shape_of
-
     if name is None:
         return {}
     shape = shape_of(name)
@@ -123,12 +123,7 @@ def _shape(name: str | None) -> dict[str, int]:
 
 def _run(text: Path | None, out: Path, config: PretrainConfig, as_json: bool) -> int:
     """Show the events of a training; returns the exit code."""
-    from lamo_core.errors import STOPPED_RESUMABLE
     from lamo_core.language.pretrain import pretrain as train
-    from lamo_core.language.pretrain_events import PretrainSaved, PretrainStep, PretrainStopped
-    from lamo_core.runs.control import Interrupts
-    from lamo_core.runs.signals import catch_signals
-    from lamo_tui.cli.output import console, emit_json
 
     narrator, shown, step, saved, reason = console(), 0.0, None, None, ""
 
@@ -159,14 +154,10 @@ def _run(text: Path | None, out: Path, config: PretrainConfig, as_json: bool) ->
 
 def _backbone(folder: Path) -> str:
     """Return what model.backbone calls a folder: a name where a name will do."""
-    from lamo_core.places import models_dir
-
     return folder.name if folder.parent == models_dir() else str(folder)
 
 
 def _line(step: PretrainStep) -> str:
-    from lamo_tui.format import duration
-
     left = step.elapsed * (1 - step.progress) / max(step.progress, 1e-9)
     return (
         f"step {step.step}/{step.steps}  {step.progress:.0%}  loss {step.loss:.3f}  "

@@ -8,8 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lamo_core.config import unknown_key
+from lamo_core.errors import UsageError
+from lamo_core.evaluation.intervals import without_points
+from lamo_core.runs.records import plain
 from lamo_core.wording import counted
-from lamo_tui.cli.output import note, say
+from lamo_tui.cli.output import console, emit_json, emit_table, note, say
+from lamo_tui.cli.report.report_files import update_block, write_report
+from lamo_tui.cli.report.report_sources import find_records, origin, save_records
+from lamo_tui.cli.report.report_table import Report
+from lamo_tui.cli.report.report_tables import PARTS, tables
 
 if TYPE_CHECKING:
     from lamo_core.reports.results import RunResult
@@ -72,12 +80,7 @@ def report(
 
     A file of results (--save-results) holds all that a report needs, without the runs; several files and runs join.
     """
-    from lamo_core.errors import UsageError
     from lamo_core.reports.results import result_of
-    from lamo_tui.cli.output import console
-    from lamo_tui.cli.report.report_files import update_block, write_report
-    from lamo_tui.cli.report.report_sources import find_records, origin, save_records
-    from lamo_tui.cli.report.report_tables import tables
 
     parts = _parts(part or [])
     records = find_records(runs or [], where or [], sweep)
@@ -102,9 +105,6 @@ def report(
 
 
 def _parts(wanted: list[str]) -> list[str]:
-    from lamo_core.config import unknown_key
-    from lamo_tui.cli.report.report_tables import PARTS
-
     for name in wanted:
         if name not in PARTS:
             raise unknown_key(name, list(PARTS), "part of a report")
@@ -126,10 +126,8 @@ def _words(
 
 
 def _made(results: list[RunResult], baseline: str | None) -> Report:
-    from lamo_core.config import unknown_key
     from lamo_core.reports.cells import make_cells, method_names
     from lamo_core.reports.rows import report_rows
-    from lamo_tui.cli.report.report_table import Report
 
     cells = make_cells(results)
     if baseline is not None and baseline not in method_names(cells):
@@ -140,14 +138,10 @@ def _made(results: list[RunResult], baseline: str | None) -> Report:
 
 
 def _print(made: Report, parts: list[str], *, as_json: bool, markdown: bool) -> None:
-    from lamo_core.evaluation.intervals import without_points
     from lamo_core.reports.comparison import improvements, overall, profiles
     from lamo_core.reports.held_out import unseen_losses
     from lamo_core.reports.paired import differences
     from lamo_core.reports.reliance_table import method_reliances
-    from lamo_core.runs.records import plain
-    from lamo_tui.cli.output import emit_json, emit_table
-    from lamo_tui.cli.report.report_tables import tables
 
     if as_json:
         compared = {"overall": overall(made.cells), "improvement": improvements(made.cells, made.baseline)}

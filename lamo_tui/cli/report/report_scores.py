@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from lamo_core.evaluation.intervals import bracketed, known_interval
 from lamo_core.wording import counted, plural
 from lamo_tui.cli.report.report_table import Report, Table, between
+from lamo_tui.format import duration, known, rate
 
 if TYPE_CHECKING:
     from lamo_core.reports.cells import Cell
@@ -112,8 +113,6 @@ def coverage_table(report: Report) -> Table:
 
 
 def _result(row: ReportRow, method: str) -> list[str]:
-    from lamo_tui.format import duration, known, rate
-
     return [
         row.title,
         f"{100 * row.ratio:g} %: {counted(row.episodes, 'episode')}, {counted(row.transitions, 'transition')}",

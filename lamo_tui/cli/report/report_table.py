@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lamo_core.evaluation.intervals import bracketed
 from lamo_core.untrusted.plain_text import plain_line
 
 if TYPE_CHECKING:
@@ -66,6 +67,4 @@ class Report:
 
 def between(value: float, low: float, high: float) -> str:
     """Return a number with its interval, a dash where that is none."""
-    from lamo_core.evaluation.intervals import bracketed
-
     return f"{value:.1f}{bracketed(low, high, '{:.1f}'.format, ' [-]')}"

@@ -9,11 +9,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lamo_core.errors import STOPPED_RESUMABLE, UsageError
+from lamo_core.places import runs_dir
+from lamo_core.runs.control import Interrupts
+from lamo_core.runs.index import list_runs
+from lamo_core.runs.queue.detach import reap
+from lamo_core.runs.signals import catch_signals
 from lamo_tui.cli import completion
-from lamo_tui.cli.output import say
+from lamo_tui.cli.output import console, emit_json, emit_table, say
 from lamo_tui.cli.parameters import finite
+from lamo_tui.cli.progress import progress
 from lamo_tui.cli.runs.steering import JsonOption
 from lamo_tui.cli.sweep.sweep_engine import EngineChoice, EngineOptions
+from lamo_tui.cli.sweep.sweep_grid import GridOptions, given_options
+from lamo_tui.cli.sweep.sweep_plan import plan_json, print_plan, print_status, print_views, views_json
+from lamo_tui.format import counted
 
 if TYPE_CHECKING:
     from lamo_core.sweep.engines import Engine, Slot
@@ -96,10 +105,8 @@ def plan_and_run(
     """
     if context.invoked_subcommand is not None:
         return
-    from lamo_core.runs.index import list_runs
     from lamo_core.sweep.folder import find_sweep, new_folder
     from lamo_core.sweep.plan import extended, make_plan, read_plan, write_plan
-    from lamo_tui.cli.sweep.sweep_grid import GridOptions, given_options
 
     given = given_options(context)
     wanted = GridOptions(
@@ -133,9 +140,6 @@ def plan_and_run(
 def _show(plan: Plan, folder: SweepFolder, slots: list[Slot], *, as_json: bool, dry_run: bool) -> None:
     import shutil
 
-    from lamo_tui.cli.output import emit_json
-    from lamo_tui.cli.sweep.sweep_plan import plan_json, print_plan
-
     root = next(path for path in (folder.root, *folder.root.parents) if path.exists())
     if not as_json:
         print_plan(plan, slots, shutil.disk_usage(root).free)
@@ -149,7 +153,6 @@ def _confirm(plan: Plan, yes: bool, as_json: bool) -> None:
         return
     if as_json or not sys.stdin.isatty():
         raise UsageError("a sweep asks before it starts; add --yes where nobody can answer, or --dry-run to only look")
-    from lamo_tui.format import counted
 
     typer.confirm(f"start {counted(len(plan.open), 'run')}?", abort=True, err=True)
 
@@ -169,9 +172,6 @@ def _detach(folder: SweepFolder, options: EngineOptions, as_json: bool) -> None:
     """Start the same command as a process of its own session."""
     import subprocess
 
-    from lamo_core.runs.queue.detach import reap
-    from lamo_tui.cli.output import console, emit_json
-
     command = [sys.executable, "-m", "lamo_tui.cli.app", "sweep", "--resume", folder.name, "--background"]
     with folder.log_file.open("ab") as log:
         process = subprocess.Popen(
@@ -187,12 +187,8 @@ def _detach(folder: SweepFolder, options: EngineOptions, as_json: bool) -> None:
 
 def _work(folder: SweepFolder, plan: Plan, engine: Engine, *, as_json: bool, background: bool) -> int:
     """Work off the plan and return the exit code: 0 all done, 1 something failed, 75 stopped."""
-    from lamo_core.runs.control import Interrupts
-    from lamo_core.runs.signals import catch_signals
     from lamo_core.sweep.scheduler import Scheduler, look
-    from lamo_tui.cli.output import console, emit_json
-    from lamo_tui.cli.progress import progress
-    from lamo_tui.cli.sweep.sweep_plan import counted, print_views, views_json
+    from lamo_tui.cli.sweep.sweep_plan import counted
 
     folder.claim()
     interrupts, narration = Interrupts(), console()
@@ -250,12 +246,10 @@ def status(
     as_json: JsonOption = False,
 ) -> None:
     """Show how sweeps are doing, or every run of one."""
-    from lamo_core.places import runs_dir
     from lamo_core.sweep.folder import find_sweep, sweep_names
     from lamo_core.sweep.plan import read_plan
     from lamo_core.sweep.scheduler import look
-    from lamo_tui.cli.output import console, emit_json, emit_table
-    from lamo_tui.cli.sweep.sweep_plan import counted, print_status, views_json
+    from lamo_tui.cli.sweep.sweep_plan import counted
 
     if name is not None:
         print_status(name, as_json=as_json)
@@ -281,7 +275,6 @@ def stop(
     import signal
 
     from lamo_core.sweep.folder import find_sweep
-    from lamo_tui.cli.output import console, emit_json
 
     folder = find_sweep(name)
     worker = folder.worker()

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from lamo_core.errors import UsageError
+from lamo_tui.train_process import TRAIN
 
 if TYPE_CHECKING:
     from lamo_core.sweep.engines import Engine, Slot
@@ -51,8 +52,6 @@ class EngineOptions:
 
     def make(self, folder: SweepFolder, plan: Plan, slots: Sequence[Slot]) -> Engine:
         """Return the engine; raises `MissingError` when its package is not there."""
-        from lamo_tui.train_process import TRAIN
-
         most = self.jobs or max(1, len(plan.open))
         if self.kind is EngineChoice.ray:
             from lamo_core.sweep.ray_engine import RayEngine

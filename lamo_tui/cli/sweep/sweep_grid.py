@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lamo_core.errors import UsageError
+from lamo_core.seeds import parse_seeds
+from lamo_tui.cli.output import console
 
 if TYPE_CHECKING:
     import typer
@@ -74,7 +76,6 @@ def given_options(context: typer.Context) -> set[str]:
 
 def _tell_unfit(grid: Grid) -> None:
     from lamo_core.sweep.grid import fits
-    from lamo_tui.cli.output import console
 
     for method in grid.methods:
         unfit = [task for task, _ in grid.tasks if not fits(task, method)]
@@ -87,6 +88,4 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def _seeds(text: str) -> tuple[int, ...]:
-    from lamo_core.seeds import parse_seeds
-
     return parse_seeds(f"0-{int(text) - 1}" if text.isdecimal() and int(text) > 0 else text)

@@ -6,6 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from lamo_core.runs.index import list_runs
+from lamo_core.seeds import shown_seeds
+from lamo_tui.cli.output import console, emit_json, emit_table, say
+from lamo_tui.format import duration, file_size
+
 if TYPE_CHECKING:
     from lamo_core.sweep.engines import Slot
     from lamo_core.sweep.plan import Plan, PlannedRun
@@ -14,10 +19,6 @@ if TYPE_CHECKING:
 
 def print_plan(plan: Plan, slots: Sequence[Slot], free: int) -> None:
     """Print one line per setting, its seeds counted together, and what all of it costs."""
-    from lamo_core.seeds import shown_seeds
-    from lamo_tui.cli.output import emit_table, say
-    from lamo_tui.format import duration
-
     groups: dict[str, list[PlannedRun]] = {}
     for run in plan.runs:
         groups.setdefault(_setting(run), []).append(run)
@@ -35,7 +36,7 @@ def print_plan(plan: Plan, slots: Sequence[Slot], free: int) -> None:
 
 def summary(plan: Plan, slots: Sequence[Slot], free: int) -> str:
     """Return what the plan costs in all, in one or two sentences."""
-    from lamo_tui.format import counted, duration, file_size
+    from lamo_tui.format import counted
 
     count, done = len(plan.open), len(plan.runs) - len(plan.open)
     text = f"{counted(count, 'run')} to do" + (f", {done} done already" if done else "")
@@ -69,7 +70,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
 
 def left(runs: int, seconds: float, unknown: int) -> str:
     """Return what is left of a sweep, its runs counted one after the other."""
-    from lamo_tui.format import counted, duration
+    from lamo_tui.format import counted
 
     text = f"{runs} left, {duration(seconds)} of work" if seconds else f"{runs} left"
     return text + (f" and {counted(unknown, 'run')} of unknown time" if unknown else "")
@@ -77,8 +78,6 @@ def left(runs: int, seconds: float, unknown: int) -> str:
 
 def print_views(views: Sequence[ItemView]) -> None:
     """Print one line per run of a sweep."""
-    from lamo_tui.cli.output import emit_table
-
     rows = []
     for view in views:
         status = view.status
@@ -92,11 +91,9 @@ def print_views(views: Sequence[ItemView]) -> None:
 
 def print_status(name: str, *, as_json: bool) -> None:
     """Print every run of a sweep, and what is left."""
-    from lamo_core.runs.index import list_runs
     from lamo_core.sweep.folder import find_sweep
     from lamo_core.sweep.plan import read_plan, seconds_left
     from lamo_core.sweep.scheduler import look
-    from lamo_tui.cli.output import console, emit_json
 
     folder = find_sweep(name)
     plan, worker = read_plan(folder), folder.worker()

@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lamo_core.errors import UsageError
+from lamo_core.errors import StorageError, UsageError
 from lamo_core.evaluation.intervals import spanned
+from lamo_core.out_of_memory import advised, name_of
+from lamo_core.runs.manage import find_checkpoint
 from lamo_core.wording import counted
-from lamo_tui.cli.output import say
+from lamo_tui.cli.output import console, emit_json, emit_table, say
 from lamo_tui.cli.parameters import CheckpointArgument
+from lamo_tui.cli.progress import progress
+from lamo_tui.format import known, rate
 
 if TYPE_CHECKING:
     from lamo_core.config import ContextMode, RunConfig
@@ -75,8 +79,6 @@ def eval(  # the name of the command
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
     """Play a checkpoint in its environment and score it, with a 95 % interval, beside random play and the data."""
-    from lamo_core.runs.manage import find_checkpoint
-
     asked = _parse_targets(target) if target is not None else None
     path = find_checkpoint(checkpoint)
     if video is not None:
@@ -104,8 +106,6 @@ def eval(  # the name of the command
     kept = _keep(path, evaluations, config, int(facts["step"]))
     report = _report(path, policy.task, config, facts, evaluations, video) | {"replays": kept}
     if as_json:
-        from lamo_tui.cli.output import emit_json
-
         emit_json(report)
     else:
         _print_table(report, policy.task)
@@ -148,8 +148,6 @@ def _play(
     """Evaluate in every mode on the same seeds; the second of two modes also decides beside the first."""
     from lamo_core.evaluation.evaluate import evaluate
     from lamo_core.evaluation.rollout_spec import Asked
-    from lamo_core.out_of_memory import advised, name_of
-    from lamo_tui.cli.progress import progress
 
     results, device = [], next(policy.parameters()).device.type
     with progress() as report:
@@ -176,9 +174,7 @@ def _keep(path: Path, evaluations: Sequence[Evaluation], config: RunConfig, step
     """Keep the median episodes beside the run of a checkpoint; a folder that cannot be written to is no failure."""
     from dataclasses import replace
 
-    from lamo_core.errors import StorageError
     from lamo_core.evaluation.median_replays import keep_medians
-    from lamo_tui.cli.output import console
 
     run = path.resolve().parent.parent
     if path.resolve().parent.name != "checkpoints" or not (run / "run.json").is_file():
@@ -198,7 +194,6 @@ def _film(video: Path, evaluation: Evaluation, config: RunConfig, episodes: int,
     from lamo_core.evaluation.recorder import write_video
     from lamo_core.tasks.registry import task_of
     from lamo_core.tasks.rendering.backend import is_schematic
-    from lamo_tui.cli.output import console
 
     median = median_episode(evaluation.episodes[:episodes])
     write_video(video, median, config.task, pretty=pretty)
@@ -234,9 +229,6 @@ def _report(
 
 
 def _print_table(report: dict[str, Any], task: Task) -> None:
-    from lamo_tui.cli.output import emit_table
-    from lamo_tui.format import known, rate
-
     columns = ["", "target", "episodes", "return", "95 % interval", "score", "length", "steps/s", "context"]
     rows: list[list[object]] = [
         [
@@ -268,8 +260,6 @@ def _print_table(report: dict[str, Any], task: Task) -> None:
 
 
 def _reference_row(name: str, mean: float, score: float, episodes: int | None = None) -> list[object]:
-    from lamo_tui.format import known
-
     return [name, None, episodes, f"{mean:.1f}", None, known(score, ".1f"), None, None, None]
 
 

@@ -1,4 +1,4 @@
-"""A paused session leaves its device with everything it holds there, and comes back to the last bit.
+"""A paused session leaves its device with everything it holds there, and comes back bit for bit.
 
 Without a second device, memory that processes share stands for the machine's: a tensor says whether it lies there.
 """
@@ -22,7 +22,7 @@ from lamo_core.training import session as sessions
 from lamo_core.training.checkpoint import trained_weights
 from lamo_core.training.events import Event, Paused, Resumed, StepDone, Stopped
 from lamo_core.training.loop import Requests, training_loop
-from lamo_core.training.offload import CudaMemory, Residence, memory_of
+from lamo_core.training.offload import CudaMemory, DeviceOffload, memory_of
 from lamo_core.training.session import Session, new_session, resume_session
 from tests.contract.test_methods import small_config, toy_store
 
@@ -118,15 +118,15 @@ def test_all_of_it_leaves_and_the_run_goes_on_to_the_last_bit(
     def leave_and_return(event: Event) -> None:
         if not isinstance(event, StepDone) or event.step not in (2, 3):
             return
-        residence = Residence(session, memory)
+        offload = DeviceOffload(session, memory)
         before = [(id(tensor), tensor.stride()) for tensor in reachable(session)]
-        residence.leave()
+        offload.release()
         held = reachable(session)
         assert [(id(tensor), tensor.stride()) for tensor in held] == before
         assert all(tensor.is_shared() for tensor in held)
         memories = {tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes() for tensor in held}
         away.append(sum(memories.values()))
-        residence.come_back()
+        offload.restore()
         assert not any(tensor.is_shared() for tensor in reachable(session))
 
     assert train(session, leave_and_return) == expected
@@ -141,12 +141,12 @@ def test_what_shares_memory_shares_it_again(begin: Callable[..., Session]) -> No
     session = begin("bc")
     whole = torch.arange(6.0).view(2, 3)
     session.data |= {"whole": whole, "turned": whole.T, "part": whole[1, 1:]}
-    residence = Residence(session, Shared())
-    residence.leave()
+    offload = DeviceOffload(session, Shared())
+    offload.release()
     assert whole.is_shared()
     whole[1, 2] = 9
     assert (session.data["turned"][2, 1], session.data["part"][1]) == (9, 9)
-    residence.come_back()
+    offload.restore()
     whole[1, 2] = 7
     assert session.data["part"].tolist() == [4, 7]
     assert session.data["turned"].stride() == (1, 3)
@@ -154,22 +154,22 @@ def test_what_shares_memory_shares_it_again(begin: Callable[..., Session]) -> No
 
 def test_without_room_nothing_moves_either_way(begin: Callable[..., Session]) -> None:
     session, memory = begin("iql"), Shared()
-    residence = Residence(session, memory)
+    offload = DeviceOffload(session, memory)
     memory.out_limit = 100
     with pytest.raises(DeviceError, match="has no memory left to keep for the run"):
-        residence.leave()
+        offload.release()
     assert not any(tensor.is_shared() for tensor in reachable(session))
-    assert residence.freed == 0
+    assert offload.freed == 0
     memory.out_limit = 10**9
-    assert residence.leave() == 990
-    assert residence.leave() == 990, "leaving twice is leaving once"
+    assert offload.release() == 990
+    assert offload.release() == 990, "leaving twice is leaving once"
     memory.size = 999
     with pytest.raises(DeviceError, match=r"^cpu has less room than the 1e-06 GB that this run had there; it stays"):
-        residence.come_back()
+        offload.restore()
     assert all(tensor.is_shared() for tensor in reachable(session))
     memory.size = 1000
-    residence.come_back()
-    residence.come_back()
+    offload.restore()
+    offload.restore()
     assert not any(tensor.is_shared() for tensor in reachable(session))
 
 
@@ -288,12 +288,12 @@ def test_a_card_gets_its_memory_back(
     held = {id(tensor): tensor.detach().clone().cpu() for tensor in reachable(session)}
     memory = memory_of(session.device)
     assert isinstance(memory, CudaMemory)
-    residence, used = Residence(session, memory), torch.cuda.memory_allocated()
-    assert residence.leave() > 0
+    offload, used = DeviceOffload(session, memory), torch.cuda.memory_allocated()
+    assert offload.release() > 0
     assert not any(tensor.is_cuda for tensor in reachable(session))
     # what stays are workspaces of the libraries
     moved = sum(tensor.untyped_storage().nbytes() for tensor in reachable(session.policy))
     assert torch.cuda.memory_allocated() <= used - moved
-    residence.come_back()
+    offload.restore()
     assert all(tensor.is_cuda for tensor in session.policy.parameters())
     assert all(torch.equal(tensor.cpu(), held[id(tensor)]) for tensor in reachable(session))
