@@ -270,11 +270,6 @@ def get_command(name: str) -> str:
 
 
 def _folder_of(name: str) -> Path:
-<<<<<<< HEAD
-    for own in (assets_dir() / name, models_dir() / name):
-        if os.path.isfile(own / "config.json"):  # pathlib raises where a name is longer than any file's
-            return own
-=======
     if not name.strip():
         raise MissingError("this names no language model; `lamo lm list` shows what is here")
     own = own_folder(name)
@@ -282,7 +277,6 @@ def _folder_of(name: str) -> Path:
         return own
     if name in _SHAPES_WITHOUT_WORDS:
         raise UsageError(f"{name} is a shape without trained weights; name it random:{name}")
->>>>>>> main
     if name == SMOLLM2:
         folder = imported_folder(name)
         if folder is None:

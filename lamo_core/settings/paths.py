@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-<<<<<<< HEAD
-=======
 from dataclasses import replace
-from pathlib import Path
->>>>>>> main
 from typing import Any
 
 from lamo_core.settings.backbone_name import is_own, parse_backbone
@@ -30,25 +26,13 @@ def absolute_paths(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _model(name: str) -> str:
     """Return a model's name, or a folder's path; names of lamo's own models come first, as when one is sought."""
-<<<<<<< HEAD
-    # os.path answers where pathlib raises: names may be longer than any file's
-    prefix, own = (_RANDOM, name.removeprefix(_RANDOM)) if name.startswith(_RANDOM) else ("", name)
-    if (
-        not own.strip()
-        or own in _MODELS
-        or any(os.path.isfile(place / own / "config.json") for place in (assets_dir(), models_dir()))
-    ):
-        return name
-    path = os.path.expanduser(own)
-    return f"{prefix}{os.path.abspath(path)}" if own.startswith((".", "~")) or os.path.isdir(path) else name
-=======
     parsed = parse_backbone(name)
     own = parsed.model
     if not own.strip() or own in _MODELS or is_own(own):
         return name
-    path = Path(own).expanduser()
-    return str(replace(parsed, model=os.path.abspath(path))) if own.startswith((".", "~")) or path.is_dir() else name
->>>>>>> main
+    path = os.path.expanduser(own)  # os.path answers where pathlib raises: names may be longer than any file's
+    named = own.startswith((".", "~")) or os.path.isdir(path)
+    return str(replace(parsed, model=os.path.abspath(path))) if named else name
 
 
 def _text(source: str) -> str:
