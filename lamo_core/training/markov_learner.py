@@ -13,7 +13,7 @@ from lamo_core.baselines.policy import MarkovPolicy
 from lamo_core.config import RunConfig
 from lamo_core.data.episodes import EpisodeStore
 from lamo_core.data.transitions import TransitionBatch, TransitionSampler, chosen_episodes, scaled_rewards
-from lamo_core.training.learner import Lap, StepLosses
+from lamo_core.training.learner import Lap, Pending, StepLosses
 from lamo_core.training.optimiser import build_optimiser
 from lamo_core.training.streams import numpy_stream
 
@@ -53,15 +53,14 @@ class MarkovLearner:
             policy, critics, config.optim, rate=config.value.learning_rate, labels=("policy", "critic")
         )
 
-    def backward(self, config: RunConfig, step: int, lap: Lap) -> StepLosses:
+    def backward(self, config: RunConfig, step: int, lap: Lap) -> Pending:
         batch = self.sampler.sample(config.optim.batch_size)
         lap("data")
         losses = self.policy.losses(batch.to(self.device), step)
         total = torch.stack(list(losses.values())).sum()
         total.backward()  # type: ignore[no-untyped-call]
-        parts = {name: float(loss.detach()) for name, loss in losses.items()}
         lap("model")
-        return StepLosses(sum(parts.values()), decision=parts.pop("policy", sum(parts.values())), parts=parts)
+        return Pending({name: loss.detach() for name, loss in losses.items()}, _told)
 
     def unseen_loss(self, config: RunConfig) -> float | None:
         if self._unseen is None:
@@ -86,6 +85,11 @@ class MarkovLearner:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self.sampler.load_state_dict(state["sampler"])
+
+
+def _told(values: Mapping[str, float]) -> StepLosses:
+    total, parts = sum(values.values()), dict(values)
+    return StepLosses(total, decision=parts.pop("policy", total), parts=parts)
 
 
 def _unseen_transitions(config: RunConfig, store: EpisodeStore) -> list[TransitionBatch]:
