@@ -18,6 +18,7 @@ Adapter = Literal["lora", "frozen", "full"]
 LoraTargets = Literal["attention", "attention-output", "mlp", "all"]
 MethodName = Literal["lamo", "dt", "dt-wide", "wiki-rl", "bc", "filtered-bc", "cql", "iql", "td3+bc", "bcq", "nfq"]
 ReturnInput = Literal["inclusive", "exclusive", "none"]
+ReturnTokens = Literal["each", "injected", "latest"]
 WindowKind = Literal["full", "every-step", "every-start"]
 LoraProjections = Literal["shared", "separate"]
 AttentionMixing = Literal["none", "heads"]
@@ -148,12 +149,20 @@ class ModelConfig:
     return_to_go: ReturnInput = "inclusive"
     """Whether step t's return-to-go counts step t's own reward (the official Atari data leave it out), or whether the
     policy is told no return at all."""
+    return_tokens: ReturnTokens = "each"
+    """How returns are told: `each` is a token; `injected` into the states' tokens (SlimDT), which leaves two of three;
+    or the `latest` alone scales and shifts what the trunk found in states and actions (Decoupled DT)."""
     return_scale: Annotated[float, Range(0, 1000000000000.0)] = 0.0
     """Returns are divided by this; 0 takes the largest absolute return of the data."""
     q_weight: Annotated[float, Range(0, 1000000.0)] = 0.0
     """Weight of a Q term beside the action loss (Q-learning regularised, Hu et al. 2024); its settings are `value`."""
     maximum_expectile: Annotated[float, Range(0.5, 0.9999)] = 0.99
     """Expectile that the learned maximum return stands for (Reinformer, Zhuang et al. 2024)."""
+
+    @property
+    def step_tokens(self) -> int:
+        """How many tokens the trunk sees of a step."""
+        return 3 if self.return_tokens == "each" else 2
 
 
 @dataclass(frozen=True)
@@ -311,7 +320,7 @@ class CheckpointConfig:
     every: Annotated[int, Range(1, 10**9)] = 500
     """Steps between checkpoints."""
     keep: Annotated[int, Range(1, 10_000)] = 2
-    """Numbered checkpoints that are kept, the newest ones."""
+    """Numbered checkpoints that are kept, the newest ones; all of them act, the newest of all can be resumed."""
     best: Literal["last", "held-out"] = "last"
     """Which weights act, are evaluated and saved: those of the last step, or of the step with the lowest loss on a
     `held-out` episode of the training data (with fewer than five episodes: on the last fifth of each)."""

@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from lamo_core.evaluation.aggregates import nested_interval
-from lamo_core.evaluation.statistics import FloatArray, interquartile_mean
+from lamo_core.evaluation.statistics import FloatArray, interquartile_mean, nested_interval
 from lamo_core.reports.factors import factors_of, other_settings
 from lamo_core.reports.paper import PaperScore, on_papers_data, paper_score
 from lamo_core.reports.results import RunResult
