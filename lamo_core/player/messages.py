@@ -11,8 +11,8 @@ import numpy as np
 from lamo_core.errors import LamoError
 from lamo_core.player.episode import ShownEpisode
 from lamo_core.player.history import Track
-from lamo_core.player.protocol import Header
 from lamo_core.player.sources import Opened
+from lamo_core.workers.messages import Header
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class Told:
         return cls(len(track), len(track.lives), len(track.predicted))
 
 
-def opened_header(side: int, opened: Opened) -> Header:
-    """Return what never changes while an episode is open."""
+def opened_header(side: int, opened: Opened, *, loading: bool = False) -> Header:
+    """Return what never changes while an episode is open; `loading` says that its policy is on its way."""
     episode = opened.episode
     task = episode.task
     return {
@@ -46,6 +46,8 @@ def opened_header(side: int, opened: Opened) -> Header:
         "seed": episode.seed,
         "recorded": opened.recorded,
         "clipped": opened.clipped,
+        "loading": loading,
+        "goes_on": loading or episode.pilot is not None or opened.policy_at is not None,
         "targets": list(opened.targets),
         "per_second": episode.shown.pictures_per_second,
     }

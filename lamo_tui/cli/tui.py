@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import select
 import shutil
 import sys
 from collections.abc import Awaitable, Callable, Sequence
@@ -18,11 +19,6 @@ from lamo_core.places import runs_dir
 from lamo_core.runs.directory import find_run
 from lamo_core.runs.index import list_runs
 from lamo_tui.cli.output import console, note, say
-from lamo_tui.dashboard.app import LamoApp
-from lamo_tui.dashboard.screenshot import take_picture
-from lamo_tui.dashboard.unexpected import write_details
-from lamo_tui.resilience import sentence
-from lamo_tui.state.settings import read_settings
 from lamo_tui.state.view_state import load_view, save_view
 from lamo_tui.terminal.ascii_fallback import can_draw
 from lamo_tui.terminal.color_system import check_terminal, choose_colours, parse_size
@@ -63,6 +59,8 @@ def tui(
     ] = None,
 ) -> None:
     """Pick, start, watch and steer runs in the terminal; leaving it leaves training running."""
+    from lamo_tui.state.settings import read_settings
+
     if screen is not None and screen not in _SCREENS:
         raise unknown_key(screen, list(_SCREENS), "screen")
     size = parse_size(screen_size) if screen_size else shutil.get_terminal_size((120, 40))
@@ -81,6 +79,7 @@ def tui(
 
     # modules stay, so that looking for garbage among them while they load is lost time
     gc.disable()
+    from lamo_tui.dashboard.app import LamoApp
 
     attached = run.id if run else None
     view, keep = load_view(root), None if once else save_view
@@ -103,6 +102,8 @@ async def _picture(app: LamoApp, pilot: Pilot[None], svg: Path | None) -> str:
     app.tick()
     await app.workers.wait_for_complete()
     await pilot.pause()
+    from lamo_tui.dashboard.screenshot import take_picture
+
     return take_picture(app, svg)
 
 
@@ -138,7 +139,8 @@ def watch(app: LamoApp) -> None:
     Raises the `LamoError` that tells of an error which ended it before it had a screen.
     """
     app.endures = True
-    end_without_terminal(app.keep_view)
+    if hasattr(select, "poll"):  # Windows ends what ran in a window that is closed
+        end_without_terminal(app.keep_view)
     app.run()
     out = console()
     active = [run for run in list_runs(app.root) if run.derived.active]
@@ -160,6 +162,9 @@ def warn_of(problems: Sequence[UsageError]) -> None:
 def _unknown(error: Exception) -> LamoError:
     """Write down an error that nobody expected, and return the sentence that tells of it."""
     import traceback
+
+    from lamo_tui.dashboard.unexpected import write_details
+    from lamo_tui.resilience import sentence
 
     path = write_details(["".join(traceback.format_exception(error))])
     return LamoError(

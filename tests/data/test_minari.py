@@ -334,8 +334,8 @@ def test_a_crash_of_the_library_is_an_error_of_the_file(tmp_path: Path, monkeypa
     with IsolatedReader() as reader:
         with pytest.raises(MissingError, match="no Minari data set"):
             reader.run({**job, "facts": {"task": ""}}, tmp_path)
-        assert reader._process is not None
-        reader._process.kill()
+        assert reader.worker.process is not None
+        reader.worker.process.kill()
         with pytest.raises(DataError, match="damaged: the HDF5 library"):
             reader.run(job, tmp_path)
         with pytest.raises(MissingError):  # a new worker

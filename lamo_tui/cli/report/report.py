@@ -46,8 +46,8 @@ def report(
     part: Annotated[
         list[str] | None,
         typer.Option(
-            help="Only this: coverage, results, scores, overall, paired, unseen, reliance, improvement, profiles or "
-            "ratios; repeatable."
+            help="Only this: coverage, results, scores, overall, paired, unseen, reliance, improvement, profiles, "
+            "ratios or, on a wish alone, effects; repeatable."
         ),
     ] = None,
     baseline: Annotated[
@@ -139,6 +139,7 @@ def _made(results: list[RunResult], baseline: str | None) -> Report:
 
 def _print(made: Report, parts: list[str], *, as_json: bool, markdown: bool) -> None:
     from lamo_core.reports.comparison import improvements, overall, profiles
+    from lamo_core.reports.effects import effects
     from lamo_core.reports.held_out import unseen_losses
     from lamo_core.reports.paired import differences
     from lamo_core.reports.reliance_table import method_reliances
@@ -147,6 +148,7 @@ def _print(made: Report, parts: list[str], *, as_json: bool, markdown: bool) -> 
         compared = {"overall": overall(made.cells), "improvement": improvements(made.cells, made.baseline)}
         compared |= {"paired": differences(made.cells, made.baseline)}
         compared |= {"unseen": unseen_losses(made.cells, made.baseline), "reliance": method_reliances(made.cells)}
+        compared |= {"effects": effects(made.cells)}
         everything = {"rows": made.rows, "cells": made.cells, **compared, "profiles": profiles(made.cells)}
         emit_json(without_points(plain(everything)))
         return
