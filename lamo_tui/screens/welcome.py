@@ -123,9 +123,7 @@ class WelcomeScreen(ModalScreen[None]):
 
             run = run_actions.start(app.root, FIRST_RUN)
             self.app.call_later(app.open_run, run.id)
-            return (
-                "it learns from 1 % of the data · <run.stop> stops it · <run.replay> shows it play once saved"
-            )
+            return "it learns from 1 % of the data · <run.stop> stops it · <run.replay> shows it play once saved"
 
         self.app.call_later(app.try_to, start)
 
