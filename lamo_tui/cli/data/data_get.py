@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 GET_EPILOG = (
     "Examples:  lamo data get breakout-medium --ratio 1%   ·   lamo data get hopper-medium --source d4rl --dry-run"
-    "   ·   lamo data get breakout-medium --source dqn-replay   ·   lamo data get D4RL/kitchen/complete-v2"
+    "   ·   lamo data get breakout-medium --source rl-unplugged   ·   lamo data get D4RL/kitchen/complete-v2"
 )
 
 
@@ -33,6 +34,9 @@ def get(
         ),
     ],
     source: Annotated[str | None, typer.Option(help=f"{', '.join(PUBLISHED)}; without it the name tells.")] = None,
+    folder: Annotated[
+        Path | None, typer.Option("--from", metavar="FOLDER", help="Take the published files from a folder of yours.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be fetched, and how much.")] = False,
     ratio: Annotated[str, typer.Option(help="Share of the episodes to unpack, such as 1% or 0.01.")] = "100%",
     seed: Annotated[
@@ -42,9 +46,9 @@ def get(
 ) -> None:
     """Fetch a published set, or unpack the frames of one that ships. Goes on where it stopped.
 
-    DQN-Replay's names are those of d4rl-atari: breakout-medium-v0 is slice 10 of run 1; mixed, expert and epoch-N are
-    others, v0 to v4 the runs. D4RL's are such as hopper-medium-v2 and kitchen-complete-v0, Minari's such as
-    D4RL/kitchen/complete-v2. Addresses can be changed: see LAMO_SOURCES in the README.
+    Names of RL Unplugged and DQN-Replay are those of d4rl-atari: breakout-medium-v0 is slice 10 of run 1; mixed, expert
+    and epoch-N are others, v0 to v4 the runs. D4RL's are such as hopper-medium-v2 and kitchen-complete-v0, Minari's
+    such as D4RL/kitchen/complete-v2. Addresses can be changed: see LAMO_SOURCES in the README.
     """
     from lamo_core.data.sources.fetch import plan_get, set_source
 
@@ -52,7 +56,7 @@ def get(
     if chosen in ("bundled", "imported"):
         result = _unpack(name, share, seed, dry_run)
     else:
-        plan = plan_get(name, chosen)
+        plan = plan_get(name, chosen, folder)
         result = _dry_run(plan) if dry_run else _fetch(plan)
     if as_json:
         emit_json(result)
