@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import struct
 from collections.abc import Sequence
 from pathlib import Path
@@ -169,6 +170,7 @@ GOOD = made_episode(3, 5)
         ({"observations": [png(np.zeros((84, 84), np.uint8))[:60]] * 4}, DamagedDataError, "damaged picture"),
         ({"discounts": np.zeros(0, np.float32)}, UnsupportedDataError, "different lengths"),
     ],
+    ids=[str(number) for number in range(10)],
 )
 def test_what_is_no_episode_is_refused(
     published: Published, changes: dict[str, Any], error: type[Exception], says: str
@@ -187,6 +189,7 @@ def test_what_is_no_episode_is_refused(
         gzip.compress(struct.pack("<QI", 50, 0) + b"x" * 20),
         gzip.compress(b"\x05\0\0"),
     ],
+    ids=["no gzip", "cut", "cut in a record", "cut in a head"],
 )
 def test_cut_files_are_refused_and_forgotten(published: Published, content: bytes) -> None:
     with pytest.raises(DamagedDataError):
@@ -194,7 +197,11 @@ def test_cut_files_are_refused_and_forgotten(published: Published, content: byte
     assert fetched(published, shard([body_of(GOOD)]))["episodes"] == 1
 
 
-@pytest.mark.parametrize("body", [b"\xff" * 20, b"\x0a\xff\x01", field(1, b"\x08\x01"), field(1, field(1, b"\x0b"))])
+@pytest.mark.parametrize(
+    "body",
+    [b"\xff" * 20, b"\x0a\xff\x01", field(1, b"\x08\x01"), field(1, field(1, b"\x0b"))],
+    ids=["number", "length", "kind", "group"],
+)
 def test_bytes_that_are_no_message_are_refused(published: Published, body: bytes) -> None:
     with pytest.raises(UnsupportedDataError, match="no episode"):
         fetched(published, shard([body]))
@@ -249,3 +256,30 @@ def test_files_that_one_has_are_taken_from_a_folder(tmp_path: Path, capsys: pyte
     assert '"episodes":2' in capsys.readouterr().out
     with pytest.raises(MissingError, match="there is no file"):
         run(["data", "get", "pong-medium-v0", "--from", str(tmp_path / "mine")])
+
+
+def test_a_preset_says_what_it_needs_before_anything_is_here(
+    published: Published, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published.unplugged("Breakout", "run_1-00010-of-00050", b"x" * 1234)
+    monkeypatch.setattr("lamo_tui.cli.data.preset_parts_get._model_bytes", lambda name: 500_000_000)
+    assert run(["data", "get", "paper-atari-breakout", "--dry-run", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["data"]["bytes"] == 1234
+    assert found["model"] == {**found["model"], "name": "gpt2", "here": False, "bytes": 500_000_000}
+    assert run(["data", "get", "atari-breakout-1pct"]) == 0
+    said = capsys.readouterr().out
+    assert "breakout-medium ships with lamo" in said
+    assert "the language model mini is here" in said
+
+
+def test_a_preset_gets_its_data_and_its_model(
+    published: Published, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    published.unplugged("Breakout", "run_1-00010-of-00050", shard([body_of(made_episode(3, 5))]))
+    asked: list[str] = []
+    monkeypatch.setattr("lamo_tui.cli.data.preset_parts_get._model_bytes", lambda name: None)
+    monkeypatch.setattr("lamo_core.model.hub.download", lambda name: asked.append(name) or tmp_path)
+    assert run(["data", "get", "paper-atari-breakout", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["data"]["episodes"] == 1
+    assert asked == ["gpt2"]

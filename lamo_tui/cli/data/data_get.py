@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 GET_EPILOG = (
     "Examples:  lamo data get breakout-medium --ratio 1%   ·   lamo data get hopper-medium --source d4rl --dry-run"
-    "   ·   lamo data get breakout-medium --source rl-unplugged   ·   lamo data get D4RL/kitchen/complete-v2"
+    "   ·   lamo data get paper-atari-breakout --dry-run   ·   lamo data get D4RL/kitchen/complete-v2"
 )
 
 
@@ -30,7 +30,9 @@ def get(
     name: Annotated[
         str,
         typer.Argument(
-            metavar="SET", help="A set of `lamo data list`, or a published one.", autocompletion=completion.sets
+            metavar="SET",
+            help="A set of `lamo data list`, a published one, or a preset.",
+            autocompletion=completion.sets,
         ),
     ],
     source: Annotated[str | None, typer.Option(help=f"{', '.join(PUBLISHED)}; without it the name tells.")] = None,
@@ -46,22 +48,29 @@ def get(
 ) -> None:
     """Fetch a published set, or unpack the frames of one that ships. Goes on where it stopped.
 
+    Of a preset it fetches the data and the language model.
+
     Names of RL Unplugged and DQN-Replay are those of d4rl-atari: breakout-medium-v0 is slice 10 of run 1; mixed, expert
     and epoch-N are others, v0 to v4 the runs. D4RL's are such as hopper-medium-v2 and kitchen-complete-v0, Minari's
     such as D4RL/kitchen/complete-v2. Addresses can be changed: see LAMO_SOURCES in the README.
     """
     from lamo_core.data.sources.fetch import plan_get, set_source
+    from lamo_core.settings.presets import is_preset
 
+    if source is None and is_preset(name):
+        from lamo_tui.cli.data.preset_parts_get import get_preset
+
+        return get_preset(name, folder, dry_run=dry_run, as_json=as_json)
     share, chosen = parse_share(ratio), source or set_source(name)
     if chosen in ("bundled", "imported"):
         result = _unpack(name, share, seed, dry_run)
     else:
         plan = plan_get(name, chosen, folder)
-        result = _dry_run(plan) if dry_run else _fetch(plan)
+        result = dry_run_of(plan) if dry_run else fetch(plan)
     if as_json:
         emit_json(result)
     elif dry_run:
-        _say_plan(result)
+        say_plan(result)
     else:
         counts = f"{counted(result['episodes'], 'episode')} with {counted(result['transitions'], 'transition')}"
         say(f"{result['set']}: {counts} are ready ({file_size(result['bytes'])})")
@@ -69,7 +78,8 @@ def get(
             note(f"warning: {warning}")
 
 
-def _fetch(plan: Plan) -> dict[str, Any]:
+def fetch(plan: Plan) -> dict[str, Any]:
+    """Fetch a set, unless it is here, and return what it holds."""
     from lamo_core.data.checks.plausibility import set_warnings
 
     if plan.here:
@@ -89,7 +99,8 @@ def _fetch(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _dry_run(plan: Plan) -> dict[str, Any]:
+def dry_run_of(plan: Plan) -> dict[str, Any]:
+    """Return what would be fetched; raises `MissingError` where nobody tells a size."""
     from lamo_core.data.sources.download import probe_size
 
     # what is here is not asked for again
@@ -133,7 +144,8 @@ def _unpack(name: str, ratio: float, seed: int, dry_run: bool) -> dict[str, Any]
     return result | {"bytes": size}
 
 
-def _say_plan(plan: dict[str, Any]) -> None:
+def say_plan(plan: dict[str, Any]) -> None:
+    """Print what would be fetched."""
     for file in plan["files"]:
         size = "unknown size" if file["bytes"] is None else file_size(file["bytes"])
         say(f"{size:>12}  {file['file']}  {file['addresses'][0]}")
