@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from lamo_core.config import MethodName
+from lamo_core.config import MethodName, RunConfig
 from lamo_core.errors import UsageError
+from lamo_core.wording import counted
 
 ActionKind = Literal["discrete", "continuous"]
 
@@ -40,6 +41,18 @@ METHODS: dict[str, Method] = {
         Method("nfq", "NFQ", memory=False, actions=("discrete",), values=True),
     )
 }
+
+
+def require_targets(config: RunConfig) -> None:
+    """Raise `UsageError` for a run whose target network is never copied before its last step: it learns towards a
+    random network alone."""
+    every, steps = config.value.target_every, config.optim.steps
+    learns = METHODS[config.method].values or (METHODS[config.method].memory and config.model.q_weight > 0)
+    if learns and 1 < every >= steps:
+        raise UsageError(
+            f"{config.method} copies its target network every {counted(every, 'step')} and has {steps:,}, so it never "
+            "learns from a copy; raise optim.steps or lower value.target_every"
+        )
 
 
 def require_fit(name: MethodName, actions: ActionKind) -> None:

@@ -157,7 +157,7 @@ class Analysis:
         masses = [head_masses(policy, self.batch) for policy in policies]
         if not masses[0]:
             raise UsageError(f"the attention of {self.read.backbone_name} cannot be measured")
-        return head_changes(*masses), uniform_masses(self.batch)
+        return head_changes(*masses), uniform_masses(self.batch, policies[0].state_places)
 
     def _sweep_targets(self, targets: int, episodes: int) -> Asking:
         policy: Actor = self.policy

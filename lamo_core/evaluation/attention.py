@@ -26,8 +26,8 @@ _watched: WeakKeyDictionary[nn.Module, tuple[AttentionWatch, int]] = WeakKeyDict
 class AttentionWatch:
     """The newest attention weights of a policy's layers."""
 
-    def __init__(self, layers: int, heads: int) -> None:
-        self.layers, self.heads = layers, heads
+    def __init__(self, layers: int, heads: int, step_tokens: int = 3) -> None:
+        self.layers, self.heads, self.step_tokens = layers, heads, step_tokens
         self._weights: list[Tensor | None] = [None] * layers
 
     def note(self, layer: int, weights_HM: Tensor) -> None:
@@ -37,13 +37,13 @@ class AttentionWatch:
     def take(self) -> Attention | None:
         """Return where the newest decision looked.
 
-        None when nothing was decided since the last call, or when the tokens do not come in threes.
+        None when nothing was decided since the last call, or when the tokens are no whole steps.
         """
         found = [weights for weights in self._weights if weights is not None]
         self._weights = [None] * self.layers
         if len(found) < self.layers or len({weights.shape for weights in found}) > 1:
             return None
-        return Attention.of_heads(torch.stack(found).float().cpu().numpy())
+        return Attention.of_heads(torch.stack(found).float().cpu().numpy(), self.step_tokens)
 
 
 def watch_attention(policy: nn.Module) -> AttentionWatch | None:
@@ -53,7 +53,8 @@ def watch_attention(policy: nn.Module) -> AttentionWatch | None:
     if not layers:
         return None
     if layers[0] not in _watched:
-        watch = AttentionWatch(len(layers), int(trunk.config.num_attention_heads))  # type: ignore[union-attr]
+        heads = int(trunk.config.num_attention_heads)  # type: ignore[union-attr]
+        watch = AttentionWatch(len(layers), heads, int(policy.step_tokens))  # type: ignore[arg-type]
         for number, layer in enumerate(layers):
             _watched[layer] = watch, number
         _tap_gpt2(layers) if isinstance(trunk, Gpt2Trunk) else _tap_library(layers)

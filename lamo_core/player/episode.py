@@ -198,10 +198,24 @@ class ShownEpisode:
         self._here = -1  # the environment stands in the other track
         self._forget()
 
+    def go_back(self) -> bool:
+        """Go back to the track before the last branching, if there is one; returns whether there is."""
+        if self.other is None:
+            return False
+        self.swap()
+        return True
+
     def attach(self, pilot: Pilot) -> None:
         """Give the episode a policy, which sees its past before it decides."""
         self.pilot = pilot
         self._forget()
+
+    def go_on(self, pilot: Pilot) -> None:
+        """Let a policy play from the playhead on, as if what lies behind were its own; what lies beyond is dropped."""
+        if not self.at_end:
+            self.target = self.track.rows[self.at].target
+            self.track = self.track.cut(self.at)
+        self.attach(pilot)
 
     def close(self) -> None:
         """Free the environment."""

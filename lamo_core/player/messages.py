@@ -29,8 +29,8 @@ class Told:
         return cls(len(track), len(track.lives), len(track.predicted))
 
 
-def opened_header(side: int, opened: Opened) -> Header:
-    """Return what never changes while an episode is open."""
+def opened_header(side: int, opened: Opened, *, loading: bool = False) -> Header:
+    """Return what never changes while an episode is open; `loading` says that its policy is on its way."""
     episode = opened.episode
     task = episode.task
     return {
@@ -46,6 +46,8 @@ def opened_header(side: int, opened: Opened) -> Header:
         "seed": episode.seed,
         "recorded": opened.recorded,
         "clipped": opened.clipped,
+        "loading": loading,
+        "goes_on": loading or episode.pilot is not None or opened.policy_at is not None,
         "targets": list(opened.targets),
         "per_second": episode.shown.pictures_per_second,
     }

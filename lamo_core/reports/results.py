@@ -258,10 +258,6 @@ def _finite(value: Any, what: str) -> float:
     return found
 
 
-def _loss(value: Any) -> float | None:
-    return None if value is None else _finite(value, "a loss")
-
-
 def _whole(value: Any) -> int:
     if type(value) is not int or not -1 <= value < 1 << 62:
         raise ValueError("a count is no whole number")

@@ -152,7 +152,7 @@ def _user() -> str:
     try:
         return getpass.getuser()
     except (OSError, KeyError, ImportError):  # no name for this user id
-        return str(os.getuid())
+        return str(os.getuid()) if hasattr(os, "getuid") else "unknown"
 
 
 class Wishes(Protocol):

@@ -80,7 +80,7 @@ _READ: tuple[tuple[str, Callable[[_Run], bool]], ...] = (
     (
         "model.backbone model.adapter model.attention_mixing model.embedding model.context model.dropout "
         "model.attention_dropout model.embedding_dropout model.timestep model.trunk_positions model.action_tokens "
-        "model.return_to_go model.q_weight language.weight alignment.weight eval.context",
+        "model.return_to_go model.return_tokens model.q_weight language.weight alignment.weight eval.context",
         lambda run: run.memory,
     ),
     (
@@ -98,7 +98,7 @@ _READ: tuple[tuple[str, Callable[[_Run], bool]], ...] = (
     ("alignment.clusters alignment.steps", lambda run: run.memory and run.config.alignment.weight > 0),
     ("markov.width markov.filter", lambda run: not run.memory),
     ("markov.layers", lambda run: not run.memory and not run.frames),
-    ("markov.share", lambda run: not run.memory and run.config.markov.filter == "top"),
+    ("markov.share markov.least_episodes", lambda run: not run.memory and run.config.markov.filter == "top"),
     ("value.rewards", lambda run: run.learns_values_by()),
     ("value.discount value.target_rate value.target_every", lambda run: run.learns_values_by() or run.q_term),
     # discrete Q-learning has no part that learns at another rate than its critic
@@ -108,6 +108,7 @@ _READ: tuple[tuple[str, Callable[[_Run], bool]], ...] = (
     ),
     ("value.quantiles value.epsilon", lambda run: run.discrete and run.learns_values_by("cql", "bcq", "nfq")),
     ("value.conservative_weight", lambda run: run.learns_values_by("cql")),
+    ("value.log_std_offset", lambda run: run.learns_values_by("cql") and not run.discrete),
     ("value.expectile", lambda run: run.learns_values_by("iql") or run.q_term),
     ("value.temperature", lambda run: run.learns_values_by("iql")),
     ("value.behaviour_weight", lambda run: run.learns_values_by("td3+bc")),

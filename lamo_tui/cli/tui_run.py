@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import sys
 import traceback
 from collections.abc import Awaitable, Callable, Sequence
@@ -109,7 +110,8 @@ def watch(app: LamoApp) -> None:
     Raises the `LamoError` that tells of an error which ended it before it had a screen.
     """
     app.endures = True
-    end_without_terminal(app.keep_view)
+    if hasattr(select, "poll"):  # Windows ends what ran in a window that is closed
+        end_without_terminal(app.keep_view)
     app.run()
     out = console()
     active = [run for run in list_runs(app.root) if run.derived.active]

@@ -181,7 +181,7 @@ class LamoApp(Watching):
         """Watch a run's policy play; raises `UsageError` when there is nothing to play yet."""
         from lamo_core.player.sources import source_of_run
 
-        self.open_replay(Request(str(source_of_run(run.run))))
+        self.open_replay(Request(str(source_of_run(run.run)), preview=True))
 
     @cached_property
     def desk(self) -> Desk:

@@ -19,5 +19,7 @@ class Request:
     options: dict[str, Any] = field(default_factory=dict)
     """Seed, target, context and action, as the player's `open` takes them."""
     play: bool = True
+    preview: bool = False
+    """Whether the record of a checkpoint plays until its policy is loaded."""
     beside: str | None = None
     """Played beside it, with the same seed."""

@@ -102,7 +102,8 @@ def mean_curve(
 ) -> Series | None:
     """Return the mean of several runs' curves, with a band from the lowest to the highest.
 
-    Each is smoothed by itself. The mean spans what all of them have recorded: beyond, it would jump when one ends.
+    Each is smoothed by itself. Where not all of them have recorded anything yet, the mean of those that have is `raw`,
+    which is drawn dim, and `y` is NaN: what stands for the whole never jumps when one of them ends.
     """
     curves = [
         found
@@ -112,13 +113,15 @@ def mean_curve(
     ]
     if len(curves) < 2:
         return curves[0] if curves else None
-    first, last = max(float(one.x[0]) for one in curves), min(float(one.x[-1]) for one in curves)
     places = np.unique(np.concatenate([one.x for one in curves]))
-    places = places[(places >= first) & (places <= last)]
-    if not len(places):
-        return None
-    values = np.stack([np.interp(places, one.x, one.y) for one in curves])
-    return Series(name, places, values.mean(0), colour, None, values.min(0), values.max(0), marker)
+    values = np.stack([np.interp(places, one.x, one.y, left=np.nan, right=np.nan) for one in curves])
+    counts = (~np.isnan(values)).sum(0)
+    several = counts > 1
+    low, high = np.full(len(places), np.nan), np.full(len(places), np.nan)
+    low[several], high[several] = np.nanmin(values[:, several], 0), np.nanmax(values[:, several], 0)
+    mean = np.where(counts > 0, np.nansum(values, 0) / np.maximum(1, counts), np.nan)
+    complete = np.where(counts == len(curves), mean, np.nan)
+    return Series(name, places, complete, colour, mean, low, high, marker)
 
 
 def abscissa(data: RunData, recorded: Recorded, axis: Axis) -> FloatArray:

@@ -22,7 +22,10 @@ from lamo_tui.dashboard.new_run_model import NewRuns
 from lamo_tui.dashboard.screenshot import screen_text
 from lamo_tui.screens.new_run.new_run import NewRunScreen
 from lamo_tui.screens.run.run import RunScreen
+from lamo_tui.screens.welcome import WelcomeScreen, works_text
+from lamo_tui.themes import DARK, palette
 from tests.tui.conftest import OpenDashboard, look
+from tests.tui.replaying import replaying
 
 NO_LORA = RunSpec("atari-breakout-1pct", ablations=("no-lora",))
 
@@ -175,16 +178,28 @@ async def test_one_run_can_wait_too(tmp_path: Path, dashboard: OpenDashboard, mo
         assert list_runs(tmp_path / "runs")[0].state == "stopped"
 
 
-async def test_a_newcomer_is_welcomed_and_led_to_a_first_run(tmp_path: Path, dashboard: OpenDashboard) -> None:
-    async with dashboard(tmp_path / "runs") as pilot:
-        assert "Welcome to lamo" in screen_text(pilot.app)
-        await pilot.press("2")
-        await pilot.pause()
-        await pilot.pause()
-        screen = pilot.app.screen
-        assert isinstance(screen, NewRunScreen)
-        assert screen.choice.preset == "atari-breakout-0.1pct"
-        assert not run_ids(tmp_path / "runs")
+async def test_a_newcomer_is_welcomed_and_trains_at_once(
+    tmp_path: Path, dashboard: OpenDashboard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[list[str]] = []
+    monkeypatch.setattr(run_actions, "launch", lambda run, command: started.append(list(command)))
+    async with dashboard(tmp_path / "runs", 80, 24) as pilot:
+        text = screen_text(pilot.app)
+        assert "Welcome to lamo" in text
+        assert "Atari ✓" in text
+        await pilot.press("down", "enter")
+        for _ in range(3):
+            await look(pilot)
+        (run_id,) = run_ids(tmp_path / "runs")
+        assert started[0][-2:] == ["--adopt", str(tmp_path / "runs" / run_id)]
+        assert isinstance(pilot.app.screen, RunScreen)
+        assert pilot.app.screen.lamo.opened == run_id
+
+
+def test_what_is_missing_is_said_with_the_way_to_get_it() -> None:
+    colours = palette(DARK, {"background": "#000000"})
+    text = works_text([("Atari", ""), ("MuJoCo", "pip install x"), ("GPU", "none")], colours).plain
+    assert text == "Atari ✓   MuJoCo –   GPU –   \nMuJoCo: pip install x\nGPU: none"
 
 
 async def test_the_palette_finds_presets_and_runs(made_folder: Path, dashboard: OpenDashboard) -> None:
@@ -273,14 +288,29 @@ def test_histogram_bars_keep_single_episodes_in_sight() -> None:
     assert new_run_model.histogram_lines([1000, 1, 0], 2) == ["█  ", "█▁ "]
 
 
-async def test_a_newcomer_can_look_at_a_recorded_run(tmp_path: Path, dashboard: OpenDashboard) -> None:
-    async with dashboard(tmp_path / "runs") as pilot:
-        await pilot.press("1")
+async def test_a_newcomer_sees_a_trained_agent_play_and_finds_its_curves(tmp_path: Path) -> None:
+    async with replaying(tmp_path / "runs", None) as replay:
+        replay.app.push_screen(WelcomeScreen())
+        await replay.pilot.pause()
+        await replay.press("1")
         for _ in range(3):
-            await look(pilot)
-        screen = pilot.app.screen
-        assert isinstance(screen, RunScreen)
-        assert run_ids(tmp_path / "runs") == [screen.lamo.opened]
+            await replay.pilot.pause()
+        replay.screen.on_screen_resume()
+        await replay.pilot.pause()
+        (run_id,) = run_ids(tmp_path / "runs")
+        assert replay.screen.states[0].about["loading"]
+        loading = replay.link.player.loading
+        assert loading is not None
+        loading.result()
+        await replay.press("space")
+        await replay.run(0.5)
+        assert replay.screen.states[0].get("live")
+        assert replay.screen.states[0].get("attention") is not None
+        early = replay.app.root / run_id / "checkpoints" / "000300.pt"
+        assert early.is_file()
+        await replay.press("escape")
+        assert isinstance(replay.app.screen, RunScreen)
+        assert replay.app.opened == run_id
 
 
 async def test_the_list_that_the_keys_are_in_has_room(made_folder: Path, dashboard: OpenDashboard) -> None:

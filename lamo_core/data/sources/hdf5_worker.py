@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import signal
 import sys
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from typing import Any
 from lamo_core.data.sources.d4rl_file import convert_d4rl
 from lamo_core.data.sources.minari_file import convert_minari
 from lamo_core.errors import DamagedDataError, LamoError, UnsupportedDataError
+from lamo_core.system_parts import limit_memory
 from lamo_core.untrusted.parsing import parse_json
 
 MEMORY = 8 * 2**30
@@ -53,10 +53,7 @@ def main() -> None:
     """Answer jobs from standard input until it ends."""
     # Ctrl-C in a terminal reaches every process; the parent decides what happens.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    limits = [limit for limit in (soft, hard, MEMORY) if limit != resource.RLIM_INFINITY]
-    resource.setrlimit(resource.RLIMIT_AS, (min(limits), hard))
+    limit_memory(MEMORY)
     try:
         for line in sys.stdin:
             _send(_answer(parse_json(line)))

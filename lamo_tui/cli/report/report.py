@@ -29,8 +29,8 @@ def report(
     part: Annotated[
         list[str] | None,
         typer.Option(
-            help="Only this: coverage, results, scores, overall, paired, unseen, reliance, improvement, profiles or "
-            "ratios; repeatable."
+            help="Only this: coverage, results, scores, overall, paired, unseen, reliance, improvement, profiles, "
+            "ratios or, on a wish alone, effects; repeatable."
         ),
     ] = None,
     baseline: Annotated[

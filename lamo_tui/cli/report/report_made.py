@@ -11,6 +11,7 @@ from lamo_core.errors import UsageError
 from lamo_core.evaluation.intervals import without_points
 from lamo_core.reports.cells import make_cells, method_names
 from lamo_core.reports.comparison import improvements, overall, profiles
+from lamo_core.reports.effects import effects
 from lamo_core.reports.held_out import unseen_losses
 from lamo_core.reports.paired import differences
 from lamo_core.reports.reliance_table import method_reliances
@@ -95,6 +96,7 @@ def _print(made: Report, parts: list[str], *, as_json: bool, markdown: bool) -> 
         compared = {"overall": overall(made.cells), "improvement": improvements(made.cells, made.baseline)}
         compared |= {"paired": differences(made.cells, made.baseline)}
         compared |= {"unseen": unseen_losses(made.cells, made.baseline), "reliance": method_reliances(made.cells)}
+        compared |= {"effects": effects(made.cells)}
         everything = {"rows": made.rows, "cells": made.cells, **compared, "profiles": profiles(made.cells)}
         emit_json(without_points(plain(everything)))
         return

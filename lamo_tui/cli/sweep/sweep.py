@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from lamo_core.errors import UsageError
 from lamo_tui.cli import completion
 from lamo_tui.cli.parameters import finite
 from lamo_tui.cli.runs.steering import JsonOption
@@ -40,6 +41,14 @@ def plan_and_run(
     ablations: Annotated[
         str, typer.Option(metavar="A,B", help="Overlays of `lamo presets` on lamo; `none`, and `a+b` for two at once.")
     ] = "none",
+    named: Annotated[
+        str | None,
+        typer.Option(
+            "--grid",
+            metavar="NAME",
+            help="Methods and ablations that answer a question: attribution, controls or rivals.",
+        ),
+    ] = None,
     seeds: Annotated[str, typer.Option(metavar="N", help="So many seeds from 0 on, or a list such as 3-7.")] = "3",
     setting: Annotated[
         list[str] | None,
@@ -49,6 +58,10 @@ def plan_and_run(
             help="Override a value in every run, optim.steps=100, or in those of a task, a family of tasks or a "
             "method: dt:optim.steps=100, kitchen:eval.every=0, hopper/dt:optim.steps=100.",
         ),
+    ] = None,
+    vary: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=A,B", help="Try several values, optim.learning_rate=1e-3,3e-3; may be repeated."),
     ] = None,
     variant: Annotated[str, typer.Option(help="Presets to take: embedded, paper or official.")] = "embedded",
     ablate_all: Annotated[
@@ -97,8 +110,20 @@ def plan_and_run(
 
     given = given_options(context)
     wanted = GridOptions(
-        tasks, ratios, methods, ablations, seeds, tuple(setting or ()), variant, device, ablate_all=ablate_all
+        tasks,
+        ratios,
+        methods,
+        ablations,
+        seeds,
+        tuple(setting or ()),
+        tuple(vary or ()),
+        variant,
+        device,
+        ablate_all=ablate_all,
+        named=named,
     )
+    if named is not None and given & {"methods", "ablations"}:
+        raise UsageError("--grid names methods and ablations; leave --methods and --ablations out")
     options = EngineOptions(engine.value, jobs, address, gpus, threads, tuple(slurm or ()))
     code = run_sweep(
         wanted,

@@ -10,10 +10,18 @@ import typer
 from lamo_core.errors import UsageError
 from lamo_core.seeds import parse_seeds
 from lamo_core.sweep.grid import Grid, fits, parse_tasks, widened
+from lamo_core.sweep.named_grids import named_grid
 from lamo_tui.cli.output import console
 
 _AXES = ("tasks", "ratios", "methods", "ablations", "seeds")
-_FIXED = {"setting": "--set", "variant": "--variant", "ablate_all": "--ablate-all", "device": "--device"}
+_FIXED = {
+    "setting": "--set",
+    "named": "--grid",
+    "vary": "--vary",
+    "variant": "--variant",
+    "ablate_all": "--ablate-all",
+    "device": "--device",
+}
 
 
 @dataclass(frozen=True)
@@ -26,9 +34,12 @@ class GridOptions:
     ablations: str
     seeds: str
     settings: tuple[str, ...]
+    varied: tuple[str, ...]
     variant: str
     device: str
     ablate_all: bool
+    named: str | None = None
+    """A grid of `named_grids`, whose methods and ablations those are."""
 
     def grid(self) -> Grid:
         """Return the grid of a new sweep; raises `UsageError`."""
@@ -36,8 +47,19 @@ class GridOptions:
             raise UsageError("say what to run: lamo sweep --tasks breakout,hopper --ratios 1% (or --resume NAME)")
         found = parse_tasks(self.tasks, self.ratios, self.variant)
         seeds, methods, ablations = _seeds(self.seeds), _names(self.methods), _names(self.ablations)
+        if self.named is not None:
+            named = named_grid(self.named)
+            methods, ablations = named.methods, named.ablations
         made = Grid(
-            found, methods, ablations, seeds, self.variant, self.settings, self.device, ablate_all=self.ablate_all
+            found,
+            methods,
+            ablations,
+            seeds,
+            self.variant,
+            self.settings,
+            self.device,
+            varied=self.varied,
+            ablate_all=self.ablate_all,
         )
         _tell_unfit(made)
         return made

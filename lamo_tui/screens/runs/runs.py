@@ -165,6 +165,7 @@ class RunsScreen(SteeringScreen):
         """Show the curves of the run that the cursor went to."""
         if message.rows.id == "run-table":
             self._watch()
+            self.tidy_keys()
             preview = self.query_one(Preview)
             if preview.display:
                 preview.show(self.lamo.snapshot, self.overlaid(), self.by_seed, self._current(), self.colours)
