@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lamo_core.wording import counted
+from lamo_tui.cli.benchmark_page import GPU_EPILOG, PAGE_EPILOG, gpu, page
 from lamo_tui.cli.output import note, say
 from lamo_tui.cli.parameters import finite
 
@@ -147,6 +148,10 @@ def step(
         f"{min(c.gflops for c in costs):.0f} to {max(c.gflops for c in costs):.0f} GFLOP/s; gain: over every block for "
         "every token and autograd's gradients"
     )
+
+
+app.command("page", epilog=PAGE_EPILOG)(page)
+app.command("gpu", epilog=GPU_EPILOG)(gpu)
 
 
 @app.command(
