@@ -18,10 +18,10 @@ from lamo_core.runs.pack import add_demo
 from lamo_core.runs.queue.devices import absent_device
 from lamo_core.tasks.registry import get_task
 from lamo_core.tasks.requirements import require_environment
-from lamo_tui.resilience import ResilientWidget
 from lamo_tui.dashboard import run_actions
 from lamo_tui.dashboard.api import dashboard
 from lamo_tui.replay.request import Request
+from lamo_tui.resilience import ResilientWidget
 from lamo_tui.screens.rows import Row, Rows
 from lamo_tui.text import fit
 from lamo_tui.themes import Palette

@@ -12,7 +12,7 @@ import pytest
 
 from lamo_core.config import DataConfig, TaskConfig
 from lamo_core.data.episodes import EpisodeStore
-from lamo_core.data.sources import open_data
+from lamo_core.data.open_data import open_data
 from lamo_core.data.sources.minari import get_minari
 from lamo_core.data.sources.minari_export import export_minari
 from lamo_core.data.sources.minari_file import convert_minari
