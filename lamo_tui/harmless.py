@@ -1,4 +1,4 @@
-"""The last filter before the terminal: letters that it would obey or hide, and links, never leave as cells.
+"""The last filter before the terminal: characters that it would interpret or hide, and links, never leave as cells.
 
 It is done to the lines that are ready to be sent, so that no widget can forget it.
 """

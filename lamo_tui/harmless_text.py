@@ -1,4 +1,4 @@
-"""Text for the cells of a terminal: as wide as it was, without letters that a terminal would obey or hide."""
+"""Text for the cells of a terminal: as wide as it was, without characters that a terminal would interpret or hide."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ INSTEAD = "�"
 
 
 def harmless(text: str) -> str:
-    """Return one line of text with a mark in place of each such letter, or nothing where it takes no cell."""
+    """Return one line of text with a mark in place of each such character, or nothing where it takes no cell."""
     if is_plain(text):
         return text
     return set_cell_size(without_obeyed(text, lambda letter: INSTEAD * cell_len(letter)), cell_len(text))

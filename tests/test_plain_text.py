@@ -1,4 +1,4 @@
-"""Letters of strangers that a terminal would obey."""
+"""Letters of strangers that a terminal would interpret."""
 
 from __future__ import annotations
 

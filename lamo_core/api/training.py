@@ -22,7 +22,8 @@ from lamo_core.evaluation.scores import TargetScore
 from lamo_core.runs.control import Interrupts
 from lamo_core.runs.directory import RunDirectory, find_run
 from lamo_core.runs.manage import find_checkpoint
-from lamo_core.runs.reader import MetricsTail, Series, read_events
+from lamo_core.runs.metrics.series import Series, read_metrics
+from lamo_core.runs.reader import read_events
 from lamo_core.runs.records import number
 from lamo_core.runs.status import State, read_state
 from lamo_core.training.events import Event
@@ -70,9 +71,7 @@ class Run:
 
         A series has `.step` (int64), `.time` (seconds since 1970) and `.value` (float64), arrays of one length.
         """
-        tail = MetricsTail(self._folder.metrics_file)
-        tail.poll_all()
-        return {name: tail.series(name) for name in tail.names}
+        return read_metrics(self._folder.metrics_file)
 
     @property
     def checkpoint(self) -> Path:
@@ -234,5 +233,5 @@ def _score(values: Mapping[str, Any]) -> TargetScore:
 def _number(value: Any) -> float:
     found = number(value)
     if found is None:
-        raise ValueError(f"{value!r} is no number")
+        raise ValueError(f"{value!r} is not a number")
     return found

@@ -18,9 +18,10 @@ from lamo_core.evaluation.rollout_spec import Asked, EpisodeResult
 from lamo_core.evaluation.scores import TargetScore
 from lamo_core.files import numbered_checkpoints, write_atomically
 from lamo_core.out_of_memory import TRAINING, advised, name_of
+from lamo_core.training.checkpoint import keep_for_acting
 from lamo_core.training.events import CheckpointSaved, Event, Paused, Resumed, Stopped
 from lamo_core.training.loop import EvaluationStopped, Requests, training_loop
-from lamo_core.training.offload import Residence, memory_of
+from lamo_core.training.offload import DeviceOffload, memory_of
 from lamo_core.training.session import Session
 
 Listener = Callable[[Event], None]
@@ -120,7 +121,11 @@ def _keep_replays(folder: Path | None, episodes: Sequence[EpisodeResult], sessio
 
 
 def save_checkpoint(session: Session, folder: Path, best: bool) -> str:
-    """Write `best.pt` (for acting only), or a numbered checkpoint and `last.pt`; drops the oldest numbered ones."""
+    """Write `best.pt` (for acting only), or a numbered checkpoint and `last.pt`.
+
+    The oldest numbered ones are dropped. Of those that stay only the newest holds what resuming needs, which is two
+    thirds of its size.
+    """
     if best:
         path = folder / "best.pt"
         session.save(path, training=False)
@@ -130,6 +135,9 @@ def save_checkpoint(session: Session, folder: Path, best: bool) -> str:
     _point_last_at(path)
     for old in numbered_checkpoints(folder)[: -session.config.checkpoint.keep]:
         old.unlink(missing_ok=True)
+    for old in numbered_checkpoints(folder)[-2:-1]:
+        with suppress(LamoError):  # it may stay as large as it is
+            keep_for_acting(old)
     return str(path)
 
 
@@ -153,15 +161,15 @@ def _copy(path: Path, file: IO[bytes]) -> None:
 def _wait(session: Session, requests: Requests, controls: Controls, tell: Listener) -> None:
     """Wait until the run goes on, or stops: then the checkpoint is saved from wherever the session is."""
     memory = memory_of(session.device)
-    residence = None if memory is None else Residence(session, memory)
+    offload = None if memory is None else DeviceOffload(session, memory)
     if not controls.free:
         tell(Paused(session.step, time.time()))
     while not requests.stop:
         if controls.free:
             controls.free = False
-            tell(_leave(session, residence))
+            tell(_leave(session, offload))
         if not controls.paused:
-            failed = _come_back(session, residence)
+            failed = _come_back(session, offload)
             if failed is None:
                 break
             controls.paused = True
@@ -171,24 +179,24 @@ def _wait(session: Session, requests: Requests, controls: Controls, tell: Listen
     tell(Resumed(session.step, time.time()))
 
 
-def _leave(session: Session, residence: Residence | None) -> Paused:
+def _leave(session: Session, offload: DeviceOffload | None) -> Paused:
     """Give the device back, if it has memory to give; returns what to say."""
-    if residence is None:
+    if offload is None:
         message = f"there is nothing to free: {session.device} computes in the machine's own memory"
         return Paused(session.step, time.time(), message=message)
     try:
-        return Paused(session.step, time.time(), freed=residence.leave())
+        return Paused(session.step, time.time(), freed=offload.release())
     except DeviceError as error:
         return Paused(session.step, time.time(), message=str(error))
 
 
-def _come_back(session: Session, residence: Residence | None) -> Paused | None:
+def _come_back(session: Session, offload: DeviceOffload | None) -> Paused | None:
     """Take the device again; returns what to say where that is not possible now."""
-    if residence is not None:
+    if offload is not None:
         try:
-            residence.come_back()
+            offload.restore()
         except DeviceError as error:
-            return Paused(session.step, time.time(), freed=residence.freed, message=str(error))
+            return Paused(session.step, time.time(), freed=offload.freed, message=str(error))
     return None
 
 

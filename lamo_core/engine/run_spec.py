@@ -94,7 +94,7 @@ def spec_of(record: Mapping[str, Any]) -> RunSpec:
     if flags or not all(isinstance(text, str | None) for text in (record["preset"], record["method"], *texts.values())):
         raise ValueError("it is no specification of a run")
     if not isinstance(ratio, float | int | None) or not (seed is None or type(seed) is int):
-        raise ValueError("its share of the data or its seed is no number")
+        raise ValueError("its share of the data or its seed is not a number")
     method = None if record["method"] == METHOD else record["method"]
     return RunSpec(
         preset=record["preset"],

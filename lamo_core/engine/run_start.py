@@ -21,6 +21,7 @@ from lamo_core.model.hub import require_model, require_table
 from lamo_core.runs.compare import config_difference
 from lamo_core.runs.create import create_run
 from lamo_core.runs.directory import RunDirectory, find_run
+from lamo_core.runs.queue.detach import adopt
 from lamo_core.runs.status import ACTIVE, has_begun, read_state
 from lamo_core.settings.presets import Resolved, override
 from lamo_core.tasks.registry import task_of
@@ -89,8 +90,23 @@ def resumed_run(text: str, settings: Sequence[str], flags: Mapping[str, Any], ro
     return Start(run, config, checkpoint, resumed=True, changed=changed)
 
 
+def adopted_run(folder: str) -> Start:
+    """Return a run that another process has made for this one to train; raises `UsageError`."""
+    run = adopt(folder)
+    return Start(run, run.read_config())
+
+
 def require_parts(config: RunConfig) -> None:
     """Refuse what cannot be trained here before a run's folder is made: method, environment, data, model, device."""
+    require_files(config)
+    if config.device not in ("auto", "cpu"):
+        from lamo_core.training.device import resolve_device
+
+        resolve_device(config.device)
+
+
+def require_files(config: RunConfig) -> None:
+    """Refuse what cannot be trained on any device of this machine: by its method, environment, data or model."""
     task = task_of(config.task)
     require_fit(config.method, task.action_kind)
     if config.eval.every or config.eval.final_episodes:
@@ -101,10 +117,6 @@ def require_parts(config: RunConfig) -> None:
     if METHODS[config.method].memory:
         require_model(config.model.backbone)
         require_table(config.model)
-    if config.device not in ("auto", "cpu"):
-        from lamo_core.training.device import resolve_device
-
-        resolve_device(config.device)
 
 
 def _named_by_data(spec: RunSpec) -> RunSpec:

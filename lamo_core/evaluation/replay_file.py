@@ -118,7 +118,7 @@ def _episode(header: Mapping[str, Any], columns: Arrays) -> EpisodeResult:
 
 
 def _facts(meta: Any) -> dict[str, str | float]:
-    """Return the free facts: few, short, without letters that a terminal obeys, and with numbers that are some."""
+    """Return the free facts: few, short, without characters that a terminal interprets, with finite numbers."""
     if not isinstance(meta, dict) or len(meta) > _MOST_FACTS:
         raise ValueError("its facts are none")
     for name, value in meta.items():

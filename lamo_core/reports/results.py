@@ -18,7 +18,8 @@ from lamo_core.runs.compare import flatten
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.evaluations import Change, Evaluation, history, shown_value
 from lamo_core.runs.labels import Origins, experiment_settings, label_of
-from lamo_core.runs.reader import MetricsTail, read_events
+from lamo_core.runs.metrics.series import MetricsTail
+from lamo_core.runs.reader import read_events
 from lamo_core.runs.records import number
 from lamo_core.runs.reliance_file import parse_shares, read_reliance
 from lamo_core.runs.status import read_status
@@ -28,7 +29,7 @@ from lamo_core.wording import plural
 Record = dict[str, Any]
 
 _LONGEST = 200
-"""Letters of a name in a record."""
+"""Characters of a name in a record."""
 _MOST_EPISODES = 10_000
 
 
@@ -253,7 +254,7 @@ def _pace(run: RunDirectory, final: Evaluation) -> _Pace:
 def _finite(value: Any, what: str) -> float:
     found = number(value)
     if found is None or not math.isfinite(found):
-        raise ValueError(f"{what} is no number")
+        raise ValueError(f"{what} is not a number")
     return found
 
 
@@ -264,7 +265,7 @@ def _whole(value: Any) -> int:
 
 
 def _text(value: Any, longest: int = _LONGEST) -> str:
-    """Return a text that may stand in a table; terminals would obey letters that do not print."""
+    """Return a text that may stand in a table; terminals would interpret characters that do not print."""
     if not isinstance(value, str) or len(value) > longest or not value.isprintable():
         raise ValueError("a name is no plain text")
     return value

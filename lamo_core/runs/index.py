@@ -20,9 +20,11 @@ from lamo_core.runs.compare import flatten
 from lamo_core.runs.directory import MOST_BYTES, STATUS_FILE, RunDirectory, is_run_name, is_sound
 from lamo_core.runs.evaluations import Change, history
 from lamo_core.runs.labels import Label, Origins, experiment_key, label_of
-from lamo_core.runs.queue.waiting import QueueEntry, positions, read_entry
+from lamo_core.runs.queue.entry import QueueEntry, read_entry, read_launch
+from lamo_core.runs.queue.waiting import positions
+from lamo_core.runs.reader import read_events
 from lamo_core.runs.records import decode, number
-from lamo_core.runs.status import ENDED, Derived, IsAlive, Status, derive, is_alive, parse_status, read_launch
+from lamo_core.runs.status import ENDED, Derived, IsAlive, Status, derive, is_alive, parse_status
 from lamo_core.runs.summary_cache import Ended, Remembered, Stamp
 from lamo_core.untrusted.regular_file import RUN_FILE, read_regular
 
@@ -169,7 +171,7 @@ class RunIndex:
 
         With `seconds` of processor time, new runs are read for about so long: the newest first, others at later calls.
         """
-        self._keep()  # after the first whole list was shown, not before
+        self.keep()  # after the first whole list was shown, not before
         names = self._list()
         end = None if seconds is None else time.thread_time() + seconds
         self._polls += 1
@@ -192,7 +194,7 @@ class RunIndex:
         places = positions((summary.id, summary.queue) for summary in found if summary.queue is not None)
         return [replace(run, position=places[run.id]) if run.id in places else run for run in found]
 
-    def _keep(self) -> None:
+    def keep(self) -> None:
         """Remember the ended runs once all were read, which is known from the poll before."""
         if self._remembered is None or self.left or not self._news:
             return
@@ -280,8 +282,11 @@ class RunIndex:
 
 
 def list_runs(root: Path | None = None) -> list[RunSummary]:
-    """Return all runs of a folder, newest first."""
-    return RunIndex(root).poll()
+    """Return all runs of a folder, newest first; what is remembered of ended ones is that of the dashboard."""
+    index = RunIndex(root, remember=True)
+    summaries = index.poll()
+    index.keep()
+    return summaries
 
 
 def summarise(run: RunDirectory) -> RunSummary:
@@ -299,8 +304,6 @@ def _status(folder: str, values: dict[str, Any]) -> Status:
     status = parse_status(values)
     if "final" in values or status.final is not None or not status.evaluations or status.state not in ENDED:
         return status
-    from lamo_core.runs.reader import read_events
-
     held = history(read_events(RunDirectory(Path(folder)).events_file))
     final = next((point for point in status.evaluations if held.final and point.step == held.final.step), None)
     return replace(status, final=final, changes=held.changes, final_changes=held.final_changes)

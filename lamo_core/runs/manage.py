@@ -10,7 +10,8 @@ from pathlib import Path
 from lamo_core.errors import LamoError, UsageError
 from lamo_core.exchange.policy_repository import fetch_policy, means_repository
 from lamo_core.runs.directory import REMOVED, RunDirectory, find_run, storage_error
-from lamo_core.runs.status import Derived, has_open, is_alive, read_state, this_host
+from lamo_core.runs.queue.entry import this_host
+from lamo_core.runs.status import Derived, has_open, is_alive, read_state
 from lamo_core.system_parts import KILL
 
 

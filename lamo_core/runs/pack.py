@@ -107,7 +107,10 @@ def without_paths(text: str, below: str) -> str:
 
 
 def demo_run() -> RunDirectory:
-    """Return the recorded run that ships with lamo: Breakout on 1 % of the data, with its replays."""
+    """Return the recorded run that ships with lamo: Breakout on 1 % of the data, with replays and two acting policies.
+
+    Their weights are in half precision, to be small.
+    """
     folder = assets_dir() / "demo"
     return RunDirectory(folder / run_ids(folder)[0])
 

@@ -46,5 +46,5 @@ def _row(values: Mapping[str, Any]) -> Reliance:
 def _real(value: Any) -> float:
     found = number(value)
     if found is None or not 0 <= found < 1e9:
-        raise ValueError("how far decisions move is no number")
+        raise ValueError("how far decisions move is not a number")
     return found

@@ -94,5 +94,5 @@ def parse_asked(values: Mapping[str, Any]) -> AskedReturns:
 def _real(value: Any) -> float:
     found = number(value)
     if found is None:
-        raise ValueError(f"{value!r} is no number")
+        raise ValueError(f"{value!r} is not a number")
     return found

@@ -12,6 +12,7 @@ from typing import Any
 
 from lamo_core.config import RunConfig, field_names, parse_setting, unknown_key
 from lamo_core.errors import UsageError
+from lamo_core.methods import require_targets
 from lamo_core.places import presets_dir
 from lamo_core.settings.backbone_name import BackboneName, parse_backbone
 from lamo_core.settings.paths import absolute_paths
@@ -139,7 +140,7 @@ def budget_minutes(name: str) -> float | None:
 def read_toml(path: Path) -> dict[str, Any]:
     """Read a TOML file; raises `UsageError` naming the file and what is wrong with it."""
     try:
-        return parse_toml(path.read_text(encoding="utf-8-sig"))  # some editors write a mark before the first letter
+        return parse_toml(path.read_text(encoding="utf-8-sig"))  # some editors write a mark before the first character
     except OSError as error:
         raise UsageError(f"could not read {path}: {error.strerror}") from error
     except TooDeep as error:
@@ -180,6 +181,7 @@ def resolve(
         layers += _overlay(ablation, "ablations", task)
         layers.append((f"ablation {ablation}", {"name": f"{_last('name', layers, 'run')}+{ablation}"}))
     found = _merge([(origin, absolute_paths(values)) for origin, values in (*layers, *later)])
+    require_targets(found.config)
     for ablation in ablations:
         _require_effect(ablation, task, found.config)
     return found
@@ -355,13 +357,15 @@ def _relative_backbone(value: str, before: str) -> str:
 _RESUME_MAY_CHANGE = (
     "optim.steps", "optim.micro_batch_size", "eval.", "checkpoint.", "device", "precision", "data.memory_gb",
 )  # fmt: skip
+_RESUME_KEEPS = ("eval.target_rule", "checkpoint.best")
+"""Of these, what decides what is trained."""
 
 
 def override(config: RunConfig, settings: Iterable[str], flags: Mapping[str, Any]) -> RunConfig:
     """Change settings of a run that is resumed; raises `UsageError` for those that would make it another run."""
     changes = dict(map(_parse_assignment, settings)) | dict(flags)
     for name in changes:
-        if not name.startswith(_RESUME_MAY_CHANGE) or name == "eval.target_rule":
+        if not name.startswith(_RESUME_MAY_CHANGE) or name in _RESUME_KEEPS:
             raise UsageError(f"a resumed run keeps its {name}; start a new run to change it")
     layers = [("checkpoint", _flat(config.to_dict())), ("command line", changes)]
     return _merge(layers).config

@@ -16,7 +16,7 @@ from lamo_core.untrusted.plain_text import is_plain, shown
 _LARGEST = 10**300
 """Whole numbers beyond it have no place among the others."""
 _LONGEST_NAME, _LONGEST_TEXT = 200, 4096
-"""Letters of a name that likes are looked for, and of a text that a setting may be."""
+"""Characters of a name that likes are looked for, and of a text that a setting may be."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -196,7 +196,7 @@ def _check_text(value: str, name: str) -> None:
     if len(value) > _LONGEST_TEXT:
         raise UsageError(f"{name} is longer than any text of a setting: {shown(value)}")
     if not is_plain(value):
-        raise UsageError(f"{name} holds a letter that does not print: {shown(value)}; write it without")
+        raise UsageError(f"{name} holds a character that does not print: {shown(value)}; write it without")
 
 
 def words_and(hint: Any) -> tuple[tuple[str, ...], Any]:

@@ -1,6 +1,6 @@
 """Any other Gymnasium environment with numbers as observations: its record, and how it is made to fit.
 
-A task `gym:CartPole-v1` is the environment with that id. Ids come from configs, checkpoints and replays of strangers,
+A task `gym:CartPole-v1` is the environment with that id. Ids come from configs, untrusted checkpoints and replays,
 so none of them may name a module to import, as Gymnasium's `module:Name-v0` would; modules that register environments
 are named by the user alone, in LAMO_ENVIRONMENTS. Observations are flattened (`flattening`); bounded continuous actions
 are stretched to [-1, 1] (`action_bounds`); choices count from 0.

@@ -66,6 +66,8 @@ class StepDone:
     """Wall time per phase of this step, such as `data`, `model`, `optimiser`."""
     parts: Mapping[str, float] = field(default_factory=dict)
     """Further losses by name, not weighted, such as `critic`."""
+    held_out_loss: float | None = None
+    """Of the policy after this step on the held-out part of the training data; None where it was not measured."""
 
 
 @dataclass(frozen=True)

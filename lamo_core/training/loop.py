@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from lamo_core.errors import EnvironmentFault, LamoError, MissingError
+from lamo_core.evaluation.metrics import BEST_STEP
 from lamo_core.evaluation.scores import TargetScore
 from lamo_core.methods import METHODS
 from lamo_core.training.adamw import clipping
@@ -22,7 +23,7 @@ from lamo_core.training.events import (
     StepDone,
     Stopped,
 )
-from lamo_core.training.optimiser import rate_multiplier, set_rates
+from lamo_core.training.optimiser import policy_multiplier, rate_multiplier, set_rates
 from lamo_core.training.session import Session
 
 Evaluate = Callable[[Session, int], list[TargetScore]]
@@ -172,8 +173,10 @@ def _measured(session: Session, episodes: int, evaluate: Evaluate) -> tuple[list
     """Return the scores of the policy that acts, and what else is measured of it."""
     session.policy.eval()
     try:
-        with session.averaged():
+        with session.acting():
             metrics = session.learner.metrics(session.config)
+            if session.kept and session.kept.step >= 0:
+                metrics[BEST_STEP] = session.kept.step
             return evaluate(session, episodes), metrics
     finally:
         if not session.config.optim.dropout_stops_at_first_eval:
@@ -190,7 +193,8 @@ def _saved(session: Session, save: Save, best: bool = False) -> CheckpointSaved:
 def _train_step(session: Session) -> StepDone:
     """Take one optimiser step: gradient of the method's losses, clip, step."""
     optim, clock, learner = session.config.optim, _Clock(session.device), session.learner
-    rate = set_rates(learner.optimiser, rate_multiplier(session.step, optim, _tokens_per_step(session)))
+    multiplier = rate_multiplier(session.step, optim, _tokens_per_step(session))
+    rate = set_rates(learner.optimiser, multiplier, policy_multiplier(session.step, optim))
     with session.undone_if_it_fails():
         losses = learner.backward(session.config, session.step, clock.lap)
         gradient_norm = learner.optimiser.gradient_norm()
@@ -209,6 +213,9 @@ def _train_step(session: Session) -> StepDone:
         session.average.update(session.step)
     session.whole = True
     clock.lap("optimiser")
+    held_out = session.note_held_out()
+    if held_out is not None:
+        clock.lap("held-out")
     return StepDone(
         session.step,
         time.time(),
@@ -220,6 +227,7 @@ def _train_step(session: Session) -> StepDone:
         samples=session.step * optim.batch_size,
         seconds=clock.seconds,
         parts=losses.parts,
+        held_out_loss=held_out,
     )
 
 

@@ -1,1 +1,1 @@
-"""Readers of what comes from strangers: texts, archives, arrays and tensors, bounded and never executed."""
+"""Readers of untrusted input: texts, archives, arrays and tensors, bounded and never executed."""

@@ -1,4 +1,4 @@
-"""Text of strangers as a terminal may show it: names, notes and logs can hold letters that a terminal obeys."""
+"""Untrusted text as a terminal may show it: names, notes and logs can hold characters that a terminal interprets."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ _INVISIBLE = (
     "\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0d\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff\U000110bd\U000110cd"
     "\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
-"""What a reader does not see: marks of format and of direction, letters that are blank or ignored, line separators.
+"""What a reader does not see: marks of format and of direction, characters that are blank or ignored, line separators.
 
-The two marks that choose between a sign's plain and its coloured form (FE0E, FE0F) are no such letters.
+The two marks that choose between a sign's plain and its coloured form (FE0E, FE0F) are no such characters.
 """
 _OBEYED = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f{_INVISIBLE}\ud800-\udfff]")
 _NOT_A_CELL = re.compile(f"[\x00-\x1f\x7f-\x9f{_INVISIBLE}\ud800-\udfff]")
 
 
 def plain_text(text: str) -> str:
-    r"""Return text with every letter that a terminal would obey or hide written out, such as `\x1b` for an escape."""
+    r"""Return text with every character that a terminal would interpret or hide written out, such as `\x1b`."""
     return text if text.isascii() and text.isprintable() else _OBEYED.sub(_written_out, text)
 
 
@@ -59,7 +59,7 @@ _SHORT = _Short()
 
 
 def shown(value: Any) -> str:
-    """Return a value for a message: short, on one line, and with nothing in it that a terminal would obey."""
+    """Return a value for a message: short, on one line, and with nothing in it that a terminal would interpret."""
     return plain_text(_SHORT.repr(value))
 
 
@@ -70,7 +70,7 @@ def one_line(error: BaseException) -> str:
 
 
 def is_plain(text: str) -> bool:
-    """Return whether text is one line that holds nothing that a terminal would obey or hide."""
+    """Return whether text is one line that holds nothing that a terminal would interpret or hide."""
     return (text.isascii() and text.isprintable()) or _NOT_A_CELL.search(text) is None
 
 
@@ -84,12 +84,12 @@ def is_utf8(name: str) -> bool:
 
 
 def without_obeyed(text: str, instead: Callable[[str], str]) -> str:
-    """Return one line of text with something else in place of each letter that a terminal would obey or hide."""
+    """Return one line of text with a replacement for each character that a terminal would interpret or hide."""
     return _NOT_A_CELL.sub(lambda found: instead(found[0]), text)
 
 
 def plain_json(text: str) -> str:
-    """Return JSON that means the same and holds no letter that a terminal would obey or hide."""
+    """Return JSON that means the same and holds no character that a terminal would interpret or hide."""
     return _OBEYED.sub(lambda found: "".join(f"\\u{unit:04x}" for unit in _utf16(found[0])), text)
 
 

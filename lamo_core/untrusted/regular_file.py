@@ -1,4 +1,4 @@
-"""Opening of files that may come from a stranger: regular ones alone, and in a run's folder no links.
+"""Opening of untrusted files: regular ones alone, and in a run's folder no links.
 
 A pipe would be waited for, a device never ends, and a link in a folder that somebody sent leads to files of ours.
 """

@@ -59,7 +59,7 @@ def main() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a letter that the locale does not have is no reason to fail
+        if isinstance(stream, io.TextIOWrapper):  # a character that the locale does not have is no reason to fail
             stream.reconfigure(errors=ERRORS)
     try:
         try:

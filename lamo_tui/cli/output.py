@@ -25,8 +25,13 @@ def console() -> Console:
     return PlainConsole(stderr=True, soft_wrap=True)
 
 
+def in_terminal() -> bool:
+    """Return whether results go to a terminal and not into a file or to a program."""
+    return sys.stdout.isatty()
+
+
 def say(text: str = "") -> None:
-    """Print a line of the result on stdout; what a terminal would obey in it is written out."""
+    """Print a line of the result on stdout; what a terminal would interpret in it is written out."""
     print(plain_text(text), flush=True)
 
 
@@ -61,7 +66,7 @@ def emit_table(
         for row in rows
     ]
     widths = [max([Text(name).cell_len, *(row[i].cell_len for row in texts)]) for i, name in enumerate(columns)]
-    piped = not sys.stdout.isatty()
+    piped = not in_terminal()
     out = PlainConsole(width=max(_PIPE_WIDTH, _needed(widths)) if piped else None)
     shown = list(range(len(columns)))
     for name in optional:
@@ -71,12 +76,35 @@ def emit_table(
         for row in texts:
             out.print(_paragraph(columns, row, out.width), soft_wrap=True)
         return
+    if piped and out.color_system is None and all(cell.plain.isprintable() for row in texts for cell in row):
+        _print_plainly(columns, texts, [(i, widths[i], columns[i] in right) for i in shown])
+        return
     out.print(_grid(columns, texts, shown, right))
 
 
 def _needed(widths: Sequence[int]) -> int:
     """Return the columns of a table whose columns are so wide."""
     return sum(widths) + _GAP * (len(widths) - 1)
+
+
+def _print_plainly(
+    columns: Sequence[str], rows: Sequence[Sequence[Text]], shown: Sequence[tuple[int, int, bool]]
+) -> None:
+    """Print what the grid would be in a file; of thousands of rows, Rich takes seconds to lay it out.
+
+    `shown` are the places of columns, their widths, and whether they are aligned to the right.
+    """
+    from rich.text import Text
+
+    lines = []
+    for row in [[Text(name) for name in columns], *rows]:
+        parts = []
+        for number, (place, width, to_the_right) in enumerate(shown):
+            room = " " * (width - row[place].cell_len)
+            gap = " " * _GAP if number + 1 < len(shown) else ""
+            parts.append(f"{room if to_the_right else ''}{row[place].plain}{'' if to_the_right else room}{gap}")
+        lines.append("".join(parts))
+    print("\n".join(lines), flush=True)
 
 
 def _grid(columns: Sequence[str], rows: Sequence[Sequence[Text]], shown: Sequence[int], right: Sequence[str]) -> Table:

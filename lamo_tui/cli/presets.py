@@ -10,6 +10,7 @@ import typer
 from lamo_core.config import RunConfig, field_names
 from lamo_core.settings.field_docs import field_docs
 from lamo_core.settings.presets import load_preset, preset_names, resolve
+from lamo_core.settings.schema import preset_schema
 from lamo_tui.cli.output import say
 from lamo_tui.cli.parameters import AblationOption, MethodOption, PresetArgument, SettingOption
 
@@ -33,8 +34,6 @@ def list_presets(
     if context.invoked_subcommand is not None:
         return
     if schema:
-        from lamo_core.settings.schema import preset_schema
-
         say(json.dumps(preset_schema(), indent=1, allow_nan=False))
         return
 

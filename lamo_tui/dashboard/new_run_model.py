@@ -123,7 +123,13 @@ def differences(wanted: NewRuns) -> list[tuple[str, Any, Any, str]]:
 def descriptions(spec: RunSpec) -> list[tuple[str, str]]:
     """Return what preset, method and ablations say of themselves."""
     names = [(spec.preset, ""), (spec.method, "methods"), *((ablation, "ablations") for ablation in spec.ablations)]
-    return [(name, load_preset(name, kind).description) for name, kind in names if name is not None]
+    return [(name, description_of(name, kind)) for name, kind in names if name is not None]
+
+
+@functools.lru_cache(256)
+def description_of(name: str, kind: str = "") -> str:
+    """Return what a preset, or a method or ablation where `kind` says so, says of itself."""
+    return load_preset(name, kind).description
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,7 @@ class LamoCommands(Provider):
 
 
 def _marked(title: str, matcher: Matcher) -> Content:
-    """Return a name with the letters marked that were looked for."""
+    """Return a name with the characters marked that were looked for."""
     marked = Content(title)
     for at in matcher.fuzzy_search.match(matcher.query, title)[1]:
         marked = marked.stylize(matcher.match_style, at, at + 1)

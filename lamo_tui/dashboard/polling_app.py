@@ -12,7 +12,7 @@ from textual import work
 from textual.worker import get_current_worker
 
 from lamo_core.errors import LamoError
-from lamo_core.runs.queue.waiting import QUEUE
+from lamo_core.runs.queue.entry import QUEUE
 from lamo_tui.dashboard.messages import StoreFailed, StoreUpdated
 from lamo_tui.dashboard.themed_app import Looks
 from lamo_tui.keys.bindings import with_keys
@@ -77,7 +77,7 @@ class Watching(Looks):
         timeout: float | None = None,
         markup: bool = False,
     ) -> None:
-        """Say a sentence, with keys in place of the names of actions; brackets are letters, whatever `markup` says."""
+        """Say a sentence, with keys in place of the names of actions; brackets are plain, whatever `markup` says."""
         place = self.current_mode
         message = with_keys(message, self.settings.keymap, place if place in ("runs", "run") else "run")
         super().notify(message, title=title, severity=severity, timeout=timeout, markup=False)

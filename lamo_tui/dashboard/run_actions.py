@@ -114,16 +114,28 @@ def undelete(root: Path) -> str:
 
 
 def start(root: Path, spec: RunSpec) -> RunDirectory:
-    """Create a run and start its process, which outlives the dashboard; returns the run."""
+    """Create a run and start its process, which outlives the dashboard; returns the run.
+
+    Raises the `LamoError` that says what it lacks on this machine, and makes no run then.
+    """
+    _require_startable([spec])
     run = spec.create(root)
     launch(run, [*TRAIN, "--adopt", str(run.path)])
     return run
 
 
 def wait_in_queue(root: Path, specs: Sequence[RunSpec]) -> list[RunDirectory]:
-    """Create runs that start one after the other, whenever their device is free."""
+    """Create runs that start one after the other, whenever their device is free; refused as by `start`."""
+    _require_startable(specs)
     runs = [spec.create(root) for spec in specs]
     for run in runs:
         enqueue(run)
     wait_for_device(root)
     return runs
+
+
+def _require_startable(specs: Sequence[RunSpec]) -> None:
+    from lamo_tui.dashboard.obstacles import require_startable  # loads what reads data sets
+
+    for spec in specs:
+        require_startable(spec)

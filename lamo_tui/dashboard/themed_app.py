@@ -72,7 +72,7 @@ class Looks(Resilient, App[None]):
         return [*super().get_line_filters(), *self._last_filters]
 
     def copy_to_clipboard(self, text: str) -> None:
-        """Copy text; what a terminal would obey when it is pasted is written out."""
+        """Copy text; what a terminal would interpret when it is pasted is written out."""
         super().copy_to_clipboard(plain_text(text))
 
     # what is remembered of a folder
@@ -97,7 +97,7 @@ class Looks(Resilient, App[None]):
         self._write({("theme",): name or None})
 
     def set_ascii(self, only_ascii: bool | None) -> None:
-        """Draw with ASCII alone or with all letters from now on; None leaves it to the terminal."""
+        """Draw with ASCII alone or with all characters from now on; None leaves it to the terminal."""
         drawn = not can_draw(sys.__stderr__ or sys.stderr) if only_ascii is None else only_ascii
         self.settings = replace(self.settings, ascii=drawn)
         self._take_letters()
@@ -151,7 +151,7 @@ class Looks(Resilient, App[None]):
         self._dress_screens()
 
     def _dress_screens(self) -> None:
-        """Draw what is in view as colours, letters and keys are now; other screens do so when they come into view."""
+        """Draw what is in view as colours, characters and keys are now; other screens do so when they are shown."""
         for screen in self.screen_stack:
             if isinstance(screen, LamoScreen) and screen.is_mounted:
                 screen.dress()

@@ -32,7 +32,7 @@ APP = (
     Key("app.matrix", "6", "mode('matrix')", "matrix", "Compare scores: ablations, methods, tasks, shares of data."),
     Key("app.help", "question_mark,f1", "mode('help')", "help", "Show all keys.", 8),
     Key("app.palette", "ctrl+p", "command_palette", "palette", "Search every action, run and preset.", 9),
-    Key("app.settings", "comma,f2", "mode('settings')", "settings", "Choose theme, letters and keys."),
+    Key("app.settings", "comma,f2", "mode('settings')", "settings", "Choose theme, characters and keys."),
     Key("app.theme", "ctrl+t", "next_theme", "theme", "Take the next colour theme."),
     Key("app.screenshot", "ctrl+s", "save_picture", "picture", "Save this screen as an SVG picture."),
     Key("app.quit", "q,ctrl+q", "leave", "leave", "Leave the dashboard; training goes on.", 9),
@@ -212,7 +212,14 @@ REPLAY = (
 """Keys of an episode; the mouse puts the playhead on a place of the timeline."""
 
 SETTINGS = (
-    Key("settings.take", "enter", "take", "choose", "Choose the theme or letters under the cursor, or another key.", 1),
+    Key(
+        "settings.take",
+        "enter",
+        "take",
+        "choose",
+        "Choose the theme or characters under the cursor, or another key.",
+        1,
+    ),
     Key("settings.next", "tab,right,l", "move(1)", "list", "Go to the next list.", 2),
     Key("settings.previous", "shift+tab,left,h", "move(-1)", "list before", "Go to the list before."),
     Key("settings.search", "slash", "search", "filter", "Show the keys that fit words: a name, a screen, a key.", 3),

@@ -125,12 +125,20 @@ class KeyBar(ResilientWidget, Widget):
     def __init__(self, place: str) -> None:
         super().__init__()
         self._place = place
+        self._useless: frozenset[str] = frozenset()
+
+    def leave_out(self, ids: frozenset[str]) -> None:
+        """Show no keys that can do nothing now, by their ids."""
+        if ids != self._useless:
+            self._useless = ids
+            self.refresh()
 
     def render(self) -> Text:
         """Draw as many keys as fit, in the order of their rank."""
         app = dashboard(self.app)
         here = f"app.{self._place}"  # the key that leads to this very screen
-        keys = [key for key in (*PLACES[self._place][1], *PLACES["app"][1]) if key.bar and key.id != here]
+        useless = {here, *self._useless}
+        keys = [key for key in (*PLACES[self._place][1], *PLACES["app"][1]) if key.bar and key.id not in useless]
         keys.sort(key=lambda key: key.bar)
         # help and leaving must always be there, so they are placed first and shown last
         last = [part for key in keys if key.id in ("app.help", "app.quit") for part in [self._part(key, app)]]
@@ -206,9 +214,18 @@ class LamoScreen(ResilientWidget, Screen[None]):
         """Show a snapshot; called for every tick while the screen is in view."""
         self.query_one(TopBar).show()
         self.show_snapshot(snapshot)
+        self.tidy_keys()
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
         """Show what is new in the snapshot."""
+
+    def useless_keys(self) -> frozenset[str]:
+        """Return the ids of keys that can do nothing now, which the key bar leaves out."""
+        return frozenset()
+
+    def tidy_keys(self) -> None:
+        """Leave out of the key bar what can do nothing now."""
+        self.query_one(KeyBar).leave_out(self.useless_keys())
 
     def say(self, place: str, text: Text, *, grows: bool = False) -> None:
         """Put another text into the `Static` at a place; `grows` where its height is that of the text."""
@@ -221,7 +238,7 @@ class LamoScreen(ResilientWidget, Screen[None]):
         self.refresh(layout=False)
 
     def dress(self) -> None:
-        """Draw everything anew if colours, letters or keys are not those that it was drawn with."""
+        """Draw everything anew if colours, characters or keys are not those that it was drawn with."""
         worn, self._dress = self._dress, (self.colours, dict(self.keymap), self.lamo.ascii)
         if worn is None or worn == self._dress:
             return

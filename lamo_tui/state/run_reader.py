@@ -10,7 +10,8 @@ from typing import Any
 
 from lamo_core.errors import UsageError
 from lamo_core.runs.directory import RunDirectory
-from lamo_core.runs.reader import LineTail, MetricsTail
+from lamo_core.runs.metrics.series import MetricsTail
+from lamo_core.runs.reader import LineTail
 from lamo_core.untrusted.plain_text import plain_text
 from lamo_core.untrusted.regular_file import open_regular
 from lamo_tui.state.alerts import AlertWatch
@@ -28,7 +29,7 @@ class Follower:
 
     def __init__(self, run: RunDirectory) -> None:
         self._run = run
-        self._metrics = MetricsTail(run.metrics_file)
+        self._metrics = MetricsTail(run.metrics_file, thin=True)
         self._event_tail = LineTail(run.events_file)
         self._events: list[dict[str, Any]] = []
         self._log = _TextTail(run.log_file)
@@ -55,6 +56,7 @@ class Follower:
             tuple(self._alerts.alerts),
             loading,
             self._data.version + 1,
+            self._metrics.thinned,
         )
         return self._data
 

@@ -1,4 +1,4 @@
-"""The dashboard's settings file: theme, letters and keys."""
+"""The dashboard's settings file: theme, characters and keys."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def load_settings(path: Path | None = None, *, draws: bool = True) -> Settings:
 def read_settings(path: Path | None = None, *, draws: bool = True) -> tuple[Settings, list[UsageError]]:
     """Return what of the file can be used, and what is wrong with the rest; defaults when there is no file.
 
-    `draws` False says that the terminal's encoding has no letters to draw with: then `ascii` is the default.
+    `draws` False says that the terminal's encoding has no characters to draw with: then `ascii` is the default.
     """
     path = path or settings_path()
     if not path.exists():

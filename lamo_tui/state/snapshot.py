@@ -11,7 +11,7 @@ from lamo_core.runs.index import RunSummary
 from lamo_tui.state.system import NO_SYSTEM, SystemStats
 
 if TYPE_CHECKING:  # NumPy is loaded when a run is watched, not for the list
-    from lamo_core.runs.reader import Series
+    from lamo_core.runs.metrics.series import Series
     from lamo_tui.state.alerts import Alert
 
 
@@ -29,6 +29,8 @@ class RunData:
     """Whether there is more to read than one poll takes in."""
     version: int
     """Rises with every change."""
+    thinned: bool = False
+    """Whether a long record is held in part, enough to draw it."""
 
 
 @dataclass(frozen=True)

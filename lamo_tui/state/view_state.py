@@ -23,7 +23,7 @@ Marker = Literal["braille", "block", "ascii"]
 _ANYWHERE = ("theme", "order", "axis", "smoothing", "marker", "columns")
 """What a folder that was never looked at takes over from the last one."""
 _MOST_FOLDERS, _MOST_BYTES, _MOST_ENTRIES, _LONGEST = 64, 1 << 16, 100, 250
-"""Folders, bytes of a file, entries of a list and letters of a text; what is more is forgotten."""
+"""Folders, bytes of a file, entries of a list and characters of a text; what is more is forgotten."""
 
 
 @dataclass(frozen=True)

@@ -126,7 +126,8 @@ class FrameView(ResilientWidget, Widget):
     def _fit(self, frame: Frame) -> None:
         columns, rows = self.size.width, self.size.height
         tall, wide = fitted_size(frame.shape[0], frame.shape[1], columns, rows, self.pixel_aspect)
-        self._keys = pair_keys(resize(frame, tall, wide), self.bits)
+        atari = self.pixel_aspect != 1.0
+        self._keys = pair_keys(resize(frame, tall, wide, keep_small=atari), self.bits)
         self._left, self._top = (columns - wide) // 2, (rows - len(self._keys)) // 2
 
     def _bytes(self, spans: list[tuple[int, int, int]]) -> int:

@@ -1,4 +1,4 @@
-"""Words on the screen as they are: brackets in a name or a message are letters, never markup that styles or links."""
+"""Words on the screen as they are: brackets in a name or a message are never markup that styles or links."""
 
 from __future__ import annotations
 

@@ -78,8 +78,8 @@ def train(policy: MarkovPolicy, kind: str, steps: int) -> torch.Tensor:
 def check_foretold(policy: MarkovPolicy) -> None:
     """The state that pays is worth about what it pays, the one that does not is worth less than the start."""
     with torch.inference_mode():
-        told = policy.foretell(torch.from_numpy(np.stack([BAD, START, GOOD])))
-    assert policy.foretells == "value"
+        told = policy.predict_value(torch.from_numpy(np.stack([BAD, START, GOOD])))
+    assert policy.value_kind == "value"
     assert told is not None
     assert told.shape == (3,)
     bad, start, good = told.tolist()

@@ -59,7 +59,25 @@ def test_show_prints_the_card_of_the_shipped_model() -> None:
     texts = facts["card"]["perplexity"]["texts"]
     network, unigram = (texts[0]["models"][name]["per_token"] for name in ("mini", "unigram"))
     assert network < unigram
-    assert "Moby-Dick" in RUNNER.invoke(lm.app, ["show", "mini"]).stdout
+    shown = RUNNER.invoke(lm.app, ["show", "mini"]).stdout
+    assert "Moby-Dick" in shown
+    assert "tells inputs apart: 0.9" in shown
+
+
+@pytest.mark.parametrize(
+    ("name", "verdict"),
+    [("mini-shuffled", "it has collapsed"), ("mini-markov", "partly collapsed"), ("random:mini", "the identity")],
+)
+def test_show_says_what_is_wrong_with_a_trunk(name: str, verdict: str) -> None:
+    assert verdict in json.loads(RUNNER.invoke(lm.app, ["show", name, "--json"]).stdout)["trunk"]["verdict"]
+    assert verdict in RUNNER.invoke(lm.app, ["show", name]).stdout
+
+
+def test_show_describes_controls_and_first_blocks() -> None:
+    facts = json.loads(RUNNER.invoke(lm.app, ["show", "scaled:mini:2", "--json"]).stdout)
+    assert "standard deviation" in facts["weights"]
+    assert facts["config"]["n_layer"] == len(facts["trunk"]["growth"]) == 2
+    assert facts["trunk"]["verdict"] == ""
 
 
 def test_a_model_is_trained_carded_and_measured(pretrain_app: typer.Typer, text: Path, tmp_path: Path) -> None:

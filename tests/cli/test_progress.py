@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from rich.text import Text
 
 from lamo_core.config import EvalConfig
 from lamo_core.training.events import Note, Stopped
+from lamo_tui.cli import output
 from lamo_tui.cli.output import emit_json, emit_table
+from lamo_tui.cli.plain_console import PlainConsole
 from lamo_tui.cli.progress import ProgressLine, progress
 from lamo_tui.format import duration, rate
 from tests.runs.run_doubles import FakeClock, eval_done, score, started, step_done
@@ -196,3 +199,22 @@ def test_a_line_that_stands_there_already_is_not_printed_again() -> None:
         "step 1: something happened",
         "0 working; done 2/2",
     ]
+
+
+@pytest.mark.parametrize("odd", ["x 日本", "[bold]x[/bold]", "ü", "tab\there"])
+def test_a_table_in_a_file_is_what_rich_would_print(
+    odd: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [["a", None, Text(odd, style="green"), 3.5], ["a longer name", 2, "", None]]
+    printed = []
+    for plainly in (True, False):
+        if not plainly:
+            monkeypatch.setattr(output, "_print_plainly", _print_with_rich)
+        emit_table(["run", "n", "text", "value"], rows, right=["n", "value"])
+        printed.append(capsys.readouterr().out)
+    assert printed[0] == printed[1] != ""
+
+
+def _print_with_rich(columns: list[str], rows: list[list[Text]], shown: list[tuple[int, int, bool]]) -> None:
+    right = [columns[place] for place, _, to_the_right in shown if to_the_right]
+    PlainConsole(width=200).print(output._grid(columns, rows, [place for place, *_ in shown], right))

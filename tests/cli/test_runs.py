@@ -20,6 +20,7 @@ from lamo_core.errors import LamoError
 from lamo_core.runs.control import ControlInbox
 from lamo_core.runs.create import create_run
 from lamo_core.runs.directory import RunDirectory
+from lamo_core.runs.queue.entry import this_host
 from lamo_core.runs.queue.waiting import enqueue
 from lamo_core.runs.status import (
     FREED,
@@ -29,9 +30,9 @@ from lamo_core.runs.status import (
     process_start,
     read_state,
     read_status,
-    this_host,
     write_status,
 )
+from lamo_tui.cli.report.report_sources import find_records
 from lamo_tui.cli.runs import queue as queue_commands
 from lamo_tui.cli.runs import runs as commands
 from lamo_tui.cli.runs.runs import sparkline
@@ -430,3 +431,27 @@ def test_one_run_is_one(root: Path, lamo: Lamo) -> None:
     _make(root)
     assert "none of 1 run fits" in lamo("runs", "nothing").stderr
     assert "took 0 runs out of the queue" in lamo("queue", "clear").stderr
+
+
+def test_a_terminal_shows_the_newest_runs_and_files_all(
+    lamo: Lamo, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [_make(root, seed=number).id for number in range(5)]
+    monkeypatch.setattr(commands, "_LINES", 3)
+    assert len(lamo("runs").stdout.splitlines()) == 6
+    assert len(lamo("runs", "list", "-n", "2").stdout.splitlines()) == 3
+    assert len(lamo("runs", "list", "--json").json["runs"]) == 5
+    monkeypatch.setattr(commands, "in_terminal", lambda: True)
+    shown = lamo("runs", "list")
+    assert [run_id for run_id in ids if run_id in shown.stdout] == sorted(ids)[2:]
+    assert "the newest 3 of 5 runs" in shown.stderr
+    assert len(lamo("runs", "list", "--limit", "0").stdout.splitlines()) == 6
+
+
+def test_many_runs_without_a_result_are_counted(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for number in range(13):
+        write_status(_make(root, seed=number), Status(state="finished"))
+    assert find_records([], [], None) == []
+    told = capsys.readouterr().err
+    assert told.count("has no final evaluation yet") == 10
+    assert told.splitlines()[-1] == "left out: 3 others"

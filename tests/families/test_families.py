@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
+from lamo_core.analysis.trunk import measure_trunk
 from lamo_core.config import ModelConfig
 from lamo_core.errors import LamoError, UsageError
 from lamo_core.evaluation.contexts import ChunkedContext, Context, SlidingContext, make_context
@@ -78,6 +79,9 @@ def check(family: str, folder: Path) -> None:
     check_full(folder)
     check_random(folder, backbone)
     check_controls(folder, backbone)
+    measured = measure_trunk(backbone)
+    assert len(measured.growth) in (0, backbone.layers)
+    assert -1e-3 <= measured.told_apart <= 1.001
 
 
 def check_facts(backbone: Backbone, model: Any, told: dict[str, Any]) -> None:

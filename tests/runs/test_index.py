@@ -115,7 +115,9 @@ def test_filters(make_run: MakeRun, words: list[str], fitting: str) -> None:
     assert {summary.name[-1] for summary in list_runs() if fits(summary)} == set(fitting)
 
 
-@pytest.mark.parametrize(("word", "message"), [("sed=3", "did you mean 'seed'"), ("seed<x", "'x', which is no number")])
+@pytest.mark.parametrize(
+    ("word", "message"), [("sed=3", "did you mean 'seed'"), ("seed<x", "'x', which is not a number")]
+)
 def test_a_filter_that_means_nothing_is_one_sentence(word: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         parse_query([word])
@@ -198,7 +200,8 @@ def made(root: Path, count: int, state: str = "finished") -> list[Path]:
     for number in range(count):
         folder = root / f"20260101-000000-demo-s0-{number:04d}"
         folder.mkdir(parents=True)
-        (folder / "run.json").write_text(encode({"name": "demo", "config": {"seed": number}, "created": 1.5}))
+        config = {"seed": number, "data": {"ratio": 0.5}}
+        (folder / "run.json").write_text(encode({"name": "demo", "config": config, "created": 1.5}))
         points = [[5, float("nan"), 2.5]]
         (folder / "status.json").write_text(encode({"state": state, "step": 5, "loss": 0.0, "evaluations": points}))
         os.utime(folder, (time.time() - 60, time.time() - 60))
@@ -235,7 +238,7 @@ def test_ended_runs_are_remembered_from_one_time_to_the_next(root: Path, opened:
     for _ in range(2):
         opened.clear()
         found = RunIndex(root, remember=True).poll()
-        # a mean that is no number is not equal to itself
+        # a mean that is not a number is not equal to itself
         assert encode([run.to_dict() for run in found]) == encode([run.to_dict() for run in expected])
     assert opened == []
     (folders[7] / "status.json.part").write_text(encode({"state": "stopped", "message": "x"}))
@@ -247,6 +250,16 @@ def test_ended_runs_are_remembered_from_one_time_to_the_next(root: Path, opened:
     os.replace(folders[8] / "status.json.part", folders[8] / "status.json")
     messages = [index.poll()[-9].status.message for _ in range(5)]
     assert messages[-1] == "x", "what was remembered is watched like the rest"
+
+
+def test_commands_remember_what_the_dashboard_does(root: Path, opened: list[str]) -> None:
+    made(root, 60)
+    first = list_runs(root)
+    opened.clear()
+    found = list_runs(root)
+    assert opened == []
+    assert encode([run.to_dict() for run in found]) == encode([run.to_dict() for run in first])
+    assert found[0].config["data"] is found[1].config["data"], "what runs have in common is held once"
 
 
 def test_runs_at_work_and_small_folders_are_not_remembered(root: Path, opened: list[str], tmp_path: Path) -> None:
@@ -272,7 +285,17 @@ def test_the_newest_runs_are_read_before_what_is_remembered(root: Path, opened: 
 @pytest.mark.parametrize(
     "damage",
     [
-        lambda values: values | {"version": 2},
+        lambda values: values | {"version": 1},
+        lambda values: values | {"parts": []},
+        lambda values: values | {"parts": 5},
+        lambda values: values | {"parts": [None for _ in values["parts"]]},
+        lambda values: values | {"runs": {name: [*row[:4], True, row[5]] for name, row in values["runs"].items()}},
+        lambda values: (
+            values | {"runs": {name: [*row[:3], {"data": [-1]}, *row[4:]] for name, row in values["runs"].items()}}
+        ),
+        lambda values: (
+            values | {"runs": {name: [*row[:3], {"seed": "x"}, *row[4:]] for name, row in values["runs"].items()}}
+        ),
         lambda values: values | {"folder": "/elsewhere"},
         lambda values: values | {"runs": 5},
         lambda values: values | {"runs": {name: row[:3] for name, row in values["runs"].items()}},

@@ -1,4 +1,4 @@
-"""Archives of plain arrays (`.npz`), which may come from strangers: no objects, of known size, of known shape."""
+"""Archives of plain arrays (`.npz`), which may be untrusted: no objects, of known size, of known shape."""
 
 from __future__ import annotations
 

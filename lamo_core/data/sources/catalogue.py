@@ -130,7 +130,7 @@ def _check_table(name: str, value: Any, path: Path) -> None:
 def _check_sets(sets: Mapping[str, Any], path: Path | None) -> None:
     for name, values in sets.items():
         if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,63}", name):
-            raise UsageError(f"{path}: {name!r} cannot be the name of a set; use small letters, digits, - and _")
+            raise UsageError(f"{path}: {name!r} cannot be the name of a set; use lowercase letters, digits, - and _")
         for key, value in values.items():
             if key not in _SET_KEYS:
                 raise unknown_key(key, sorted(_SET_KEYS), f"key of [d4rl.sets.{name}] in {path},")

@@ -17,12 +17,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import IO, Any
 
-from lamo_core.data.sources.byte_stream import TIMEOUT, ByteStream, RangeRefused, TransferProblem, open_stream
 from lamo_core.errors import DamagedDataError, MissingError, StorageError, UsageError
 from lamo_core.files import write_bytes
 from lamo_core.network import NO_NETWORK, FirstAnswer, Persistence
 from lamo_core.places import DATA_ELSEWHERE
 from lamo_core.system_parts import try_lock
+from lamo_core.untrusted.byte_stream import TIMEOUT, ByteStream, RangeRefused, TransferProblem, open_stream
 from lamo_core.untrusted.parsing import parse_json
 
 Progress = Callable[[str, int, int], None]

@@ -40,7 +40,7 @@ class Slice:
     """One slice of one run on one game."""
 
     game: str
-    """In small letters with hyphens, such as space-invaders."""
+    """In lowercase letters with hyphens, such as space-invaders."""
     level: str
     epoch: int
     """0 to 50."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 LOG_EPILOG = "Examples:  lamo runs log last   ·   lamo runs log last --follow   ·   lamo runs log k3f9 --lines 100"
 _POLL_SECONDS = 0.5
 _LONGEST = 1 << 16
-"""Letters that are shown as one line; what is longer becomes several."""
+"""Characters that are shown as one line; what is longer becomes several."""
 
 
 def log(

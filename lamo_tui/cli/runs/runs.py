@@ -17,12 +17,14 @@ from lamo_core.runs.compare import config_difference
 from lamo_core.runs.directory import find_run
 from lamo_core.runs.index import list_runs, summarise
 from lamo_core.runs.manage import remove_run
+from lamo_core.runs.query import parse_query
 from lamo_core.runs.queue.runner import runner_process
+from lamo_core.runs.reader import read_events
 from lamo_core.runs.status import STATES
 from lamo_core.runs.trash import empty_trash, trashed
 from lamo_core.untrusted.regular_file import open_regular
 from lamo_tui.cli import completion
-from lamo_tui.cli.output import console, emit_json, emit_table, say
+from lamo_tui.cli.output import console, emit_json, emit_table, in_terminal, note, say
 from lamo_tui.cli.report.report import REPORT_EPILOG, report
 from lamo_tui.cli.runs import log, mirroring, packing, steering
 from lamo_tui.cli.runs.steering import (
@@ -55,6 +57,8 @@ __all__ = [
 _SPARKS = "▁▂▃▄▅▆▇█"
 _COLOURS = {"running": "green", "finished": "cyan", "paused": "yellow", "stalled": "yellow", "failed": "red"}
 _COLOURS |= {"lost": "red"}
+_LINES = 200
+"""Of runs that a terminal shows unasked: a few screens."""
 _END_OF_LOG = 1 << 20
 """Bytes from the end of a log that are looked at for its last lines."""
 
@@ -89,19 +93,28 @@ def list_command(
     state: Annotated[
         list[str] | None, typer.Option("--state", help="Only runs in this state; may be repeated.")
     ] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            "--limit",
+            "-n",
+            min=0,
+            metavar="N",
+            help="At most so many, the newest; 0 is all [default: 200 on a terminal, else all].",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """List runs, newest first."""
-    from lamo_core.runs.query import parse_query
-
     for word in words or []:
         if word.startswith("--"):
             raise UsageError(f"no such option: {word}; see: lamo runs list --help")
     wanted, fits = _states(state or []), parse_query(words or [])
     everything = list_runs()
     summaries = [run for run in everything if fits(run) and (not wanted or run.state in wanted)]
+    shown = summaries[: _limit(limit, as_json)]
     if as_json:
-        emit_json({"folder": runs_dir().absolute(), "runs": [summary.to_dict() for summary in summaries]})
+        emit_json({"folder": runs_dir().absolute(), "runs": [summary.to_dict() for summary in shown]})
         return
     if not summaries:
         found = f"none of {counted(len(everything), 'run')} fits" if everything else "there are no runs"
@@ -110,10 +123,14 @@ def list_command(
     columns = ["run", "state", "step", "steps/s", "left", "return", "trend", "age"]
     emit_table(
         columns,
-        [_row(summary) for summary in summaries],
+        [_row(summary) for summary in shown],
         right=["step", "steps/s", "left", "return", "age"],
         optional=["trend", "steps/s", "age", "left"],
     )
+    if len(shown) < len(summaries):
+        note(
+            f"the newest {len(shown):,} of {counted(len(summaries), 'run')}; filters choose others, --limit 0 shows all"
+        )
     if any(summary.position for summary in summaries) and runner_process(runs_dir()) is None:
         console().print("no process serves the queue; start one with: lamo queue start")
 
@@ -121,8 +138,6 @@ def list_command(
 @app.command("show", epilog="Examples:  lamo runs show last   ·   lamo runs show 20261121-0144 --json")
 def show(run: RunArgument, as_json: JsonOption = False) -> None:
     """Show one run: state, scores, changed settings, last events."""
-    from lamo_core.runs.reader import read_events
-
     found = find_run(run)
     summary, info, events = summarise(found), found.read_info(), read_events(found.events_file)
     if as_json:
@@ -204,6 +219,13 @@ def _states(names: list[str]) -> set[str]:
             raise unknown_key(name, list(STATES), "state")
     # a run that does not answer is still a running one
     return {*names, *(["stalled"] if "running" in names else [])}
+
+
+def _limit(asked: int | None, as_json: bool) -> int | None:
+    """Return how many runs are shown; None for all, as files and programs want them."""
+    if asked is None:
+        return None if as_json or not in_terminal() else _LINES
+    return asked or None
 
 
 def _row(summary: RunSummary) -> list[object]:

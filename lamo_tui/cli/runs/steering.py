@@ -101,7 +101,7 @@ def pause(
 ) -> None:
     """Pause a run after the step under way; `lamo resume` lets it go on.
 
-    With --free others can use its GPU meanwhile, and the queue starts the next run there. It goes on to the last bit as
+    With --free others can use its GPU meanwhile, and the queue starts the next run there. It goes on bit for bit as
     if it had never paused; where others have left too little room by then, it says so and stays paused.
     """
     found, words = _steerable(run), "pause"

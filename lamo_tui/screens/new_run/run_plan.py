@@ -27,6 +27,16 @@ _ROOMY = 18
 _POLICIES = 4
 
 
+def obstacle_text(lacks: str, explained: tuple[str, str], colours: Palette) -> Text:
+    """Draw why a choice cannot run here, and what the ablation under the cursor is; nothing where there is neither."""
+    text, (name, description) = Text(), explained
+    if lacks:
+        text.append(f"✗ cannot start: {lacks}\n", Style(bold=True, color=colours.bad))
+    if name:
+        text.append("› ", colours.secondary).append(name, Style(bold=True)).append(f": {description}\n", colours.dim)
+    return text
+
+
 def plan_text(
     choice: NewRuns,
     config: RunConfig,

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from lamo_core.errors import MissingError, UsageError
 from lamo_core.files import write_bytes
+from lamo_core.runs.directory import RunDirectory
+from lamo_core.runs.metrics.series import read_metrics
 from lamo_tui.screens.prompts import AskingScreen
 from lamo_tui.screens.run.chart_grid import ChartGrid
 from lamo_tui.state import run_series
@@ -65,8 +67,10 @@ class ChartedScreen(AskingScreen):
         data = self.data()
         if data is None:
             raise UsageError("there is nothing to write yet")
-        chart = self.grid.chosen
-        return write_chart(chart, f"{data.id}-{chart.kind.name}", run_series.to_csv(data), data.id)
+        chart, recorded = self.grid.chosen, data.series
+        if data.thinned:  # a table holds all
+            recorded = read_metrics(RunDirectory(self.lamo.root / data.id).metrics_file)
+        return write_chart(chart, f"{data.id}-{chart.kind.name}", run_series.to_csv(recorded), data.id)
 
 
 def write_chart(chart: ChartPicture, name: str, numbers: str, table_name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from textwrap import wrap
 from typing import Any
 
 from rich.style import Style
@@ -13,8 +14,9 @@ from lamo_core.evaluation.intervals import bracketed
 from lamo_core.runs.compare import flatten
 from lamo_core.runs.evaluations import shown_value
 from lamo_core.runs.index import RunSummary
+from lamo_core.runs.queue.entry import this_host
 from lamo_core.runs.records import number
-from lamo_core.runs.status import FREED, this_host
+from lamo_core.runs.status import FREED
 from lamo_core.settings.field_docs import field_docs
 from lamo_tui.format import clock_time, counted, duration, rate
 from lamo_tui.keys.bindings import with_keys
@@ -37,13 +39,19 @@ from lamo_tui.text import (
 )
 from lamo_tui.themes import LETTERS, Palette
 
+_MOST_REASON = 5
+"""Lines of the reason for which a run failed; the log has all of it."""
+
 
 def head(run: RunSummary, data: RunData | None, width: int, colours: Palette) -> Text:
-    """Draw the three lines above the charts: what it is, how far it is, how good it is."""
+    """Draw the lines above the charts: what it is, how far it is, how good it is, or why it failed, in full."""
     text = Text(no_wrap=True, overflow="ellipsis")
     text.append_text(_title(run, width, colours)).append("\n")
     text.append_text(_progress(run, width, colours)).append("\n")
-    return text.append_text(_scores(run, data, width, colours))
+    reason = wrap(run.status.message, width)[:_MOST_REASON] if run.state == "failed" else []
+    if not reason or run.status.standing.counting is not None:
+        text.append_text(_scores(run, data, width, colours)).append("\n" if reason else "")
+    return text.append("\n".join(reason), Style(bold=True, color=colours.bad))
 
 
 def _title(run: RunSummary, width: int, colours: Palette) -> Text:
@@ -51,8 +59,8 @@ def _title(run: RunSummary, width: int, colours: Palette) -> Text:
     line = inked(f"{LETTERS.get(run.state, '?')} {state_text(run)}", state)
     line.append("  ").append(short_name(run), Style(bold=True)).append("  ")
     line.append(run.id, colours.dim)
-    if run.status.message and (run.state == "paused" or not run.derived.active):
-        line.append(f"  {run.status.message}", colours.bad if run.state == "failed" else colours.dim)
+    if run.status.message and run.state != "failed" and (run.state == "paused" or not run.derived.active):
+        line.append(f"  {run.status.message}", colours.dim)
     line.truncate(width, overflow="ellipsis")
     return line
 

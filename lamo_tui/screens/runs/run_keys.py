@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from lamo_core.runs.index import RunSummary
+from lamo_core.runs.status import RESUMABLE
 from lamo_core.runs.trash import KEPT_DAYS
 from lamo_core.wording import counted
 from lamo_tui.dashboard import run_actions
@@ -26,6 +27,13 @@ class SteeringScreen(LamoScreen):
     def targets(self) -> list[RunSummary]:
         """Return the runs that an action applies to."""
         raise NotImplementedError
+
+    def useless_keys(self) -> frozenset[str]:
+        """Return the keys that none of the runs would heed in its state."""
+        runs = self.targets()
+        useless = [] if any(run.derived.active for run in runs) else ["stop", "pause", "free", "change", "save", "eval"]
+        useless += [] if any(run.state in RESUMABLE or run.state == "paused" for run in runs) else ["resume"]
+        return frozenset(f"{self.PLACE}.{name}" for name in useless)
 
     def action_replay(self) -> None:
         """Watch the policy of the first of them play."""
