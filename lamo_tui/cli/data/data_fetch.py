@@ -21,11 +21,19 @@ from lamo_tui.format import counted, file_size
 
 
 def get_set(
+<<<<<<< HEAD
     name: str, source: str | None, share: float, seed: int, folder: Path | None, *, dry_run: bool, as_json: bool
 ) -> None:
     """Fetch or unpack a set, or say what that would be, and print what is here then; raises `LamoError`.
 
     With a `folder` its files are taken from there.
+=======
+    name: str, source: str | None, folder: Path | None, share: float, seed: int, *, dry_run: bool, as_json: bool
+) -> None:
+    """Fetch or unpack a set, or say what that would be, and print what is here then.
+
+    Published files are taken from `folder` where one is given. Raises `LamoError`.
+>>>>>>> main
     """
     chosen = source or set_source(name)
     if chosen in ("bundled", "imported"):

@@ -8,8 +8,10 @@ from typing import Annotated
 import typer
 
 from lamo_core.data.source_names import PUBLISHED
+from lamo_core.settings.presets import is_preset
 from lamo_core.shares import parse_share
 from lamo_tui.cli import completion
+from lamo_tui.cli.data.preset_parts_get import get_preset
 
 GET_EPILOG = (
     "Examples:  lamo data get breakout-medium --ratio 1%   ·   lamo data get hopper-medium --source d4rl --dry-run"
@@ -45,6 +47,7 @@ def get(
     and epoch-N are others, v0 to v4 the runs. D4RL's are such as hopper-medium-v2 and kitchen-complete-v0, Minari's
     such as D4RL/kitchen/complete-v2. Addresses can be changed: see LAMO_SOURCES in the README.
     """
+<<<<<<< HEAD
     from lamo_core.settings.presets import is_preset
     from lamo_tui.cli.data.data_fetch import get_set
     from lamo_tui.cli.data.data_preset import get_preset
@@ -53,3 +56,11 @@ def get(
         get_preset(name, folder, dry_run=dry_run, as_json=as_json)
         return
     get_set(name, source, parse_share(ratio), seed, folder, dry_run=dry_run, as_json=as_json)
+=======
+    if source is None and is_preset(name):
+        get_preset(name, folder, dry_run=dry_run, as_json=as_json)
+        return
+    from lamo_tui.cli.data.data_fetch import get_set
+
+    get_set(name, source, folder, parse_share(ratio), seed, dry_run=dry_run, as_json=as_json)
+>>>>>>> main

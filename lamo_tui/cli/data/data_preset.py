@@ -8,7 +8,11 @@ from typing import Any
 from lamo_core.data.source_names import PUBLISHED
 from lamo_core.data.sources.fetch import plan_get
 from lamo_core.errors import MissingError
+<<<<<<< HEAD:lamo_tui/cli/data/data_preset.py
 from lamo_core.model import hub
+=======
+from lamo_core.model.hub import download, require_model
+>>>>>>> main:lamo_tui/cli/data/preset_parts_get.py
 from lamo_core.network import hub_reached
 from lamo_core.settings.presets import resolve
 from lamo_tui.cli.data.data_fetch import dry_run_of, fetch, say_plan
@@ -21,6 +25,12 @@ def get_preset(name: str, folder: Path | None, *, dry_run: bool, as_json: bool) 
 
     Raises `MissingError` where something cannot be had, and as fetching does.
     """
+<<<<<<< HEAD:lamo_tui/cli/data/data_preset.py
+=======
+    from lamo_core.data.sources.fetch import plan_get
+    from lamo_tui.cli.data.data_fetch import dry_run_of, fetch, say_plan
+
+>>>>>>> main:lamo_tui/cli/data/preset_parts_get.py
     config = resolve(name).config
     result: dict[str, Any] = {"preset": name, "data": None, "model": _model_plan(config.model.backbone)}
     if config.data.source in PUBLISHED:
@@ -67,6 +77,13 @@ def _model_bytes(backbone: str) -> int | None:
     return sum(sizes) or None
 
 
+<<<<<<< HEAD:lamo_tui/cli/data/data_preset.py
+=======
+def _get_model(backbone: str) -> Path:
+    return download(backbone)
+
+
+>>>>>>> main:lamo_tui/cli/data/preset_parts_get.py
 def _say_model(model: dict[str, Any]) -> None:
     if model["here"]:
         say(f"the language model {model['name']} is here")
