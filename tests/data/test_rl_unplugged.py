@@ -203,7 +203,7 @@ def test_a_preset_says_what_it_needs_before_anything_is_here(
     published: Published, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     published.unplugged("Breakout", "run_1-00010-of-00050", b"x" * 1234)
-    monkeypatch.setattr("lamo_tui.cli.data.data_preset._model_bytes", lambda name: 500_000_000)
+    monkeypatch.setattr("lamo_tui.cli.data.preset_parts_get._model_bytes", lambda name: 500_000_000)
     assert run(["data", "get", "paper-atari-breakout", "--dry-run", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["data"]["bytes"] == 1234
@@ -219,8 +219,8 @@ def test_a_preset_gets_its_data_and_its_model(
 ) -> None:
     published.unplugged("Breakout", "run_1-00010-of-00050", shard([body_of(made_episode(3, 5))]))
     asked: list[str] = []
-    monkeypatch.setattr("lamo_tui.cli.data.data_preset._model_bytes", lambda name: None)
-    monkeypatch.setattr("lamo_core.model.hub.download", lambda name: asked.append(name) or tmp_path)
+    monkeypatch.setattr("lamo_tui.cli.data.preset_parts_get._model_bytes", lambda name: None)
+    monkeypatch.setattr("lamo_tui.cli.data.preset_parts_get.download", lambda name: asked.append(name) or tmp_path)
     assert run(["data", "get", "paper-atari-breakout", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["data"]["episodes"] == 1
     assert asked == ["gpt2"]

@@ -21,19 +21,11 @@ from lamo_tui.format import counted, file_size
 
 
 def get_set(
-<<<<<<< HEAD
-    name: str, source: str | None, share: float, seed: int, folder: Path | None, *, dry_run: bool, as_json: bool
-) -> None:
-    """Fetch or unpack a set, or say what that would be, and print what is here then; raises `LamoError`.
-
-    With a `folder` its files are taken from there.
-=======
     name: str, source: str | None, folder: Path | None, share: float, seed: int, *, dry_run: bool, as_json: bool
 ) -> None:
     """Fetch or unpack a set, or say what that would be, and print what is here then.
 
     Published files are taken from `folder` where one is given. Raises `LamoError`.
->>>>>>> main
     """
     chosen = source or set_source(name)
     if chosen in ("bundled", "imported"):
@@ -121,4 +113,4 @@ def say_plan(plan: dict[str, Any]) -> None:
     elif plan["files"]:
         say(f"{plan['set']}: {file_size(plan['bytes'])} to fetch into {plan['into']}")
     else:
-        say(f"{plan['set']} lies in Minari's own folder; nothing to fetch, only to convert into {plan['into']}")
+        say(f"{plan['set']} lies on this machine already; nothing to fetch, only to convert into {plan['into']}")

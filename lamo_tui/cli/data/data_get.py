@@ -47,20 +47,9 @@ def get(
     and epoch-N are others, v0 to v4 the runs. D4RL's are such as hopper-medium-v2 and kitchen-complete-v0, Minari's
     such as D4RL/kitchen/complete-v2. Addresses can be changed: see LAMO_SOURCES in the README.
     """
-<<<<<<< HEAD
-    from lamo_core.settings.presets import is_preset
-    from lamo_tui.cli.data.data_fetch import get_set
-    from lamo_tui.cli.data.data_preset import get_preset
-
-    if source is None and is_preset(name):
-        get_preset(name, folder, dry_run=dry_run, as_json=as_json)
-        return
-    get_set(name, source, parse_share(ratio), seed, folder, dry_run=dry_run, as_json=as_json)
-=======
     if source is None and is_preset(name):
         get_preset(name, folder, dry_run=dry_run, as_json=as_json)
         return
     from lamo_tui.cli.data.data_fetch import get_set
 
     get_set(name, source, folder, parse_share(ratio), seed, dry_run=dry_run, as_json=as_json)
->>>>>>> main

@@ -6,16 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from lamo_core.data.source_names import PUBLISHED
-from lamo_core.data.sources.fetch import plan_get
 from lamo_core.errors import MissingError
-<<<<<<< HEAD:lamo_tui/cli/data/data_preset.py
-from lamo_core.model import hub
-=======
 from lamo_core.model.hub import download, require_model
->>>>>>> main:lamo_tui/cli/data/preset_parts_get.py
 from lamo_core.network import hub_reached
 from lamo_core.settings.presets import resolve
-from lamo_tui.cli.data.data_fetch import dry_run_of, fetch, say_plan
 from lamo_tui.cli.output import emit_json, say
 from lamo_tui.format import file_size
 
@@ -25,12 +19,9 @@ def get_preset(name: str, folder: Path | None, *, dry_run: bool, as_json: bool) 
 
     Raises `MissingError` where something cannot be had, and as fetching does.
     """
-<<<<<<< HEAD:lamo_tui/cli/data/data_preset.py
-=======
     from lamo_core.data.sources.fetch import plan_get
     from lamo_tui.cli.data.data_fetch import dry_run_of, fetch, say_plan
 
->>>>>>> main:lamo_tui/cli/data/preset_parts_get.py
     config = resolve(name).config
     result: dict[str, Any] = {"preset": name, "data": None, "model": _model_plan(config.model.backbone)}
     if config.data.source in PUBLISHED:
@@ -46,7 +37,7 @@ def get_preset(name: str, folder: Path | None, *, dry_run: bool, as_json: bool) 
         if result["data"] is not None:
             result["data"] = fetch(plan)
         if not result["model"]["here"]:
-            result["model"] = {**result["model"], "here": True, "folder": str(hub.download(config.model.backbone))}
+            result["model"] = {**result["model"], "here": True, "folder": str(_get_model(config.model.backbone))}
     if as_json:
         emit_json(result)
     elif not dry_run:
@@ -56,7 +47,7 @@ def get_preset(name: str, folder: Path | None, *, dry_run: bool, as_json: bool) 
 def _model_plan(backbone: str) -> dict[str, Any]:
     """Return whether a language model is here, and the command that gets it."""
     try:
-        hub.require_model(backbone)
+        require_model(backbone)
     except MissingError as error:
         return {"name": backbone, "here": False, "bytes": _model_bytes(backbone), "missing": str(error)}
     return {"name": backbone, "here": True, "bytes": 0, "missing": ""}
@@ -77,13 +68,10 @@ def _model_bytes(backbone: str) -> int | None:
     return sum(sizes) or None
 
 
-<<<<<<< HEAD:lamo_tui/cli/data/data_preset.py
-=======
 def _get_model(backbone: str) -> Path:
     return download(backbone)
 
 
->>>>>>> main:lamo_tui/cli/data/preset_parts_get.py
 def _say_model(model: dict[str, Any]) -> None:
     if model["here"]:
         say(f"the language model {model['name']} is here")
