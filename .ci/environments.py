@@ -15,9 +15,9 @@ TORCH_FILE = ROOT / ".ci" / "torch.txt"
 """The PyTorch that everything is tested with."""
 HEAVY = ("torch", "transformers", "peft")
 """What the smoke tests do without."""
-TOOLS = ("pytest", "hypothesis")
+TOOLS = ("pytest", "pytest-xdist", "hypothesis")
 """What running tests needs, besides lamo's own dependencies."""
-SMOKE = ("tests/smoke", "-m", "smoke")
+SMOKE = ("tests/smoke", "-m", "smoke", "-n", "0")
 
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 

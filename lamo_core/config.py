@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
+from lamo_core.data.source_names import check_source
 from lamo_core.errors import UsageError
-from lamo_core.strict import Range, build, check_ranges, hint_of, leaf_names, parse_text, plain
-from lamo_core.strict import unknown_key as unknown_key
+from lamo_core.settings.backbone_name import parse_backbone
+from lamo_core.settings.strict import Range, build, check_ranges, hint_of, leaf_names, parse_text, plain
+from lamo_core.settings.strict import unknown_key as unknown_key
 
 Adapter = Literal["lora", "frozen", "full"]
 LoraTargets = Literal["attention", "attention-output", "mlp", "all"]
@@ -50,7 +52,7 @@ class TaskConfig:
 class DataConfig:
     """Which episodes are trained on."""
 
-    source: Literal["bundled", "d4rl", "dqn-replay", "minari"] = "bundled"
+    source: str = "bundled"
     """Where the set is from. `bundled` are those that ship with lamo or were imported; the others are fetched with
     `lamo data get`, or lie in Minari's own folder."""
     set: str = "breakout-medium"
@@ -89,7 +91,9 @@ class ModelConfig:
     """The policy: which language model is its trunk and what is trained."""
 
     backbone: str = "mini"
-    """`mini`, `smollm2-135m`, `gpt2`, …, a folder, or `random:<name>` for the same shape with random weights."""
+    """`[random:|scaled:|permuted:]NAME[:BLOCKS]`: `mini`, `smollm2-135m`, `gpt2`, … or a folder; the same shape with
+    random weights, with Gaussian ones of the trained spread, or with the entries of each matrix shuffled; its first
+    blocks alone."""
     adapter: Adapter = "lora"
     """What of the trunk learns: low-rank adapters, nothing, or everything."""
     lora_rank: Annotated[int, Range(1, 4096)] = 32
@@ -202,6 +206,8 @@ class MarkovConfig:
     fall (Otsu's threshold)."""
     share: Annotated[float, Range(1e-06, 1)] = 0.1
     """Share of the episodes that the filter `top` keeps."""
+    least_episodes: Annotated[int, Range(1, 100_000)] = 1
+    """Of these it keeps at least so many, or the better half of a set that has not twice as many."""
 
 
 @dataclass(frozen=True)
@@ -223,6 +229,9 @@ class ValueConfig:
     """Of a discrete critic's return distribution (QR-DQN, Dabney et al. 2018); 1 learns the median alone."""
     conservative_weight: Annotated[float, Range(0, 1000000.0)] = 5.0
     """alpha of CQL."""
+    log_std_offset: Annotated[float, Range(-10, 10)] = 0.0
+    """Added to the log standard deviation of a soft actor-critic's actions: with -1 it begins nearer to its mean, as
+    the widely used code of CQL does (young-geng/CQL, CORL)."""
     expectile: Annotated[float, Range(0.01, 0.99)] = 0.7
     """tau of IQL, and of the Q term."""
     temperature: Annotated[float, Range(0, 1000000.0)] = 3.0
@@ -258,8 +267,9 @@ class OptimConfig:
     """Whether biases, norms and embedding tables decay too, as in the official code."""
     warmup_steps: Annotated[int, Range(0, 10**9)] = 100
     """Steps in which the learning rates rise to their full size."""
-    schedule: Literal["constant", "cosine", "official-atari"] = "cosine"
-    """`official-atari` counts tokens twice, so the rate oscillates: the published code's behaviour."""
+    schedule: Literal["constant", "cosine", "policy-cosine", "official-atari"] = "cosine"
+    """`policy-cosine` lets the policy's rate alone fall to nothing, not its critics' (IQL's code); `official-atari`
+    counts tokens twice, so the rate oscillates: the published code's behaviour."""
     final_rate: Annotated[float, Range(0, 1)] = 0.1
     """Share of the learning rate that the cosine ends on."""
     clip: Annotated[float, Range(0, 1000000000.0)] = 1.0
@@ -311,6 +321,9 @@ class CheckpointConfig:
     """Steps between checkpoints."""
     keep: Annotated[int, Range(1, 10_000)] = 2
     """Numbered checkpoints that are kept, the newest ones; all of them act, the newest of all can be resumed."""
+    best: Literal["last", "held-out"] = "last"
+    """Which weights act, are evaluated and saved: those of the last step, or of the step with the lowest loss on a
+    `held-out` episode of the training data (with fewer than five episodes: on the last fifth of each)."""
 
 
 @dataclass(frozen=True)
@@ -385,5 +398,6 @@ def _check_values(config: RunConfig) -> None:
 def _check_names(config: RunConfig) -> None:
     if not re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,3})?", config.device):
         raise UsageError(f"there is no device {config.device!r}; use auto, cpu, cuda, cuda:N or mps")
-    if not config.model.backbone.strip():
+    check_source(config.data.source)
+    if not parse_backbone(config.model.backbone).model.strip():
         raise UsageError("model.backbone names no language model; `lamo lm list` shows what is here")

@@ -14,9 +14,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
+from lamo_core.config import TaskConfig
 from lamo_core.errors import LamoError
 from lamo_core.install_hint import hint
 from lamo_core.places import assets_dir, cache_dir, data_dir, runs_dir
+from lamo_core.system_parts import lacking
 from lamo_core.wording import counted
 
 State = Literal["ok", "optional", "failed"]
@@ -60,6 +62,12 @@ def _python() -> Iterator[Check]:
     yield Check("Python", state, f"{platform.python_version()}, {platform.system()} {platform.machine()}")
 
 
+def examine_system() -> Iterator[Check]:
+    """Yield a check for each part that this operating system lacks."""
+    for part, advice in lacking():
+        yield Check("system", "optional", f"{platform.system()} has no {part}", advice)
+
+
 def _torch() -> Iterator[Check]:
     import torch
 
@@ -92,7 +100,7 @@ def _language_model() -> Iterator[Check]:
 def _atari() -> Iterator[Check]:
     from ale_py import roms
 
-    from lamo_core.tasks.atari_emulator import AtariEmulator
+    from lamo_core.tasks.atari.atari_emulator import AtariEmulator
 
     emulator = AtariEmulator("breakout")
     emulator.reset(0)
@@ -109,7 +117,6 @@ def _mujoco() -> Iterator[Check]:
 def _plays(name: str, task: str, package: str, what: str) -> Check:
     import numpy as np
 
-    from lamo_core.config import TaskConfig
     from lamo_core.tasks.registry import make_batch
 
     try:
@@ -229,6 +236,7 @@ def _packages() -> Iterator[Check]:
 
 _CHECKS: tuple[tuple[str, bool, Callable[[], Iterator[Check]]], ...] = (
     ("Python", True, _python),
+    ("system", False, examine_system),
     ("packages", True, _packages),
     ("PyTorch", True, _torch),
     ("precision", True, _precision),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 _LONGEST = 2000
-"""Letters of a message; what a file says of itself may be in it."""
+"""Characters of a message; what a file says of itself may be in it."""
 
 
 class LamoError(Exception):

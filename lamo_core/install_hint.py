@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
-from lamo_core.parsing import parse_json
+from lamo_core.untrusted.parsing import parse_json
 
 DISTRIBUTION = "lamo-rl"
 """What package indexes call lamo; `lamo` is somebody else's package there."""

@@ -16,7 +16,7 @@ _SAID = re.compile(
 )
 """What PyTorch's allocators, NumPy, the standard library of C++, BLAS, HDF5 and the system say."""
 _READ = 2_000
-"""Letters of a message that are looked at."""
+"""Characters of a message that are looked at."""
 TRAINING = (
     "lower optim.micro_batch_size or model.context, in evaluations eval.episodes, with frames data.memory_gb, or "
     "choose a smaller model.backbone, with --set; or close other programs"

@@ -5,12 +5,17 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from platformdirs import user_cache_dir, user_config_dir
+from platformdirs import user_cache_dir, user_config_dir, user_state_dir
 
 
 def cache_dir() -> Path:
     """Return the folder of everything that can be made again: `LAMO_CACHE`, else the user's cache folder."""
     return Path(os.environ.get("LAMO_CACHE") or user_cache_dir("lamo"))
+
+
+def state_dir() -> Path:
+    """Return the folder of what is remembered of this user: `LAMO_STATE`, else the user's state folder."""
+    return Path(os.environ.get("LAMO_STATE") or user_state_dir("lamo"))
 
 
 DATA_ELSEWHERE = "LAMO_DATA"

@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 
-from lamo_core.plain_text import plain_line
+from lamo_core.untrusted.plain_text import plain_line
 
 _FORMULA = ("=", "+", "-", "@")
 _NO_FORMULA = re.compile(r"-|[+-]?(\d+\.?\d*(e[+-]?\d+)?|inf|nan)")

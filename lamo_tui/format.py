@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from lamo_core.wording import counted as counted
 
 
@@ -29,6 +31,14 @@ def duration(seconds: float | None) -> str:
 def rate(per_second: float | None) -> str:
     """Return a rate for people: three digits, a dash for None."""
     return "-" if per_second is None else f"{per_second:,.0f}" if per_second >= 100 else f"{per_second:.3g}"
+
+
+def clock_time(moment: float, form: str) -> str:
+    """Return a moment, in seconds since 1970, on this machine's clock; a question mark for what is on no clock."""
+    try:
+        return time.strftime(form, time.localtime(moment))
+    except (OverflowError, ValueError, OSError):
+        return "?"
 
 
 def known(value: float, digits: str) -> str:

@@ -1,4 +1,4 @@
-"""The last filter before the terminal: letters that it would obey or hide, and links, never leave as cells.
+"""The last filter before the terminal: characters that it would interpret or hide, and links, never leave as cells.
 
 It is done to the lines that are ready to be sent, so that no widget can forget it.
 """
@@ -12,7 +12,7 @@ from rich.style import Style
 from textual import color
 from textual.filter import LineFilter
 
-from lamo_core.plain_text import is_plain
+from lamo_core.untrusted.plain_text import is_plain
 from lamo_tui.harmless_text import harmless
 
 

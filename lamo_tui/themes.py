@@ -71,7 +71,7 @@ class Palette:
         """Return the colour of a run's state."""
         return {
             "running": self.good,
-            "finished": self.primary,
+            "finished": self.text,  # most runs are: colour is for those that want a look
             "paused": self.warn,
             "stalled": self.warn,
             "queued": self.secondary,

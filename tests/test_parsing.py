@@ -10,8 +10,8 @@ import pytest
 
 import lamo_core
 import lamo_tui
-from lamo_core.parsing import MOST_NESTED, TooDeep, parse_json, parse_toml, surely_flat
 from lamo_core.runs.reader import LineTail
+from lamo_core.untrusted.parsing import MOST_NESTED, TooDeep, parse_json, parse_toml, surely_flat
 
 
 @pytest.mark.parametrize("count", [MOST_NESTED + 1, 900, 100_000])

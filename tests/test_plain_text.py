@@ -1,4 +1,4 @@
-"""Letters of strangers that a terminal would obey."""
+"""Letters of strangers that a terminal would interpret."""
 
 from __future__ import annotations
 
@@ -6,7 +6,15 @@ import json
 import sys
 import unicodedata
 
-from lamo_core.plain_text import is_plain, plain_json, plain_line, plain_text, plain_values, shown, without_obeyed
+from lamo_core.untrusted.plain_text import (
+    is_plain,
+    plain_json,
+    plain_line,
+    plain_text,
+    plain_values,
+    shown,
+    without_obeyed,
+)
 
 
 def test_what_a_terminal_obeys_is_written_out() -> None:

@@ -13,20 +13,20 @@ import pytest
 from lamo_core.errors import LamoError, StorageError, UsageError
 from lamo_core.evaluation.replay_file import load_replay
 from lamo_core.files import write_bytes
-from lamo_core.regular_file import links_in, open_regular, read_regular
 from lamo_core.reports.results import gather
 from lamo_core.runs.control import ControlInbox, send
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.index import RunIndex
 from lamo_core.runs.pack import pack_run
 from lamo_core.runs.queue.detach import launch
-from lamo_core.runs.queue.waiting import read_entry
+from lamo_core.runs.queue.entry import read_entry, read_launch
 from lamo_core.runs.reader import LineTail, read_events
 from lamo_core.runs.reliance_file import read_reliance
-from lamo_core.runs.status import Status, read_launch, read_status, write_status
+from lamo_core.runs.status import Status, read_status, write_status
 from lamo_core.runs.target_sweep_file import read_asked
 from lamo_core.runs.writer import RunWriter
-from lamo_core.tensor_file import load_tensors
+from lamo_core.untrusted.regular_file import links_in, open_regular, read_regular
+from lamo_core.untrusted.tensor_file import load_tensors
 from lamo_tui.state.run_reader import Follower
 from tests.tui.made_runs import make_run
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from lamo_core.engine.run_spec import RunSpec, spec_of
 from lamo_core.errors import UsageError
-from lamo_core.presets import resolve
-from lamo_core.run_spec import RunSpec, spec_of
 from lamo_core.runs.index import list_runs
+from lamo_core.settings.presets import resolve
 from lamo_tui.cli.app import app
 
 FULL = RunSpec(

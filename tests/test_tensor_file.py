@@ -18,9 +18,9 @@ import torch
 from torch import nn
 
 from lamo_core.errors import CheckpointError, UsageError
-from lamo_core.pickle_walk import MOST_DEEP, MOST_OPCODES, walk
-from lamo_core.plain_text import is_plain
-from lamo_core.tensor_file import load_tensors
+from lamo_core.untrusted.pickle_walk import MOST_DEEP, MOST_OPCODES, walk
+from lamo_core.untrusted.plain_text import is_plain
+from lamo_core.untrusted.tensor_file import load_tensors
 from tests import tensor_files as made
 from tests.tensor_files import DICT, EMPTY, LAST, LIST, MARK, NONE, PROTO
 
@@ -113,7 +113,7 @@ def test_all_of_it_is_refused_in_little_memory(tmp_path: Path) -> None:
         made.write(tmp_path / f"{number}.pt", pickled)
     code = (
         "import resource, sys\nfrom pathlib import Path\nfrom lamo_core.errors import CheckpointError\n"
-        "from lamo_core.tensor_file import load_tensors\n"
+        "from lamo_core.untrusted.tensor_file import load_tensors\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "for path in sorted(Path(sys.argv[1]).glob('*.pt')):\n"
         "    try: load_tensors(path, '')\n"

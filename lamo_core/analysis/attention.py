@@ -8,23 +8,16 @@ Shape suffixes: N windows, K steps of a window, L tokens, H heads, F features of
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from lamo_core.data.windows import WindowBatch
+from lamo_core.model.attention_tap import Shown, attention_weights, tap_attention
 from lamo_core.model.extras.head_mixing import HeadMixing
-from lamo_core.model.gpt2 import Gpt2Trunk
 from lamo_core.model.policy import Policy
-
-_NAME = "lamo-measured"
 
 
 @dataclass(frozen=True)
@@ -62,7 +55,8 @@ def head_masses(policy: Policy, batch: WindowBatch) -> list[HeadMass]:
     found: list[HeadMass] = []
     weights, places = _Weights(policy, counted_NK), policy.state_places
 
-    def note(layer: int, weights_NHKL: Tensor) -> None:
+    def note(layer: int, shown: Shown) -> None:
+        weights_NHKL = _of_states(shown, places)
         steps = torch.arange(counted_NK.shape[1], device=weights_NHKL.device)
         at = places.start + places.step * steps
         own = weights_NHKL[:, :, steps, at]
@@ -72,8 +66,12 @@ def head_masses(policy: Policy, batch: WindowBatch) -> list[HeadMass]:
             masses = [float(part[:, head][keep_N1K[:, 0]].mean()) for part in (own, step)]
             found.append(HeadMass(layer, head, *masses))
 
-    with torch.no_grad(), _measured(policy, note), weights:
-        policy(batch)
+    end = tap_attention(policy.trunk, note)
+    try:
+        with torch.no_grad(), weights:
+            policy(batch)
+    finally:
+        end()
     if not weights.layers:
         return found
     return [replace(mass, weight=weights.layers[mass.layer][mass.head]) for mass in found]
@@ -125,74 +123,10 @@ class _Weights:
         self.layers.append(shares_NKH[self._counted_NK.to(shares_NKH.device)].mean(0).tolist())
 
 
-@contextmanager
-def _measured(policy: Policy, note: Any) -> Iterator[None]:
-    """Let every attention layer of a policy tell the weights (N, H, K, L) of its state tokens while the block lasts."""
-    trunk = policy.trunk
-    if isinstance(trunk, Gpt2Trunk):
-        with _measured_gpt2(trunk, policy.state_places, note):
-            yield
-    else:
-        with _measured_library(trunk, policy.state_places, note):
-            yield
-
-
-@contextmanager
-def _measured_gpt2(trunk: Gpt2Trunk, states: slice, note: Any) -> Iterator[None]:
-    layers = trunk.attentions()
-    kept = [layer.tap for layer in layers]
-
-    def tap(number: int, query: Tensor, key: Tensor, places: slice) -> None:
-        note(number, _weights(query if places == states else query[:, :, states], key, states, None))
-
-    for number, layer in enumerate(layers):
-        layer.tap = partial(tap, number)
-    try:
-        yield
-    finally:
-        for layer, before in zip(layers, kept, strict=True):
-            layer.tap = before
-
-
-@contextmanager
-def _measured_library(trunk: nn.Module, states: slice, note: Any) -> Iterator[None]:
-    from transformers import AttentionInterface
-
-    layers = [module for module in trunk.modules() if _measurable(module)]
-    places = {id(module): place for place, module in enumerate(layers)}
-
-    def attend(
-        module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **options: Any
-    ) -> tuple[Tensor, None]:
-        from transformers.integrations.sdpa_attention import sdpa_attention_forward
-
-        note(places[id(module)], _weights(query[:, :, states], key, states, options.get("scaling")))
-        output, _ = sdpa_attention_forward(module, query, key, value, attention_mask, **options)
-        return output, None
-
-    AttentionInterface.register(_NAME, attend)
-    kept = [module.config for module in layers]
-    for module in layers:
-        config = copy.copy(module.config)
-        config._attn_implementation = _NAME  # type: ignore[union-attr]
-        module.config = config
-    try:
-        yield
-    finally:
-        for module, config in zip(layers, kept, strict=True):
-            module.config = config
-
-
-def _measurable(module: nn.Module) -> bool:
-    implementation = getattr(getattr(module, "config", None), "_attn_implementation", "")
-    return type(module).__name__.endswith("Attention") and implementation not in ("", "eager")
-
-
-def _weights(query_NHKF: Tensor, key_NHLF: Tensor, states: slice, scaling: float | None) -> Tensor:
+def _of_states(shown: Shown, states: slice) -> Tensor:
     """Return the attention weights (N, H, K, L) of state tokens; padding stands after the real ones, unmasked."""
-    if key_NHLF.shape[1] < query_NHKF.shape[1]:  # several query heads share a key head
-        key_NHLF = key_NHLF.repeat_interleave(query_NHKF.shape[1] // key_NHLF.shape[1], dim=1)
-    scale = query_NHKF.shape[-1] ** -0.5 if scaling is None else scaling
-    scores_NHKL = torch.einsum("nhkf,nhlf->nhkl", query_NHKF, key_NHLF).float() * scale
-    later_KL = torch.ones(key_NHLF.shape[2], key_NHLF.shape[2], dtype=torch.bool, device=key_NHLF.device).triu(1)
-    return scores_NHKL.masked_fill(later_KL[states], -torch.inf).softmax(-1)
+    of_states = shown.places == states
+    query_NHKF = shown.query_NHRF if of_states else shown.query_NHRF[:, :, states]
+    tokens = shown.key_NHSF.shape[2]
+    earlier_LL = torch.ones(tokens, tokens, dtype=torch.bool, device=query_NHKF.device).tril()
+    return attention_weights(query_NHKF, shown.key_NHSF, shown.scaling, earlier_LL[states])

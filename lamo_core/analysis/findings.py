@@ -17,7 +17,8 @@ from lamo_core.analysis.parts import Reliance
 from lamo_core.analysis.reliance import reliances
 from lamo_core.analysis.start import initial_policy
 from lamo_core.analysis.target_sweep import Asking, ask
-from lamo_core.data.sources import open_data
+from lamo_core.analysis.trunk import TrunkMeasure, measure_trunk
+from lamo_core.data.open_data import open_data
 from lamo_core.data.windows import WindowBatch, WindowSampler
 from lamo_core.errors import EnvironmentFault, LamoError, MissingError, UsageError
 from lamo_core.evaluation.contexts import Actor
@@ -42,6 +43,8 @@ class Findings:
     reliance: list[Reliance] | None = None
     forgetting: list[LanguageLoss] | None = None
     asked: Asking | None = None
+    trunk: tuple[TrunkMeasure, ...] | None = None
+    """Before and after training; one of a language model."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON, None for parts that were not measured."""
@@ -55,6 +58,7 @@ class Findings:
             "reliance": None if self.reliance is None else without_points(_rows(self.reliance)),
             "forgetting": _rows(self.forgetting),
             "asked": None if self.asked is None else _sweep(self.asked),
+            "trunk": None if self.trunk is None else [measure.to_dict() for measure in self.trunk],
         }
 
 
@@ -105,6 +109,10 @@ class Analysis:
         """
         if part == "movement":
             self.found.movement = movements(self.policy, initial_policy(self.read))
+        elif part == "trunk":
+            self._need_memory("output to look at")
+            policies = (cast(Policy, initial_policy(self.read)), cast(Policy, self.policy))
+            self.found.trunk = tuple(measure_trunk(policy.backbone) for policy in policies)
         elif part == "attention":
             self.found.attention, self.found.uniform = self._attention()
         elif part == "reliance":

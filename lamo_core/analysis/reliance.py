@@ -1,6 +1,6 @@
 """What decisions are made from: the parts of a policy's input, each swapped with that of another window.
 
-A policy that foretells the data well may do so from the actions before, which while it plays are its own mistakes
+A policy that predicts the data well may do so from the actions before, which while it plays are its own mistakes
 ("copycat" policies: de Haan et al. 2019, "Causal Confusion in Imitation Learning"; Wen et al. 2020). The measure is
 permutation importance (Breiman 2001): swapped parts do not fit together, as those of a slip do not.
 

@@ -7,8 +7,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
 
-from lamo_core.presets import Resolved, preset_names
-from lamo_core.run_spec import RunSpec
+from lamo_core.engine.run_spec import RunSpec
+from lamo_core.settings.presets import Resolved, preset_names
 from lamo_core.shares import parse_share
 
 Settings = Mapping[str, Any] | Iterable[str]

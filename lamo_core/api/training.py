@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 from lamo_core.api.presets import Settings, assignments, run_spec
 from lamo_core.config import RunConfig
+from lamo_core.engine.run_start import Start, new_run, resumed_run
+from lamo_core.engine.run_training import Listener, train_run
 from lamo_core.errors import STOPPED_RESUMABLE, LamoError, UsageError
 from lamo_core.evaluation.scores import TargetScore
-from lamo_core.run_start import Start, new_run, resumed_run
-from lamo_core.run_training import Listener, train_run
 from lamo_core.runs.control import Interrupts
 from lamo_core.runs.directory import RunDirectory, find_run
 from lamo_core.runs.manage import find_checkpoint
-from lamo_core.runs.reader import Series, read_events, read_metrics
+from lamo_core.runs.metrics.series import Series, read_metrics
+from lamo_core.runs.reader import read_events
 from lamo_core.runs.records import number
 from lamo_core.runs.status import State, read_state
 from lamo_core.training.events import Event
@@ -232,5 +233,5 @@ def _score(values: Mapping[str, Any]) -> TargetScore:
 def _number(value: Any) -> float:
     found = number(value)
     if found is None:
-        raise ValueError(f"{value!r} is no number")
+        raise ValueError(f"{value!r} is not a number")
     return found

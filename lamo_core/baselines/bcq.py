@@ -39,7 +39,7 @@ class BatchConstrainedQ(MarkovPolicy):
     """
 
     critics = ("q",)
-    foretells = "value"
+    value_kind = "value"
 
     def __init__(
         self, task: Task, config: RunConfig, statistics: PolicyStatistics, pixels: PixelStatistics | None
@@ -61,7 +61,7 @@ class BatchConstrainedQ(MarkovPolicy):
         best_N = values_CN.argmax(0)
         return actions_CNA[best_N, torch.arange(len(best_N), device=best_N.device)]
 
-    def foretell(self, observations: Tensor) -> Tensor:
+    def predict_value(self, observations: Tensor) -> Tensor:
         return self._candidates(observations)[1].amax(0)
 
     def losses(self, batch: TransitionBatch, step: int) -> dict[str, Tensor]:

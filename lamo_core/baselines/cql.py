@@ -39,7 +39,7 @@ class ConservativeQ(MarkovPolicy):
     """
 
     critics = ("q",)
-    foretells = "value"
+    value_kind = "value"
 
     def __init__(
         self, task: Task, config: RunConfig, statistics: PolicyStatistics, pixels: PixelStatistics | None
@@ -47,7 +47,7 @@ class ConservativeQ(MarkovPolicy):
         super().__init__(task, config, statistics)
         hidden = hidden_sizes(task, config)
         self.features = Features(task, config.markov.width, statistics, pixels)
-        self.actor = SquashedGaussian(self.features.size, task.actions, hidden)
+        self.actor = SquashedGaussian(self.features.size, task.actions, hidden, config.value.log_std_offset)
         self.q = ActionValues(self.features.size, task.actions, hidden)
         self.log_temperature = nn.Parameter(torch.zeros(()))
         self.slow = slow_copy(self.q)
@@ -55,7 +55,7 @@ class ConservativeQ(MarkovPolicy):
     def act(self, observations: Tensor) -> Tensor:
         return self.actor(self.features(observations))  # type: ignore[no-any-return]
 
-    def foretell(self, observations: Tensor) -> Tensor:
+    def predict_value(self, observations: Tensor) -> Tensor:
         features_NF = self.features(observations)
         return self.q(features_NF, self.actor(features_NF)).amin(0)  # type: ignore[no-any-return]
 

@@ -59,7 +59,7 @@ class ImplicitQ(MarkovPolicy):
     """
 
     critics = ("q", "v")
-    foretells = "value"
+    value_kind = "value"
 
     def __init__(
         self, task: Task, config: RunConfig, statistics: PolicyStatistics, pixels: PixelStatistics | None
@@ -76,7 +76,7 @@ class ImplicitQ(MarkovPolicy):
     def act(self, observations: Tensor) -> Tensor:
         return self._read(self.q.features(observations))
 
-    def foretell(self, observations: Tensor) -> Tensor:
+    def predict_value(self, observations: Tensor) -> Tensor:
         return self.v(self.q.features(observations)).squeeze(-1)  # type: ignore[no-any-return]
 
     def losses(self, batch: TransitionBatch, step: int) -> dict[str, Tensor]:

@@ -29,8 +29,8 @@ class MarkovPolicy(nn.Module, ABC):
     """Submodules that learn with `value.learning_rate`; the rest takes `optim.learning_rate`."""
     follows_targets: ClassVar[bool] = False
     """Whether what is asked for decides what it does."""
-    foretells: ClassVar[str] = ""
-    """What `foretell` returns, in a word; empty for methods that learn no values."""
+    value_kind: ClassVar[str] = ""
+    """What `predict_value` returns, in a word; empty for methods that learn no values."""
 
     def __init__(self, task: Task, config: RunConfig, statistics: PolicyStatistics) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class MarkovPolicy(nn.Module, ABC):
     def act(self, observations: Tensor) -> Tensor:
         """Return logits or actions (N, A) for observations as environments give them."""
 
-    def foretell(self, observations: Tensor) -> Tensor | None:
+    def predict_value(self, observations: Tensor) -> Tensor | None:
         """Return the learned value (N,) of observations: the discounted rewards to come, scaled as `value.rewards`."""
         return None
 
@@ -112,9 +112,10 @@ class ActionValues(nn.Module):
 class SquashedGaussian(nn.Module):
     """A normal distribution squashed into [-1, 1], as a soft actor-critic has it."""
 
-    def __init__(self, features: int, actions: int, hidden: Sequence[int]) -> None:
+    def __init__(self, features: int, actions: int, hidden: Sequence[int], log_std_offset: float = 0.0) -> None:
         super().__init__()
         self.layers = network(features, hidden, 2 * actions)
+        self._log_std_offset = log_std_offset
 
     def forward(self, features_NF: Tensor) -> Tensor:
         """Return the action in the middle (N, A)."""
@@ -123,7 +124,7 @@ class SquashedGaussian(nn.Module):
     def draw(self, features_NF: Tensor) -> tuple[Tensor, Tensor]:
         """Return reparametrised actions (N, A) and their log densities (N,)."""
         mean_NA, log_std_NA = self.layers(features_NF).chunk(2, dim=-1)
-        log_std_NA = log_std_NA.clamp(-20, 2)
+        log_std_NA = (log_std_NA + self._log_std_offset).clamp(-20, 2)
         noise_NA = torch.randn_like(mean_NA)
         raw_NA = mean_NA + log_std_NA.exp() * noise_NA
         normal_N = (-0.5 * noise_NA**2 - log_std_NA - 0.5 * math.log(2 * math.pi)).sum(-1)

@@ -47,7 +47,7 @@ class QuantileQ(MarkovPolicy):
     BCQ choose the next action with the learned critic and value it with the slow one (van Hasselt et al. 2016).
     """
 
-    foretells = "value"
+    value_kind = "value"
 
     def __init__(
         self, task: Task, config: RunConfig, statistics: PolicyStatistics, pixels: PixelStatistics | None
@@ -63,7 +63,7 @@ class QuantileQ(MarkovPolicy):
         quantiles_NAM, imitation_NA = self.critic(observations)
         return self.epsilon_greedy(self._allowed(quantiles_NAM.mean(-1), imitation_NA))
 
-    def foretell(self, observations: Tensor) -> Tensor:
+    def predict_value(self, observations: Tensor) -> Tensor:
         quantiles_NAM, imitation_NA = self.critic(observations)
         return self._allowed(quantiles_NAM.mean(-1), imitation_NA).amax(-1)
 

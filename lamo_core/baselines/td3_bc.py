@@ -37,7 +37,7 @@ class Td3Bc(MarkovPolicy):
     """
 
     critics = ("q",)
-    foretells = "value"
+    value_kind = "value"
 
     def __init__(
         self, task: Task, config: RunConfig, statistics: PolicyStatistics, pixels: PixelStatistics | None
@@ -52,7 +52,7 @@ class Td3Bc(MarkovPolicy):
     def act(self, observations: Tensor) -> Tensor:
         return torch.tanh(self.actor(self.features(observations)))
 
-    def foretell(self, observations: Tensor) -> Tensor:
+    def predict_value(self, observations: Tensor) -> Tensor:
         features_NF = self.features(observations)
         return self.q(features_NF, torch.tanh(self.actor(features_NF))).amin(0)  # type: ignore[no-any-return]
 

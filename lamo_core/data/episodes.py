@@ -91,6 +91,6 @@ class EpisodeStore:
         return returns
 
     def digest(self) -> str:
-        """Return 16 letters of a hash of the episodes' lengths and actions: equal for the same choice of episodes."""
+        """Return a hash of the episodes' lengths and actions, 16 characters: equal for the same choice of episodes."""
         parts = (self.lengths.astype("<i8"), self.actions.astype(self.actions.dtype.newbyteorder("<")))
         return hashlib.sha256(b"".join(np.ascontiguousarray(part).tobytes() for part in parts)).hexdigest()[:16]

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lamo_core.data.episodes import EpisodeStore, RewardKind
+from lamo_core.data.held_out import Segments
 from lamo_core.data.windows import STACK, shift_frames
-from lamo_core.parsing import parse_json
+from lamo_core.untrusted.parsing import parse_json
 
 Filter = Literal["none", "top", "split"]
 RewardScale = Literal["raw", "sign", "range"]
@@ -67,14 +68,22 @@ class TransitionSampler:
         episodes: NDArray[np.int64],
         frame_shift: int,
         generator: np.random.Generator,
+        segments: Segments | None = None,
     ) -> None:
+        """Of the chosen episodes the steps of their `segments` alone; None all of them."""
         self._store, self._rewards_N, self._frame_shift = store, rewards_N, frame_shift
         self._generator = generator
         self._has_frames = not isinstance(store.observations, np.ndarray)
         self._episodes_N = np.repeat(np.arange(len(store.lengths)), store.lengths)
-        self._steps = np.flatnonzero(np.isin(self._episodes_N, episodes))
+        wanted_N = np.isin(self._episodes_N, episodes)
+        self._steps = np.flatnonzero(wanted_N if segments is None else wanted_N & segments.of_steps(store.lengths))
         self._ends_N = np.zeros(store.transitions, np.float32)
         self._ends_N[store.offsets[1:] - 1] = store.terminated
+
+    @property
+    def steps(self) -> NDArray[np.int64]:
+        """The steps to draw from, by their number in the store."""
+        return self._steps
 
     @property
     def transitions(self) -> int:
@@ -132,8 +141,11 @@ def scaled_rewards(store: EpisodeStore, kind: RewardKind, scale: RewardScale) ->
     return rewards_N * np.float32(_RANGE / span) if span > 0 else rewards_N
 
 
-def chosen_episodes(returns_E: NDArray[np.float64], kind: Filter, share: float) -> NDArray[np.int64]:
-    """Return the indices of the episodes to imitate: all, the best `share` (one at least), or the upper group.
+def chosen_episodes(returns_E: NDArray[np.float64], kind: Filter, share: float, least: int = 1) -> NDArray[np.int64]:
+    """Return the indices of the episodes to imitate: all, the best `share`, or the upper group.
+
+    Of the best at least `least` are taken, or the better half of a set that has not twice as many: a few episodes say
+    more of their noise than of what is good.
 
     `split` puts the border where the returns fall apart most clearly (Otsu 1979: the variance between the two groups
     is largest), so the data decide how many episodes are good; equal returns are all kept.
@@ -143,7 +155,7 @@ def chosen_episodes(returns_E: NDArray[np.float64], kind: Filter, share: float) 
         return np.arange(count)
     best_first = np.argsort(-returns_E, kind="stable")
     if kind == "top":
-        return np.sort(best_first[: max(1, round(share * count))])
+        return np.sort(best_first[: max(round(share * count), min(least, (count + 1) // 2))])
     ordered = np.sort(returns_E)
     below = np.arange(1, count)
     sums = np.cumsum(ordered)

@@ -16,8 +16,9 @@ from torch import Tensor
 
 from lamo_core.config import ReturnInput, WindowKind
 from lamo_core.data.episodes import EpisodeStore, Frames, RewardKind
-from lamo_core.parsing import parse_json
+from lamo_core.data.held_out import Segments, whole
 from lamo_core.scalars import scalar
+from lamo_core.untrusted.parsing import parse_json
 
 STACK = 4
 """Frames that the policy sees at once."""
@@ -92,15 +93,22 @@ class WindowSampler:
         generator: np.random.Generator,
         values: bool = False,
         windows: WindowKind = "full",
+        segments: Segments | None = None,
     ) -> None:
-        """`values` adds rewards and ends to the windows, for those who learn values."""
+        """`values` adds rewards and ends to the windows, for those who learn values.
+
+        Windows lie within the `segments` of the episodes, which leave some of their steps out; None all steps.
+        """
         self._store = store
         self._context = context
         self._frame_shift = frame_shift
         self._generator = generator
         self._returns_to_go = returns_to_go(store, return_to_go, rewards) / np.float32(return_scale)
         self._newest_drawn = windows == "every-step"
-        self._counts = np.maximum(store.lengths - context, 0) + 1 if windows == "full" else store.lengths
+        self._segments = segments or whole(store.lengths)
+        lengths = self._segments.lengths
+        full = np.where(lengths > 0, np.maximum(lengths - context, 0) + 1, 0)
+        self._counts = full if windows == "full" else lengths
         self._ends = np.cumsum(self._counts)
         self._has_frames = not isinstance(store.observations, np.ndarray)
         self._rewards = store.rewards_of(rewards) / np.float32(return_scale) if values else None
@@ -109,9 +117,10 @@ class WindowSampler:
         """Return the next `batch_size` windows."""
         draws = self._generator.integers(0, self._ends[-1], batch_size)
         episodes = np.searchsorted(self._ends, draws, side="right")
-        firsts, stops = draws - self._ends[episodes] + self._counts[episodes], self._store.lengths[episodes]
+        begins, stops = self._segments.begins[episodes], self._segments.ends[episodes]
+        firsts = begins + draws - self._ends[episodes] + self._counts[episodes]
         if self._newest_drawn:
-            firsts, stops = np.maximum(firsts + 1 - self._context, 0), firsts + 1
+            firsts, stops = np.maximum(firsts + 1 - self._context, begins), firsts + 1
         times_BK = firsts[:, None] + np.arange(self._context)
         mask_BK = times_BK < stops[:, None]
         times_BK[~mask_BK] = 0

@@ -17,9 +17,9 @@ from lamo_core.data.formats.array_file import Arrays, Form, read_arrays
 from lamo_core.errors import DataError, MissingError, UsageError
 from lamo_core.evaluation.rollout_spec import EpisodeResult
 from lamo_core.files import write_bytes
-from lamo_core.parsing import parse_json
-from lamo_core.plain_text import one_line, plain_values
 from lamo_core.tasks.registry import get_task
+from lamo_core.untrusted.parsing import parse_json
+from lamo_core.untrusted.plain_text import one_line, plain_values
 
 FORMAT = "lamo-replay"
 VERSION = 1
@@ -118,7 +118,7 @@ def _episode(header: Mapping[str, Any], columns: Arrays) -> EpisodeResult:
 
 
 def _facts(meta: Any) -> dict[str, str | float]:
-    """Return the free facts: few, short, without letters that a terminal obeys, and with numbers that are some."""
+    """Return the free facts: few, short, without characters that a terminal interprets, with finite numbers."""
     if not isinstance(meta, dict) or len(meta) > _MOST_FACTS:
         raise ValueError("its facts are none")
     for name, value in meta.items():

@@ -24,9 +24,9 @@ from lamo_core.install_hint import hint
 from lamo_core.language.corpora import TokenArray, documents, encode_documents, read_text
 from lamo_core.language.tokenizer import end_of_text_id
 from lamo_core.network import hub_reached
-from lamo_core.npy_array import map_npy
-from lamo_core.parsing import parse_json
 from lamo_core.places import cache_dir
+from lamo_core.untrusted.npy_array import map_npy
+from lamo_core.untrusted.parsing import parse_json
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

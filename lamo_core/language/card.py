@@ -1,4 +1,4 @@
-"""The card of a pre-trained model: what it is, what it read, how well it foretells text."""
+"""The card of a pre-trained model: what it is, what it read, how well it predicts text."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lamo_core.language.pretrain import TRAINING_FILE
 from lamo_core.model.backbone import Backbone, load_backbone
 from lamo_core.model.folder import model_text
 from lamo_core.model.hub import read_config
-from lamo_core.parsing import parse_json
+from lamo_core.untrusted.parsing import parse_json
 
 CARD_FILE = "card.json"
 
@@ -67,6 +67,15 @@ def write_card(
     }
     write_bytes(folder / CARD_FILE, (json.dumps(card, indent=2) + "\n").encode(), "--out FOLDER")
     return card
+
+
+def measure_named(name: str, text: Path, trained_on: Path | None = None) -> dict[str, Any]:
+    """Return a model's perplexities on a text, beside n-grams' of the training text, and how they were measured.
+
+    Raises `MissingError` and as `load_backbone` does.
+    """
+    found = measure(load_backbone(name), text, trained_on)
+    return {"text": str(text), "method": METHOD, "models": rounded(found)}
 
 
 def rounded(results: dict[str, Perplexity]) -> dict[str, dict[str, float]]:

@@ -28,7 +28,7 @@ METHOD = (
 
 @dataclass(frozen=True)
 class Perplexity:
-    """How well a model foretells a text; `nats` is the total negative log-likelihood."""
+    """How well a model predicts a text; `nats` is the total negative log-likelihood."""
 
     nats: float
     tokens: int

@@ -30,9 +30,9 @@ from lamo_core.language.pretrain_events import (
     PretrainStep,
     PretrainStopped,
 )
-from lamo_core.plain_text import one_line, shown
-from lamo_core.strict import check_ranges
-from lamo_core.tensor_file import load_tensors
+from lamo_core.settings.strict import check_ranges
+from lamo_core.untrusted.plain_text import one_line, shown
+from lamo_core.untrusted.tensor_file import load_tensors
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from lamo_core.strict import Range
+from lamo_core.settings.strict import Range
 
 CorpusKind = Literal["text", "shuffled", "markov"]
 

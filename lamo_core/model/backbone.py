@@ -5,20 +5,28 @@ Shape suffixes: B batch, T words, D width, V vocabulary.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
+from lamo_core.errors import DataError, UsageError
+from lamo_core.language.tokenizer import load_tokenizer
 from lamo_core.model.backbone_type import Backbone
 from lamo_core.model.building import dropout_settings, load_model, random_model, weights_hash
+from lamo_core.model.drawn_weights import draw_scaled, shuffle_entries
 from lamo_core.model.examination import check_outputs, examine
 from lamo_core.model.folder import model_file
-from lamo_core.model.gpt2 import Gpt2Trunk
-from lamo_core.model.gpt2_weights import load_trunk, random_trunk, trunk_hash
-from lamo_core.model.hub import RANDOM, Located, available_backbones, locate, shape_of
+from lamo_core.model.gpt2.trunk import Gpt2Trunk
+from lamo_core.model.gpt2.weights import load_trunk, random_trunk, trunk_hash
+from lamo_core.model.hub import Located, available_backbones, locate, shape_of
 from lamo_core.model.trunk import trunk_of
+from lamo_core.settings.backbone_name import BackboneName, parse_backbone
+from lamo_core.wording import counted
 
 __all__ = [
     "Backbone",
@@ -32,20 +40,20 @@ __all__ = [
 def load_backbone(name: str, *, dropout: float = 0.0, attention_dropout: float = 0.0, seed: int = 0) -> Backbone:
     """Load a language model in float32, with SDPA attention where it has that, and try what it does.
 
-    `name` is `mini`, `smollm2-135m`, a hub id in the cache, a folder, or `random:<name>` for the same shape
-    with weights drawn from `seed`. `dropout` acts on embeddings and residual branches (families such as Llama have
-    none), `attention_dropout` on attention weights. Only safetensors are read and no code of a model is run. The global
-    random state is left as it was. Raises `MissingError` with the command that gets a model, `DataError` for one that
-    is damaged or that cannot be a trunk, `DeviceError` for one that does not fit the memory.
+    `name` is what `backbone_name` takes apart; weights that are not the trained ones are drawn from `seed`. `dropout`
+    acts on embeddings and residual branches (families such as Llama have none), `attention_dropout` on attention
+    weights. Only safetensors are read and no code of a model is run. The global random state is left as it was. Raises
+    `MissingError` with the command that gets a model, `DataError` for one that is damaged or that cannot be a trunk,
+    `UsageError` for blocks that it does not have, `DeviceError` for one that does not fit the memory.
     """
     with torch.random.fork_rng(devices=[]):
-        if name.startswith(RANDOM):
-            return _drawn(name, shape_of(name.removeprefix(RANDOM)), seed, dropout, attention_dropout)
-        found = locate(name)
-        backbone = _read(found, dropout, attention_dropout)
+        asked = parse_backbone(name)
+        with _blamed_on_cutting(asked):
+            if asked.weights == "random":
+                return _random(name, shape_of(name), seed, dropout, attention_dropout)
+            found = locate(name)
+            backbone = _read(asked, found, seed, dropout, attention_dropout)
     if model_file(found.folder, "tokenizer.json") is not None:
-        from lamo_core.language.tokenizer import load_tokenizer
-
         backbone.tokenizer = load_tokenizer(found.folder / "tokenizer.json")
     return backbone
 
@@ -79,7 +87,21 @@ def take_apart(name: str, causal: Any, content_hash: str) -> Backbone:
     )
 
 
-def _drawn(name: str, described: dict[str, Any], seed: int, dropout: float, attention_dropout: float) -> Backbone:
+@contextmanager
+def _blamed_on_cutting(asked: BackboneName) -> Iterator[None]:
+    """Say of a trunk that cannot be built, or lacks something, that a number of blocks was asked for."""
+    try:
+        yield
+    except DataError as error:
+        if asked.blocks is None:
+            raise
+        raise UsageError(
+            f"the first {counted(asked.blocks, 'block')} of {asked.model} cannot be taken: {error}; or take all of it, "
+            f"model.backbone={replace(asked, blocks=None)}"
+        ) from error
+
+
+def _random(name: str, described: dict[str, Any], seed: int, dropout: float, attention_dropout: float) -> Backbone:
     trunk = random_trunk(described, name, seed, dropout, attention_dropout)
     if trunk is not None:
         return _of_gpt2(name, trunk, trunk_hash(trunk))
@@ -87,12 +109,25 @@ def _drawn(name: str, described: dict[str, Any], seed: int, dropout: float, atte
     return _tried(take_apart(name, causal, weights_hash(causal.state_dict())), causal, dropout)
 
 
-def _read(found: Located, dropout: float, attention_dropout: float) -> Backbone:
-    trunk = load_trunk(found, dropout, attention_dropout)
+def _read(asked: BackboneName, found: Located, seed: int, dropout: float, attention_dropout: float) -> Backbone:
+    rates, name = (dropout, attention_dropout), str(asked)
+    trunk = load_trunk(found, *rates)
     if trunk is not None:
-        return _of_gpt2(found.name, trunk, found.content_hash())
-    causal = load_model(found, dropout, attention_dropout)
-    return _tried(take_apart(found.name, causal, found.content_hash()), causal, dropout)
+        drawn = _redraw(asked, trunk, lambda: random_trunk(found.config, name, seed, *rates), seed)
+        return _of_gpt2(name, trunk, trunk_hash(trunk) if drawn else found.content_hash())
+    causal = load_model(found, *rates)
+    drawn = _redraw(asked, causal, lambda: random_model(found.config, name, seed, *rates), seed)
+    content_hash = weights_hash(causal.state_dict()) if drawn else found.content_hash()
+    return _tried(take_apart(name, causal, content_hash), causal, dropout)
+
+
+def _redraw(asked: BackboneName, model: nn.Module, fresh: Callable[[], Any], seed: int) -> bool:
+    """Draw a trained model's weights anew where that is asked for; returns whether it is."""
+    if asked.weights == "scaled":
+        draw_scaled(model, fresh, seed)
+    elif asked.weights == "permuted":
+        shuffle_entries(model, seed)
+    return asked.weights != "trained"
 
 
 def _of_gpt2(name: str, trunk: Gpt2Trunk, content_hash: str) -> Backbone:

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lamo_core.errors import UsageError
-from lamo_core.model.gpt2 import Gpt2Trunk
+from lamo_core.model.gpt2.trunk import Gpt2Trunk
 from lamo_core.model.key_values import TrunkCache
 from lamo_core.model.library import cache_name, takes, takes_any
 from lamo_core.model.trunk import WordReader

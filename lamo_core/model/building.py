@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from lamo_core.errors import DataError, LamoError, MissingError
-from lamo_core.model.eight_bit import is_packed, unpack
 from lamo_core.model.folder import loaded_files
+from lamo_core.model.gpt2.eight_bit import is_packed, unpack
 from lamo_core.model.hub import Located
 from lamo_core.model.library import without_loading_report
 from lamo_core.model.sizes import check_numbers, stored_numbers, weigh
@@ -47,7 +47,10 @@ def load_model(found: Located, dropout: float, attention_dropout: float) -> Any:
     config = make_config(found.config, found.name, dropout, attention_dropout)
     model_class, own = causal_class(config, found.name), _own_config(config, found.name)
     stored = stored_numbers(files)
-    built(lambda: weigh(lambda: model_class(copy.deepcopy(own)), found.name, stored), found.name)
+    built(
+        lambda: weigh(lambda: model_class(copy.deepcopy(own)), found.name, stored, whole=found.blocks is None),
+        found.name,
+    )
     model, report = built(lambda: _filled(model_class, own, files, packed=is_packed(found.config)), found.name)
     missing = sorted(report["missing_keys"])
     if missing:

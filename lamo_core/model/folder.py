@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lamo_core.errors import DataError
-from lamo_core.parsing import parse_json
+from lamo_core.untrusted.parsing import parse_json
 
 SINGLE_FILE, INDEX = "model.safetensors", "model.safetensors.index.json"
 _LARGEST = {"config.json": 1 << 23, INDEX: 1 << 26, "tokenizer.json": 1 << 28}

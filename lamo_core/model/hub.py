@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +12,13 @@ from typing import Any
 from lamo_core.config import ModelConfig
 from lamo_core.errors import DataError, MissingError, UsageError
 from lamo_core.install_hint import package_hint
+from lamo_core.model.blocks import first_blocks
 from lamo_core.model.folder import model_text, refuse_adapter, weight_files
 from lamo_core.network import NO_NETWORK, hub_reached
-from lamo_core.parsing import parse_json
 from lamo_core.places import assets_dir, models_dir
+from lamo_core.settings.backbone_name import BackboneName, own_folder, parse_backbone
+from lamo_core.untrusted.parsing import parse_json
 
-RANDOM = "random:"
-"""Prefix of a name that asks for the same shape with random weights."""
 SMOLLM2 = "smollm2-135m"
 
 _ALIASES = {
@@ -81,14 +82,19 @@ class Located:
     folder: Path
     config: dict[str, Any]
     weights: tuple[Path, ...]
+    blocks: int | None = None
+    """How many of its blocks are wanted, None all; `config` describes those alone."""
 
     def content_hash(self) -> str:
-        """Return the SHA-256 over the weights files in the order of their names."""
+        """Return the SHA-256 over the weights files in the order of their names, and over how many blocks are wanted
+        where that is not all."""
         digest = hashlib.sha256()
         for path in self.weights:
             with path.open("rb") as file:
                 while block := file.read(1 << 22):
                     digest.update(block)
+        if self.blocks is not None:
+            digest.update(f"the first {self.blocks} blocks".encode())
         return digest.hexdigest()
 
 
@@ -109,11 +115,14 @@ class BackboneRow:
 def locate(name: str) -> Located:
     """Find a language model by name, hub id or folder; nothing is downloaded.
 
-    Raises `MissingError` with the command that gets it, `DataError` when only pickled weights or no config
-    are there.
+    Of a name of drawn weights, such as `scaled:mini`, it is the model that they are drawn for. Raises `MissingError`
+    with the command that gets it, `DataError` when only pickled weights or no config are there, `UsageError` for more
+    blocks than it has.
     """
-    folder = _folder_of(name)
-    config = read_config(name, folder)
+    asked = parse_backbone(name)
+    name = asked.plain
+    folder = _folder_of(asked.model)
+    config = _cut(read_config(asked.model, folder), asked)
     refuse_adapter(folder)
     if config.get("quantization_config"):
         raise DataError(
@@ -123,21 +132,25 @@ def locate(name: str) -> Located:
     if not weights:
         if any(next(folder.glob(pattern), None) for pattern in _PICKLES):
             raise DataError(f"{name} has only pickled weights, which can run code; save it as safetensors first")
-        raise MissingError(f"{folder} holds no model.safetensors; {_how_to_get(name)}")
-    return Located(name, folder, config, weights)
+        raise MissingError(f"{folder} holds no model.safetensors; {_how_to_get(asked.model)}")
+    return Located(name, folder, config, weights, asked.blocks)
+
+
+def _cut(config: dict[str, Any], asked: BackboneName) -> dict[str, Any]:
+    return config if asked.blocks is None else first_blocks(config, asked.blocks, asked.model)
 
 
 def require_model(name: str) -> None:
     """Raise `MissingError` with the command that gets a model when it is not on this machine; reads no weights."""
-    if name.startswith(RANDOM):
-        shape_of(name.removeprefix(RANDOM))
+    if parse_backbone(name).weights == "random":
+        shape_of(name)
     else:
         locate(name)
 
 
 def require_table(config: ModelConfig) -> None:
     """Raise `UsageError` where a table of positions is to be left out that the trunk does not have."""
-    family: str = shape_of(config.backbone.removeprefix(RANDOM))["model_type"]
+    family: str = shape_of(config.backbone)["model_type"]
     if not config.trunk_positions and family not in _POSITION_TABLES:
         raise UsageError(
             f"model.trunk_positions=false changes nothing in a trunk of the family {family!r}, whose positions are in "
@@ -146,16 +159,21 @@ def require_table(config: ModelConfig) -> None:
 
 
 def shape_of(name: str) -> dict[str, Any]:
-    """Return the config of a model, from its folder or from the published shapes; raises as `locate` does."""
-    if name in _SHAPES_WITHOUT_WORDS:
-        return dict(_SHAPES_WITHOUT_WORDS[name])
+    """Return the config of a trunk, from its model's folder or from the published shapes; raises as `locate` does."""
+    asked = parse_backbone(name)
+    return _cut(_shape_of(asked.model), asked)
+
+
+def _shape_of(model: str) -> dict[str, Any]:
+    if model in _SHAPES_WITHOUT_WORDS:
+        return dict(_SHAPES_WITHOUT_WORDS[model])
     try:
-        folder = _folder_of(name)
+        folder = _folder_of(model)
     except MissingError:
-        if name in _SHAPES:
-            return dict(_SHAPES[name])
+        if model in _SHAPES:
+            return dict(_SHAPES[model])
         raise
-    return read_config(name, folder)
+    return read_config(model, folder)
 
 
 def read_config(name: str, folder: Path) -> dict[str, Any]:
@@ -252,16 +270,20 @@ def get_command(name: str) -> str:
 
 
 def _folder_of(name: str) -> Path:
-    for own in (assets_dir() / name, models_dir() / name):
-        if (own / "config.json").is_file():
-            return own
+    if not name.strip():
+        raise MissingError("this names no language model; `lamo lm list` shows what is here")
+    own = own_folder(name)
+    if own is not None:
+        return own
+    if name in _SHAPES_WITHOUT_WORDS:
+        raise UsageError(f"{name} is a shape without trained weights; name it random:{name}")
     if name == SMOLLM2:
         folder = imported_folder(name)
         if folder is None:
             raise MissingError(f"{name} is not imported yet; {_how_to_get(name)}")
         return folder
-    path = Path(name).expanduser()
-    if path.is_dir():
+    path = Path(os.path.expanduser(name))
+    if os.path.isdir(path):
         return path
     if name.startswith((".", "/", "~")) or path.suffix:
         raise MissingError(f"there is no folder {name}; name a folder with config.json and model.safetensors")

@@ -113,11 +113,11 @@ class Policy(nn.Module):
         return returns_NT if self.maximum is None else self.maximum(states_NTD).to(returns_NT.dtype)
 
     @property
-    def foretells(self) -> str:
-        """What `foretell` returns, in a few words; empty for a policy that learns nothing of the kind."""
+    def value_kind(self) -> str:
+        """What `predict_value` returns, in a few words; empty for a policy that learns nothing of the kind."""
         return "value" if self.q_term is not None else "largest return" if self.maximum is not None else ""
 
-    def foretell(self, observations: Tensor) -> Tensor | None:
+    def predict_value(self, observations: Tensor) -> Tensor | None:
         """Return what is learned (N,) of the rewards to come after observations, in the unit of returns.
 
         That is the discounted value of the Q term, else the largest return that the data support.

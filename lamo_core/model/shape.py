@@ -8,7 +8,7 @@ from typing import Any
 
 from lamo_core.config import LoraProjections, LoraTargets
 from lamo_core.errors import LamoError
-from lamo_core.model.hub import RANDOM, shape_of
+from lamo_core.model.hub import shape_of
 
 _NAMES = {
     "width": ("hidden_size", "n_embd", "d_model", "dim"),
@@ -75,10 +75,9 @@ class TrunkShape:
 
 
 def trunk_shape(name: str) -> TrunkShape | None:
-    """Return the sizes of a model by name, hub id, folder, or `random:` and one of these; None where they are not
-    known on this machine."""
+    """Return the sizes of a trunk by its name (`backbone_name`); None where they are not known on this machine."""
     try:
-        return shape_from(shape_of(name.removeprefix(RANDOM)))
+        return shape_from(shape_of(name))
     except LamoError:
         return None
 

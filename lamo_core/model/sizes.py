@@ -101,10 +101,11 @@ def stored_numbers(paths: Iterable[Path]) -> int:
     return total
 
 
-def weigh(build: Callable[[], nn.Module], name: str, stored: int | None = None) -> nn.Module:
+def weigh(build: Callable[[], nn.Module], name: str, stored: int | None = None, *, whole: bool = True) -> nn.Module:
     """Build a model without memory and return it; its tensors have shapes only.
 
-    `stored` numbers are there to fill it, None for one that is filled with random numbers. Raises `DataError` for a
+    `stored` numbers are there to fill it, None for one that is filled with random numbers; not all of them belong to a
+    model that is not the `whole` one. Raises `DataError` for a
     description that does not fit them, `DeviceError` for a model that does not fit the memory, and what `build` raises.
     """
     free = free_memory()
@@ -113,7 +114,7 @@ def weigh(build: Callable[[], nn.Module], name: str, stored: int | None = None) 
             model = build()
     except _TooLarge as error:
         raise _no_room(name, free) from error
-    check_room(model, name, stored)
+    check_room(model, name, stored, whole=whole)
     return model
 
 
@@ -127,10 +128,10 @@ def outline(make: Callable[[], _Module]) -> _Module:
         return make()
 
 
-def check_room(model: nn.Module, name: str, stored: int | None = None) -> None:
+def check_room(model: nn.Module, name: str, stored: int | None = None, *, whole: bool = True) -> None:
     """Raise what `weigh` raises for a model that is already built, such as one whose tensors have shapes only."""
     weights = sum(value.numel() for value in model.parameters())
-    if stored is not None and (weights > 1.5 * stored + _SLACK or stored > 16 * weights + _SLACK):
+    if stored is not None and (weights > 1.5 * stored + _SLACK or (whole and stored > 16 * weights + _SLACK)):
         raise DataError(
             f"the config.json of {name} describes a model of {weights:,} numbers and its weights are {stored:,}; "
             "they do not belong together, get the model again"

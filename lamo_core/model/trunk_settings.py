@@ -10,7 +10,7 @@ from lamo_core.config import ModelConfig
 from lamo_core.errors import UsageError
 from lamo_core.model.backbone import Backbone
 from lamo_core.model.building import dropout_settings, one_line
-from lamo_core.model.gpt2 import Gpt2Trunk
+from lamo_core.model.gpt2.trunk import Gpt2Trunk
 
 
 def check_settings(config: ModelConfig, backbone: Backbone) -> None:

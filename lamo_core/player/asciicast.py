@@ -14,11 +14,11 @@ from typing import IO
 
 import numpy as np
 
-from lamo_core.plain_text import plain_line
 from lamo_core.player.half_blocks import Keys, changed_spans, fitted_size, key_runs, pair_keys, resize
 from lamo_core.player.history import Track
 from lamo_core.tasks.environment import Picture
 from lamo_core.tasks.task import Task
+from lamo_core.untrusted.plain_text import plain_line
 
 COLUMNS, ROWS = 92, 31
 _FRAME = (54, 30)
@@ -47,7 +47,7 @@ def write_cast(file: IO[bytes], pictures: Iterator[Picture], facts: CastFacts, e
     old_lines: list[str] = []
     for number, picture in enumerate(pictures):
         at = min(number * every, len(facts.track))
-        keys = _keys(picture, ATARI_PIXEL if facts.task.observation == "frames" else 1.0)
+        keys = _keys(picture, facts.task.observation == "frames")
         lines = _panel(facts, at)
         text = "" if number else "\x1b[2J\x1b[?25l"
         text += _changed_cells(old_keys, keys) + _changed_lines(old_lines, lines)
@@ -57,9 +57,9 @@ def write_cast(file: IO[bytes], pictures: Iterator[Picture], facts: CastFacts, e
     file.write((json.dumps([end, "o", f"\x1b[0m\x1b[{ROWS};1H\x1b[?25h"]) + "\n").encode())
 
 
-def _keys(picture: Picture, pixel_aspect: float) -> Keys:
-    tall, wide = fitted_size(picture.shape[0], picture.shape[1], *_FRAME, pixel_aspect)
-    return pair_keys(resize(picture, tall, wide), 6)
+def _keys(picture: Picture, atari: bool) -> Keys:
+    tall, wide = fitted_size(picture.shape[0], picture.shape[1], *_FRAME, ATARI_PIXEL if atari else 1.0)
+    return pair_keys(resize(picture, tall, wide, keep_small=atari), 6)
 
 
 def _changed_cells(old: Keys | None, new: Keys) -> str:

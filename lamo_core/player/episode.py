@@ -198,10 +198,24 @@ class ShownEpisode:
         self._here = -1  # the environment stands in the other track
         self._forget()
 
+    def go_back(self) -> bool:
+        """Go back to the track before the last branching, if there is one; returns whether there is."""
+        if self.other is None:
+            return False
+        self.swap()
+        return True
+
     def attach(self, pilot: Pilot) -> None:
         """Give the episode a policy, which sees its past before it decides."""
         self.pilot = pilot
         self._forget()
+
+    def go_on(self, pilot: Pilot) -> None:
+        """Let a policy play from the playhead on, as if what lies behind were its own; what lies beyond is dropped."""
+        if not self.at_end:
+            self.target = self.track.rows[self.at].target
+            self.track = self.track.cut(self.at)
+        self.attach(pilot)
 
     def close(self) -> None:
         """Free the environment."""
@@ -224,11 +238,11 @@ class ShownEpisode:
             self._bring(at)
             self._keep_context(pilot)
             pilot.see(self._observation, self.track.rows[at].asked, self._action_before(at))
-            self.track.foretell(at, pilot.foretold)
+            self.track.note_value(at, pilot.predicted)
         self._bring(end)
         self._keep_context(pilot)
         out_A = pilot.see(self._observation, asked, self._action_before(end))
-        self.track.foretell(end, pilot.foretold)
+        self.track.note_value(end, pilot.predicted)
         return out_A
 
     def _keep_context(self, pilot: Pilot) -> None:

@@ -28,28 +28,45 @@ def _edges(length: int, pieces: int) -> tuple[NDArray[np.intp], NDArray[np.float
     return edges[:-1], np.diff(edges).astype(np.float32)
 
 
-def _boxes(frame: Frame, tall: int, wide: int) -> Frame:
-    """Return the mean of each box, half way to its brightest value where that is a small part of a dark box.
+_LIGHT = np.array([54, 183, 19], np.int64)
+"""How bright red, green and blue look, in parts of 256 (ITU-R BT.709)."""
+_SMALL = 3
+"""A bright thing is small where the mean of its box is so far down: a third of the way from darkest to brightest."""
 
-    A plain mean makes small bright things vanish, and in many games the ball is one.
+
+def _boxes(frame: Frame, tall: int, wide: int, keep_small: bool) -> Frame:
+    """Return the mean of each box, with `keep_small` half way to its brightest pixel where that is a small part of it.
+
+    A plain mean makes small bright things vanish, and in many games the ball is one. Whole pixels are blended: channels
+    apart from each other would make colours that no pixel has.
     """
     row_starts, row_sizes = _edges(frame.shape[0], tall)
     column_starts, column_sizes = _edges(frame.shape[1], wide)
+    area = row_sizes[:, None] * column_sizes[None, :]
     summed = np.add.reduceat(np.add.reduceat(frame, row_starts, 0, np.uint32), column_starts, 1)
-    mean = summed / (row_sizes[:, None, None] * column_sizes[None, :, None])
-    highest = np.maximum.reduceat(np.maximum.reduceat(frame, row_starts, 0), column_starts, 1)
-    lowest = np.minimum.reduceat(np.minimum.reduceat(frame, row_starts, 0), column_starts, 1)
-    sparse = 2 * mean < highest + lowest.astype(np.float32)
-    return np.asarray((np.where(sparse, (mean + highest) / 2, mean) + 0.5).astype(np.uint8))
+    mean = summed / area[:, :, None]
+    if keep_small:
+        light = (frame @ _LIGHT).astype(np.int64)
+        pixel = light << 24 | frame @ np.array([1 << 16, 1 << 8, 1], np.int64)
+        brightest = np.maximum.reduceat(np.maximum.reduceat(pixel, row_starts, 0), column_starts, 1)
+        lowest = np.minimum.reduceat(np.minimum.reduceat(light, row_starts, 0), column_starts, 1)
+        highest = brightest >> 24
+        small = (mean @ _LIGHT - lowest) * _SMALL < highest - lowest
+        colour = (brightest[:, :, None] >> np.array([16, 8, 0])) & 255
+        mean = np.where(small[:, :, None], (mean + colour) / 2, mean)
+    return np.asarray((mean + 0.5).astype(np.uint8))
 
 
-def resize(frame: Frame, tall: int, wide: int) -> Frame:
-    """Return `frame` (H, W, 3) at (tall, wide, 3): one colour for each box when shrinking, else the nearest pixel."""
+def resize(frame: Frame, tall: int, wide: int, *, keep_small: bool = False) -> Frame:
+    """Return `frame` (H, W, 3) at (tall, wide, 3): one colour for each box when shrinking, else the nearest pixel.
+
+    `keep_small` is for games, where a ball may be a few pixels; it would make noise of a simulator's picture.
+    """
     height, width = frame.shape[:2]
     if tall == height and wide == width:
         return frame
     if tall <= height and wide <= width:
-        return _boxes(frame, tall, wide)
+        return _boxes(frame, tall, wide, keep_small)
     rows = (np.arange(tall) * 2 + 1) * height // (2 * tall)
     columns = (np.arange(wide) * 2 + 1) * width // (2 * wide)
     return np.asarray(frame[rows[:, None], columns])

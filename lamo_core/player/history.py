@@ -65,8 +65,8 @@ class Track:
     earned: list[float] = field(default_factory=lambda: [0.0])
     """Before each decision and after the last: what has been earned, in the unit of `Row.asked`."""
 
-    foretold: list[float] = field(default_factory=list)
-    """What the policy foretells of the rewards to come before each decision and after the last; NaN is unknown."""
+    predicted: list[float] = field(default_factory=list)
+    """What the policy predicts of the rewards to come before each decision and after the last; NaN is unknown."""
 
     heads_from: int = 0
     """Of decisions before this one only the mean of the attention is kept."""
@@ -76,10 +76,10 @@ class Track:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def foretell(self, at: int, value: float) -> None:
-        """Note what the policy foretells before decision `at`."""
-        self.foretold += [math.nan] * (at + 1 - len(self.foretold))
-        self.foretold[at] = value
+    def note_value(self, at: int, value: float) -> None:
+        """Note what the policy predicts before decision `at`."""
+        self.predicted += [math.nan] * (at + 1 - len(self.predicted))
+        self.predicted[at] = value
 
     def add(self, row: Row, ended: Ending) -> None:
         """Put a decision at the end."""
@@ -106,7 +106,7 @@ class Track:
             games=self.games.until(at),
             contexts=self.contexts.until(at),
             earned=self.earned[: at + 1],
-            foretold=self.foretold[: at + 1],
+            predicted=self.predicted[: at + 1],
             heads_from=min(self.heads_from, at),
             heads_bytes=sum(map(_heads_bytes, self.rows[:at])),
         )

@@ -11,8 +11,8 @@ import numpy as np
 from lamo_core.errors import LamoError
 from lamo_core.player.episode import ShownEpisode
 from lamo_core.player.history import Track
-from lamo_core.player.protocol import Header
 from lamo_core.player.sources import Opened
+from lamo_core.workers.messages import Header
 
 
 @dataclass(frozen=True)
@@ -21,16 +21,16 @@ class Told:
 
     decisions: int = 0
     lives: int = 0
-    foretold: int = 0
+    predicted: int = 0
 
     @classmethod
     def all_of(cls, track: Track) -> Told:
         """Return that all of it was told."""
-        return cls(len(track), len(track.lives), len(track.foretold))
+        return cls(len(track), len(track.lives), len(track.predicted))
 
 
-def opened_header(side: int, opened: Opened) -> Header:
-    """Return what never changes while an episode is open."""
+def opened_header(side: int, opened: Opened, *, loading: bool = False) -> Header:
+    """Return what never changes while an episode is open; `loading` says that its policy is on its way."""
     episode = opened.episode
     task = episode.task
     return {
@@ -46,6 +46,8 @@ def opened_header(side: int, opened: Opened) -> Header:
         "seed": episode.seed,
         "recorded": opened.recorded,
         "clipped": opened.clipped,
+        "loading": loading,
+        "goes_on": loading or episode.pilot is not None or opened.policy_at is not None,
         "targets": list(opened.targets),
         "per_second": episode.shown.pictures_per_second,
     }
@@ -78,7 +80,7 @@ def frame_header(side: int, episode: ShownEpisode, sent: Told, held: Any, look: 
         "heeds": episode.pilot is None or episode.pilot.policy.follows_targets,
         "heads": None if episode.pilot is None else episode.pilot.heads,
         "look": look,
-        "foretells": "" if episode.pilot is None else episode.pilot.policy.foretells,
+        "value_kind": "" if episode.pilot is None else episode.pilot.policy.value_kind,
         "earned": track.earned[at],
         "values": _rounded(None if source is None else source.values),
         "taken": taken if taken is None or episode.task.action_kind == "discrete" else _rounded(taken),
@@ -92,7 +94,7 @@ def frame_header(side: int, episode: ShownEpisode, sent: Told, held: Any, look: 
 def track_part(track: Track, sent: Told) -> Header:
     """Return what is new of the track."""
     rows = track.rows[sent.decisions :]
-    foretold = track.foretold[sent.foretold :]
+    predicted = track.predicted[sent.predicted :]
     return {
         "from": sent.decisions,
         "rewards": [row.reward for row in rows],
@@ -101,8 +103,8 @@ def track_part(track: Track, sent: Told) -> Header:
         "persons": [int(row.person) for row in rows],
         "lives_from": sent.lives,
         "lives": track.lives[sent.lives :],
-        "foretold_from": sent.foretold,
-        "foretold": [float(f"{value:.5g}") if math.isfinite(value) else None for value in foretold],
+        "predicted_from": sent.predicted,
+        "predicted": [float(f"{value:.5g}") if math.isfinite(value) else None for value in predicted],
     }
 
 

@@ -18,8 +18,9 @@ import numpy as np
 from lamo_core.errors import UsageError
 from lamo_core.player.episode_export import save_episode
 from lamo_core.player.messages import Told, error_header, frame_header, opened_header
-from lamo_core.player.protocol import Header
-from lamo_core.player.sources import Opened, Opener, wanted_of
+from lamo_core.player.policy_loading import WAKE, PolicyLoading, open_record
+from lamo_core.player.sources import Opened, Opener, Wanted, find_source, wanted_of
+from lamo_core.workers.messages import Header
 
 Send = Callable[[Header, bytes], None]
 
@@ -59,6 +60,8 @@ class Player:
         self._send, self._clock = send, clock
         self._opener = opener or Opener()
         self._due = self._shown = -math.inf
+        self.loading: PolicyLoading | None = None
+        """The policy of the first episode, whose record plays meanwhile."""
 
     # what is told
 
@@ -75,6 +78,12 @@ class Player:
 
     def tick(self) -> float | None:
         """Do what is due; returns the seconds until more is, or None when nothing will be."""
+        if self.loading is not None and self.loading.done:
+            self._swap_in()
+        wait = self._play_on()
+        return wait if self.loading is None else min(WAKE, WAKE if wait is None else wait)
+
+    def _play_on(self) -> float | None:
         if not self.playing or not self.sides:
             return None
         now = self._clock()
@@ -104,7 +113,10 @@ class Player:
     # commands: what is open
 
     def _do_open(self, command: Header) -> None:
-        """Open `source` as side 0, or beside the first on the same seed as side 1."""
+        """Open `source` as side 0, or beside the first on the same seed as side 1.
+
+        With `preview` the record of a checkpoint plays until its policy is loaded.
+        """
         number = int(command.get("side", 0))
         if number not in (0, 1) or number > len(self.sides):
             raise UsageError("there is room for two episodes: open the first, then one beside it")
@@ -112,16 +124,65 @@ class Player:
         wanted = wanted_of(command)
         if number == 1 and wanted.seed is None:
             wanted = replace(wanted, seed=self.sides[0].opened.episode.seed)
+        if number == 1:
+            self._await_policy()
+        elif command.get("preview") and self._open_preview(str(command["source"]), wanted):
+            return
         opened = self._opener.open(str(command["source"]), wanted, self._say)
         if number == 1:
             _check_alike(self.sides[0].opened, opened)
+        self._put(number, opened)
+        self._send(opened_header(number, opened), b"")
+        if number == 1:
+            self._seek(opened, self.sides[0].opened.episode.at)
+        self._show()
+
+    def _put(self, number: int, opened: Opened) -> None:
+        """Let an episode take a place, and close those that were there."""
+        if number == 0:
+            self.loading = None
         for old in self.sides[number:]:
             old.opened.episode.close()
         self.sides[number:] = [Side(opened)]
         self._scan(opened)
-        self._send(opened_header(number, opened), b"")
-        if number == 1:
-            self._seek(opened, self.sides[0].opened.episode.at)
+
+    def _open_preview(self, source: str, wanted: Wanted) -> bool:
+        """Show the record of a checkpoint while its policy is loaded; returns whether there is one."""
+        path = find_source(source, self._opener.root)
+        opened = open_record(path, lambda record: self._opener.open_record(record, wanted))
+        if opened is None:
+            return False
+        opened.policy_at = path
+        self._put(0, opened)
+        self.loading = PolicyLoading(opened, path, lambda: self._opener.load(path, lambda text: None))
+        self._send(opened_header(0, opened, loading=True), b"")
+        self._show()
+        return True
+
+    def _await_policy(self) -> None:
+        """Wait for the policy that is on its way, if one is."""
+        if self.loading is not None:
+            self._say("loading the policy")
+            self._swap_in()
+
+    def _swap_in(self) -> None:
+        """Let the policy that was loaded play in the place of its record, from the playhead on."""
+        loading, self.loading = self.loading, None
+        if loading is None or not self.sides or self.sides[0].opened is not loading.opened:
+            return
+        side = self.sides[0]
+        try:
+            loaded = loading.result()
+        except Exception as error:  # the record goes on playing
+            side.opened.policy_at = None
+            self._send(opened_header(0, side.opened), b"")
+            side.sent = Told()
+            self._show()
+            self._send(error_header("open", error), b"")
+            return
+        side.opened = self._opener.go_live(side.opened, loading.path, loaded, self._say)
+        side.sent = Told()
+        self._send(opened_header(0, side.opened), b"")
         self._show()
 
     def _do_shut(self, command: Header) -> None:
@@ -201,10 +262,13 @@ class Player:
         """Give the controls to a person (`on`) or back to the policy."""
         side = self._side(command)
         episode, person = side.opened.episode, bool(command.get("on", True))
-        if not person:
+        if not person and (side.opened.policy_at is not None or episode.pilot is not None):
             self._with_policy(side)
         episode.person, side.held = person, None
-        self._cut(side, episode.branch if person else lambda: False)
+        if person or episode.pilot is not None:
+            self._cut(side, episode.branch if person else lambda: False)
+        else:  # nobody takes over: back to the record
+            self._cut(side, episode.go_back)
 
     def _do_hold(self, command: Header) -> None:
         """Hold `action` from now on; None rests."""
@@ -255,9 +319,10 @@ class Player:
             self._with_policy(side)
 
     def _with_policy(self, side: Side) -> None:
+        self._await_policy()
         if side.opened.episode.pilot is None:
             self._opener.add_policy(side.opened, self._say)
-            side.sent = Told()  # what it foretells of the past is news
+            side.sent = Told()  # what it predicts of the past is news
             if side.opened.policy_note:
                 self._send({"kind": "note", "text": side.opened.policy_note}, b"")
 

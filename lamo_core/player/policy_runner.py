@@ -32,8 +32,8 @@ class Pilot:
         self.discrete = policy.task.action_kind == "discrete"
         self.fed = 0
         """Steps of the episode that the context has seen."""
-        self.foretold = math.nan
-        """What the policy foretells where it saw last; NaN when it learns nothing of the kind."""
+        self.predicted = math.nan
+        """What the policy predicts where it saw last; NaN when it learns nothing of the kind."""
         self._context: Context = make_context(context, policy)
         self._device = next(policy.parameters()).device
         self._watch = watch_attention(policy)
@@ -55,8 +55,8 @@ class Pilot:
                 torch.tensor([asked / self.policy.return_scale], dtype=torch.float32, device=self._device),
                 None if previous is None else self._action_tensor(previous),
             )
-            told_N = self.policy.foretell(seen)
-        self.foretold = math.nan if told_N is None else float(told_N[0])
+            told_N = self.policy.predict_value(seen)
+        self.predicted = math.nan if told_N is None else float(told_N[0])
         self.fed += 1
         out_A = np.asarray(out_NA[0].float().cpu().numpy())
         if not np.isfinite(out_A).all():

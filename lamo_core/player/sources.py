@@ -11,6 +11,7 @@ from lamo_core.config import ContextMode, RunConfig, TaskConfig
 from lamo_core.errors import UsageError
 from lamo_core.evaluation.replay_file import Replay, load_replay
 from lamo_core.evaluation.scores import ActionMode
+from lamo_core.exchange.policy_repository import fetch_policy, means_repository
 from lamo_core.player.episode import ShownEpisode
 from lamo_core.player.history import Track, track_of
 from lamo_core.runs.directory import RunDirectory, find_run
@@ -21,6 +22,9 @@ from lamo_core.wording import counted
 if TYPE_CHECKING:
     from lamo_core.evaluation.contexts import Actor
     from lamo_core.player.policy_runner import Pilot
+
+Loaded = tuple["Actor", RunConfig, dict[str, Any]]
+"""A policy, its config, and facts about its data."""
 
 Say = Callable[[str], None]
 """Is told what takes so long."""
@@ -66,22 +70,35 @@ class Opener:
 
     device: str = "cpu"
     root: Path | None = None
-    _policies: dict[tuple[Path, float], tuple[Actor, RunConfig, dict[str, Any]]] = field(default_factory=dict)
+    _policies: dict[tuple[Path, float], Loaded] = field(default_factory=dict)
 
     def open(self, source: str, wanted: Wanted, say: Say) -> Opened:
         """Open a file or a run; raises the `LamoError` that says why it cannot be played."""
         path = find_source(source, self.root)
         if path.suffix == REPLAY_ENDING:
             return self._open_record(path, wanted)
-        return self._open_live(path, source, wanted, say)
+        return self._open_live(path, wanted, say)
 
     def add_policy(self, opened: Opened, say: Say) -> None:
         """Give a record the policy of its run; raises `UsageError` where there is none."""
         if opened.policy_at is None:
             raise UsageError("this record has no policy beside it; take the controls yourself, or open a checkpoint")
-        policy, config, _ = self._policy(opened.policy_at, say)
+        policy, config, _ = self.load(opened.policy_at, say)
         say(f"showing the policy the past of {counted(len(opened.episode), 'decision')}")
         opened.episode.attach(self._pilot(policy, config, opened.wanted, opened.episode.seed))
+
+    def go_live(self, opened: Opened, path: Path, loaded: Loaded, say: Say) -> Opened:
+        """Return an episode that was opened from a record as one that the policy of `path` plays from here on."""
+        policy, config, facts = loaded
+        episode, wanted = opened.episode, opened.wanted
+        pilot = self._pilot(policy, config, wanted, episode.seed)
+        say(f"showing the policy the past of {counted(episode.at, 'decision')}")
+        episode.go_on(pilot)
+        return _live(path, episode, pilot, config, facts, wanted)
+
+    def open_record(self, path: Path, wanted: Wanted) -> Opened:
+        """Open a recorded episode; raises the `LamoError` that says why it cannot be played."""
+        return self._open_record(path, wanted)
 
     def _open_record(self, path: Path, wanted: Wanted) -> Opened:
         replay = load_replay(path)
@@ -109,8 +126,8 @@ class Opener:
             policy_note=note,
         )
 
-    def _open_live(self, path: Path, source: str, wanted: Wanted, say: Say) -> Opened:
-        policy, config, facts = self._policy(path, say)
+    def _open_live(self, path: Path, wanted: Wanted, say: Say) -> Opened:
+        policy, config, facts = self.load(path, say)
         targets = tuple(float(value) for value in facts.get("targets", ()))
         target = wanted.target if wanted.target is not None else targets[0] if targets else 0.0
         seed = config.eval.seed if wanted.seed is None else wanted.seed
@@ -125,25 +142,10 @@ class Opener:
             pilot=pilot,
             track=Track(clipped=config.paid == "clipped"),
         )
-        name, step = f"{config.name} s{config.seed}", int(facts.get("step", 0))
-        return Opened(
-            played,
-            f"{name}, step {step}",
-            str(path),
-            wanted,
-            recorded=False,
-            targets=targets,
-            clipped=config.paid == "clipped",
-            meta={
-                "name": name,
-                "step": step,
-                "rewards": config.paid,
-                "context": pilot.mode,
-                "action": wanted.action or config.eval.action,
-            },
-        )
+        return _live(path, played, pilot, config, facts, wanted)
 
-    def _policy(self, path: Path, say: Say) -> tuple[Actor, RunConfig, dict[str, Any]]:
+    def load(self, path: Path, say: Say) -> Loaded:
+        """Return the policy of a checkpoint; raises the `LamoError` that says why it cannot be loaded."""
         key = path.resolve(), path.stat().st_mtime if path.is_file() else 0.0
         if key not in self._policies:
             say("loading PyTorch")
@@ -164,8 +166,31 @@ class Opener:
         return Pilot(policy, context=context, action=action, seed=seed)
 
 
+def _live(
+    path: Path, episode: ShownEpisode, pilot: Pilot, config: RunConfig, facts: Mapping[str, Any], wanted: Wanted
+) -> Opened:
+    """Return an episode that a policy plays, with what is known of it."""
+    name, step = f"{config.name} s{config.seed}", int(facts.get("step", 0))
+    return Opened(
+        episode,
+        f"{name}, step {step}",
+        str(path),
+        wanted,
+        recorded=False,
+        targets=tuple(float(value) for value in facts.get("targets", ())),
+        clipped=config.paid == "clipped",
+        meta={
+            "name": name,
+            "step": step,
+            "rewards": config.paid,
+            "context": pilot.mode,
+            "action": wanted.action or config.eval.action,
+        },
+    )
+
+
 def wanted_of(command: Mapping[str, Any]) -> Wanted:
-    """Return what an `open` command asks for; raises `ValueError` at values that are no numbers."""
+    """Return what an `open` command asks for; raises `ValueError` at values that are not numbers."""
     values = {name: command[name] for name in ("seed", "target", "context", "action", "height") if command.get(name)}
     if command.get("seed") is not None:
         values["seed"] = int(command["seed"])
@@ -175,7 +200,10 @@ def wanted_of(command: Mapping[str, Any]) -> Wanted:
 
 
 def find_source(text: str, root: Path | None = None) -> Path:
-    """Return the file that is meant: a replay, a checkpoint, or the newest of either in a run; raises `UsageError`."""
+    """Return the file that is meant: a replay, a checkpoint, the newest of either in a run, or a policy on the hub.
+
+    Raises `UsageError`, and as `fetch_policy` does.
+    """
     path = Path(text)
     if path.suffix in (".pt", REPLAY_ENDING):
         if not path.is_file():
@@ -183,6 +211,8 @@ def find_source(text: str, root: Path | None = None) -> Path:
         return path
     if path.is_file():
         raise UsageError(f"{path} is neither a checkpoint (.pt) nor a replay ({REPLAY_ENDING})")
+    if means_repository(text):
+        return fetch_policy(text)
     run = find_run(text, root)
     return source_of_run(run)
 
@@ -206,7 +236,7 @@ def starting_noops(config: TaskConfig, seed: int) -> int:
     """Return the no-op decisions that an evaluation's episode of `seed` starts with."""
     if get_task(config.name).observation != "frames":
         return 0
-    from lamo_core.tasks.atari_batch import noop_start
+    from lamo_core.tasks.atari.atari_batch import noop_start
 
     return noop_start(seed, config.noop_max)
 

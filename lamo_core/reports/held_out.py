@@ -1,7 +1,7 @@
-"""How well methods foretell the actions of episodes that they were not shown.
+"""How well methods predict the actions of episodes that they were not shown.
 
-Returns of few episodes are noisy; this loss is not, and tells a method that has learned the behaviour from one that has
-learned a handful of episodes by heart. It is no return: what foretells best need not act best.
+Returns of few episodes are noisy; this loss is not, and tells a method that has learned the behaviour from one that
+overfits a handful of episodes. It is no return: what predicts best need not act best.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lamo_core.evaluation.metrics import BEST_STEP, CONSTANT_LOSS, UNSEEN_LOSS
 from lamo_core.reports.cells import Cell, SeedScores, method_names
 from lamo_core.reports.paired import interval_of_means, same_data
 
@@ -32,6 +33,10 @@ class UnseenLoss:
     low: float
     high: float
     """95 % bootstrap interval over seeds; NaN with a single one."""
+    constant: float
+    """Mean over seeds of the loss of a guess that is always the same; NaN where it was not measured."""
+    best_steps: tuple[int, int] | None
+    """The earliest and the latest step that was best on held-out data; None where the last one was measured."""
     other: str
     """The method that it is compared with; empty for that method itself and where no seed is shared."""
     change: float
@@ -54,7 +59,7 @@ def unseen_losses(cells: Sequence[Cell], baseline: str | None = None) -> list[Un
 
 
 def _measured(cell: Cell) -> dict[int, tuple[float, SeedScores]]:
-    return {seed.seed: (seed.unseen_loss, seed) for seed in cell.seeds if seed.unseen_loss is not None}
+    return {seed.seed: (seed.metrics[UNSEEN_LOSS], seed) for seed in cell.seeds if UNSEEN_LOSS in seed.metrics}
 
 
 def _row(
@@ -71,6 +76,8 @@ def _row(
     ]
     low, high = interval_of_means([losses_S])
     change_low, change_high = interval_of_means([np.array(ratios)]) if ratios else _NONE
+    told = [scores.metrics[CONSTANT_LOSS] for _, scores in seeds.values() if CONSTANT_LOSS in scores.metrics]
+    steps = [int(scores.metrics[BEST_STEP]) for _, scores in seeds.values() if BEST_STEP in scores.metrics]
     return UnseenLoss(
         task=cell.task,
         title=cell.title,
@@ -80,6 +87,8 @@ def _row(
         loss=float(losses_S.mean()),
         low=low,
         high=high,
+        constant=float(np.mean(told)) if told else float("nan"),
+        best_steps=(min(steps), max(steps)) if steps else None,
         other=ours if ratios else "",
         change=math.expm1(float(np.mean(ratios))) if ratios else float("nan"),
         change_low=math.expm1(change_low),

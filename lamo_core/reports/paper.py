@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lamo_core.presets import read_toml
+from lamo_core.settings.presets import read_toml
 
 _FILE = Path(__file__).with_name("paper_scores.toml")
 _CELL_KEYS = ("task", "ratio", "table")
@@ -46,7 +46,7 @@ def paper_curve(task: str, method: str) -> list[tuple[float, PaperScore]]:
 def on_papers_data(task: str, source: str, data_set: str) -> bool:
     """Return whether a run's data are those of the paper."""
     known = _file()["data"].get(_named(task), {})
-    return bool(known) and source == known["source"] and data_set in known["sets"]
+    return bool(known) and source in known["sources"] and data_set in known["sets"]
 
 
 def _named(task: str) -> str:

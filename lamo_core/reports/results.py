@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from lamo_core.errors import LamoError
+from lamo_core.evaluation.metrics import UNSEEN_LOSS
 from lamo_core.runs.compare import flatten
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.evaluations import Change, Evaluation, history, shown_value
 from lamo_core.runs.labels import Origins, experiment_settings, label_of
-from lamo_core.runs.reader import MetricsTail, read_events
+from lamo_core.runs.metrics.series import MetricsTail
+from lamo_core.runs.reader import read_events
 from lamo_core.runs.records import number
 from lamo_core.runs.reliance_file import parse_shares, read_reliance
 from lamo_core.runs.status import read_status
@@ -27,7 +29,7 @@ from lamo_core.wording import plural
 Record = dict[str, Any]
 
 _LONGEST = 200
-"""Letters of a name in a record."""
+"""Characters of a name in a record."""
 _MOST_EPISODES = 10_000
 
 
@@ -63,8 +65,8 @@ class RunResult:
     """Whether `data_mean` is of raw or of clipped rewards."""
     targets: int
     """Return targets that the final evaluation tried."""
-    unseen_loss: float | None
-    """Of the final evaluation: loss on the actions of episodes that the ratio leaves out; None if not measured."""
+    metrics: Mapping[str, float]
+    """What the final evaluation measured besides returns, by name, such as `loss/unseen`."""
     reliance: Mapping[str, float] | None
     """How far each part of what the policy sees moves its last checkpoint's decisions, as a share; None if not
     measured."""
@@ -127,7 +129,7 @@ def _gather(run: RunDirectory) -> Record:
         "seconds": round(pace.seconds, 3),
         "rate": pace.rate,
         "evaluations": [_means_of(one) for one in held.evaluations if one.step <= final.step],
-        "unseen_loss": final.event.get("unseen_loss"),
+        "metrics": _metrics_of(final.event),
         "reliance": measured.shares if measured is not None and measured.step == final.step else None,
         "final": [{key: score.get(key) for key in ("target", "context", "returns")} for score in final.event["scores"]],
     }
@@ -184,12 +186,18 @@ def _result(record: Mapping[str, Any]) -> RunResult:
         data_set=_text(settings.get("data.set")),
         rewards=_text(settings.get("data.rewards", "raw")),
         targets=len(scores),
-        unseen_loss=None if record.get("unseen_loss") is None else _finite(record["unseen_loss"], "a loss"),
+        metrics={_text(name): _finite(value, "a metric") for name, value in _metrics_of(record).items()},
         reliance=None if record.get("reliance") is None else parse_shares(record["reliance"]),
         evaluations=evaluations,
         settings=_experiment(settings, _changes(record["changes"])),
         continued=_whole(record.get("last_step", record["steps"])) > _whole(record["steps"]),
     )
+
+
+def _metrics_of(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the metrics of an evaluation or of a result; earlier versions knew one, and gave it a field."""
+    earlier = {} if record.get("unseen_loss") is None else {UNSEEN_LOSS: record["unseen_loss"]}
+    return {**earlier, **(record.get("metrics") or {})}
 
 
 def _changes(rows: Iterable[Sequence[Any]]) -> list[Change]:
@@ -246,7 +254,7 @@ def _pace(run: RunDirectory, final: Evaluation) -> _Pace:
 def _finite(value: Any, what: str) -> float:
     found = number(value)
     if found is None or not math.isfinite(found):
-        raise ValueError(f"{what} is no number")
+        raise ValueError(f"{what} is not a number")
     return found
 
 
@@ -257,7 +265,7 @@ def _whole(value: Any) -> int:
 
 
 def _text(value: Any, longest: int = _LONGEST) -> str:
-    """Return a text that may stand in a table; terminals would obey letters that do not print."""
+    """Return a text that may stand in a table; terminals would interpret characters that do not print."""
     if not isinstance(value, str) or len(value) > longest or not value.isprintable():
         raise ValueError("a name is no plain text")
     return value

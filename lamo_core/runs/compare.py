@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lamo_core.config import RunConfig
-from lamo_core.idle import idle_settings
+from lamo_core.settings.unused import idle_settings
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

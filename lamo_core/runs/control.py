@@ -18,11 +18,11 @@ from typing import Literal, Protocol, get_args
 from lamo_core.config import RunConfig, parse_setting, unknown_key
 from lamo_core.errors import LamoError, UsageError
 from lamo_core.files import replace_file
-from lamo_core.regular_file import read_regular
 from lamo_core.runs.directory import ELSEWHERE, MOST_BYTES, RunDirectory, require_no_links, storage_error
+from lamo_core.runs.queue.entry import this_host
 from lamo_core.runs.records import decode, encode
-from lamo_core.runs.status import this_host
 from lamo_core.training.events import Changed, Event, Note
+from lamo_core.untrusted.regular_file import read_regular
 
 CommandName = Literal["pause", "resume", "stop", "checkpoint", "eval", "set"]
 COMMANDS: tuple[str, ...] = get_args(CommandName)
@@ -145,14 +145,14 @@ class ControlInbox:
 
 
 def _stop_reason(command: Command) -> str:
-    return f"lamo stop ({command.sender or 'unknown sender'})"
+    return command.sender or "an unknown sender"
 
 
 def _user() -> str:
     try:
         return getpass.getuser()
     except (OSError, KeyError, ImportError):  # no name for this user id
-        return str(os.getuid())
+        return str(os.getuid()) if hasattr(os, "getuid") else "unknown"
 
 
 class Wishes(Protocol):

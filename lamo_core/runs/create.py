@@ -22,10 +22,10 @@ from lamo_core.config import RunConfig
 from lamo_core.errors import LamoError, UsageError
 from lamo_core.files import scratch_folder, write_bytes
 from lamo_core.places import runs_dir
-from lamo_core.regular_file import RUN_FILE
 from lamo_core.runs.directory import ELSEWHERE, REMOVED, SCHEMA, RunDirectory, storage_error
 from lamo_core.runs.records import encode
 from lamo_core.runs.status import Status, write_status
+from lamo_core.untrusted.regular_file import RUN_FILE
 from lamo_core.version import __version__
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz234567"

@@ -12,10 +12,10 @@ from typing import Any
 from lamo_core.config import RunConfig
 from lamo_core.errors import StorageError, UsageError
 from lamo_core.places import runs_dir
-from lamo_core.plain_text import is_utf8, shown
-from lamo_core.regular_file import RUN_FILE, links_in, read_regular
 from lamo_core.runs.records import decode, number
-from lamo_core.strict import hint_of, ranges, words_and
+from lamo_core.settings.strict import hint_of, ranges, words_and
+from lamo_core.untrusted.plain_text import is_utf8, shown
+from lamo_core.untrusted.regular_file import RUN_FILE, links_in, read_regular
 from lamo_core.wording import counted
 
 SCHEMA = 1

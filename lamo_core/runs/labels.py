@@ -16,15 +16,17 @@ from typing import Any
 
 from lamo_core.config import RunConfig
 from lamo_core.errors import LamoError
-from lamo_core.idle import idle_settings
-from lamo_core.preset_parts import all_presets
-from lamo_core.presets import JOINED, lineage_names, overlay_settings, preset_names, resolve
 from lamo_core.runs.compare import flatten
 from lamo_core.runs.evaluations import Change
+from lamo_core.settings.preset_parts import all_presets
+from lamo_core.settings.presets import JOINED, lineage_names, overlay_settings, preset_names, resolve
+from lamo_core.settings.unused import idle_settings
 
+NONE = "none"
+"""The ablation of runs that have none."""
 _SAME_EXPERIMENT = (
-    "name", "seed", "device", "precision", "checkpoint.", "eval.every", "eval.episodes", "eval.final_episodes",
-    "eval.seed", "optim.steps", "optim.micro_batch_size", "data.memory_gb",
+    "name", "seed", "device", "precision", "checkpoint.every", "checkpoint.keep", "eval.every", "eval.episodes",
+    "eval.final_episodes", "eval.seed", "optim.steps", "optim.micro_batch_size", "data.memory_gb",
 )  # fmt: skip
 """Settings in which the runs of one experiment may differ; the steps that were taken are told beside them."""
 _TOLD_BESIDE = frozenset(
@@ -53,6 +55,11 @@ class Label:
         """Return it as reports name a method, such as `lamo +frozen (model.context=7)`."""
         changed = f" ({self.shown_changes})" if self.changed else ""
         return "".join([self.method, *(f" +{name}" for name in self.ablations), changed])
+
+    @property
+    def ablation(self) -> str:
+        """The ablations, joined by `+`; `none` without any."""
+        return "+".join(self.ablations) or NONE
 
     @property
     def shown_changes(self) -> str:
@@ -87,6 +94,11 @@ class Origins:
         }
         plain = any(origin == "default" or origin.startswith(_PRESET) for origin in known.values())
         return cls(decided, tuple(sorted(presets)), plain)
+
+    @property
+    def by_hand(self) -> frozenset[str]:
+        """The settings that somebody set for this run: by `--set`, by the command line or by a file."""
+        return frozenset(name for name, place in self.decided.items() if place in _HAND)
 
     def to_record(self) -> dict[str, list[str]]:
         """Return the settings by place, as short as a file of results wants them."""

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import time
 from pathlib import Path
 
 from lamo_core.errors import LamoError, UsageError
+from lamo_core.exchange.policy_repository import fetch_policy, means_repository
 from lamo_core.runs.directory import REMOVED, RunDirectory, find_run, storage_error
-from lamo_core.runs.status import Derived, has_open, is_alive, read_state, this_host
+from lamo_core.runs.queue.entry import this_host
+from lamo_core.runs.status import Derived, has_open, is_alive, read_state
+from lamo_core.system_parts import KILL
 
 
 def find_checkpoint(text: str | Path, root: Path | None = None) -> Path:
-    """Return the file that is meant: a checkpoint, or the newest one of a run below `root`; raises `UsageError`."""
+    """Return the file that is meant: a checkpoint, the newest one of a run below `root`, or one on the hub.
+
+    Raises `UsageError`, and as `fetch_policy` does.
+    """
     path = Path(text)
     if path.is_file() or path.suffix == ".pt":
         return path  # a missing file gets its sentence from the reader
+    if means_repository(str(text)):
+        return fetch_policy(str(text))
     run = find_run(text, root)
     if not run.last_checkpoint.is_file():
         way = "wait for its first, or " if read_state(run)[1].active else ""
@@ -44,7 +51,7 @@ def kill_run(run: RunDirectory) -> int:
             "is the right one all the same, end it with kill"
         )
     try:
-        os.kill(status.pid, signal.SIGKILL)
+        os.kill(status.pid, KILL)
     except OSError as error:
         raise LamoError(f"could not kill process {status.pid} of run {run.id}: {error.strerror}") from error
     return status.pid
@@ -56,19 +63,32 @@ def remove_run(run: RunDirectory) -> None:
     Raises `UsageError` while a process works on it and `StorageError` if it cannot.
     """
     run.read_info()
-    _, derived = read_state(run)
-    if derived.active:
-        raise UsageError(f"run {run.id} is {derived.state}; stop it first with: lamo stop {run.id}")
+    require_idle(run)
     # out of sight in one move: a reader never meets half a run
     grave = run.path.with_name(f"{REMOVED}{run.id}")
     try:
         os.replace(run.path, grave)
-        if grave.is_symlink():
-            grave.unlink()  # the run itself lies elsewhere and stays
-        else:
-            shutil.rmtree(grave)
     except OSError as error:
         raise storage_error(run.path, error) from error
+    erase(grave)
+
+
+def require_idle(run: RunDirectory) -> None:
+    """Raise `UsageError` while a process works on the run."""
+    _, derived = read_state(run)
+    if derived.active:
+        raise UsageError(f"run {run.id} is {derived.state}; stop it first with: lamo stop {run.id}")
+
+
+def erase(path: Path) -> None:
+    """Delete a folder for good, or the link to it; raises `StorageError` if it cannot."""
+    try:
+        if path.is_symlink():
+            path.unlink()  # the run itself lies elsewhere and stays
+        else:
+            shutil.rmtree(path)
+    except OSError as error:
+        raise storage_error(path, error) from error
 
 
 def wait_until_idle(run: RunDirectory, seconds: float) -> Derived:

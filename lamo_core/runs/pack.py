@@ -14,13 +14,13 @@ from typing import IO, Any
 from lamo_core.errors import UsageError
 from lamo_core.files import write_atomically, write_bytes
 from lamo_core.places import assets_dir, runs_dir
-from lamo_core.regular_file import open_regular
 from lamo_core.runs.directory import RunDirectory, run_ids, storage_error
 from lamo_core.runs.reader import read_events
 from lamo_core.runs.records import encode
 from lamo_core.runs.reliance_file import read_reliance
 from lamo_core.runs.status import ENDED, read_state, read_status, write_status
 from lamo_core.runs.target_sweep_file import read_asked
+from lamo_core.untrusted.regular_file import open_regular
 
 _OUT = "--out FOLDER"
 _BLOCK, _LONGEST_PATH = 1 << 20, 4096
@@ -107,7 +107,10 @@ def without_paths(text: str, below: str) -> str:
 
 
 def demo_run() -> RunDirectory:
-    """Return the recorded run that ships with lamo: Breakout on 1 % of the data, with its replays."""
+    """Return the recorded run that ships with lamo: Breakout on 1 % of the data, with replays and two acting policies.
+
+    Their weights are in half precision, to be small.
+    """
     folder = assets_dir() / "demo"
     return RunDirectory(folder / run_ids(folder)[0])
 

@@ -2,7 +2,7 @@
 
 JSON has no NaN and no infinities; they are written as the strings "NaN", "Infinity" and "-Infinity", which
 `number` turns back. So a diverged loss differs from one never measured, and every JSON parser reads it. A run may come
-from a stranger: what is read holds no letter that a terminal would obey.
+from a stranger: what is read holds no character that a terminal would interpret.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
-from lamo_core.parsing import parse_json
-from lamo_core.plain_text import plain_values
+from lamo_core.untrusted.parsing import parse_json
+from lamo_core.untrusted.plain_text import plain_values
 
 _WORDS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
@@ -65,7 +65,7 @@ def surely_plain(text: str | bytes) -> bool:
 
 
 def number(value: Any) -> float | None:
-    """Return a record's value as a float, with the three words turned back; None when it is no number."""
+    """Return a record's value as a float, with the three words turned back; None when it is not a number."""
     if isinstance(value, str):
         return _WORDS.get(value)
     if isinstance(value, int | float) and not isinstance(value, bool):

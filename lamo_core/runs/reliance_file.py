@@ -7,9 +7,9 @@ from typing import Any
 
 from lamo_core.analysis.parts import EVERYTHING, PARTS, MeasuredReliance, Reliance
 from lamo_core.files import write_bytes
-from lamo_core.regular_file import read_regular
 from lamo_core.runs.directory import ELSEWHERE, RunDirectory
 from lamo_core.runs.records import decode, encode, number
+from lamo_core.untrusted.regular_file import read_regular
 
 _MOST_BYTES = 1 << 16
 
@@ -46,5 +46,5 @@ def _row(values: Mapping[str, Any]) -> Reliance:
 def _real(value: Any) -> float:
     found = number(value)
     if found is None or not 0 <= found < 1e9:
-        raise ValueError("how far decisions move is no number")
+        raise ValueError("how far decisions move is not a number")
     return found

@@ -7,9 +7,7 @@ so the start time of the process is kept beside it.
 
 from __future__ import annotations
 
-import functools
 import os
-import socket
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -17,11 +15,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lamo_core.files import replace_file
-from lamo_core.plain_text import plain_text
-from lamo_core.regular_file import read_regular
 from lamo_core.runs.directory import ELSEWHERE, MOST_BYTES, SCHEMA, RunDirectory
 from lamo_core.runs.evaluations import Change, Standing
+from lamo_core.runs.queue.entry import read_entry, read_launch, this_host
 from lamo_core.runs.records import decode, encode, number
+from lamo_core.untrusted.plain_text import plain_text
+from lamo_core.untrusted.regular_file import read_regular
 
 State = Literal["queued", "running", "stalled", "paused", "finished", "stopped", "failed", "lost"]
 STATES: tuple[State, ...] = (
@@ -84,6 +83,8 @@ class Status:
     """Seconds left."""
     loss: float | None = None
     language_loss: float | None = None
+    held_out_loss: float | None = None
+    """Action loss on held-out episodes at the newest evaluation; None where that is not measured."""
     evaluations: tuple[EvalPoint, ...] = field(default=())
     """The newest ones, oldest first."""
     final: EvalPoint | None = None
@@ -191,12 +192,6 @@ def own_process() -> tuple[int, float | None]:
     return os.getpid(), process_start(os.getpid())
 
 
-@functools.cache
-def this_host() -> str:
-    """Return the name of this machine."""
-    return socket.gethostname()
-
-
 def derive(
     status: Status,
     *,
@@ -263,15 +258,7 @@ def has_begun(run: RunDirectory, status: Status) -> bool:
 
 def waits(run: RunDirectory) -> bool:
     """Return whether a run stands in a queue and no process was started for it yet."""
-    return run.queue_file.is_file() and not run.launch_file.is_file()
-
-
-def read_launch(run: RunDirectory) -> dict[str, Any] | None:
-    """Return which detached process was started for the run, if one was."""
-    try:
-        return decode(read_regular(run.launch_file, MOST_BYTES))
-    except OSError:
-        return None
+    return read_entry(run) is not None
 
 
 def parse_status(values: Mapping[str, Any]) -> Status:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from lamo_core.files import write_bytes
-from lamo_core.regular_file import read_regular
 from lamo_core.runs.directory import ELSEWHERE, RunDirectory
 from lamo_core.runs.records import decode, encode, number
+from lamo_core.untrusted.regular_file import read_regular
 
 TARGETS = 5
 EPISODES = 5
@@ -94,5 +94,5 @@ def parse_asked(values: Mapping[str, Any]) -> AskedReturns:
 def _real(value: Any) -> float:
     found = number(value)
     if found is None:
-        raise ValueError(f"{value!r} is no number")
+        raise ValueError(f"{value!r} is not a number")
     return found

@@ -15,15 +15,17 @@ from typing import IO, Any
 from lamo_core.config import EvalConfig
 from lamo_core.errors import LamoError, StorageError, UsageError
 from lamo_core.evaluation.intervals import without_points
+from lamo_core.evaluation.metrics import UNSEEN_LOSS
 from lamo_core.files import clear_abandoned, clear_older_versions, locked
-from lamo_core.regular_file import open_regular
 from lamo_core.runs.directory import ELSEWHERE, RunDirectory, require_no_links, storage_error
 from lamo_core.runs.evaluations import Standing
 from lamo_core.runs.log.narration import narrate
-from lamo_core.runs.rate import RateMeter
+from lamo_core.runs.queue.entry import this_host
 from lamo_core.runs.records import encode, plain
-from lamo_core.runs.status import FREED, EvalPoint, Status, own_process, read_state, this_host, write_status
+from lamo_core.runs.status import FREED, EvalPoint, Status, own_process, read_state, write_status
+from lamo_core.runs.timing.rate import RateMeter
 from lamo_core.training.events import Changed, EvalDone, EvalFailed, Event, Paused, Resumed, Started, StepDone, Stopped
+from lamo_core.untrusted.regular_file import open_regular
 
 _STATUS_SECONDS = 1.0
 """A status file is replaced at most this often, unless the state changes."""
@@ -156,11 +158,14 @@ class RunWriter:
         standing = self.status.standing
         if isinstance(event, Started):
             facts = {"total": event.total, "device": event.device, "phase": "training"}
-            self._change(step=event.step, **facts, **_kept(standing.continued(event.step)))
+            held = standing.continued(event.step)
+            unseen = self.status.held_out_loss if held == standing else None  # of an evaluation that is void now
+            self._change(step=event.step, held_out_loss=unseen, **facts, **_kept(held))
         elif isinstance(event, EvalDone) and event.scores:
             best = max(event.scores, key=lambda score: score.mean)
             point = EvalPoint(event.step, best.mean, best.normalised)
-            self._change(step=event.step, **_kept(standing.evaluated(point, final=event.final)))
+            kept = _kept(standing.evaluated(point, final=event.final))
+            self._change(step=event.step, held_out_loss=event.metrics.get(UNSEEN_LOSS), **kept)
         elif isinstance(event, EvalFailed):
             self._change(message=f"the evaluation after step {event.step:,} failed: {event.message}")
         elif isinstance(event, Changed):
@@ -259,6 +264,8 @@ def _step_record(event: StepDone) -> dict[str, Any]:
     if event.language_loss is not None:
         record["loss/language"] = event.language_loss
     record |= {f"loss/{name}": value for name, value in event.parts.items()}
+    if event.held_out_loss is not None:
+        record["loss/held-out"] = event.held_out_loss
     record |= {"grad_norm": event.grad_norm, "lr": event.learning_rate, "samples": event.samples}
     return record | {f"time/{phase}": round(seconds, 6) for phase, seconds in event.seconds.items()}
 
@@ -277,9 +284,7 @@ def _eval_record(event: EvalDone) -> dict[str, Any]:
         }
     if len(event.scores) > 1:
         record |= {f"return@{score.target:g}": score.mean for score in event.scores}
-    if event.unseen_loss is not None:
-        record["loss/unseen"] = event.unseen_loss
-    return record | {"time/eval": event.seconds}
+    return record | dict(event.metrics) | {"time/eval": event.seconds}
 
 
 def _event_record(event: Event) -> dict[str, Any]:

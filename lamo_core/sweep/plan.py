@@ -11,15 +11,15 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from lamo_core.config import RunConfig, field_names
+from lamo_core.engine.run_spec import RunSpec, spec_of
 from lamo_core.errors import StorageError, UsageError
 from lamo_core.files import write_bytes
-from lamo_core.presets import Resolved
-from lamo_core.run_spec import RunSpec, spec_of
 from lamo_core.runs.compare import flatten
 from lamo_core.runs.directory import ELSEWHERE, is_sound, storage_error
-from lamo_core.runs.estimate import disk_bytes, estimate, memory_bytes, sized_for
 from lamo_core.runs.index import RunSummary
 from lamo_core.runs.records import decode, encode, number
+from lamo_core.runs.timing.estimate import disk_bytes, estimate, memory_bytes, sized_for
+from lamo_core.settings.presets import Resolved
 from lamo_core.sweep.folder import SweepFolder
 from lamo_core.sweep.grid import Grid, expand
 

@@ -36,7 +36,7 @@ class ActionBounds:
     @property
     def scales(self) -> bool:
         """Whether actions in these units are others than those in [-1, 1]."""
-        low, high = self._finite()
+        low, high = self.finite()
         return bool((low != -1).any() or (high != 1).any())
 
     def same(self, other: ActionBounds) -> bool:
@@ -49,7 +49,7 @@ class ActionBounds:
         values = actions.astype(np.float64)
         if not self.scales:
             return values  # exactly as they are
-        low, high = self._finite()
+        low, high = self.finite()
         apart = high > low
         scaled = (values - low) / np.where(apart, high - low, 1.0) * 2 - 1
         # of equal bounds, the value itself is the middle, and another one lies outside
@@ -58,7 +58,7 @@ class ActionBounds:
 
     def from_unit(self, actions: NDArray[Any]) -> NDArray[np.float64]:
         """Return actions (…, A) from [-1, 1] in their own units."""
-        low, high = self._finite()
+        low, high = self.finite()
         units: NDArray[np.float64] = low + (actions + 1) / 2 * (high - low)
         return units
 
@@ -70,7 +70,7 @@ class ActionBounds:
         ]
         return pairs[0] if len(set(pairs)) == 1 else ", ".join(pairs[:4]) + (", …" if len(pairs) > 4 else "")
 
-    def _finite(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def finite(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the bounds (A,) with -1 and 1 in the place of missing ones."""
         low, high = np.array(self.low), np.array(self.high)
         bounded = np.isfinite(low) & np.isfinite(high)

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamo_core.errors import EnvironmentFault, LamoError
-from lamo_core.plain_text import plain_text
+from lamo_core.untrusted.plain_text import plain_text
 from lamo_core.wording import counted
 
 Returned = tuple[NDArray[Any], float, bool, bool, dict[str, Any]]
@@ -33,7 +33,7 @@ _SINGLE, _DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
 _REALS = frozenset({float, int, np.float64, np.float32})
 _FLAGS = frozenset({bool, np.bool_})
 _LONGEST = 200
-"""Letters that are repeated of what an environment says."""
+"""Characters that are repeated of what an environment says."""
 ADVICE = "mend the environment; the policy is not to blame"
 
 

@@ -1,6 +1,6 @@
 """Any other Gymnasium environment with numbers as observations: its record, and how it is made to fit.
 
-A task `gym:CartPole-v1` is the environment with that id. Ids come from configs, checkpoints and replays of strangers,
+A task `gym:CartPole-v1` is the environment with that id. Ids come from configs, untrusted checkpoints and replays,
 so none of them may name a module to import, as Gymnasium's `module:Name-v0` would; modules that register environments
 are named by the user alone, in LAMO_ENVIRONMENTS. Observations are flattened (`flattening`); bounded continuous actions
 are stretched to [-1, 1] (`action_bounds`); choices count from 0.
@@ -22,12 +22,13 @@ import numpy as np
 from lamo_core.config import TaskConfig
 from lamo_core.errors import MissingError, UsageError
 from lamo_core.tasks.action_bounds import ActionBounds
-from lamo_core.tasks.atari import PREFIX as ATARI_PREFIX
+from lamo_core.tasks.atari.atari import PREFIX as ATARI_PREFIX
 from lamo_core.tasks.door import Door, blamed, fault, passes
 from lamo_core.tasks.environment import RenderedEnv
 from lamo_core.tasks.flattening import TAKEN, Part, UnflattenableError, described, flatten_one, parts_of, size_of
 from lamo_core.tasks.known_packages import VARIABLE, named_modules, unregistered
 from lamo_core.tasks.mujoco_library import load_mujoco
+from lamo_core.tasks.rendering.gym import RenderedGym
 from lamo_core.tasks.task import Simulation, Task
 from lamo_core.tasks.vector_simulation import vector_batch
 
@@ -42,8 +43,6 @@ def _make_configured(config: TaskConfig) -> Any:
 
 
 def _rendered(config: TaskConfig, task: Task, height: int, pretty: bool) -> RenderedEnv:
-    from lamo_core.tasks.rendering.gym import RenderedGym
-
     return RenderedGym(config, task, make_gym(config.name, pictures=True), height=height, pretty=pretty)
 
 

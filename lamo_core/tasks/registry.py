@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lamo_core.config import TaskConfig, unknown_key
 from lamo_core.errors import UsageError
-from lamo_core.tasks.atari import ATARI_TASKS, atari_task
+from lamo_core.tasks.atari.atari import ATARI_TASKS, atari_task
 from lamo_core.tasks.environment import EnvBatch
 from lamo_core.tasks.gym_tasks import gym_task
 from lamo_core.tasks.kitchen import KITCHEN_TASKS

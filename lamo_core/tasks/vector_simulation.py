@@ -5,12 +5,11 @@ from __future__ import annotations
 from lamo_core.config import TaskConfig
 from lamo_core.tasks.environment import EnvBatch, RenderedEnv
 from lamo_core.tasks.task import Task
+from lamo_core.tasks.vector_batch import VectorBatch
 
 
 def vector_batch(config: TaskConfig, task: Task, size: int) -> EnvBatch:
     """Return a batch of the task's environments; loads their library."""
-    from lamo_core.tasks.vector_batch import VectorBatch
-
     return VectorBatch(config, task, size)
 
 

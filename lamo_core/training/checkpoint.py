@@ -18,13 +18,13 @@ from lamo_core.errors import CheckpointError, LamoError, UsageError
 from lamo_core.evaluation.contexts import Actor
 from lamo_core.files import write_atomically
 from lamo_core.methods import METHODS
-from lamo_core.model.adapters import adapt
 from lamo_core.model.backbone import Backbone, load_backbone
+from lamo_core.model.lora.adapters import adapt
 from lamo_core.model.policy import Policy, PolicyStatistics
 from lamo_core.model.sizes import outline
-from lamo_core.plain_text import is_plain, one_line, plain_line
 from lamo_core.tasks.registry import task_of
-from lamo_core.tensor_file import load_tensors
+from lamo_core.untrusted.plain_text import is_plain, one_line, plain_line
+from lamo_core.untrusted.tensor_file import load_tensors
 
 FORMAT = "lamo-checkpoint"
 VERSION = 1

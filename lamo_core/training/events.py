@@ -66,6 +66,8 @@ class StepDone:
     """Wall time per phase of this step, such as `data`, `model`, `optimiser`."""
     parts: Mapping[str, float] = field(default_factory=dict)
     """Further losses by name, not weighted, such as `critic`."""
+    held_out_loss: float | None = None
+    """Of the policy after this step on the held-out part of the training data; None where it was not measured."""
 
 
 @dataclass(frozen=True)
@@ -79,8 +81,8 @@ class EvalDone:
     seconds: float
     final: bool = False
     """The evaluation after the last step, which tables report."""
-    unseen_loss: float | None = None
-    """Mean loss of the actions of episodes that the ratio leaves out; None where that is not measured."""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    """What else was measured of the policy, by name, such as `loss/unseen`. Each is recorded, told and reported."""
 
 
 @dataclass(frozen=True)

@@ -62,11 +62,22 @@ class Learner(Protocol):
     def backbone(self) -> tuple[str, str]:
         """Name and content hash of the trunk; `none` without one."""
 
+    @property
+    def holds_out(self) -> bool:
+        """Whether some of the training data are held out."""
+
     def backward(self, config: RunConfig, step: int, lap: Lap) -> Pending:
         """Draw the next batch and add up the gradient of its loss; nothing is read from the device."""
 
-    def unseen_loss(self, config: RunConfig) -> float | None:
-        """Return the mean loss of the actions of unseen episodes, the policy as it is; None without such episodes."""
+    def metrics(self, config: RunConfig) -> dict[str, float]:
+        """Return what an evaluation measures of the policy besides its returns, by name.
+
+        `loss/unseen` is the mean loss of the actions of unseen episodes, and is missing without such episodes;
+        `loss/constant` is the same, else on what is held out, of a guess that is always the same.
+        """
+
+    def held_out_loss(self, config: RunConfig) -> float | None:
+        """Return the mean loss of the actions of training data that are held out; None where none are."""
 
     def settle(self, config: RunConfig, step: int) -> None:
         """Do what follows an optimiser step, such as moving target networks; `step` is the number of it."""

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from lamo_core.errors import EnvironmentFault, LamoError, MissingError
+from lamo_core.evaluation.metrics import BEST_STEP
 from lamo_core.evaluation.scores import TargetScore
 from lamo_core.methods import METHODS
 from lamo_core.training.adamw import clipping
@@ -25,7 +26,7 @@ from lamo_core.training.events import (
     StepDone,
     Stopped,
 )
-from lamo_core.training.optimiser import rate_multiplier, set_rates
+from lamo_core.training.optimiser import policy_multiplier, rate_multiplier, set_rates
 from lamo_core.training.session import Session
 
 Evaluate = Callable[[Session, int], list[TargetScore]]
@@ -153,7 +154,7 @@ def _evaluation(
         return failed
     start = time.perf_counter()
     try:
-        scores, unseen = _measured(session, episodes, evaluate)
+        scores, metrics = _measured(session, episodes, evaluate)
     except EvaluationStopped:
         return failed
     except (EnvironmentFault, MissingError) as error:
@@ -161,7 +162,7 @@ def _evaluation(
         yield EvalFailed(session.step, time.time(), message=failed, final=final)
     else:
         session.evaluated_step = session.step
-        yield EvalDone(session.step, time.time(), tuple(scores), time.perf_counter() - start, final, unseen)
+        yield EvalDone(session.step, time.time(), tuple(scores), time.perf_counter() - start, final, metrics)
         best = max(score.mean for score in scores)
         if best > session.best_return:
             session.best_return = best
@@ -171,13 +172,15 @@ def _evaluation(
     return failed
 
 
-def _measured(session: Session, episodes: int, evaluate: Evaluate) -> tuple[list[TargetScore], float | None]:
-    """Return the scores, and the loss on unseen episodes, of the policy that acts."""
+def _measured(session: Session, episodes: int, evaluate: Evaluate) -> tuple[list[TargetScore], dict[str, float]]:
+    """Return the scores of the policy that acts, and what else is measured of it."""
     session.policy.eval()
     try:
-        with session.averaged():
-            unseen = session.learner.unseen_loss(session.config)
-            return evaluate(session, episodes), unseen
+        with session.acting():
+            metrics = session.learner.metrics(session.config)
+            if session.kept and session.kept.step >= 0:
+                metrics[BEST_STEP] = session.kept.step
+            return evaluate(session, episodes), metrics
     finally:
         if not session.config.optim.dropout_stops_at_first_eval:
             session.policy.train()
@@ -196,7 +199,8 @@ def _train_step(session: Session) -> StepDone:
     The host waits for the device once, when everything is queued. Whether the update is applied is decided there.
     """
     optim, clock, learner = session.config.optim, _Clock(session.device), session.learner
-    rate = set_rates(learner.optimiser, rate_multiplier(session.step, optim, _tokens_per_step(session)))
+    multiplier = rate_multiplier(session.step, optim, _tokens_per_step(session))
+    rate = set_rates(learner.optimiser, multiplier, policy_multiplier(session.step, optim))
     with session.undone_if_it_fails() as undo:
         pending = learner.backward(session.config, session.step, clock.lap)
         norm = learner.optimiser.gradient_norm()
@@ -219,6 +223,9 @@ def _train_step(session: Session) -> StepDone:
     if session.average:
         session.average.update(session.step)
     session.whole = True
+    held_out = session.note_held_out()
+    if held_out is not None:
+        clock.lap("held-out")
     return StepDone(
         session.step,
         time.time(),
@@ -230,6 +237,7 @@ def _train_step(session: Session) -> StepDone:
         samples=session.step * optim.batch_size,
         seconds=clock.seconds(),
         parts=losses.parts,
+        held_out_loss=held_out,
     )
 
 

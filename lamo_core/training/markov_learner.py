@@ -12,13 +12,17 @@ from torch import nn
 from lamo_core.baselines.policy import MarkovPolicy
 from lamo_core.config import RunConfig
 from lamo_core.data.episodes import EpisodeStore
+from lamo_core.data.held_out import Segments, split, whole
 from lamo_core.data.transitions import TransitionBatch, TransitionSampler, chosen_episodes, scaled_rewards
+from lamo_core.evaluation.metrics import CONSTANT_LOSS, UNSEEN_LOSS
+from lamo_core.methods import METHODS
+from lamo_core.training.constant_loss import constant_loss
 from lamo_core.training.learner import Lap, Pending, StepLosses
 from lamo_core.training.optimiser import build_optimiser
 from lamo_core.training.streams import numpy_stream
 
 _UNSEEN_BATCHES, _UNSEEN_SIZE = 8, 128
-"""Of transitions of unseen episodes, the same ones at every evaluation."""
+"""Of transitions of unseen episodes, and of held-out steps, the same ones at every evaluation."""
 
 
 class MarkovLearner:
@@ -40,18 +44,31 @@ class MarkovLearner:
             # handing such small products to a second thread costs up to ten times what it saves, on a busy machine
             torch.set_num_threads(1)
         returns_E = store.returns(config.data.rewards)
+        episodes = chosen_episodes(returns_E, config.markov.filter, config.markov.share, config.markov.least_episodes)
+        trained, held_out = None, None
+        if config.checkpoint.best == "held-out" and not METHODS[config.method].values:
+            trained, held_out = split(store.lengths, episodes, config.seed)
         self.sampler = TransitionSampler(
             store,
             rewards_N=scaled_rewards(store, config.data.rewards, config.value.rewards),
-            episodes=chosen_episodes(returns_E, config.markov.filter, config.markov.share),
+            episodes=episodes,
             frame_shift=config.data.frame_shift,
             generator=numpy_stream(config.seed, "transitions"),
+            segments=trained,
         )
-        self._unseen = _unseen_transitions(config, unseen) if unseen is not None else None
+        self._unseen = (
+            None if unseen is None else _measured(config, unseen, whole(unseen.lengths), "unseen transitions")
+        )
+        self._held_out = None if held_out is None else _measured(config, store, held_out, "held-out transitions")
+        self._actions_N = store.actions[self.sampler.steps]
         critics = [name for name, _ in policy.named_parameters() if name.partition(".")[0] in policy.critics]
         self.optimiser = build_optimiser(
             policy, critics, config.optim, rate=config.value.learning_rate, labels=("policy", "critic")
         )
+
+    @property
+    def holds_out(self) -> bool:
+        return self._held_out is not None
 
     def backward(self, config: RunConfig, step: int, lap: Lap) -> Pending:
         batch = self.sampler.sample(config.optim.batch_size)
@@ -62,11 +79,24 @@ class MarkovLearner:
         lap("model")
         return Pending({name: loss.detach() for name, loss in losses.items()}, _told)
 
-    def unseen_loss(self, config: RunConfig) -> float | None:
-        if self._unseen is None:
+    def metrics(self, config: RunConfig) -> dict[str, float]:
+        found = {UNSEEN_LOSS: self._loss_on(self._unseen), CONSTANT_LOSS: self._constant_loss()}
+        return {name: value for name, value in found.items() if value is not None}
+
+    def held_out_loss(self, config: RunConfig) -> float | None:
+        return self._loss_on(self._held_out)
+
+    def _constant_loss(self) -> float | None:
+        batches = self._unseen or self._held_out
+        if batches is None:
+            return None
+        return constant_loss(self._actions_N, torch.cat([batch.actions for batch in batches]), self.policy.task.actions)
+
+    def _loss_on(self, batches: list[TransitionBatch] | None) -> float | None:
+        if batches is None:
             return None
         with torch.no_grad():
-            losses = [self._imitation(part) for part in self._unseen]
+            losses = [self._imitation(part) for part in batches]
         return sum(losses) / len(losses)
 
     def _imitation(self, batch: TransitionBatch) -> float:
@@ -92,12 +122,13 @@ def _told(values: Mapping[str, float]) -> StepLosses:
     return StepLosses(total, decision=parts.pop("policy", total), parts=parts)
 
 
-def _unseen_transitions(config: RunConfig, store: EpisodeStore) -> list[TransitionBatch]:
+def _measured(config: RunConfig, store: EpisodeStore, segments: Segments, stream: str) -> list[TransitionBatch]:
     sampler = TransitionSampler(
         store,
         rewards_N=store.rewards_of(config.data.rewards),
         episodes=np.arange(len(store.lengths)),
         frame_shift=0,
-        generator=numpy_stream(config.seed, "unseen transitions"),
+        generator=numpy_stream(config.seed, stream),
+        segments=segments,
     )
     return [sampler.sample(_UNSEEN_SIZE) for _ in range(_UNSEEN_BATCHES)]

@@ -65,8 +65,8 @@ def memory_of(device: torch.device) -> DeviceMemory | None:
     return CudaMemory(device) if device.type == "cuda" else None
 
 
-class Residence:
-    """Moves what a session holds on its device away between two steps, and back to the last bit.
+class DeviceOffload:
+    """Moves what a session holds on its device away between two steps, and back bit for bit.
 
     Tensors stay the same objects, because an optimiser knows its parameters by them; strides stay, and what shared its
     memory shares it again. A run that goes on afterwards takes the very steps that it would have taken.
@@ -79,7 +79,7 @@ class Residence:
         self.freed = 0
         """Bytes that the device got back; 0 while the session is on it."""
 
-    def leave(self) -> int:
+    def release(self) -> int:
         """Move to the machine's memory, unless that is done, and return the bytes that the device got back.
 
         Raises `DeviceError` where the machine has no room; then everything is where it was.
@@ -100,7 +100,7 @@ class Residence:
         self.freed = max(1, needs - self._memory.taken())
         return self.freed
 
-    def come_back(self) -> None:
+    def restore(self) -> None:
         """Move to the device again, unless everything is there.
 
         Raises `DeviceError` where others have left less room than the run used before; then it stays away, whole.

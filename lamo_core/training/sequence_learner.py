@@ -8,17 +8,22 @@ from contextlib import nullcontext
 from dataclasses import fields, replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from lamo_core.config import RunConfig
 from lamo_core.data.episodes import EpisodeStore
+from lamo_core.data.held_out import Segments, split, whole
 from lamo_core.data.windows import WindowBatch, WindowSampler
+from lamo_core.evaluation.metrics import CONSTANT_LOSS, UNSEEN_LOSS
 from lamo_core.language.blocks import TokenBlocks
 from lamo_core.model.backbone import next_token_loss
 from lamo_core.model.extras.alignment import share_left
+from lamo_core.model.extras.word_actions import WordActions
 from lamo_core.model.policy import Policy
 from lamo_core.scalars import scalar
+from lamo_core.training.constant_loss import constant_loss
 from lamo_core.training.device import resolve_precision
 from lamo_core.training.learner import Lap, Pending, StepLosses
 from lamo_core.training.micro_batches import micro_batch_size
@@ -53,17 +58,27 @@ class SequenceLearner:
         self.policy, self.blocks, self.device = policy, blocks, device
         self.dtype = resolve_precision(config.precision, device)
         self.backbone = (policy.backbone.name, policy.backbone.content_hash)
+        trained, held_out = whole(store.lengths), None
+        if config.checkpoint.best == "held-out":
+            trained, held_out = split(store.lengths, np.arange(len(store.lengths)), config.seed)
         self.sampler: WindowSampler | Prefetcher = _sampler(
-            config, policy, store, "windows", frame_shift=config.data.frame_shift
+            config, policy, store, "windows", trained, frame_shift=config.data.frame_shift
         )
         if worth_prefetching(device):
             self.sampler = Prefetcher(self.sampler, pinned=device.type == "cuda")
         self._unseen: WindowBatch | None = None
         if unseen is not None:
-            sampler = _sampler(config, policy, unseen, "unseen windows", frame_shift=0)
-            self._unseen = sampler.sample(unseen_windows(config))
+            self._unseen = _measured(config, policy, unseen, "unseen windows", whole(unseen.lengths))
+        self._held_out: WindowBatch | None = None
+        if held_out is not None:
+            self._held_out = _measured(config, policy, store, "held-out windows", held_out)
+        self._actions_N = store.actions[trained.of_steps(store.lengths)]
         rate = config.optim.adapter_learning_rate
         self.optimiser = build_optimiser(policy, adapted, config.optim, rate=rate, labels=("embeddings", "trunk"))
+
+    @property
+    def holds_out(self) -> bool:
+        return self._held_out is not None
 
     def backward(self, config: RunConfig, step: int, lap: Lap) -> Pending:
         batch = self.sampler.sample(config.optim.batch_size)
@@ -84,14 +99,27 @@ class SequenceLearner:
 
         return Pending(terms, told)
 
-    def unseen_loss(self, config: RunConfig) -> float | None:
-        if self._unseen is None:
+    def metrics(self, config: RunConfig) -> dict[str, float]:
+        found = {UNSEEN_LOSS: self._loss_on(self._unseen, config), CONSTANT_LOSS: self._constant_loss()}
+        return {name: value for name, value in found.items() if value is not None}
+
+    def held_out_loss(self, config: RunConfig) -> float | None:
+        return self._loss_on(self._held_out, config)
+
+    def _constant_loss(self) -> float | None:
+        batch = self._unseen or self._held_out
+        if batch is None or isinstance(self.policy.embed_action, WordActions):  # bins of actions are another loss
+            return None
+        return constant_loss(self._actions_N, batch.actions[batch.mask], self.policy.task.actions)
+
+    def _loss_on(self, batch: WindowBatch | None, config: RunConfig) -> float | None:
+        if batch is None:
             return None
         total, size = 0.0, self._at_once(config)
         with torch.inference_mode(), self._precision():
-            for start in range(0, len(self._unseen.mask), size):
-                total += float(self.policy.imitation_loss(_part(self._unseen, slice(start, start + size), self.device)))
-        return total / int(self._unseen.mask.sum())
+            for start in range(0, len(batch.mask), size):
+                total += float(self.policy.imitation_loss(_part(batch, slice(start, start + size), self.device)))
+        return total / int(batch.mask.sum())
 
     def settle(self, config: RunConfig, step: int) -> None:
         if step % config.value.target_every == 0:
@@ -156,7 +184,13 @@ def unseen_windows(config: RunConfig) -> int:
     return max(LEAST_UNSEEN, min(MOST_UNSEEN, affordable))
 
 
-def _sampler(config: RunConfig, policy: Policy, store: EpisodeStore, stream: str, *, frame_shift: int) -> WindowSampler:
+def _measured(config: RunConfig, policy: Policy, store: EpisodeStore, stream: str, segments: Segments) -> WindowBatch:
+    return _sampler(config, policy, store, stream, segments, frame_shift=0).sample(unseen_windows(config))
+
+
+def _sampler(
+    config: RunConfig, policy: Policy, store: EpisodeStore, stream: str, segments: Segments, *, frame_shift: int
+) -> WindowSampler:
     return WindowSampler(
         store,
         context=config.model.context,
@@ -167,6 +201,7 @@ def _sampler(config: RunConfig, policy: Policy, store: EpisodeStore, stream: str
         generator=numpy_stream(config.seed, stream),
         values=config.model.q_weight > 0,
         windows=config.data.windows,
+        segments=segments,
     )
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from lamo_core.baselines.make import make_markov_policy
 from lamo_core.config import RunConfig
 from lamo_core.data.episodes import EpisodeStore
-from lamo_core.data.sources import open_data, open_unseen
+from lamo_core.data.open_data import open_data, open_unseen
 from lamo_core.data.target_coverage import return_scale
 from lamo_core.errors import CheckpointError
 from lamo_core.evaluation.contexts import Actor
@@ -32,6 +32,7 @@ from lamo_core.tasks.registry import task_of
 from lamo_core.tasks.requirements import require_environment
 from lamo_core.tasks.task import Task
 from lamo_core.training.averaging import WeightAverage, load_newest_weights, newest_weights
+from lamo_core.training.best_weights import BestWeights
 from lamo_core.training.checkpoint import (
     Checkpoint,
     build_policy,
@@ -72,6 +73,8 @@ class Session:
     """Last step whose whole state is the newest one saved."""
     best_return: float = -np.inf
     average: WeightAverage | None = None
+    kept: BestWeights | None = None
+    """The weights of the best step on what is held out, where such a step is kept."""
     notes: tuple[str, ...] = ()
     """What a resumed run does otherwise than it did before."""
     whole: bool = True
@@ -90,6 +93,25 @@ class Session:
     def averaged(self) -> AbstractContextManager[None]:
         """Let the policy hold the average of its weights for a while, if the run keeps one."""
         return self.average.applied() if self.average else nullcontext()
+
+    def acting(self) -> AbstractContextManager[None]:
+        """Let the policy hold for a while what acts and is saved: the best step's weights, the average, or its own."""
+        return self.kept.applied() if self.kept and self.kept.step >= 0 else self.averaged()
+
+    def note_held_out(self) -> float | None:
+        """Measure the loss on what is held out where it is due, keep the weights if they are the best; returns it."""
+        if self.kept is None or not self.kept.is_due(self.step, self.config.optim.steps):
+            return None
+        training = self.policy.training
+        self.policy.eval()
+        try:
+            with self.averaged():
+                loss = self.learner.held_out_loss(self.config)
+                if loss is not None:
+                    self.kept.note(self.step, loss)
+            return loss
+        finally:
+            self.policy.train(training)
 
     @contextmanager
     def undone_if_it_fails(self) -> Iterator[Callable[[], None]]:
@@ -122,7 +144,7 @@ class Session:
 
     def checkpoint(self, *, training: bool = True) -> Checkpoint:
         """Return the session's state; without `training` only what acting needs."""
-        with self.averaged():
+        with self.acting():
             weights = trained_weights(self.policy)
         return Checkpoint(
             config=self.config,
@@ -155,17 +177,33 @@ class Session:
         return {
             **self.learner.state_dict(),
             "optimiser": self.learner.optimiser.state_dict(),
-            "newest_weights": newest_weights(self.policy) if self.average else None,
+            "newest_weights": newest_weights(self.policy) if self.average or self.kept else None,
+            "held_out": self._held_out_state(),
             **self._random_state(),
             "threads": torch.get_num_threads(),
             "evaluated_step": self.evaluated_step,
             "best_return": float(self.best_return),
         }
 
+    def _held_out_state(self) -> dict[str, Any] | None:
+        if self.kept is None:
+            return None
+        with self.averaged():
+            return {**self.kept.state_dict(), "average": newest_weights(self.policy) if self.average else None}
+
+    def _restore_held_out(self, state: Mapping[str, Any] | None) -> None:
+        if self.kept is None or state is None:
+            return
+        self.kept.load_state_dict(state)
+        if self.average:
+            with self.averaged():
+                load_newest_weights(self.policy, state["average"])
+
     def _restore(self, state: dict[str, Any]) -> None:
         try:
             self.learner.optimiser.load_state_dict(state["optimiser"])
             self.learner.load_state_dict(state)
+            self._restore_held_out(state.get("held_out"))  # older versions had none
             if state["newest_weights"] is not None:
                 load_newest_weights(self.policy, state["newest_weights"])
             self._put_random_state(state)
@@ -319,6 +357,7 @@ def _assemble(config: RunConfig, task: Task, store: EpisodeStore, learner: Learn
         },
         targets=targets,
         average=WeightAverage(learner.policy, config.optim.ema_decay) if config.optim.ema_decay else None,
+        kept=BestWeights(learner.policy) if learner.holds_out else None,
     )
 
 

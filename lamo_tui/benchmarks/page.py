@@ -142,7 +142,7 @@ def start_table(rounds: int) -> str:
 def growth_table(rounds: int, runs: int = 2_000) -> str:
     """Return what large folders and long records cost, beside reading all of them."""
     from lamo_core.runs.index import RunIndex, list_runs
-    from lamo_core.runs.reader import MetricsTail
+    from lamo_core.runs.metrics.series import MetricsTail
     from lamo_tui.benchmarks.session import make_runs
 
     def read(path: Path, *, thin: bool) -> None:

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from lamo_core.errors import DataError, StorageError
-from lamo_core.preset_parts import PLAIN, all_presets
+from lamo_core.runs.records import decode, encode, number
+from lamo_core.settings.preset_parts import PLAIN, all_presets
 from lamo_core.wording import plural
 
 SHORT_EPISODES = 600
@@ -88,8 +89,6 @@ def run_recipes(
 
 def _earlier(kept: Path, plan: RecipePlan) -> dict[str, RecipeResult]:
     """Return by name what went well under the plan; a half line, left by a crash, is passed over."""
-    from lamo_core.runs.records import decode
-
     try:
         records = [decode(line) or {} for line in kept.read_bytes().splitlines()]
     except FileNotFoundError:
@@ -104,8 +103,6 @@ def _earlier(kept: Path, plan: RecipePlan) -> dict[str, RecipeResult]:
 
 
 def _result(record: dict[str, Any]) -> RecipeResult | None:
-    from lamo_core.runs.records import number
-
     numbers = [number(record.get(field.name)) for field in fields(RecipeResult)[2:7]]
     preset, ok, message = (record.get(name) for name in ("preset", "ok", "message"))
     if None in numbers or type(ok) is not bool or not isinstance(preset, str) or not isinstance(message, str):
@@ -115,8 +112,6 @@ def _result(record: dict[str, Any]) -> RecipeResult | None:
 
 
 def _keep(kept: Path, plan: RecipePlan, result: RecipeResult) -> None:
-    from lamo_core.runs.records import encode
-
     line = encode({"steps": plan.steps, "settings": list(plan.settings), **asdict(result)})
     try:
         with kept.open("ab+") as file:
@@ -165,8 +160,6 @@ def _run(preset: str, plan: RecipePlan, folder: Path) -> RecipeResult:
 
 
 def _read(preset: str, seconds: float, outcome: dict[str, Any]) -> RecipeResult:
-    from lamo_core.runs.records import decode, number
-
     run = Path(outcome["path"])
     events = [decode(line) or {} for line in (run / "events.jsonl").read_text().splitlines()]
     started = next(event for event in events if event.get("event") == "Started")

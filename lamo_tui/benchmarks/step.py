@@ -17,9 +17,11 @@ import torch
 
 from lamo_core.config import RunConfig
 from lamo_core.data.episodes import EpisodeStore, FrameArray
-from lamo_core.model.gpt2 import Gpt2Trunk
-from lamo_core.model.hub import RANDOM
-from lamo_core.presets import resolve
+from lamo_core.errors import UsageError
+from lamo_core.methods import METHODS
+from lamo_core.model.gpt2.trunk import Gpt2Trunk
+from lamo_core.settings.backbone_name import parse_backbone
+from lamo_core.settings.presets import resolve
 from lamo_core.tasks.registry import task_of
 from lamo_core.tasks.task import Task
 from lamo_core.training.events import StepDone
@@ -114,15 +116,11 @@ def _rows(session: Session, windows: int) -> int:
 
 def made_up_session(preset: str, settings: list[str]) -> Session:
     """Return a session of a preset on noise; raises `UsageError` for a method without a trunk."""
-    from lamo_core.errors import UsageError
-    from lamo_core.methods import METHODS
-
     config = resolve(preset, settings=settings, flags=QUIET).config
     if not METHODS[config.method].memory:
         raise UsageError(f"{config.method} has no trunk, so its step is not measured; choose another --preset")
     values = config.to_dict()
-    backbone = values["model"]["backbone"]
-    values["model"]["backbone"] = backbone if backbone.startswith(RANDOM) else RANDOM + backbone
+    values["model"]["backbone"] = str(parse_backbone(values["model"]["backbone"]).with_weights("random"))
     config = RunConfig.from_dict(values)
     task = task_of(config.task)
     return session_on(config, task, made_up_store(task))

@@ -97,7 +97,7 @@ Frame = NDArray[np.uint8]
 
 
 def _screens(game: str, count: int) -> Iterator[Frame]:
-    from lamo_core.tasks.atari_emulator import AtariEmulator
+    from lamo_core.tasks.atari.atari_emulator import AtariEmulator
 
     emulator = AtariEmulator(game, frame_skip=1)
     emulator.reset(0)

@@ -12,7 +12,7 @@ import typer
 from lamo_core import __version__
 from lamo_core.errors import LamoError, MissingError, StorageError, UsageError
 from lamo_core.out_of_memory import ANYTHING, advised
-from lamo_core.plain_text import is_utf8, plain_text, shown
+from lamo_core.untrusted.plain_text import is_utf8, plain_text, shown
 from lamo_tui.cli.commands import Commands
 from lamo_tui.terminal.ascii_fallback import ERRORS
 
@@ -59,7 +59,7 @@ def main() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a letter that the locale does not have is no reason to fail
+        if isinstance(stream, io.TextIOWrapper):  # a character that the locale does not have is no reason to fail
             stream.reconfigure(errors=ERRORS)
     try:
         try:

@@ -7,7 +7,10 @@ from typing import Annotated
 
 import typer
 
+from lamo_core.config import unknown_key
+from lamo_tui.benchmarks.page import SECTIONS, conditions
 from lamo_tui.cli.output import say
+from lamo_tui.cli.progress import progress
 
 PAGE_EPILOG = (
     "Examples:  lamo benchmark page   ·   lamo benchmark page --only steps   ·   "
@@ -37,9 +40,6 @@ def page(
     """Measure the tables of the page on performance, each row in pairs."""
     import torch
 
-    from lamo_core.config import unknown_key
-    from lamo_tui.benchmarks.page import SECTIONS, conditions
-    from lamo_tui.cli.progress import progress
     from lamo_tui.cli.report.report_files import update_block
 
     for name in only or []:

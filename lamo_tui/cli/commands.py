@@ -11,13 +11,15 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command, get_group
 
+from lamo_tui.cli.setting_words import accept_settings
+
 if TYPE_CHECKING:
     from typer._click import Command, Context, HelpFormatter
 
 
 @dataclass(frozen=True)
 class Entry:
-    """Where a command is, and what the list of commands says of it in at most 64 letters."""
+    """Where a command is, and what the list of commands says of it in at most 64 characters."""
 
     module: str
     """In this package. Its `app` is a group of commands; otherwise a function bears the command's name."""
@@ -47,11 +49,13 @@ SECTIONS: dict[str, dict[str, Entry]] = {
     "Parts": {
         "presets": Entry("presets", "List presets, methods and ablations, and what they set"),
         "data": Entry("data.data", "List, fetch, check, exchange and collect data sets"),
+        "export": Entry("runs.export", "Write a policy into a folder that plays without lamo"),
+        "push": Entry("runs.push", "Publish a policy on the Hugging Face hub"),
         "lm": Entry("lm.lm", "List, fetch and measure language models"),
         "pretrain": Entry("lm.pretrain", "Train a language model of your own for the trunk"),
     },
     "This machine": {
-        "settings": Entry("settings_command", "Show and change the dashboard's theme, letters and keys"),
+        "settings": Entry("settings_command", "Show and change the dashboard's theme, characters and keys"),
         "doctor": Entry("doctor", "Say what works here and what to install"),
         "benchmark": Entry("benchmark", "Measure how fast the parts are here"),
     },
@@ -115,8 +119,11 @@ def load(name: str) -> Command:
     """Return a command with its module loaded."""
     module = importlib.import_module(f"lamo_tui.cli.{COMMANDS[name].module}")
     group = hasattr(module, "app") and not hasattr(module, name)
+
     command: Command = get_group(module.app) if group else _single(module, name)
     command.name = name
+    for part in (command, *getattr(command, "commands", {}).values()):
+        accept_settings(part)
     _lay_out(command)
     return command
 

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from lamo_core.config import RunConfig, field_names
+from lamo_core.methods import METHODS
+from lamo_core.model.hub import available_backbones
+from lamo_core.runs.directory import run_ids
+from lamo_core.settings.field_docs import field_docs
+from lamo_core.settings.presets import is_preset, preset_names
+from lamo_core.sweep.folder import sweep_names
+
 Completion = Callable[[str], list[str] | list[tuple[str, str]]]
 """Takes what is typed so far and returns the words that begin with it, or pairs of such a word and what it is."""
 
 
 def presets(incomplete: str) -> list[str]:
     """Return presets, such as `atari-breakout-1pct`; after a share that none of the list has, the one with it."""
-    from lamo_core.presets import is_preset
-
     listed = _preset_parts("", incomplete)
     return listed or [name for ending in ("", "t", "ct", "pct") if is_preset(name := f"{incomplete}{ending}")][:1]
 
 
 def methods(incomplete: str) -> list[str]:
     """Return methods, such as `td3+bc`."""
-    from lamo_core.methods import METHODS
-
     return _fitting(METHODS, incomplete)
 
 
@@ -30,9 +34,6 @@ def ablations(incomplete: str) -> list[str]:
 
 def settings(incomplete: str) -> list[tuple[str, str]]:
     """Return settings with their sign, such as `optim.steps=`, and what each is, which some shells show beside it."""
-    from lamo_core.config import RunConfig, field_names
-    from lamo_core.field_docs import field_docs
-
     docs = field_docs(RunConfig)
     named = ((f"{name}=", docs.get(name, "")) for name in field_names())
     return [(word, text) for word, text in named if word.startswith(incomplete)]
@@ -40,8 +41,6 @@ def settings(incomplete: str) -> list[tuple[str, str]]:
 
 def runs(incomplete: str) -> list[str]:
     """Return `last` and the ids of runs, the newest first."""
-    from lamo_core.runs.directory import run_ids
-
     return _fitting(["last", *reversed(run_ids())], incomplete)
 
 
@@ -57,8 +56,6 @@ def checkpoints(incomplete: str) -> list[str]:
 
 def sweeps(incomplete: str) -> list[str]:
     """Return `last` and the names of sweeps."""
-    from lamo_core.sweep.folder import sweep_names
-
     return _fitting(["last", *sweep_names()], incomplete)
 
 
@@ -71,8 +68,6 @@ def sets(incomplete: str) -> list[str]:
 
 def models(incomplete: str) -> list[str]:
     """Return the language models that are here or can be got."""
-    from lamo_core.model.hub import available_backbones
-
     return _fitting((row.name for row in available_backbones()), incomplete)
 
 
@@ -82,8 +77,6 @@ def devices(incomplete: str) -> list[str]:
 
 
 def _preset_parts(kind: str, incomplete: str) -> list[str]:
-    from lamo_core.presets import preset_names
-
     return _fitting(preset_names(kind), incomplete)
 
 

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lamo_tui.cli.output import say
+from lamo_core.doctor import Check, examine
+from lamo_tui.cli.output import emit_json, emit_table, say
+from lamo_tui.cli.progress import progress
 
 if TYPE_CHECKING:
     from lamo_core.doctor import Check
@@ -28,10 +30,6 @@ def doctor(
 
     Ends with exit code 1 when something is missing that lamo cannot do without.
     """
-    from lamo_core.doctor import examine
-    from lamo_tui.cli.output import emit_json, emit_table
-    from lamo_tui.cli.progress import progress
-
     checks: list[Check] = []
     with progress() as report:
         for check in examine():
@@ -52,8 +50,6 @@ def doctor(
 
 
 def _terminal() -> list[Check]:
-    from lamo_core.doctor import Check
-
     columns, rows = shutil.get_terminal_size()
     if not sys.stdout.isatty():
         return [Check("terminal", "optional", "the output is no terminal", "run lamo doctor in the one for lamo tui")]

@@ -6,7 +6,9 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from lamo_core.plain_text import plain_json, plain_text
+from lamo_core.runs.records import encode
+from lamo_core.untrusted.plain_text import plain_json, plain_text
+from lamo_tui.cli.plain_console import PlainConsole
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,8 +22,6 @@ _GAP = 2
 
 def console() -> Console:
     """Return the console for narration: stderr; colours only in a terminal and without NO_COLOR."""
-    from lamo_tui.cli.plain_console import PlainConsole
-
     return PlainConsole(stderr=True, soft_wrap=True)
 
 
@@ -31,7 +31,7 @@ def in_terminal() -> bool:
 
 
 def say(text: str = "") -> None:
-    """Print a line of the result on stdout; what a terminal would obey in it is written out."""
+    """Print a line of the result on stdout; what a terminal would interpret in it is written out."""
     print(plain_text(text), flush=True)
 
 
@@ -43,8 +43,6 @@ def note(text: str) -> None:
 
 def emit_json(value: Any) -> None:
     """Print one JSON object on stdout; NaN and infinities become "NaN", "Infinity" and "-Infinity"."""
-    from lamo_core.runs.records import encode
-
     print(plain_json(encode(value)), flush=True)
 
 
@@ -61,8 +59,6 @@ def emit_table(
     out, the first one first; where it is too narrow for the others, each row becomes a paragraph.
     """
     from rich.text import Text
-
-    from lamo_tui.cli.plain_console import PlainConsole
 
     columns, right = [plain_text(name) for name in columns], [plain_text(name) for name in right]
     texts = [

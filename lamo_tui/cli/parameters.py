@@ -42,7 +42,7 @@ CheckpointArgument = Annotated[
     str,
     typer.Argument(
         metavar="CKPT",
-        help="A checkpoint file, a run of `lamo runs`, or `last`.",
+        help="A checkpoint file, a run of `lamo runs`, `last`, or OWNER/NAME on the hub.",
         autocompletion=completion.checkpoints,
     ),
 ]

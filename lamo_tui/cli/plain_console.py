@@ -1,4 +1,4 @@
-"""A Rich console for text of strangers: it shows markup and terminal escapes in texts as letters, and obeys neither."""
+"""A Rich console for untrusted text: it shows markup and escapes as characters, and interprets neither."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
-from lamo_core.plain_text import plain_text
+from lamo_core.untrusted.plain_text import plain_text
 from lamo_tui.harmless_text import harmless
 
 
 class PlainConsole(Console):
-    """Writes out in strings what a terminal would obey; in whatever else is printed no cell holds it."""
+    """Writes out in strings what a terminal would interpret; in whatever else is printed no cell holds it."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**{"markup": False, "emoji": False, "highlight": False, **options})

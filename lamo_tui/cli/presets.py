@@ -7,6 +7,10 @@ from typing import Annotated
 
 import typer
 
+from lamo_core.config import RunConfig, field_names
+from lamo_core.settings.field_docs import field_docs
+from lamo_core.settings.presets import load_preset, preset_names, resolve
+from lamo_core.settings.schema import preset_schema
 from lamo_tui.cli.output import say
 from lamo_tui.cli.parameters import AblationOption, MethodOption, PresetArgument, SettingOption
 
@@ -21,12 +25,17 @@ app = typer.Typer(
 @app.callback()
 def list_presets(
     context: typer.Context,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print a JSON schema of presets, for editors of TOML.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
     """List every preset, every method and every ablation."""
     if context.invoked_subcommand is not None:
         return
-    from lamo_core.presets import load_preset, preset_names
+    if schema:
+        say(json.dumps(preset_schema(), indent=1, allow_nan=False))
+        return
 
     kinds = {"presets": "", "methods": "methods", "ablations": "ablations"}
     rows = {
@@ -54,10 +63,6 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
     """Print the merged config of a preset with the origin of each value."""
-    from lamo_core.config import RunConfig, field_names
-    from lamo_core.field_docs import field_docs
-    from lamo_core.presets import resolve
-
     resolved = resolve(name, ablation or [], None, setting or [], method=method)
     values, docs = resolved.config.to_dict(), field_docs(RunConfig)
     if as_json:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from lamo_core.config import EvalConfig
 from lamo_core.runs.log.narration import narrate
-from lamo_core.runs.rate import RateMeter
+from lamo_core.runs.timing.rate import RateMeter
 from lamo_core.training.events import Event, StepDone, Stopped
 from lamo_tui.cli.output import console
 from lamo_tui.format import duration, rate

@@ -22,8 +22,13 @@ from lamo_core.errors import LamoError
 from lamo_core.runs.index import RunSummary
 from lamo_tui.dashboard.messages import AskedHeard
 from lamo_tui.dashboard.notifications import Announcer
+from lamo_tui.dashboard.palette import LamoCommands
 from lamo_tui.dashboard.polling_app import Watching
+from lamo_tui.dashboard.target_sweep_jobs import Desk
+from lamo_tui.dashboard.unexpected import Unexpected
 from lamo_tui.keys.bindings import bindings_of
+from lamo_tui.replay.player_client import PlayerProcess
+from lamo_tui.replay.request import Request
 from lamo_tui.screens.base import LamoScreen
 from lamo_tui.screens.runs.runs import RunsScreen
 from lamo_tui.state.settings import Settings
@@ -34,9 +39,10 @@ from lamo_tui.state.view_state import View
 if TYPE_CHECKING:
     from textual.command import Provider
 
+    from lamo_core.workers.conversation import Hear
     from lamo_tui.dashboard.new_run_model import NewRuns
     from lamo_tui.dashboard.target_sweep_jobs import Desk
-    from lamo_tui.replay.player_client import Hear, Link
+    from lamo_tui.replay.player_client import Link
     from lamo_tui.replay.request import NewPlayer, Request
     from lamo_tui.terminal.graphics import Graphics
 
@@ -52,8 +58,6 @@ def _later(module: str, name: str) -> Callable[[], Screen[Any]]:
 
 
 def _commands() -> type[Provider]:
-    from lamo_tui.dashboard.palette import LamoCommands
-
     return LamoCommands
 
 
@@ -104,13 +108,16 @@ class LamoApp(Watching):
         self.doubts: Sequence[LamoError] = ()
         """What of the settings file is passed over."""
         self.failure: Exception | None = None
-        self.keeps_failure = False
-        """Whether an unexpected error ends the dashboard and stays in `failure`, to be told; else Textual raises it."""
+        """What ended the dashboard before there was a screen."""
+        self.endures = False
+        """Whether it goes on after an unexpected error, which is told in a sentence; else Textual ends and raises it,
+        as tests want it."""
+        self.unexpected = Unexpected()
         self.replay = replay
         """What the Replay screen opens when it comes into view."""
         self.new_player = new_player or self._start_player
         self._follow = follow
-        self._welcomed = False
+        self._welcomed = self._showing = False
         self._announcer = Announcer()
 
     def on_mount(self) -> None:
@@ -125,6 +132,7 @@ class LamoApp(Watching):
             self.notify(f"{doubt}; it is passed over", severity="warning", timeout=15)
         # not only at the end, as the terminal may be closed
         self.set_interval(_KEEP_SECONDS, self.keep_view)
+        self._showing = True
 
     def on_unmount(self) -> None:
         """Remember how it was looked at; what plays here ends."""
@@ -133,8 +141,6 @@ class LamoApp(Watching):
             self.desk.stop()
 
     def _start_player(self, hear: Hear) -> Link:
-        from lamo_tui.replay.player_client import PlayerProcess
-
         return PlayerProcess(hear, root=self.root)
 
     def on_key(self, event: events.Key) -> None:
@@ -175,15 +181,12 @@ class LamoApp(Watching):
     def play_run(self, run: RunSummary) -> None:
         """Watch a run's policy play; raises `UsageError` when there is nothing to play yet."""
         from lamo_core.player.sources import source_of_run
-        from lamo_tui.replay.request import Request
 
-        self.open_replay(Request(str(source_of_run(run.run))))
+        self.open_replay(Request(str(source_of_run(run.run)), preview=True))
 
     @cached_property
     def desk(self) -> Desk:
         """The sweep of targets that is played here."""
-        from lamo_tui.dashboard.target_sweep_jobs import Desk
-
         return Desk(lambda: self.post_message(AskedHeard()))
 
     def open_asked(self, run: RunSummary) -> None:
@@ -257,12 +260,15 @@ class LamoApp(Watching):
         self.exit()
 
     def _handle_exception(self, error: Exception) -> None:
-        # an unexpected error leaves the full screen and becomes a sentence there, with the details in a file;
-        # under a test's pilot Textual's own way raises it again
-        self.failure = self.failure or error
-        if not self.keeps_failure:
+        # whatever raises in a screen, a panel, a timer or a thread ends up here; no input may end the dashboard
+        if not self.endures:
             super()._handle_exception(error)
-        else:
+        elif self._showing:
+            said = self.unexpected.take(error)
+            if said is not None:
+                self.notify(said, severity="error", timeout=15)
+        else:  # there is nothing yet that could go on
+            self.failure = self.failure or error
             self._return_code = 1
             self._wake.set()
             self._close_messages_no_wait()

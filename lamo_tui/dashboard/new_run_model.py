@@ -12,17 +12,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamo_core.config import DataConfig
-from lamo_core.idle import idle_settings
-from lamo_core.preset_parts import PLAIN, PresetParts, named_ratios, require_variant, shortest_name, take_apart
-from lamo_core.presets import Resolved, load_preset
-from lamo_core.run_spec import METHOD, RunSpec
+from lamo_core.data.subset import select_episodes
+from lamo_core.engine.run_spec import METHOD, RunSpec
+from lamo_core.errors import UsageError
 from lamo_core.runs.compare import config_difference
 from lamo_core.seeds import shown_seeds
+from lamo_core.settings.preset_parts import (
+    PLAIN,
+    PresetParts,
+    named_ratios,
+    preset_tasks,
+    require_variant,
+    shortest_name,
+    take_apart,
+)
+from lamo_core.settings.presets import Resolved, load_preset
+from lamo_core.settings.unused import idle_settings
 
 if TYPE_CHECKING:
     from lamo_core.data.formats.segmentation import Cutting
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
+_SHARE = 0.01
 _FIRST = RunSpec("atari-breakout-1pct")
 
 
@@ -110,6 +121,24 @@ def runs_of(preset: str) -> NewRuns:
     return NewRuns().picking(parts.task, parts.ratio, variant=parts.variant)
 
 
+def runs_on(task: str, data_set: str, source: str) -> NewRuns:
+    """Return runs of a task on a data set, by 1 % of it where that is a share to offer; `source` empty is bundled.
+
+    Raises `UsageError` where no preset is of the task.
+    """
+    if task not in preset_tasks():
+        named = f"--set data.set={data_set}" + (f" --set data.source={source}" if source else "")
+        raise UsageError(
+            f"no preset is of {task or 'a task that the set does not say'}; train with: lamo train {named}"
+        )
+    ratios = named_ratios([task])
+    runs = NewRuns().picking(task, _SHARE if _SHARE in ratios else ratios[0])
+    preset = runs.resolve().config.data
+    wanted = {"data.set": (data_set, preset.set), "data.source": (source or "bundled", preset.source)}
+    changed = tuple(f"{name}={value}" for name, (value, given) in wanted.items() if value != given)
+    return replace(runs, spec=replace(runs.spec, settings=changed))
+
+
 def differences(wanted: NewRuns) -> list[tuple[str, Any, Any, str]]:
     """Return (setting, preset's value, value, origin) for what ablations and edits change and the run reads."""
     base, mine = _resolved(RunSpec(wanted.preset)), wanted.resolve()
@@ -122,7 +151,13 @@ def differences(wanted: NewRuns) -> list[tuple[str, Any, Any, str]]:
 def descriptions(spec: RunSpec) -> list[tuple[str, str]]:
     """Return what preset, method and ablations say of themselves."""
     names = [(spec.preset, ""), (spec.method, "methods"), *((ablation, "ablations") for ablation in spec.ablations)]
-    return [(name, load_preset(name, kind).description) for name, kind in names if name is not None]
+    return [(name, description_of(name, kind)) for name, kind in names if name is not None]
+
+
+@functools.lru_cache(256)
+def description_of(name: str, kind: str = "") -> str:
+    """Return what a preset, or a method or ablation where `kind` says so, says of itself."""
+    return load_preset(name, kind).description
 
 
 @dataclass(frozen=True)
@@ -154,8 +189,6 @@ class DataFacts:
 
 def data_facts(config: DataConfig, seed: int) -> DataFacts:
     """Return what the share holds; takes a second at first. Raises `UsageError`, `MissingError` or `DataError`."""
-    from lamo_core.data.subset import select_episodes
-
     lengths, returns, observation_bytes, card = _content(config.source, config.set, config.cutting)
     chosen = select_episodes(lengths, config.ratio, seed, config.subset, config.ratio_rounding)
     return DataFacts(

@@ -13,7 +13,7 @@ from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 from textual.fuzzy import Matcher
 
-from lamo_core.presets import is_preset, load_preset, preset_names
+from lamo_core.settings.presets import is_preset, load_preset, preset_names
 from lamo_tui.dashboard.api import Dashboard, dashboard
 from lamo_tui.keys.bindings import keys_of
 from lamo_tui.keys.table import PLACES
@@ -80,7 +80,7 @@ class LamoCommands(Provider):
 
 
 def _marked(title: str, matcher: Matcher) -> Content:
-    """Return a name with the letters marked that were looked for."""
+    """Return a name with the characters marked that were looked for."""
     marked = Content(title)
     for at in matcher.fuzzy_search.match(matcher.query, title)[1]:
         marked = marked.stylize(matcher.match_style, at, at + 1)

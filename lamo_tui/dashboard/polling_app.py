@@ -12,11 +12,12 @@ from textual import work
 from textual.worker import get_current_worker
 
 from lamo_core.errors import LamoError
-from lamo_core.runs.queue.waiting import QUEUE
+from lamo_core.runs.queue.entry import QUEUE
 from lamo_tui.dashboard.messages import StoreFailed, StoreUpdated
 from lamo_tui.dashboard.themed_app import Looks
 from lamo_tui.keys.bindings import with_keys
 from lamo_tui.replay.frame_rate import Rhythm
+from lamo_tui.resilience import sentence
 from lamo_tui.state.settings import Settings
 from lamo_tui.state.snapshot import Snapshot
 from lamo_tui.state.store import RunStore
@@ -59,10 +60,13 @@ class Watching(Looks):
 
     def tick(self) -> None:
         """Look at the folder now and show all of it."""
-        snapshot = self.store.poll()
-        while snapshot.unread:
+        try:
             snapshot = self.store.poll()
-        self.show(snapshot)
+            while snapshot.unread:
+                snapshot = self.store.poll()
+            self.show(snapshot)
+        except Exception as error:  # no message is handled here, which would care for it
+            self._handle_exception(error)
 
     def notify(
         self,
@@ -73,7 +77,7 @@ class Watching(Looks):
         timeout: float | None = None,
         markup: bool = False,
     ) -> None:
-        """Say a sentence, with keys in place of the names of actions; brackets are letters, whatever `markup` says."""
+        """Say a sentence, with keys in place of the names of actions; brackets are plain, whatever `markup` says."""
         place = self.current_mode
         message = with_keys(message, self.settings.keymap, place if place in ("runs", "run") else "run")
         super().notify(message, title=title, severity=severity, timeout=timeout, markup=False)
@@ -92,8 +96,8 @@ class Watching(Looks):
                 if int(snapshot.time) != int(last.time) or not snapshot.same_as(last):
                     self.post_message(StoreUpdated(snapshot))
                     last = snapshot
-            except (OSError, LamoError, ValueError, KeyError) as error:
-                self.post_message(StoreFailed(str(error)))
+            except Exception as error:  # whatever lies in the folder, the next look may find it mended
+                self.post_message(StoreFailed(sentence(error)))
             if not last.complete:
                 continue
             self._wake.wait(rhythm.pause(time.process_time(), any(run.derived.active for run in last.runs)))

@@ -6,10 +6,11 @@ import os
 from collections.abc import Callable
 
 from lamo_core.errors import UsageError
-from lamo_core.player.protocol import Header
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.target_sweep_file import AskedReturns, parse_asked, read_asked
-from lamo_tui.replay.player_client import Hear, Link
+from lamo_core.workers.conversation import Hear, WorkerProcess
+from lamo_core.workers.messages import Header
+from lamo_tui.replay.player_client import Link
 
 NewAsking = Callable[[RunDirectory, Hear], Link]
 """Starts the process for a run."""
@@ -17,8 +18,6 @@ NewAsking = Callable[[RunDirectory, Hear], Link]
 
 def start_asking(run: RunDirectory, hear: Hear) -> Link:
     """Start the process that asks a run's policy for returns."""
-    from lamo_tui.replay.player_client import WorkerProcess
-
     words = ["lamo_core.player.target_sweep_worker", str(run.path)]
     return WorkerProcess(hear, words, "the process", "<asked.again> asks again")
 

@@ -16,10 +16,11 @@ from textual.scrollbar import ScrollBar, ScrollBarRender
 
 from lamo_core.errors import LamoError
 from lamo_core.files import write_bytes
-from lamo_core.plain_text import plain_text
+from lamo_core.untrusted.plain_text import plain_text
 from lamo_tui import themes
 from lamo_tui.harmless import Harmless
 from lamo_tui.keys.keymap import differences
+from lamo_tui.resilience import Resilient
 from lamo_tui.screens.base import LamoScreen
 from lamo_tui.state.settings import Settings, settings_path
 from lamo_tui.state.view_state import View
@@ -37,7 +38,7 @@ def last_filters(only_ascii: bool, colours: str | None) -> list[LineFilter]:
     return [Harmless(), *([AsciiOnly()] if only_ascii else []), *([Nearest256()] if colours == "256" else [])]
 
 
-class Looks(App[None]):
+class Looks(Resilient, App[None]):
     """An application with the user's settings; `keep` remembers how its folder is looked at."""
 
     def __init__(
@@ -71,7 +72,7 @@ class Looks(App[None]):
         return [*super().get_line_filters(), *self._last_filters]
 
     def copy_to_clipboard(self, text: str) -> None:
-        """Copy text; what a terminal would obey when it is pasted is written out."""
+        """Copy text; what a terminal would interpret when it is pasted is written out."""
         super().copy_to_clipboard(plain_text(text))
 
     # what is remembered of a folder
@@ -96,7 +97,7 @@ class Looks(App[None]):
         self._write({("theme",): name or None})
 
     def set_ascii(self, only_ascii: bool | None) -> None:
-        """Draw with ASCII alone or with all letters from now on; None leaves it to the terminal."""
+        """Draw with ASCII alone or with all characters from now on; None leaves it to the terminal."""
         drawn = not can_draw(sys.__stderr__ or sys.stderr) if only_ascii is None else only_ascii
         self.settings = replace(self.settings, ascii=drawn)
         self._take_letters()
@@ -150,7 +151,7 @@ class Looks(App[None]):
         self._dress_screens()
 
     def _dress_screens(self) -> None:
-        """Draw what is in view as colours, letters and keys are now; other screens do so when they come into view."""
+        """Draw what is in view as colours, characters and keys are now; other screens do so when they are shown."""
         for screen in self.screen_stack:
             if isinstance(screen, LamoScreen) and screen.is_mounted:
                 screen.dress()

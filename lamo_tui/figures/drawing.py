@@ -14,7 +14,7 @@ from xml.sax.saxutils import escape
 from lamo_core.errors import MissingError, UsageError
 from lamo_core.files import write_bytes
 from lamo_core.install_hint import hint
-from lamo_core.plain_text import plain_line, without_obeyed
+from lamo_core.untrusted.plain_text import plain_line, without_obeyed
 
 INK, MUTED, GRID, PAPER = "#20262c", "#626b74", "#e3e5e8", "#ffffff"
 FORMATS = (".svg", ".png")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import string
 
 from lamo_core.errors import UsageError
-from lamo_core.strict import unknown_key
+from lamo_core.settings.strict import unknown_key
 
 PUNCTUATION = {
     "exclamation_mark": "!",

@@ -32,7 +32,7 @@ APP = (
     Key("app.matrix", "6", "mode('matrix')", "matrix", "Compare scores: ablations, methods, tasks, shares of data."),
     Key("app.help", "question_mark,f1", "mode('help')", "help", "Show all keys.", 8),
     Key("app.palette", "ctrl+p", "command_palette", "palette", "Search every action, run and preset.", 9),
-    Key("app.settings", "comma,f2", "mode('settings')", "settings", "Choose theme, letters and keys."),
+    Key("app.settings", "comma,f2", "mode('settings')", "settings", "Choose theme, characters and keys."),
     Key("app.theme", "ctrl+t", "next_theme", "theme", "Take the next colour theme."),
     Key("app.screenshot", "ctrl+s", "save_picture", "picture", "Save this screen as an SVG picture."),
     Key("app.quit", "q,ctrl+q", "leave", "leave", "Leave the dashboard; training goes on.", 9),
@@ -44,7 +44,14 @@ RUNS = (
     Key("runs.replay", "P", "replay", "play", "Watch its policy play, live or recorded.", 3),
     Key("runs.asked", "t", "asked", "asked", "Play for returns over its data's range; draw asked against achieved."),
     Key("runs.filter", "slash", "filter", "filter", "Filter: words, state:running, ratio<0.1, -seed=3.", 2),
-    Key("runs.select", "space", "select", "select", "Select the run; actions then apply to all selected.", 3),
+    Key(
+        "runs.select",
+        "space",
+        "select",
+        "select",
+        "Select the run; actions then apply to those selected and in view.",
+        3,
+    ),
     Key("runs.pin", "asterisk", "pin", "pin", "Pin the run to the top and keep its curves shown."),
     Key("runs.clear", "escape", "clear", "clear", "Clear the filter, then the selection."),
     Key("runs.pause", "p", "pause", "pause", "Pause a running run, let a paused one go on.", 4),
@@ -52,7 +59,10 @@ RUNS = (
     Key("runs.stop", "s", "stop", "stop", "Stop after the step under way, with a checkpoint.", 4),
     Key("runs.resume", "r", "resume", "resume", "Continue a stopped, failed or lost run from its checkpoint.", 5),
     Key("runs.delete", "delete,D", "delete", "delete", "Delete runs and their checkpoints, after a question.", 6),
-    Key("runs.sort", "o", "sort", "order", "Order by age, return, progress or name."),
+    Key("runs.undelete", "u", "undelete", "undelete", "Bring back the runs that were deleted last."),
+    Key("runs.sort", "o", "sort", "order", "Order by the next column: age, return, score, best and more."),
+    Key("runs.columns", "C", "columns", "columns", "Choose the columns of the list."),
+    Key("runs.table", "T", "table", "table", "Show results beside all settings in which the listed runs differ.", 6),
     Key("runs.seeds", "m", "seeds", "mean", "Draw the mean and range over all seeds of a preset, or each run.", 6),
     Key("runs.diff", "d", "diff", "diff", "Show the settings in which the selected runs differ.", 6),
 )
@@ -69,7 +79,7 @@ RUN = (
         "run.maximise", "enter", "maximise", "whole", "Show the chosen chart alone, or all; a line of a list whole.", 3
     ),
     Key("run.smoother", "plus,equals_sign", "smooth(1)", "smoother", "Smooth curves more; the raw line stays, dim.", 4),
-    Key("run.rougher", "minus", "smooth(-1)", "rougher", "Smooth curves less.", 4),
+    Key("run.rougher", "minus", "smooth(-1)", "less smooth", "Smooth curves less.", 4),
     Key("run.raw", "0", "smooth(0)", "raw", "Show curves as they were recorded."),
     Key(
         "run.log-y", "y", "log_y", "log y", "Switch the chosen chart's y axis: linear, or logarithmic, also below 0.", 5
@@ -159,7 +169,10 @@ CELLS = (
 )
 """Keys of a heat map; the mouse chooses a cell by a click and opens it by another."""
 
-DATA = (Key("data.back", "escape", "back", "back", "Go back to the list of runs.", 1),)
+DATA = (
+    Key("data.train", "enter,n", "train", "train", "Set up a run on the set under the cursor.", 1),
+    Key("data.back", "escape", "back", "back", "Go back to the list of runs.", 2),
+)
 
 REPLAY = (
     Key("replay.play", "space", "play", "play", "Play or pause; fires while you play yourself.", 1),
@@ -202,7 +215,14 @@ REPLAY = (
 """Keys of an episode; the mouse puts the playhead on a place of the timeline."""
 
 SETTINGS = (
-    Key("settings.take", "enter", "take", "choose", "Choose the theme or letters under the cursor, or another key.", 1),
+    Key(
+        "settings.take",
+        "enter",
+        "take",
+        "choose",
+        "Choose the theme or characters under the cursor, or another key.",
+        1,
+    ),
     Key("settings.next", "tab,right,l", "move(1)", "list", "Go to the next list.", 2),
     Key("settings.previous", "shift+tab,left,h", "move(-1)", "list before", "Go to the list before."),
     Key("settings.search", "slash", "search", "filter", "Show the keys that fit words: a name, a screen, a key.", 3),

@@ -21,6 +21,7 @@ from lamo_tui.screens.dialogs import Entry
 from lamo_tui.text import figure
 from lamo_tui.widgets.pixel_view import PixelView
 
+NO_POLICY = "this record has no policy beside it that could be asked"
 _NUDGE = 0.05
 """Share of the target that an arrow key changes it by."""
 
@@ -28,6 +29,9 @@ _NUDGE = 0.05
 def nudge_target(screen: ReplayStage, direction: int) -> None:
     """Ask for a little more or less, at least one point."""
     assert screen.chosen is not None
+    if not screen.chosen.about["goes_on"]:
+        screen.notify(NO_POLICY, timeout=3)
+        return
     if not screen.chosen.get("heeds", True):
         screen.notify("this policy ignores targets: it does the same whatever is asked for", timeout=3)
     target = float(screen.chosen.get("target", 0.0))
@@ -40,11 +44,14 @@ def ask_target(screen: ReplayStage) -> None:
     state = screen.chosen
     if state is None:
         return
+    if not state.about["goes_on"]:
+        screen.notify(f"{NO_POLICY}; <replay.control> lets you play", timeout=4)
+        return
     hints = [f"earned so far: {figure(float(state.get('earned', 0.0)))}"]
     if not state.get("heeds", True):
         hints.append("this policy ignores targets: it does the same whatever is asked for")
     elif state.about["targets"]:
-        hints.append(f"the data suggest {', '.join(f'{value:g}' for value in state.about['targets'])}")
+        hints.append(f"the data suggest {', '.join(map(figure, state.about['targets']))}")
     if not state.get("over") and state.at < state.length:
         hints.append(with_keys("the episode branches here; <replay.undo> goes back", screen.keymap))
 
@@ -92,8 +99,8 @@ def look_at(screen: ReplayStage, part: str, by: int) -> None:
         return
     heads = state.get("heads")
     if heads is None:
-        recorded = "records hold no attention; <replay.branch> goes on live"
-        why = "this policy does not look back" if state.get("live") else recorded
+        live = "; <replay.branch> goes on live" if state.about["goes_on"] else ""
+        why = "this policy does not look back" if state.get("live") else f"records hold no attention{live}"
         screen.notify(why, timeout=3)
         return
     layer, head = screen.look

@@ -10,7 +10,7 @@ from textual import events
 from textual.app import ComposeResult
 from textual.containers import Container, Horizontal
 
-from lamo_core.player.protocol import Header
+from lamo_core.workers.messages import Header
 from lamo_tui.keys.bindings import hint
 from lamo_tui.replay.empty_states import at_work
 from lamo_tui.replay.episode_state import EpisodeState
@@ -33,7 +33,8 @@ class ReplayCanvas(LamoScreen):
         self.side = 0
         """The episode that targets, branches and controls apply to."""
         self.playing, self.speed = False, 1.0
-        self.busy = ""
+        self.busy = self.slow_terminal = ""
+        """What is being done; and how many frames a terminal takes that does not keep up."""
         self._since = 0.0
         """Since when it is busy."""
         self.keys: HeldKeys | None = None
@@ -122,7 +123,7 @@ class ReplayCanvas(LamoScreen):
             return
         view = self.query_one("#frame-0", PixelView)
         measured = self.playing and view.fps >= 1 and width >= 100
-        rate = f"{view.fps:.0f} fps {view.frame_bytes / 1000:.1f} kB" if measured else ""
+        rate = f"{view.fps:.0f} fps {view.frame_bytes / 1000:.1f} kB" if measured else self.slow_terminal
         place = (self.states, self.playing, self.speed, self.side)
         head.update(head_text(*place, rate, width, self.keymap, self.colours))
 

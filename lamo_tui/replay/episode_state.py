@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lamo_core.player.protocol import Header
 from lamo_core.runs.records import number
+from lamo_core.workers.messages import Header
 
 _SPARSE = 0.4
 """Rewards at fewer decisions than this share of all are events; more often they are a stream."""
@@ -32,8 +32,8 @@ class EpisodeState:
     lives: list[float] = field(default_factory=list)
     asked: list[float] = field(default_factory=list)
     """Return-to-go that the policy was given at each decision."""
-    foretold: list[float] = field(default_factory=list)
-    """What the policy foretells before each decision and after the last; NaN where nobody knows."""
+    predicted: list[float] = field(default_factory=list)
+    """What the policy predicts before each decision and after the last; NaN where nobody knows."""
     ghost: NDArray[np.float64] | None = None
     """Return before each decision of the track that was left at the last branching."""
     _earned: list[float] = field(default_factory=lambda: [0.0])
@@ -48,13 +48,13 @@ class EpisodeState:
         start = part["lives_from"]
         self.lives[start:] = part["lives"]
         del self._lost[bisect_left(self._lost, max(1, start)) :]
-        self._take_foretold(part)
+        self._take_predicted(part)
         self._lost += [at for at in range(max(1, start), len(self.lives)) if self.lives[at] < self.lives[at - 1]]
 
-    def _take_foretold(self, part: Header) -> None:
-        start = part["foretold_from"]
-        self.foretold += [math.nan] * (start - len(self.foretold))
-        self.foretold[start:] = [math.nan if value is None else float(value) for value in part["foretold"]]
+    def _take_predicted(self, part: Header) -> None:
+        start = part["predicted_from"]
+        self.predicted += [math.nan] * (start - len(self.predicted))
+        self.predicted[start:] = [math.nan if value is None else float(value) for value in part["predicted"]]
 
     def _columns(self) -> tuple[tuple[str, list[Any]], ...]:
         return (
@@ -99,19 +99,19 @@ class EpisodeState:
         return np.array(self._earned)
 
     @property
-    def foretells(self) -> str:
-        """What the policy foretells of the rewards to come, in a word or two; empty when it learns nothing of it."""
-        return str(self.frame.get("foretells", ""))
+    def value_kind(self) -> str:
+        """What the policy predicts of the rewards to come, in a word or two; empty when it learns nothing of it."""
+        return str(self.frame.get("value_kind", ""))
 
     def outlook(self) -> NDArray[np.float64]:
         """Return what is expected before each decision and after the last, (T + 1,); NaN where nobody knows.
 
-        Of a policy that foretells nothing it is the return-to-go that it is given.
+        Of a policy that predicts nothing it is the return-to-go that it is given.
         """
-        if not self.foretells:
+        if not self.value_kind:
             return np.array([*self.asked, self._asked_at_end()])
-        missing = [math.nan] * (self.length + 1 - len(self.foretold))
-        return np.array([*self.foretold, *missing][: self.length + 1])
+        missing = [math.nan] * (self.length + 1 - len(self.predicted))
+        return np.array([*self.predicted, *missing][: self.length + 1])
 
     def _asked_at_end(self) -> float:
         if self.at == self.length:

@@ -16,6 +16,7 @@ from lamo_tui.dashboard.api import dashboard
 from lamo_tui.keys.bindings import with_keys
 from lamo_tui.replay.episode_state import EpisodeState
 from lamo_tui.replay.timelines import expected_text
+from lamo_tui.resilience import ResilientWidget
 from lamo_tui.text import figure, inked
 from lamo_tui.themes import Palette
 from lamo_tui.widgets.attention_strip import AttentionStrip
@@ -28,7 +29,7 @@ _HELM = " <replay.left><replay.right><replay.more><replay.less> and <replay.play
 """The keys of a person who plays."""
 
 
-class ReplaySide(Vertical):
+class ReplaySide(ResilientWidget, Vertical):
     """The panels of one episode."""
 
     def __init__(self, *, id: str, hint: str) -> None:
@@ -92,7 +93,7 @@ def _action_title(state: EpisodeState) -> str:
     if values is None:
         return "done"
     if values and math.isnan(values[0]):
-        return "action · not a number"
+        return "action · NaN"
     return "the policy would" if state.get("person") else "action"
 
 
@@ -116,8 +117,11 @@ def _no_attention(state: EpisodeState) -> str:
     heads, (layer, head) = state.get("heads"), state.get("look", (0, 0))
     if state.get("over"):
         return "the episode is over"
+    if state.about["loading"]:
+        return "comes with the policy, which is being loaded"
     if state.about["recorded"] and not state.get("live"):
-        return "records hold none; <replay.branch> goes on live"
+        goes_on = state.about["goes_on"]
+        return "records hold none; <replay.branch> goes on live" if goes_on else "records hold none"
     if heads is None:
         return "this policy does not look back" if state.get("values") is not None else "no policy here"
     if layer > heads[0] or head > heads[1]:
@@ -144,11 +148,11 @@ def facts_of(state: EpisodeState) -> list[tuple[str, str]]:
     lines.append((name, f"{sum(event < state.at for event in paid)} of {len(paid)}"))
     if lost:
         lines.append(("lives lost", f"{sum(event < state.at for event in lost)} of {len(lost)}"))
-    if state.foretells:
-        lines.append((state.foretells, expected_text(state)))
+    if state.value_kind:
+        lines.append((state.value_kind, expected_text(state)))
     entropy = state.entropy()
     if entropy is not None:
-        lines.append(("undecided", f"{100 * entropy:.0f} %"))
+        lines.append(("entropy", f"{100 * entropy:.0f} %"))
     return lines
 
 
@@ -174,6 +178,7 @@ def head_text(
     elif len(states) == 1:
         line.append(state.about["title"], Style(bold=True, color=colours.primary))
         line.append(f"  {state.about['label']}  ", colours.dim)
+        line.append("policy loading… " if state.about["loading"] else "", colours.warn)
     else:
         for number, each in enumerate(states):
             style = Style(bold=number == chosen, reverse=number == chosen, color=colours.series[number])

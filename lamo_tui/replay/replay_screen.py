@@ -17,6 +17,13 @@ __all__ = ["NewPlayer", "ReplayScreen", "Request"]
 SPEEDS = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 
 
+_NEED_POLICY = frozenset({"replay.target", "replay.branch", "replay.next-layer"})
+_NEED_EPISODE = frozenset(
+    f"replay.{name}"
+    for name in ("step", "left", "next-reward", "control", "beside", "save", "next-seed", "full", "outlook", "play")
+)
+
+
 class ReplayScreen(ReplayStage):
     """What the keys do while episodes play."""
 
@@ -33,6 +40,12 @@ class ReplayScreen(ReplayStage):
     def in_control(self) -> bool:
         """Whether a person plays."""
         return self.chosen is not None and bool(self.chosen.get("controls"))
+
+    def useless_keys(self) -> frozenset[str]:
+        """Return the keys that need a policy, where there is none, and those that need an episode."""
+        if self.chosen is None:
+            return _NEED_EPISODE | _NEED_POLICY
+        return frozenset() if self.chosen.about["goes_on"] else _NEED_POLICY
 
     def action_play(self) -> None:
         """Play or pause; fires while a person plays."""

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from lamo_tui.replay.player_client import Hear, Link
+from lamo_core.workers.conversation import Hear
+from lamo_tui.replay.player_client import Link
 
 NewPlayer = Callable[[Hear], Link]
 
@@ -19,5 +20,7 @@ class Request:
     options: dict[str, Any] = field(default_factory=dict)
     """Seed, target, context and action, as the player's `open` takes them."""
     play: bool = True
+    preview: bool = False
+    """Whether the record of a checkpoint plays until its policy is loaded."""
     beside: str | None = None
     """Played beside it, with the same seed."""

@@ -22,6 +22,7 @@ from lamo_core.player.sources import find_source, record_label, replays_of
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.index import RunSummary
 from lamo_core.wording import counted
+from lamo_tui.resilience import ResilientWidget
 from lamo_tui.screens.rows import Row, Rows
 from lamo_tui.text import figure, short_id, short_name
 from lamo_tui.widgets.words import Static
@@ -80,7 +81,7 @@ def describe(path: Path) -> str:
     )
 
 
-class Sources(ModalScreen[str | None]):
+class Sources(ResilientWidget, ModalScreen[str | None]):
     """A list to choose from, and a line for anything else; `root` is the folder of runs."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -8,9 +8,11 @@ from typing import Any
 
 from textual.message import Message
 
-from lamo_core.player.protocol import Header
+from lamo_core.errors import LamoError
+from lamo_core.player.sources import source_of_run
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.wording import counted
+from lamo_core.workers.messages import Header
 from lamo_tui.replay.canvas import ReplayCanvas
 from lamo_tui.replay.empty_states import has_ended, not_opened, nothing_yet
 from lamo_tui.replay.episode_state import EpisodeState
@@ -56,6 +58,7 @@ class ReplayStage(ReplayCanvas):
         self._take_states([])
         self._say(nothing_yet(self.keymap))
         self._draw_head()
+        self.tidy_keys()
 
     @property
     def chosen(self) -> EpisodeState | None:
@@ -82,7 +85,7 @@ class ReplayStage(ReplayCanvas):
         if not self.states:
             for view in self.query(PixelView):
                 view.show(None)
-        self.link.send("open", source=request.source, side=side, **request.options)
+        self.link.send("open", source=request.source, side=side, preview=request.preview, **request.options)
         if side == 0 and request.beside is not None:
             self.link.send("open", source=request.beside, side=1)
         if request.play:
@@ -159,6 +162,7 @@ class ReplayStage(ReplayCanvas):
         view.pixel_aspect = ATARI_PIXEL if header["frames"] else 1.0
         view.bits = 8 if header["frames"] else 5
         view.change(graphics=self.lamo.graphics, covered=self.app.screen is not self)
+        self.tidy_keys()
 
     def _take_error(self, header: Header) -> None:
         self.notify(header["text"], severity="error", timeout=10)
@@ -179,7 +183,7 @@ class ReplayStage(ReplayCanvas):
         now = self.clock()
         if self.pace.note(now - arrived, now) and self.link is not None:
             self.link.send("play", start=False, fps=self.pace.fps)
-            self.notify(f"this terminal takes about {self.pace.fps:.0f} frames a second", timeout=4)
+            self.slow_terminal = f"{self.pace.fps:.0f} fps at most"
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
         """The runs folder has no news for an episode; time goes on, though."""
@@ -201,8 +205,19 @@ class ReplayStage(ReplayCanvas):
             self._resume = False
             self.tell("play")
         request, self.lamo.replay = self.lamo.replay, None
+        if request is None and not self.states and self.link is None:
+            request = self._opened_run()
         if request is not None:
             self.open(request)
+
+    def _opened_run(self) -> Request | None:
+        """Return what there is to play of the run that is open; None where there is none, or nothing yet."""
+        if self.lamo.opened is None:
+            return None
+        try:
+            return Request(str(source_of_run(RunDirectory(self.lamo.root / self.lamo.opened))), preview=True)
+        except LamoError:
+            return None
 
     def _cover_stage(self, covered: bool) -> None:
         for view in self.query(PixelView):

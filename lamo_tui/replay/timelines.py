@@ -43,8 +43,8 @@ def outlook_of(state: EpisodeState, ink: str) -> Course:
 
 def outlook_title(state: EpisodeState) -> str:
     """Return the title of the timeline of what is expected; it says so when that is no estimate."""
-    if state.foretells:
-        return f"{state.foretells} · {expected_text(state)} from here"
+    if state.value_kind:
+        return f"{state.value_kind} · {expected_text(state)} from here"
     asked = f"to go · {figure(float(state.get('asked', 0.0)))} asked"
     if state.get("live"):
         return f"{asked}; this policy learns no values"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
@@ -19,8 +18,10 @@ from textual.widget import Widget
 
 from lamo_core.wording import counted
 from lamo_tui.dashboard.api import Dashboard, dashboard
+from lamo_tui.format import clock_time
 from lamo_tui.keys.bindings import KEYS, keys_of
 from lamo_tui.keys.table import PLACES, Key
+from lamo_tui.resilience import ResilientWidget
 from lamo_tui.screens.too_small import TooSmall, fits
 from lamo_tui.state.snapshot import Snapshot
 from lamo_tui.themes import LETTERS, Palette
@@ -43,7 +44,7 @@ _ALL_TABS = 140
 """Columns from which on screens that are seldom needed are named, too."""
 
 
-class TopBar(Widget):
+class TopBar(ResilientWidget, Widget):
     """One line: the name, the screens, and how many runs work."""
 
     auto_links = False
@@ -102,7 +103,7 @@ class TopBar(Widget):
             gpu = f"GPU {stats.gpus[0].load:.0f}%" if stats.gpus and stats.gpus[0].load is not None else stats.gpu_note
             text.append(f"  cpu {stats.cpu:3.0f}%  {gpu}", colours.dim)
         if snapshot.listed and self.size.width >= 90:
-            text.append(time.strftime("  %H:%M", time.localtime(snapshot.time)), colours.dim)
+            text.append(clock_time(snapshot.time, "  %H:%M"), colours.dim)
         return text
 
 
@@ -115,7 +116,7 @@ def _count(snapshot: Snapshot) -> str:
     return f"{count:,} {'run' if count == 1 else 'runs'}"
 
 
-class KeyBar(Widget):
+class KeyBar(ResilientWidget, Widget):
     """One line with the most important keys of the screen; they can be clicked."""
 
     auto_links = False
@@ -124,12 +125,20 @@ class KeyBar(Widget):
     def __init__(self, place: str) -> None:
         super().__init__()
         self._place = place
+        self._useless: frozenset[str] = frozenset()
+
+    def leave_out(self, ids: frozenset[str]) -> None:
+        """Show no keys that can do nothing now, by their ids."""
+        if ids != self._useless:
+            self._useless = ids
+            self.refresh()
 
     def render(self) -> Text:
         """Draw as many keys as fit, in the order of their rank."""
         app = dashboard(self.app)
         here = f"app.{self._place}"  # the key that leads to this very screen
-        keys = [key for key in (*PLACES[self._place][1], *PLACES["app"][1]) if key.bar and key.id != here]
+        useless = {here, *self._useless}
+        keys = [key for key in (*PLACES[self._place][1], *PLACES["app"][1]) if key.bar and key.id not in useless]
         keys.sort(key=lambda key: key.bar)
         # help and leaving must always be there, so they are placed first and shown last
         last = [part for key in keys if key.id in ("app.help", "app.quit") for part in [self._part(key, app)]]
@@ -157,7 +166,7 @@ class KeyBar(Widget):
         return part.append(f" {key.label}  ", Style(color=app.colours.dim) + click)
 
 
-class LamoScreen(Screen[None]):
+class LamoScreen(ResilientWidget, Screen[None]):
     """A screen between top line and key bar that is told about every snapshot."""
 
     PLACE: ClassVar[str] = "app"
@@ -205,9 +214,18 @@ class LamoScreen(Screen[None]):
         """Show a snapshot; called for every tick while the screen is in view."""
         self.query_one(TopBar).show()
         self.show_snapshot(snapshot)
+        self.tidy_keys()
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
         """Show what is new in the snapshot."""
+
+    def useless_keys(self) -> frozenset[str]:
+        """Return the ids of keys that can do nothing now, which the key bar leaves out."""
+        return frozenset()
+
+    def tidy_keys(self) -> None:
+        """Leave out of the key bar what can do nothing now."""
+        self.query_one(KeyBar).leave_out(self.useless_keys())
 
     def say(self, place: str, text: Text, *, grows: bool = False) -> None:
         """Put another text into the `Static` at a place; `grows` where its height is that of the text."""
@@ -220,7 +238,7 @@ class LamoScreen(Screen[None]):
         self.refresh(layout=False)
 
     def dress(self) -> None:
-        """Draw everything anew if colours, letters or keys are not those that it was drawn with."""
+        """Draw everything anew if colours, characters or keys are not those that it was drawn with."""
         worn, self._dress = self._dress, (self.colours, dict(self.keymap), self.lamo.ascii)
         if worn is None or worn == self._dress:
             return

@@ -16,6 +16,7 @@ from lamo_core.errors import LamoError
 from lamo_core.runs.compare import config_difference
 from lamo_core.runs.index import RunSummary
 from lamo_core.wording import counted
+from lamo_tui.resilience import ResilientWidget
 from lamo_tui.screens.rows import Row, Rows
 from lamo_tui.text import fit, short_id
 from lamo_tui.widgets.words import Static
@@ -24,7 +25,7 @@ _NAME, _LEAST, _MOST = 32, 8, 32
 """Columns for the name of a setting, and for the values of a run."""
 
 
-class Question(ModalScreen[bool]):
+class Question(ResilientWidget, ModalScreen[bool]):
     """Asks before something is done that cannot be undone."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -50,7 +51,7 @@ class Question(ModalScreen[bool]):
         self.dismiss(answer)
 
 
-class Reading(ModalScreen[None]):
+class Reading(ResilientWidget, ModalScreen[None]):
     """Shows lines to read, with scrolling."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,enter", "close", "close")]
@@ -81,7 +82,7 @@ class Reading(ModalScreen[None]):
         self.dismiss(None)
 
 
-class Passage(ModalScreen[None]):
+class Passage(ResilientWidget, ModalScreen[None]):
     """Shows a text that is longer than a line of the screen, wrapped."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,enter", "close", "close")]
@@ -107,7 +108,7 @@ class Passage(ModalScreen[None]):
         self.dismiss(None)
 
 
-class Entry(ModalScreen[str | None]):
+class Entry(ResilientWidget, ModalScreen[str | None]):
     """Asks for a line of text; `check` refuses with a `LamoError`, whose sentence is shown."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", "close")]

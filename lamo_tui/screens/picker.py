@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.style import Style
@@ -12,6 +12,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.message import Message
 
+from lamo_tui.resilience import ResilientWidget
 from lamo_tui.screens.rows import Row, Rows
 from lamo_tui.themes import Palette
 from lamo_tui.widgets.cells import shorten
@@ -29,7 +30,7 @@ class Option:
     title: str
 
 
-class Picker(Vertical):
+class Picker(ResilientWidget, Vertical):
     """One list: in a single one the cursor is the choice, in a multiple one `toggle` marks any number."""
 
     class Picked(Message):
@@ -47,6 +48,8 @@ class Picker(Vertical):
         self.marked: list[str] = []
         self.chosen = options[0].key if options else ""
         self.search: str | None = None
+        self.lacking: Mapping[str, str] = {}
+        """Options that cannot be taken on this machine, and why; they are shown dim, with a dash."""
         self._colours: Palette | None = None
 
     def compose(self) -> ComposeResult:
@@ -69,11 +72,13 @@ class Picker(Vertical):
 
     def _drawn(self, option: Option, colours: Palette) -> Callable[[int], Text]:
         picked = option.key in self.marked if self.multiple else option.key == self.chosen
-        style = Style(bold=picked, color=colours.primary if picked else colours.text)
+        lacking = option.key in self.lacking
+        ink = colours.warn if picked and lacking else colours.primary if picked else colours.text
+        style = Style(bold=picked, color=colours.dim if lacking and not picked else ink)
 
         def draw(width: int) -> Text:
-            boxes = ("[x] ", "[ ] ") if width >= _ROOMY else ("x ", "· ")
-            mark = (boxes if self.multiple else ("● ", "  "))[0 if picked else 1]
+            boxes = ("[x] ", "[ ] ", " –  ") if width >= _ROOMY else ("x ", "· ", "– ")
+            mark = (boxes if self.multiple else ("● ", "  ", "– "))[0 if picked else 2 if lacking else 1]
             return Text(mark + self._shortened(option.title, width - len(mark)), style)
 
         return draw

@@ -16,6 +16,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from lamo_tui.keys.bindings import bindings_of
+from lamo_tui.resilience import ResilientWidget
 
 _KEPT = 500
 """Lines that are not drawn again."""
@@ -35,7 +36,7 @@ class Row:
         return self.key == other.key and self.mark is not None and self.mark == other.mark
 
 
-class Rows(ScrollView, can_focus=True):
+class Rows(ResilientWidget, ScrollView, can_focus=True):
     """Lines with a cursor; the cursor stays on its row when others come and go."""
 
     BINDINGS = bindings_of("list")
@@ -63,7 +64,7 @@ class Rows(ScrollView, can_focus=True):
             super().__init__()
 
     class Clicked(Message):
-        """The row under the cursor was clicked again."""
+        """A row was clicked twice."""
 
         def __init__(self, rows: Rows, key: str) -> None:
             self.rows, self.key = rows, key
@@ -177,7 +178,7 @@ class Rows(ScrollView, can_focus=True):
         self.go(len(self.rows) - 1 if end else 0)
 
     def on_click(self, event: events.Click) -> None:
-        """Put the cursor where the mouse clicked; a click on the cursor's row chooses it."""
+        """Put the cursor where the mouse clicked; a double click on a row chooses it."""
         index = event.y + self.scroll_offset.y
         if index == self.at and self.key is not None and event.chain > 1:
             self.post_message(self.Clicked(self, self.key))

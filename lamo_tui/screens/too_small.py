@@ -7,12 +7,13 @@ from textual.widget import Widget
 
 from lamo_tui.dashboard.api import dashboard
 from lamo_tui.keys.bindings import with_keys
+from lamo_tui.resilience import ResilientWidget
 
 LEAST = (40, 12)
 """Columns and rows below which no screen can be read."""
 
 
-class TooSmall(Widget):
+class TooSmall(ResilientWidget, Widget):
     """Says how large the terminal is and how large it must be; hidden where that is so."""
 
     DEFAULT_CSS = "TooSmall { display: none; height: 1fr; content-align: center middle; text-align: center; }"

@@ -1,4 +1,4 @@
-"""What deserves a look in a run's curves: a loss that is no number, jumps, or no longer falls.
+"""What deserves a look in a run's curves: a loss that is NaN, jumps, or no longer falls.
 
 Knows nothing of Textual.
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lamo_core.runs.reader import Series
+from lamo_core.runs.metrics.series import Series
 
 _BLOCK = 32
 """Steps that are compared with those before them."""
@@ -105,7 +105,7 @@ class AlertWatch:
             return
         self._judged = len(series)
         thirds = ends // 3
-        with np.errstate(invalid="ignore", over="ignore"):  # from a value that is no number on, nothing is told
+        with np.errstate(invalid="ignore", over="ignore"):  # from a NaN on, nothing is told
             sums = np.concatenate([[0.0], np.cumsum(series.value)])
             before = (sums[ends - thirds] - sums[ends - 2 * thirds]) / thirds
             since = (sums[ends] - sums[ends - thirds]) / thirds

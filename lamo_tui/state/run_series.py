@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lamo_core.reports.paper import on_papers_data, paper_score
 from lamo_core.runs.compare import flatten
-from lamo_core.runs.reader import Series as Recorded
+from lamo_core.runs.metrics.series import Series as Recorded
 from lamo_core.tasks.registry import get_task, task_names, versioned
 from lamo_core.tasks.task import Task
 from lamo_tui.csv_text import csv_text
@@ -44,12 +44,14 @@ class Plot:
     """Whether `<metric>/low` and `<metric>/high` lie around it."""
     names: tuple[str, str] = ("", "")
     """Of the curve and of the one beside it, where both are drawn."""
-    beside: str = ""
-    """A metric that is drawn over it as it was recorded, where the chart is of one run, or of one run's seeds."""
+    beside: tuple[str, ...] = ()
+    """Metrics of which the first that was recorded is drawn over it as it is, where the chart is of one run, or of one
+    run's seeds."""
 
 
+_UNSEEN = ("loss/held-out", "loss/unseen")
 PLOTS = (
-    Plot("loss", "action loss", ("loss/decision", "loss"), names=("seen", "unseen"), beside="loss/unseen"),
+    Plot("loss", "action loss", ("loss/decision", "loss"), names=("seen", "unseen"), beside=_UNSEEN),
     Plot("return", "return", ("return",), smooth=False, band=True),
     Plot("language", "language loss", ("loss/language",)),
     Plot("critic", "critic loss", ("loss/critic",)),
@@ -66,7 +68,7 @@ def plot(name: str) -> Plot:
 
 def beside(wanted: Plot) -> Plot:
     """Return what is drawn over a plot's curve, as a plot of its own."""
-    return Plot(wanted.name, wanted.title, (wanted.beside,), smooth=False)
+    return Plot(wanted.name, wanted.title, wanted.beside, smooth=False)
 
 
 def metric_of(wanted: Plot, data: RunData) -> str | None:
@@ -100,7 +102,8 @@ def mean_curve(
 ) -> Series | None:
     """Return the mean of several runs' curves, with a band from the lowest to the highest.
 
-    Each is smoothed by itself. The mean spans what all of them have recorded: beyond, it would jump when one ends.
+    Each is smoothed by itself. Where not all of them have recorded anything yet, the mean of those that have is `raw`,
+    which is drawn dim, and `y` is NaN: what stands for the whole never jumps when one of them ends.
     """
     curves = [
         found
@@ -110,13 +113,15 @@ def mean_curve(
     ]
     if len(curves) < 2:
         return curves[0] if curves else None
-    first, last = max(float(one.x[0]) for one in curves), min(float(one.x[-1]) for one in curves)
     places = np.unique(np.concatenate([one.x for one in curves]))
-    places = places[(places >= first) & (places <= last)]
-    if not len(places):
-        return None
-    values = np.stack([np.interp(places, one.x, one.y) for one in curves])
-    return Series(name, places, values.mean(0), colour, None, values.min(0), values.max(0), marker)
+    values = np.stack([np.interp(places, one.x, one.y, left=np.nan, right=np.nan) for one in curves])
+    counts = (~np.isnan(values)).sum(0)
+    several = counts > 1
+    low, high = np.full(len(places), np.nan), np.full(len(places), np.nan)
+    low[several], high[several] = np.nanmin(values[:, several], 0), np.nanmax(values[:, several], 0)
+    mean = np.where(counts > 0, np.nansum(values, 0) / np.maximum(1, counts), np.nan)
+    complete = np.where(counts == len(curves), mean, np.nan)
+    return Series(name, places, complete, colour, mean, low, high, marker)
 
 
 def abscissa(data: RunData, recorded: Recorded, axis: Axis) -> FloatArray:
@@ -161,9 +166,13 @@ def task_of(data: RunData) -> Task | None:
 def references(data: RunData, wanted: Plot, colours: tuple[str, str, str]) -> list[Reference]:
     """Return the lines to compare with: data mean, random play, target; `colours` in this order.
 
-    The data's mean is left out when the run was trained on clipped rewards, because scores are raw returns.
+    A loss is compared with that of a guess that is always the same. The data's mean is left out when the run was
+    trained on clipped rewards, because scores are raw returns.
     """
     task, started = task_of(data), started_event(data)
+    constant = data.series.get("loss/constant")
+    if wanted.name == "loss" and constant is not None and len(constant):
+        return [Reference("constant guess", float(constant.value[-1]), colours[1])]
     if task is None or wanted.name not in ("return", "normalised"):
         return []
     scale = task.normalised if wanted.name == "normalised" else float

@@ -1,4 +1,4 @@
-"""The dashboard's settings file: theme, letters and keys."""
+"""The dashboard's settings file: theme, characters and keys."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any
 from platformdirs import user_config_dir
 
 from lamo_core.errors import UsageError
-from lamo_core.strict import unknown_key
+from lamo_core.settings.presets import read_toml
+from lamo_core.settings.strict import unknown_key
 from lamo_tui.keys.bindings import KEYS
 from lamo_tui.keys.names import names_in
 
@@ -51,12 +52,11 @@ def load_settings(path: Path | None = None, *, draws: bool = True) -> Settings:
 def read_settings(path: Path | None = None, *, draws: bool = True) -> tuple[Settings, list[UsageError]]:
     """Return what of the file can be used, and what is wrong with the rest; defaults when there is no file.
 
-    `draws` False says that the terminal's encoding has no letters to draw with: then `ascii` is the default.
+    `draws` False says that the terminal's encoding has no characters to draw with: then `ascii` is the default.
     """
     path = path or settings_path()
     if not path.exists():
         return Settings(ascii=not draws), []
-    from lamo_core.presets import read_toml
 
     try:
         values = read_toml(path)

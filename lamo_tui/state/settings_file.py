@@ -12,7 +12,7 @@ from tomlkit.items import AbstractTable
 
 from lamo_core.errors import StorageError
 from lamo_core.files import write_bytes
-from lamo_core.presets import read_toml
+from lamo_core.settings.presets import read_toml
 
 Place = tuple[str, ...]
 """Names of the tables that a value is in, and its own: `("theme",)`, `("keymap", "runs.stop")`."""

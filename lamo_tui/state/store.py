@@ -51,17 +51,24 @@ class RunStore:
         self._followers: OrderedDict[str, Follower] = OrderedDict()
         self._listed_at = self._measured_at = -float("inf")
         self._snapshot = Snapshot(root=root)
+        self._expects = False
+        """Whether a run is wanted that was not listed yet: it was made a moment ago."""
 
     def watch(self, ids: Iterable[str]) -> bool:
         """Say which runs' metrics, events and logs are wanted, from the next poll on; returns whether that is new."""
         before, self._wanted = self._wanted, tuple(dict.fromkeys(ids))
-        return self._wanted != before
+        if self._wanted == before:
+            return False
+        known = {run.id for run in self._snapshot.runs}
+        self._expects = any(run_id not in known for run_id in self._wanted)
+        return True
 
     def poll(self) -> Snapshot:
         """Look at what is new and return it together with what was known."""
         now = self._clock()
         due = now - self._listed_at >= INDEX_SECONDS or now < self._listed_at
-        due = due or self._snapshot.unread > 0
+        due = due or self._snapshot.unread > 0 or self._expects
+        self._expects = False
         seconds = _NEXT_SECONDS if self._snapshot.listed else _FIRST_SECONDS
         runs = tuple(self._index.poll(seconds)) if due else self._snapshot.runs
         if runs == self._snapshot.runs:

@@ -8,24 +8,22 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from platformdirs import user_state_dir
-
 from lamo_core.errors import StorageError
 from lamo_core.files import write_bytes
+from lamo_core.places import state_dir
 from lamo_core.runs.records import decode, encode
 
 Marker = Literal["braille", "block", "ascii"]
 
-_ANYWHERE = ("theme", "order", "axis", "smoothing", "marker")
+_ANYWHERE = ("theme", "order", "axis", "smoothing", "marker", "columns")
 """What a folder that was never looked at takes over from the last one."""
 _MOST_FOLDERS, _MOST_BYTES, _MOST_ENTRIES, _LONGEST = 64, 1 << 16, 100, 250
-"""Folders, bytes of a file, entries of a list and letters of a text; what is more is forgotten."""
+"""Folders, bytes of a file, entries of a list and characters of a text; what is more is forgotten."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +40,12 @@ class View:
     """What curves are drawn with; `raster` says more."""
     query: str = ""
     """The filter of the list."""
-    selected: tuple[str, ...] = ()
     pinned: tuple[str, ...] = ()
     by_seed: bool = False
+    columns: tuple[str, ...] = ()
+    """Of the list; none leaves the choice to the room that there is."""
+    table: bool = False
+    """Whether the list is a table of results and settings."""
     opened: str = ""
     """The run that was opened last."""
     panel: str = ""
@@ -62,17 +63,12 @@ class View:
     follow: bool = True
 
 
-def state_path() -> Path:
-    """Return the folder where it is kept: `LAMO_STATE`, else the user's state folder."""
-    return Path(os.environ.get("LAMO_STATE") or user_state_dir("lamo"))
-
-
 def load_view(root: Path, state: Path | None = None) -> View:
     """Return what was remembered of a folder of runs, and else of any.
 
     What is missing, damaged, too long or of another kind takes its default.
     """
-    state = state or state_path()
+    state = state or state_dir()
     anywhere = _read(state / "view.json")
     view = replace(View(), **{name: value for name, value in anywhere.items() if name in _ANYWHERE})
     found = _read(_file_of(root, state))
@@ -81,7 +77,7 @@ def load_view(root: Path, state: Path | None = None) -> View:
 
 def save_view(view: View, root: Path, state: Path | None = None) -> None:
     """Remember it; that it cannot be written is no reason to trouble anybody."""
-    state = state or state_path()
+    state = state or state_dir()
     values = asdict(view)
     file = _file_of(root, state)
     with suppress(StorageError, OSError):

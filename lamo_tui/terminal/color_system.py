@@ -13,7 +13,7 @@ _TEXTUAL = {"truecolor": "truecolor", "256": "256", "16": "standard"}
 
 
 def choose_colours(choice: str) -> None:
-    """Fix how many colours the dashboard uses; must be called before Textual is imported. Raises `UsageError`."""
+    """Fix how many colours applications that are made from now on use. Raises `UsageError`."""
     if choice not in COLOURS:
         raise UsageError(f"--color wants one of {', '.join(COLOURS)}, not {choice!r}")
     if choice == "none":
@@ -21,6 +21,9 @@ def choose_colours(choice: str) -> None:
     elif choice != "auto":
         os.environ.pop("NO_COLOR", None)
         os.environ["TEXTUAL_COLOR_SYSTEM"] = _TEXTUAL[choice]
+        # Textual reads the variable when it is imported, which may have been by anything before this
+        if (constants := sys.modules.get("textual.constants")) is not None:
+            constants.COLOR_SYSTEM = _TEXTUAL[choice]  # type: ignore[attr-defined]
 
 
 def check_terminal() -> None:

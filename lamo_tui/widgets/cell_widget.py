@@ -9,6 +9,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
+from lamo_tui.resilience import ResilientWidget
 from lamo_tui.widgets.cells import Cells, Paint
 
 
@@ -29,7 +30,7 @@ def changed_part(old: Strip, new: Strip) -> list[tuple[int, int]]:
     return [(first, max(first + 1, new.cell_length - last))]
 
 
-class Drawn(Widget):
+class Drawn(ResilientWidget, Widget):
     """A widget whose content is one `Cells` of its size; subclasses say what is on it.
 
     Nothing is drawn before the first line is asked for, so that a hidden widget costs nothing.

@@ -19,6 +19,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from lamo_core.player.half_blocks import Frame, Keys, changed_spans, fitted_size, key_runs, pair_keys, resize
+from lamo_tui.resilience import ResilientWidget
 from lamo_tui.widgets.cells import FAINT
 
 _LOW = (1 << 24) - 1
@@ -36,7 +37,7 @@ def _pen(key: int) -> tuple[str, Style, int]:
     return glyph, style, len(style.render("", legacy_windows=False) or style.render("x")) - 1
 
 
-class FrameView(Widget):
+class FrameView(ResilientWidget, Widget):
     """Frames (H, W, 3) uint8, as large as fits without changing their shape, in the middle.
 
     `pixel_aspect` is a pixel's width over its height: 1, or about 1.6 for an Atari on a television. `bits` of each
@@ -125,7 +126,8 @@ class FrameView(Widget):
     def _fit(self, frame: Frame) -> None:
         columns, rows = self.size.width, self.size.height
         tall, wide = fitted_size(frame.shape[0], frame.shape[1], columns, rows, self.pixel_aspect)
-        self._keys = pair_keys(resize(frame, tall, wide), self.bits)
+        atari = self.pixel_aspect != 1.0
+        self._keys = pair_keys(resize(frame, tall, wide, keep_small=atari), self.bits)
         self._left, self._top = (columns - wide) // 2, (rows - len(self._keys)) // 2
 
     def _bytes(self, spans: list[tuple[int, int, int]]) -> int:

@@ -1,4 +1,4 @@
-"""Words on the screen as they are: brackets in a name or a message are letters, never markup that styles or links."""
+"""Words on the screen as they are: brackets in a name or a message are never markup that styles or links."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from textual.content import Content
 from textual.visual import VisualType
 from textual.widget import Widget
 
+from lamo_tui.resilience import ResilientWidget
 
-class Static(widgets.Static):
+
+class Static(ResilientWidget, widgets.Static):
     """Textual's `Static` that takes no markup; what is to be styled comes as a `Text`."""
 
     def __init__(

@@ -18,7 +18,7 @@ from lamo_core.analysis.target_sweep import _spearman, target_sweep
 from lamo_core.data.windows import WindowBatch
 from lamo_core.errors import MissingError, UsageError
 from lamo_core.model.backbone import load_backbone
-from lamo_core.model.gpt2 import Gpt2Trunk
+from lamo_core.model.gpt2.trunk import Gpt2Trunk
 from lamo_core.model.policy import Policy
 from lamo_core.tasks.registry import get_task
 from lamo_core.training.checkpoint import build_policy, read_checkpoint

@@ -68,6 +68,8 @@ def test_all_parts_are_printed_written_and_given_as_json(checkpoint: str, tmp_pa
     for words in ("c_attn (adapter)", "Markov heads", "before", "newest state", "beyond the data"):
         assert words in outcome.stdout
     assert "rank correlation of asked and achieved 1.00" in outcome.stderr
+    with (folder / "trunk.csv").open() as file:
+        assert [row["block"] for row in csv.DictReader(file)] == ["1", "2", "3", "4"]
     for name in ("movement", "attention", "reliance", "forgetting", "asked"):
         with (folder / f"{name}.csv").open() as file:
             assert list(csv.DictReader(file))
@@ -80,6 +82,17 @@ def test_all_parts_are_printed_written_and_given_as_json(checkpoint: str, tmp_pa
     assert [point["step"] for point in values["forgetting"]] == [0, 3, 6]
     assert values["reliance"][-1]["share"] == 1.0
     assert values["movement"][0]["relative"] > 0
+
+
+def test_the_trunk_of_a_language_model_is_measured_without_a_run(tmp_path: Path) -> None:
+    (measure,) = json.loads(lamo("scaled:mini", "--part", "trunk", "--json").stdout)["trunk"]
+    assert measure["growth"] == sorted(measure["growth"])
+    assert measure["verdict"] == ""
+    outcome = lamo("random:mini", "--part", "trunk", "--out", str(tmp_path))
+    assert "close to the identity" in outcome.stdout
+    assert (tmp_path / "trunk.csv").read_text().splitlines()[0] == "block,size"
+    with pytest.raises(LamoError, match=r"nobody is neither a run nor a model: .*lamo train.*lamo lm get nobody"):
+        lamo("nobody", "--part", "trunk")
 
 
 def test_one_part_can_be_asked_for(checkpoint: str) -> None:

@@ -140,7 +140,7 @@ def test_a_second_interrupt_leaves_at_once() -> None:
 
 
 def test_an_interrupt_before_the_first_step_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    from lamo_core import run_training
+    from lamo_core.engine import run_training
 
     def interrupted(*arguments: Any) -> Any:
         signal.raise_signal(signal.SIGINT)

@@ -12,7 +12,8 @@ from typing import Any
 import torch
 
 from lamo_core.runs.directory import RunDirectory, find_run
-from lamo_core.runs.reader import MetricsTail, read_events
+from lamo_core.runs.metrics.series import MetricsTail
+from lamo_core.runs.reader import read_events
 from lamo_core.runs.status import read_state
 from lamo_core.training.checkpoint import read_checkpoint
 
@@ -31,7 +32,7 @@ SETTINGS = {
 }
 CODE = """
 import os, signal, sys
-import lamo_core.engine as engine, lamo_core.training.loop as loop
+import lamo_core.engine.engine as engine, lamo_core.training.loop as loop
 moment, sys.argv = sys.argv[1], ["lamo", *sys.argv[2:]]
 evaluate, train_step = engine.evaluate, loop._train_step
 
@@ -84,7 +85,7 @@ def told(run: RunDirectory) -> dict[str, Any]:
     for event in read_events(run.events_file):
         if event["event"] == "EvalDone":
             scores = [{key: score[key] for key in ("target", "returns", "lengths")} for score in event["scores"]]
-            found[f"evaluation {event['step']}"] = (scores, event["final"], event["unseen_loss"])
+            found[f"evaluation {event['step']}"] = (scores, event["final"], event["metrics"])
     return found
 
 

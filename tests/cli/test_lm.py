@@ -59,7 +59,25 @@ def test_show_prints_the_card_of_the_shipped_model() -> None:
     texts = facts["card"]["perplexity"]["texts"]
     network, unigram = (texts[0]["models"][name]["per_token"] for name in ("mini", "unigram"))
     assert network < unigram
-    assert "Moby-Dick" in RUNNER.invoke(lm.app, ["show", "mini"]).stdout
+    shown = RUNNER.invoke(lm.app, ["show", "mini"]).stdout
+    assert "Moby-Dick" in shown
+    assert "tells inputs apart: 0.9" in shown
+
+
+@pytest.mark.parametrize(
+    ("name", "verdict"),
+    [("mini-shuffled", "it has collapsed"), ("mini-markov", "partly collapsed"), ("random:mini", "the identity")],
+)
+def test_show_says_what_is_wrong_with_a_trunk(name: str, verdict: str) -> None:
+    assert verdict in json.loads(RUNNER.invoke(lm.app, ["show", name, "--json"]).stdout)["trunk"]["verdict"]
+    assert verdict in RUNNER.invoke(lm.app, ["show", name]).stdout
+
+
+def test_show_describes_controls_and_first_blocks() -> None:
+    facts = json.loads(RUNNER.invoke(lm.app, ["show", "scaled:mini:2", "--json"]).stdout)
+    assert "standard deviation" in facts["weights"]
+    assert facts["config"]["n_layer"] == len(facts["trunk"]["growth"]) == 2
+    assert facts["trunk"]["verdict"] == ""
 
 
 def test_a_model_is_trained_carded_and_measured(pretrain_app: typer.Typer, text: Path, tmp_path: Path) -> None:
@@ -124,3 +142,10 @@ def test_pack_writes_a_model_that_loads(tmp_path: Path) -> None:
     assert json.loads(result.stdout)["bytes"] < 5e6
     assert json.loads(RUNNER.invoke(lm.app, ["show", str(out), "--json"]).stdout)["config"]["weights"] == "int8-rows"
     assert isinstance(RUNNER.invoke(lm.app, ["pack", "mini", str(out)]).exception, UsageError)
+
+
+@pytest.mark.parametrize("name", ["scaled:mini", "mini:2"])
+def test_what_is_made_when_it_is_used_is_not_packed(name: str, tmp_path: Path) -> None:
+    problem = RUNNER.invoke(lm.app, ["pack", name, str(tmp_path / "out")]).exception
+    assert isinstance(problem, UsageError)
+    assert "pack mini" in str(problem)

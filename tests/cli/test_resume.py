@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from lamo_core.engine import save_checkpoint
-from lamo_core.presets import resolve
+from lamo_core.engine.engine import save_checkpoint
 from lamo_core.runs.create import create_run
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.reader import read_events
 from lamo_core.runs.writer import RunWriter
+from lamo_core.settings.presets import resolve
 from lamo_core.training.events import Stopped
 from lamo_core.training.session import new_session
 from lamo_tui.cli.app import app

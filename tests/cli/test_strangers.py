@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from lamo_core.plain_text import is_plain
+from lamo_core.untrusted.plain_text import is_plain
 from lamo_tui.cli.plain_console import PlainConsole
 from lamo_tui.cli.report.report_table import Table
 from lamo_tui.csv_text import csv_text
@@ -97,6 +97,6 @@ def test_a_setting_takes_no_text_that_does_not_print(strange: Path) -> None:
 
     values = json.loads((strange / RUN / "run.json").read_bytes())["config"]
     values = {"model": {"backbone": values["model"]["backbone"]}}
-    with pytest.raises(UsageError, match=r"model\.backbone holds a letter that does not print") as raised:
+    with pytest.raises(UsageError, match=r"model\.backbone holds a character that does not print") as raised:
         RunConfig.from_dict(values)
     assert is_plain(str(raised.value))

@@ -14,10 +14,10 @@ from typer.testing import CliRunner
 
 from lamo_core.config import RunConfig, field_names
 from lamo_core.errors import UsageError
-from lamo_core.field_docs import field_docs
 from lamo_core.language.pretrain_events import PretrainConfig
-from lamo_core.presets import preset_names, resolve
-from lamo_core.strict import Range, check_ranges, ranges
+from lamo_core.settings.field_docs import field_docs
+from lamo_core.settings.presets import preset_names, resolve
+from lamo_core.settings.strict import Range, check_ranges, ranges
 from lamo_tui.cli import completion
 from lamo_tui.cli.app import app
 from lamo_tui.screens.run.run_panels import setting_whole

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from lamo_core.errors import UsageError
-from lamo_core.presets import resolve
-from lamo_core.setting_paths import absolute_paths
+from lamo_core.settings.paths import absolute_paths
+from lamo_core.settings.presets import resolve
 
 
 @pytest.fixture
@@ -33,6 +33,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("random:../x", "random:{parent}/x"),
         ("mini", "mini"),
         ("random:mini", "random:mini"),
+        ("scaled:folder:2", "scaled:{}/folder:2"),
+        ("permuted:mini:2", "permuted:mini:2"),
         ("random:dt", "random:dt"),
         ("smollm2-135m", "smollm2-135m"),
         ("gpt2", "gpt2"),
@@ -59,3 +61,9 @@ def test_settings_of_files_are_absolute_and_ablations_apply_to_them(here: Path) 
 def test_an_empty_name_is_still_refused(here: Path) -> None:
     with pytest.raises(UsageError, match="names no language model"):
         resolve("atari-breakout-1pct", settings=["model.backbone= "])
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "x" * 3_000 + ":2", "~nobody-of-this-name/x", "random:" + "y" * 300])
+def test_a_name_that_no_file_can_have_is_only_a_name(name: str) -> None:
+    made = absolute_paths({"model.backbone": name, "language.source": name})
+    assert name.removeprefix("random:").lstrip("~") in made["model.backbone"]

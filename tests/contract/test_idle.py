@@ -15,10 +15,10 @@ from lamo_core.config import RunConfig, field_names
 from lamo_core.errors import LamoError
 from lamo_core.evaluation.evaluate import evaluate
 from lamo_core.evaluation.rollout_spec import Asked
-from lamo_core.idle import idle_settings
 from lamo_core.methods import METHODS
 from lamo_core.runs.compare import effective_settings, flatten
-from lamo_core.strict import hint_of, ranges
+from lamo_core.settings.strict import hint_of, ranges
+from lamo_core.settings.unused import idle_settings
 from lamo_core.training import session as sessions
 from lamo_core.training.checkpoint import trained_weights
 from lamo_core.training.loop import Requests, training_loop
@@ -149,7 +149,7 @@ def test_no_method_is_shown_with_settings_that_it_does_not_read() -> None:
 
 
 def _resolved(preset: str, method: str) -> RunConfig:
-    from lamo_core.presets import resolve
+    from lamo_core.settings.presets import resolve
 
     return resolve(preset, method=method).config
 

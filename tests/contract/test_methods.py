@@ -12,13 +12,13 @@ import torch
 
 from lamo_core.config import RunConfig, TaskConfig
 from lamo_core.data.episodes import EpisodeStore, FrameArray
-from lamo_core.engine import save_checkpoint
+from lamo_core.engine.engine import save_checkpoint
 from lamo_core.errors import UsageError
 from lamo_core.evaluation.contexts import Actor, make_context
 from lamo_core.evaluation.evaluate import evaluate
 from lamo_core.evaluation.rollout_spec import Asked
 from lamo_core.methods import METHODS
-from lamo_core.presets import preset_names, resolve
+from lamo_core.settings.presets import preset_names, resolve
 from lamo_core.tasks.registry import get_task
 from lamo_core.training import session as sessions
 from lamo_core.training.checkpoint import load_policy, trained_weights

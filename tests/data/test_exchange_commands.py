@@ -17,10 +17,10 @@ import pytest
 from typer.testing import CliRunner
 
 from lamo_core.config import DataConfig, TaskConfig
-from lamo_core.data.sources import open_data
+from lamo_core.data.open_data import open_data
 from lamo_core.data.store.bundled_logs import log_path, set_path
 from lamo_core.errors import DataError, LamoError, MissingError, UsageError
-from lamo_core.presets import resolve
+from lamo_core.settings.presets import resolve
 from lamo_core.training.events import StepDone
 from lamo_tui.cli.data.data import app
 from lamo_tui.cli.data.transfer import TransferLine
@@ -269,7 +269,7 @@ SMALL = (
 def test_paper_presets_name_the_command_and_train_after_it(
     published: Published, tmp_path: Path, preset: str, command: str
 ) -> None:
-    from lamo_core.engine import save_checkpoint
+    from lamo_core.engine.engine import save_checkpoint
     from lamo_core.training.loop import Requests, training_loop
     from lamo_core.training.session import new_session
 

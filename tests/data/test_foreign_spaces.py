@@ -14,12 +14,12 @@ import pytest
 from gymnasium import spaces
 
 from lamo_core.config import DataConfig, TaskConfig
+from lamo_core.data.checks.plausibility import set_warnings
 from lamo_core.data.episodes import EpisodeStore
-from lamo_core.data.sources import open_data
+from lamo_core.data.open_data import open_data
 from lamo_core.data.sources.import_set import import_set
 from lamo_core.data.sources.minari import get_minari
 from lamo_core.data.sources.minari_export import export_minari
-from lamo_core.data.sources.plausibility import set_warnings
 from lamo_core.data.sources.resolve import find_anywhere
 from lamo_core.data.store.local import received_sets, remove_received
 from lamo_core.errors import TaskMismatchError, UnsupportedDataError

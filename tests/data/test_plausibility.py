@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from lamo_core.data.checks.plausibility import set_warnings, vector_warnings
 from lamo_core.data.formats.vector_file import VectorHeader, VectorSet
 from lamo_core.data.sources.manage import all_sets
-from lamo_core.data.sources.plausibility import set_warnings, vector_warnings
 from lamo_tui.cli.data.data import app
 from tests.data.made_sources import d4rl_tables, write_d4rl
 from tests.data.web_server import Published

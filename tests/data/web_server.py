@@ -140,6 +140,11 @@ class Published:
             self.site.files[f"dqn/{game}/{run}/{file}"] = content
         self._append(["[dqn-replay]", f'mirrors = ["{self.site.url}/dqn/{{game}}/{{run}}/{{file}}"]'])
 
+    def unplugged(self, game: str, file: str, content: bytes) -> None:
+        """Serve a file of records of RL Unplugged."""
+        self.site.files[f"rlu/{game}/{file}"] = content
+        self._append(["[rl-unplugged]", f'mirrors = ["{self.site.url}/rlu/{{game}}/{{file}}"]'])
+
     def minari(self, name: str, folder: Path) -> None:
         """Serve the files in a folder as a Minari data set."""
         for path in folder.iterdir():

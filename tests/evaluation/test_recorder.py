@@ -18,7 +18,7 @@ from lamo_core.evaluation.recorder import check_video, screens, write_video
 from lamo_core.evaluation.replay_file import load_replay, save_replay
 from lamo_core.evaluation.rollout_spec import EpisodeResult
 from lamo_core.install_hint import hint
-from lamo_core.tasks.atari_emulator import AtariEmulator
+from lamo_core.tasks.atari.atari_emulator import AtariEmulator
 from lamo_core.tasks.registry import make_batch
 
 TASK = TaskConfig(noop_max=5)

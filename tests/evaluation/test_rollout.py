@@ -14,7 +14,7 @@ from lamo_core.errors import EnvironmentFault
 from lamo_core.evaluation.evaluate import Evaluation, evaluate
 from lamo_core.evaluation.rollout import BrokenOff, rollout
 from lamo_core.evaluation.rollout_spec import Asked, EpisodeResult
-from lamo_core.presets import resolve
+from lamo_core.settings.presets import resolve
 from tests.evaluation.evaluation_doubles import ACTIONS, CounterBatch, TinyPolicy
 
 TASK = TaskConfig()

@@ -15,13 +15,14 @@ import torch
 from torch import Tensor
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
+from lamo_core.analysis.trunk import measure_trunk
 from lamo_core.config import ModelConfig
 from lamo_core.errors import LamoError, UsageError
 from lamo_core.evaluation.contexts import ChunkedContext, Context, SlidingContext, make_context
-from lamo_core.model.adapters import adapt
 from lamo_core.model.backbone import Backbone, load_backbone, token_embeddings
 from lamo_core.model.hub import require_table
 from lamo_core.model.library import takes, takes_any
+from lamo_core.model.lora.adapters import adapt
 from lamo_core.model.policy import Policy, PolicyStatistics
 from lamo_core.tasks.registry import get_task
 from tests.families.tiny_models import VOCABULARY, save_tiny
@@ -32,6 +33,8 @@ SAMPLE = (
     *("gpt_oss", "llama", "mamba", "mixtral", "opt", "phi3", "qwen3_next", "roberta", "xlnet"),
 )
 IDS_NT = torch.randint(4, VOCABULARY - 6, (2, 12), generator=torch.Generator().manual_seed(3))
+UNCUT = (*("dory", "gemma3n_text", "gpt_neox_japanese", "mamba2", "nemotron_h", "olmo_hybrid", "prophetnet", "rwkv"),)
+"""Families of which a single block is no model, or whose description does not say how many there are."""
 STEPS, FEATURES, ACTIONS = 12, 11, 3
 ENDS = {3: [0, 2, 3], 7: [1, 2], 10: [0]}
 """Rows of the running episodes that go on after a step."""
@@ -75,6 +78,10 @@ def check(family: str, folder: Path) -> None:
     check_lora(folder, told)
     check_full(folder)
     check_random(folder, backbone)
+    check_controls(folder, backbone)
+    measured = measure_trunk(backbone)
+    assert len(measured.growth) in (0, backbone.layers)
+    assert -1e-3 <= measured.told_apart <= 1.001
 
 
 def check_facts(backbone: Backbone, model: Any, told: dict[str, Any]) -> None:
@@ -169,6 +176,27 @@ def check_random(folder: Path, backbone: Backbone) -> None:
     shapes = {name: value.shape for name, value in backbone.model.state_dict().items()}
     assert {name: value.shape for name, value in first.model.state_dict().items()} == shapes
     assert first.content_hash == again.content_hash != other.content_hash
+
+
+def check_controls(folder: Path, backbone: Backbone) -> None:
+    """Matrices keep their spread or their entries and lose their order; the first block alone is a model too."""
+    trained = dict(backbone.model.named_parameters())
+    for kind in ("scaled", "permuted"):
+        first, again, other = (load_backbone(f"{kind}:{folder}", seed=seed) for seed in (1, 1, 2))
+        assert first.content_hash == again.content_hash != other.content_hash
+        assert torch.isfinite(outputs(first)).all()
+        for name, value in first.model.named_parameters():
+            if value.ndim >= 2 and trained[name].std() > 0:
+                assert not torch.equal(value, trained[name])
+                assert torch.allclose(value.std(), trained[name].std(), rtol=0.3)
+            if kind == "permuted":
+                assert torch.equal(value.flatten().sort().values, trained[name].flatten().sort().values)
+    if backbone.family in UNCUT:
+        with pytest.raises(UsageError, match=r"block|:1"):
+            load_backbone(f"{folder}:1")
+    else:
+        cut = load_backbone(f"{folder}:1")
+        assert sum(p.numel() for p in cut.model.parameters()) < sum(p.numel() for p in trained.values())
 
 
 @torch.no_grad()

@@ -9,8 +9,8 @@ import torch
 
 from lamo_core.errors import MissingError
 from lamo_core.language.smollm2 import carried_file, import_smollm2
-from lamo_core.model.adapters import adapt
 from lamo_core.model.backbone import load_backbone, next_token_loss
+from lamo_core.model.lora.adapters import adapt
 
 TEXT = (
     "The sun rises in the east and sets in the west. In the morning, people wake up, have breakfast and go to work. "

@@ -10,8 +10,8 @@ import torch
 
 from lamo_core.config import ModelConfig
 from lamo_core.data.windows import WindowBatch
-from lamo_core.model.adapters import adapt
 from lamo_core.model.backbone import load_backbone
+from lamo_core.model.lora.adapters import adapt
 from lamo_core.model.policy import Policy, PolicyStatistics
 from lamo_core.tasks.registry import get_task
 

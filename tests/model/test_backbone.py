@@ -11,11 +11,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from lamo_core.errors import DataError, LamoError, MissingError, UsageError
-from lamo_core.model.adapters import adapt
 from lamo_core.model.backbone import Backbone, load_backbone, next_token_loss, token_embeddings
-from lamo_core.model.gpt2 import Gpt2Trunk
-from lamo_core.model.gpt2_weights import gpt2_shape
+from lamo_core.model.gpt2.trunk import Gpt2Trunk
+from lamo_core.model.gpt2.weights import gpt2_shape
 from lamo_core.model.hub import available_backbones, locate, read_card, shape_of
+from lamo_core.model.lora.adapters import adapt
 from lamo_core.places import assets_dir
 
 TINY_GPT2 = {

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from lamo_core.errors import DataError, UsageError
 from lamo_core.model.backbone import load_backbone, next_token_loss
-from lamo_core.model.eight_bit import pack, unpack, write_packed
+from lamo_core.model.gpt2.eight_bit import pack, unpack, write_packed
 from lamo_core.model.hub import locate
 from lamo_core.places import assets_dir
 

@@ -14,10 +14,10 @@ from torch import nn
 
 from lamo_core.errors import DataError
 from lamo_core.evaluation.attention import watch_attention
-from lamo_core.model.adapters import adapt
 from lamo_core.model.backbone import Backbone, load_backbone, next_token_loss
-from lamo_core.model.gpt2 import Gpt2Trunk
-from lamo_core.model.gpt2_weights import gpt2_shape
+from lamo_core.model.gpt2.trunk import Gpt2Trunk
+from lamo_core.model.gpt2.weights import gpt2_shape
+from lamo_core.model.lora.adapters import adapt
 
 SHAPE = {"model_type": "gpt2", "vocab_size": 40, "n_positions": 48, "n_embd": 32, "n_layer": 3, "n_head": 4}
 STATES = slice(1, None, 3)

@@ -16,9 +16,9 @@ from lamo_core.data.windows import WindowBatch
 from lamo_core.errors import UsageError
 from lamo_core.evaluation.attention import watch_attention
 from lamo_core.evaluation.contexts import ChunkedContext, SlidingContext
-from lamo_core.model.adapters import adapt
 from lamo_core.model.backbone import load_backbone, next_token_loss
 from lamo_core.model.extras.head_mixing import GATE, HeadMixing
+from lamo_core.model.lora.adapters import adapt
 from lamo_core.model.policy import Policy
 from lamo_core.training.loop import Requests, training_loop
 from lamo_core.training.session import Session, new_session

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from lamo_core.config import LoraProjections
-from lamo_core.model.adapters import adapt
 from lamo_core.model.backbone import Backbone, load_backbone
+from lamo_core.model.lora.adapters import adapt
 from lamo_core.model.merging import Merging
 
 

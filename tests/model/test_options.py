@@ -12,11 +12,11 @@ from lamo_core.config import ModelConfig, ValueConfig
 from lamo_core.data.windows import WindowBatch
 from lamo_core.errors import UsageError
 from lamo_core.evaluation.contexts import SlidingContext
-from lamo_core.model.adapters import adapt
 from lamo_core.model.backbone import load_backbone
 from lamo_core.model.extras.alignment import Alignment, share_left, word_clusters
 from lamo_core.model.extras.value_heads import MaximumReturn, QTerm
 from lamo_core.model.extras.word_actions import WordActions, action_bins, mean_of_bins
+from lamo_core.model.lora.adapters import adapt
 from lamo_core.model.policy import Policy, PolicyStatistics
 from lamo_core.tasks.registry import get_task
 from tests.model.conftest import MakePolicy

@@ -11,11 +11,11 @@ import torch
 
 from lamo_core.config import ModelConfig, ValueConfig
 from lamo_core.data.windows import WindowBatch
-from lamo_core.model.adapters import adapt
 from lamo_core.model.backbone import load_backbone
+from lamo_core.model.lora.adapters import adapt
 from lamo_core.model.losses import decision_loss
 from lamo_core.model.policy import Policy, PolicyStatistics
-from lamo_core.presets import resolve
+from lamo_core.settings.presets import resolve
 from lamo_core.tasks.registry import get_task
 from tests.model.conftest import MakePolicy
 from tests.model.host_reads import NoHostReads

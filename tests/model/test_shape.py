@@ -11,8 +11,8 @@ from typing import Any, get_args
 import pytest
 
 from lamo_core.config import LoraProjections, LoraTargets
-from lamo_core.model.adapters import adapt
 from lamo_core.model.backbone import Backbone, load_backbone
+from lamo_core.model.lora.adapters import adapt
 from lamo_core.model.shape import shape_from, trunk_shape
 
 LLAMA = {

@@ -7,13 +7,13 @@ import torch
 
 from lamo_core.analysis.movement import movements
 from lamo_core.errors import UsageError
-from lamo_core.model.adapters import adapt
 from lamo_core.model.backbone import Backbone, load_backbone
-from lamo_core.model.gpt2 import Gpt2Trunk
-from lamo_core.model.gpt2_weights import gpt2_shape
+from lamo_core.model.gpt2.trunk import Gpt2Trunk
+from lamo_core.model.gpt2.weights import gpt2_shape
 from lamo_core.model.hub import shape_of
-from lamo_core.model.split_lora import SplitLora
-from lamo_core.presets import resolve
+from lamo_core.model.lora.adapters import adapt
+from lamo_core.model.lora.split_lora import SplitLora
+from lamo_core.settings.presets import resolve
 
 RANK = 4
 

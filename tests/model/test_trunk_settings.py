@@ -13,9 +13,9 @@ from torch import nn
 
 from lamo_core.config import ModelConfig
 from lamo_core.errors import DataError, UsageError
-from lamo_core.model.adapters import adapt
 from lamo_core.model.backbone import Backbone, load_backbone
 from lamo_core.model.hub import require_table
+from lamo_core.model.lora.adapters import adapt
 from lamo_core.model.trunk_settings import check_settings
 from tests.families.tiny_models import save_tiny
 

@@ -11,13 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lamo_core.errors import LamoError
 from lamo_core.evaluation.recorder import screens
 from lamo_core.evaluation.replay_file import load_replay
 from lamo_core.player.asciicast import _FRAME, ATARI_PIXEL
 from lamo_core.player.half_blocks import fitted_size, pair_keys, resize
-from lamo_core.player.protocol import ProtocolError, read_message, write_message
 from lamo_core.player.sources import replays_of
 from lamo_core.runs.directory import RunDirectory
+from lamo_core.workers.messages import ProtocolError, read_message, write_message
 from tests.player.conftest import Watched
 from tests.player.tiny import TARGET, make_checkpoint, make_run, tiny_config
 
@@ -146,34 +147,34 @@ def test_what_a_policy_foretells_is_told_once(watched: Watched, valued_run: RunD
     watched.do("open", source=str(valued_run.last_checkpoint))
     watched.do("step", by=3)
     frame = watched.said("frame")
-    assert (frame["foretells"], frame["track"]["foretold_from"]) == ("value", 1)
-    told = frame["track"]["foretold"]
+    assert (frame["value_kind"], frame["track"]["predicted_from"]) == ("value", 1)
+    told = frame["track"]["predicted"]
     assert len(told) == 3, "before decisions 1 and 2, and where it stands"
     assert all(isinstance(value, float) for value in told)
     watched.do("step", by=-2)
-    assert watched.said("frame")["track"]["foretold"] == []
+    assert watched.said("frame")["track"]["predicted"] == []
     watched.do("branch")
-    assert watched.said("frame")["track"]["foretold"][1] == pytest.approx(told[0], rel=1e-3), "of the same place"
+    assert watched.said("frame")["track"]["predicted"][1] == pytest.approx(told[0], rel=1e-3), "of the same place"
 
 
 def test_a_policy_foretells_the_past_of_a_record(watched: Watched, valued_run: RunDirectory) -> None:
     watched.do("open", source=str(replays_of(valued_run)[0]))
-    assert watched.said("frame")["foretells"] == ""
-    assert watched.said("frame")["track"]["foretold"] == []
+    assert watched.said("frame")["value_kind"] == ""
+    assert watched.said("frame")["track"]["predicted"] == []
     watched.do("seek", to=5)
     watched.do("take", on=True)
     watched.do("take", on=False)
     frame = watched.said("frame")
-    assert frame["foretells"] == "value"
-    assert None not in frame["track"]["foretold"]
-    assert len(frame["track"]["foretold"]) == 6
+    assert frame["value_kind"] == "value"
+    assert None not in frame["track"]["predicted"]
+    assert len(frame["track"]["predicted"]) == 6
 
 
 def test_a_policy_without_values_foretells_nothing(watched: Watched, tiny_run: RunDirectory) -> None:
     watched.do("open", source=str(tiny_run.last_checkpoint))
     watched.do("step")
-    assert watched.said("frame")["foretells"] == ""
-    assert watched.said("frame")["track"]["foretold"] == [None]
+    assert watched.said("frame")["value_kind"] == ""
+    assert watched.said("frame")["track"]["predicted"] == [None]
 
 
 def test_a_person_holds_keys_and_hands_back(watched: Watched, tiny_run: RunDirectory) -> None:
@@ -272,7 +273,7 @@ def test_an_episode_is_kept_as_a_replay_a_gif_and_a_cast(
     assert events[-1][0] == pytest.approx(3.0)
     last = list(screens(replay.episode, replay.task))[-1]
     tall, wide = fitted_size(210, 160, *_FRAME, ATARI_PIXEL)
-    expected = pair_keys(resize(last, tall, wide), 6)
+    expected = pair_keys(resize(last, tall, wide, keep_small=True), 6)
     np.testing.assert_array_equal(drawn("".join(event[2] for event in events), *expected.shape), expected)
 
 
@@ -313,3 +314,68 @@ def test_messages_come_through_pipes_whole() -> None:
 def test_garbage_ends_the_conversation(garbage: bytes) -> None:
     with pytest.raises(ProtocolError):
         read_message(io.BytesIO(garbage))
+
+
+def test_the_record_plays_until_its_policy_is_there_and_goes_on_from_the_playhead(
+    watched: Watched, tiny_run: RunDirectory
+) -> None:
+    recorded = load_replay(replays_of(tiny_run)[-1]).episode
+    watched.do("open", source=str(tiny_run.last_checkpoint), preview=True)
+    first = watched.said("opened")
+    assert (first["recorded"], first["loading"], first["goes_on"]) == (True, True, True)
+    assert watched.said("frame")["length"] == recorded.length
+    watched.do("seek", to=10)
+    assert watched.player.loading is not None
+    watched.player.loading.result()
+    assert watched.player.tick() is None  # it stands still, and nothing is awaited any more
+    second = watched.said("opened")
+    assert (second["recorded"], second["loading"], second["seed"]) == (False, False, recorded.seed)
+    frame = watched.said("frame")
+    assert (frame["live"], frame["at"], frame["length"], frame["branched"]) == (True, 10, 10, False)
+    assert frame["attention"] is not None
+    watched.do("step", by=recorded.length)
+    actions = [row.action for row in watched.player.sides[0].opened.episode.track.rows]
+    assert actions == recorded.actions.tolist()  # it is the very episode
+
+
+def test_what_needs_the_policy_waits_for_it(watched: Watched, tiny_run: RunDirectory) -> None:
+    watched.do("open", source=str(tiny_run.last_checkpoint), preview=True)
+    watched.do("seek", to=4)
+    watched.do("target", value=3.0)
+    assert watched.player.loading is None
+    assert watched.said("frame")["target"] == 3.0
+    watched.do("open", source=str(tiny_run.last_checkpoint), preview=True)
+    watched.do("open", source=str(replays_of(tiny_run)[-1]), side=1)
+    assert [side.opened.recorded for side in watched.player.sides] == [False, True]
+
+
+def test_a_policy_that_cannot_be_loaded_leaves_the_record(watched: Watched, tiny_run: RunDirectory) -> None:
+    damaged = tiny_run.last_checkpoint.read_bytes()
+    tiny_run.last_checkpoint.write_bytes(damaged[: len(damaged) // 2])
+    try:
+        watched.do("open", source=str(tiny_run.last_checkpoint), preview=True)
+        assert watched.player.loading is not None
+        with pytest.raises(LamoError):
+            watched.player.loading.result()
+        watched.player.tick()
+    finally:
+        tiny_run.last_checkpoint.write_bytes(damaged)
+    assert (watched.said("opened")["goes_on"], watched.said("opened")["loading"]) == (False, False)
+    assert "damaged" in watched.said("error")["text"]
+
+
+def test_who_took_over_a_record_without_a_policy_goes_back_to_it(
+    watched: Watched, tiny_run: RunDirectory, tmp_path: Path
+) -> None:
+    alone = tmp_path / "alone.npz"
+    alone.write_bytes(replays_of(tiny_run)[-1].read_bytes())
+    watched.do("open", source=str(alone))
+    assert not watched.said("opened")["goes_on"]
+    length = watched.said("frame")["length"]
+    watched.do("seek", to=5)
+    watched.do("take", on=True)
+    watched.do("act", action=1)
+    assert (watched.said("frame")["controls"], watched.said("frame")["length"]) == (True, 6)
+    watched.do("take", on=False)
+    frame = watched.said("frame")
+    assert (frame["controls"], frame["length"], frame["person"]) == (False, length, False)

@@ -84,7 +84,7 @@ def test_the_command_fails_when_a_preset_does(monkeypatch: pytest.MonkeyPatch) -
     app = typer.Typer()
     app.command()(benchmark.recipes)
     monkeypatch.setattr(
-        "lamo_tui.benchmarks.recipes.run_recipes",
+        "lamo_tui.cli.benchmark.run_recipes",
         lambda presets, *rest: [RecipeResult(name, name != presets[0], 1.0, message="why") for name in presets],
     )
     done = CliRunner().invoke(app, ["--only", "hopper", "--json"])

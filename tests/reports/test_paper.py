@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lamo_core.presets import read_toml, resolve
 from lamo_core.reports import paper
 from lamo_core.reports.paper import on_papers_data, paper_curve, paper_score
+from lamo_core.settings.presets import read_toml, resolve
 from lamo_core.tasks.registry import get_task
 
 SPARSE_FULL = [("kitchen-partial", 1.0), ("kitchen-complete", 1.0), ("mujoco-reacher2d", 1.0)]
@@ -69,4 +69,5 @@ def test_only_the_papers_own_data_compare() -> None:
     assert not on_papers_data("mujoco-hopper", "d4rl", "hopper-medium-replay-v2")
     assert not on_papers_data("mujoco-hopper", "bundled", "hopper-medium")
     assert not on_papers_data("mujoco-reacher2d", "bundled", "reacher2d-medium")
+    assert on_papers_data("atari-qbert", "dqn-replay", "qbert-medium")
     assert not on_papers_data("atari-freeway", "dqn-replay", "freeway")

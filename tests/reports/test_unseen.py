@@ -7,6 +7,7 @@ import math
 
 import pytest
 
+from lamo_core.places import runs_dir
 from lamo_core.reports.cells import make_cells
 from lamo_core.reports.held_out import UnseenLoss, unseen_losses
 from lamo_core.reports.results import gather, read_result, result_of
@@ -58,11 +59,11 @@ def test_a_loss_of_nought_is_no_ratio(trained: Trained) -> None:
 
 def test_records_without_the_loss_are_read(trained: Trained) -> None:
     record = gather(trained(PONG, 0, [1.0], unseen=0.25))
-    assert result_of(record).unseen_loss == 0.25
-    record.pop("unseen_loss")
-    assert result_of(record).unseen_loss is None
-    with pytest.raises(ValueError, match="loss"):
-        result_of({**record, "unseen_loss": "low"})
+    assert result_of(record).metrics == {"loss/unseen": 0.25}
+    record.pop("metrics")
+    assert result_of(record).metrics == {}
+    with pytest.raises(ValueError, match="metric"):
+        result_of({**record, "metrics": {"loss/unseen": "low"}})
 
 
 def test_the_report_shows_the_losses(trained: Trained) -> None:
@@ -78,3 +79,15 @@ def test_the_report_shows_the_losses(trained: Trained) -> None:
 def test_reports_without_such_losses_leave_the_table_out(trained: Trained) -> None:
     pairs(trained, {0: None, 1: None}, {0: None, 1: None})
     assert "unseen" not in lamo("--markdown").stdout
+
+
+def test_the_constant_guess_and_the_best_step_stand_beside_the_loss(trained: Trained) -> None:
+    trained(PONG, 0, [1.0], unseen=1.0, constant=1.25, best_step=3)
+    trained(PONG, 1, [1.0], unseen=2.0, constant=1.75, best_step=7)
+    found = losses_of(*map(RunDirectory, sorted(runs_dir().iterdir())))["lamo"]
+    assert (found.constant, found.best_steps) == (1.5, (3, 7))
+    text = lamo("--part", "unseen", "--markdown").stdout
+    assert "| 1.5000 | 3 to 7 |" in text
+    old = gather(trained(PONG, 2, [1.0], unseen=1.0))
+    old.pop("metrics")
+    assert result_of(old).metrics == {}

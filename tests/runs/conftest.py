@@ -17,6 +17,7 @@ from lamo_core.runs.directory import RunDirectory
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of runs, empty."""
     monkeypatch.setenv("LAMO_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("LAMO_STATE", str(tmp_path / "state"))
     return tmp_path / "runs"
 
 

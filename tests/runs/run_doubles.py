@@ -71,9 +71,23 @@ def score(returns: Iterable[float], target: float = 9.0) -> TargetScore:
 
 
 def eval_done(
-    step: int, *scores: TargetScore, seconds: float = 2.0, final: bool = False, unseen: float | None = None
+    step: int,
+    *scores: TargetScore,
+    seconds: float = 2.0,
+    final: bool = False,
+    unseen: float | None = None,
+    constant: float | None = None,
+    best_step: int | None = None,
 ) -> EvalDone:
-    return EvalDone(step, float(step), scores=scores, seconds=seconds, final=final, unseen_loss=unseen)
+    measured = {"loss/unseen": unseen, "loss/constant": constant, "best_step": best_step}
+    return EvalDone(
+        step,
+        float(step),
+        scores=scores,
+        seconds=seconds,
+        final=final,
+        metrics={name: value for name, value in measured.items() if value is not None},
+    )
 
 
 def record(run: RunDirectory, returns: list[float], *, finished: bool = True, steps: int = 4) -> RunDirectory:

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from lamo_core.config import RunConfig
-from lamo_core.presets import resolve
 from lamo_core.runs.create import create_run
 from lamo_core.runs.directory import RunDirectory
-from lamo_core.runs.estimate import disk_bytes, estimate, memory_bytes, trained_weights
 from lamo_core.runs.index import list_runs
+from lamo_core.runs.timing.estimate import disk_bytes, estimate, memory_bytes, trained_weights
 from lamo_core.runs.writer import RunWriter
+from lamo_core.settings.presets import resolve
 from lamo_core.training.events import Stopped
 from tests.runs.run_doubles import FakeClock, eval_done, score, started, step_done
 

@@ -115,7 +115,9 @@ def test_filters(make_run: MakeRun, words: list[str], fitting: str) -> None:
     assert {summary.name[-1] for summary in list_runs() if fits(summary)} == set(fitting)
 
 
-@pytest.mark.parametrize(("word", "message"), [("sed=3", "did you mean 'seed'"), ("seed<x", "'x', which is no number")])
+@pytest.mark.parametrize(
+    ("word", "message"), [("sed=3", "did you mean 'seed'"), ("seed<x", "'x', which is not a number")]
+)
 def test_a_filter_that_means_nothing_is_one_sentence(word: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         parse_query([word])
@@ -236,7 +238,7 @@ def test_ended_runs_are_remembered_from_one_time_to_the_next(root: Path, opened:
     for _ in range(2):
         opened.clear()
         found = RunIndex(root, remember=True).poll()
-        # a mean that is no number is not equal to itself
+        # a mean that is not a number is not equal to itself
         assert encode([run.to_dict() for run in found]) == encode([run.to_dict() for run in expected])
     assert opened == []
     (folders[7] / "status.json.part").write_text(encode({"state": "stopped", "message": "x"}))

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lamo_core.presets import Resolved, resolve
 from lamo_core.reports.cells import make_cells
 from lamo_core.reports.matrix import make_matrix
 from lamo_core.reports.results import gather, read_result, result_of
@@ -24,6 +23,7 @@ from lamo_core.runs.evaluations import Change
 from lamo_core.runs.index import list_runs
 from lamo_core.runs.labels import Origins, label_of
 from lamo_core.runs.query import parse_query
+from lamo_core.settings.presets import Resolved, resolve
 from tests.runs.run_doubles import record
 
 HOPPER = "mujoco-hopper-10pct"

@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from lamo_core.errors import StorageError, UsageError
+from lamo_core.files import numbered_checkpoints
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.index import list_runs, summarise
+from lamo_core.runs.metrics.series import MetricsTail
 from lamo_core.runs.pack import add_demo, demo_run, pack_run, without_paths
-from lamo_core.runs.reader import MetricsTail, read_events
+from lamo_core.runs.reader import read_events
 from lamo_core.runs.status import read_status
 from lamo_core.runs.target_sweep_file import read_asked, write_asked
 from tests.runs.test_asked import FOUND
@@ -77,6 +79,8 @@ def test_the_demo_is_a_finished_run_with_curves_and_a_replay(tmp_path: Path) -> 
     metrics.poll()
     assert len(metrics.series("loss")) == read_status(added).total
     assert list(added.replays.glob("*.npz"))
+    assert added.last_checkpoint.is_file()
+    assert numbered_checkpoints(added.checkpoints)  # an early one to compare with
     assert add_demo(tmp_path / "runs") == added
 
 

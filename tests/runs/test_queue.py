@@ -15,15 +15,18 @@ from typing import Any
 import pytest
 
 from lamo_core.errors import UsageError
+from lamo_core.places import state_dir
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.index import list_runs
 from lamo_core.runs.manage import kill_run, wait_until_idle
 from lamo_core.runs.queue import runner as queue_runner
 from lamo_core.runs.queue import waiting as queues
 from lamo_core.runs.queue.devices import device_of
+from lamo_core.runs.queue.entry import QueueEntry, read_entry, this_host
 from lamo_core.runs.queue.runner import QueueRunner, ensure_runner, runner_process, serve
-from lamo_core.runs.queue.waiting import QueueEntry, dequeue, enqueue, positions, read_entry, runner_file
-from lamo_core.runs.status import FREED, Status, own_process, read_state, this_host, write_status
+from lamo_core.runs.queue.waiting import dequeue, enqueue, positions, runner_file
+from lamo_core.runs.records import encode
+from lamo_core.runs.status import FREED, Status, own_process, read_state, write_status
 from tests.runs.test_detach import WORK
 
 MakeRun = Callable[..., RunDirectory]
@@ -232,3 +235,28 @@ def test_a_killed_runner_loses_nothing(root: Path, make_run: MakeRun, monkeypatc
     _until(lambda: runner_process(root) is None)  # nothing waits, so no process is left
     kill_run(second)
     assert wait_until_idle(second, 60).state == "lost"
+
+
+def test_a_run_that_was_received_is_not_started_by_itself(root: Path, make_run: MakeRun) -> None:
+    ours, received = make_run(name="ours"), make_run(name="received")
+    entry = enqueue(ours)
+    for seal in ("", entry.seal, "é"):  # none, that of another run, and none that ASCII could spell
+        received.queue_file.write_text(encode(replace(entry, seal=seal)))
+        served, starter = runner(root)
+        served.step()
+        assert starter.ids in ([ours.id], [])
+        assert read_entry(received) is None
+    write_status(received, Status("queued", heartbeat=0.0))
+    assert {run.id: run.state for run in list_runs()}[received.id] == "lost"
+    assert read_state(received)[1].state == "lost"
+
+
+def test_the_secret_of_the_queue_is_ours_alone_and_made_anew_where_it_is_damaged(run: RunDirectory) -> None:
+    secret = state_dir() / "queue.key"
+    enqueue(run)
+    assert secret.stat().st_mode & 0o777 == 0o600
+    assert read_entry(run) is not None
+    secret.write_bytes(b"short")
+    assert read_entry(run) is None
+    enqueue(run)
+    assert read_entry(run) is not None

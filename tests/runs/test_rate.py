@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lamo_core.config import EvalConfig
-from lamo_core.runs.rate import RateMeter
+from lamo_core.runs.timing.rate import RateMeter
 from lamo_core.training.events import Changed
 from tests.runs.run_doubles import eval_done, score, started, step_done
 

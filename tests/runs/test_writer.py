@@ -6,6 +6,7 @@ import json
 import os
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -15,7 +16,8 @@ from lamo_core.config import EvalConfig
 from lamo_core.errors import CheckpointError, StorageError, UsageError
 from lamo_core.files import locked
 from lamo_core.runs.directory import RunDirectory
-from lamo_core.runs.reader import MetricsTail, read_events
+from lamo_core.runs.metrics.series import MetricsTail
+from lamo_core.runs.reader import read_events
 from lamo_core.runs.status import read_state, read_status
 from lamo_core.runs.writer import RunWriter
 from lamo_core.training.events import CheckpointSaved, EvalFailed, Note, Paused, Resumed, Stopped
@@ -284,3 +286,17 @@ def test_two_processes_cannot_write_one_run(run: RunDirectory, monkeypatch: pyte
     with pytest.raises(UsageError, match=r"is running in process .* lamo stop"):
         RunWriter(run)
     writer.close()
+
+
+def test_the_status_knows_the_newest_loss_on_unseen_data_until_it_is_void(run: RunDirectory) -> None:
+    with RunWriter(run) as writer:
+        writer.write(started(total=9))
+        writer.write(eval_done(4, score([1.0]), unseen=0.25))
+        writer.write(Stopped(4, 4.0, reason="stop", message=""))
+    assert read_status(run).held_out_loss == 0.25
+    with RunWriter(run) as writer:
+        writer.write(replace(started(total=9), step=4))
+        assert writer.status.held_out_loss == 0.25
+        writer.write(replace(started(total=9), step=2))
+        assert writer.status.held_out_loss is None
+        writer.write(Stopped(2, 4.0, reason="stop", message=""))

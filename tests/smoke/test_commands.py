@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,10 @@ import pytest
 from lamo_core.config import RunConfig
 from lamo_core.runs.create import create_run
 from lamo_core.runs.directory import RunDirectory
+from lamo_core.runs.queue.entry import this_host
 from lamo_core.runs.records import encode
-from lamo_core.runs.status import Status, own_process, process_start, this_host, write_status
-from lamo_core.sweep.folder import new_folder
+from lamo_core.runs.status import Status, own_process, process_start, write_status
+from lamo_core.sweep.folder import find_sweep, new_folder
 from lamo_core.sweep.grid import Grid
 from lamo_core.sweep.plan import make_plan, write_plan
 from lamo_tui.benchmarks.recipes import RecipeResult
@@ -38,6 +39,8 @@ from tests.tui.replaying import make_record
 MISSING = 3
 """The exit code where data, a model or a library is missing."""
 TORCH = "No module named 'torch'"
+WORKS = "import sys, time; held = open(sys.argv[1], 'a'); print('ready', flush=True); time.sleep(600)"
+"""A process that provably works on a sweep, whose lock it keeps open."""
 
 
 def every_command() -> Iterator[tuple[str, Any]]:
@@ -102,6 +105,7 @@ class Call:
     first: str = ""
 
 
+GRID = Grid((("atari-breakout", (0.01,)),))
 CALLS: dict[str, Call] = {
     "train": Call("train --preset atari-breakout-1pct --dry-run"),
     "sweep": Call("sweep --tasks breakout --ratios 1% --dry-run"),
@@ -152,6 +156,7 @@ CALLS: dict[str, Call] = {
     "settings unset": Call("settings unset theme"),
     "doctor": Call("doctor", 1),
     "benchmark acting": Call("benchmark acting", MISSING, TORCH),
+    "benchmark step": Call("benchmark step", MISSING, TORCH),
     "benchmark tui": Call("benchmark tui"),
     "benchmark recipes": Call("benchmark recipes --only atari-pong-100pct"),
 }
@@ -159,7 +164,7 @@ CALLS: dict[str, Call] = {
 
 
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make what the commands work with: runs, one that works, a sweep, an episode, files of other programs."""
     folder = tmp_path_factory.mktemp("kept")
     for name in ("first", "second"):
@@ -171,8 +176,8 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     (folder / "policy.pt").write_bytes(b"PK")
     (folder / "words.txt").write_text("words of a text\n" * 100)
     _write_hdf5(folder / "tiny.hdf5")
-    with _sweep(folder / "runs"):
-        yield folder
+    write_plan(new_folder("grid", ["breakout"], folder / "runs"), make_plan("grid", GRID, []))
+    return folder
 
 
 @pytest.fixture
@@ -187,12 +192,14 @@ def _claim(run: RunDirectory) -> None:
 
 
 @contextmanager
-def _sweep(root: Path) -> Iterator[None]:
-    """Plan a sweep on which another process works, which only waits for its end."""
-    folder = new_folder("grid", ["breakout"], root)
-    write_plan(folder, make_plan("grid", Grid((("atari-breakout", (0.01,)),)), []))
-    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as waiting:
+def _working(root: Path) -> Iterator[None]:
+    """Let another process work on the sweep, which only waits for its end."""
+    folder = find_sweep("grid", root)
+    command = [sys.executable, "-c", WORKS, str(folder.lock_file)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as waiting:
         try:
+            assert waiting.stdout is not None
+            assert waiting.stdout.readline()
             note = {"pid": waiting.pid, "pid_started": process_start(waiting.pid), "host": this_host()}
             folder.worker_file.write_text(encode(note))
             yield
@@ -218,14 +225,14 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     watched = WatchCost(3, 5.0, 2.0, 0.99, 0.98, 1.0, 0.02)
     recipe = RecipeResult("atari-pong-100pct", True, 1.0)
     made: dict[str, Any] = {
-        "tui.measure_tui": lambda: [Row("chart", 1.0, 2.0)],
-        "replay_frames.measure_replay": lambda rounds: [Row("replay", 1.0, 2.0, 300.0)],
-        "session.measure_session": lambda runs: session,
-        "watched.measure_watched": lambda runs: watched,
-        "recipes.run_recipes": lambda presets, plan, report, out: [recipe],
+        "benchmarks.tui.measure_tui": lambda: [Row("chart", 1.0, 2.0)],
+        "benchmarks.replay_frames.measure_replay": lambda rounds: [Row("replay", 1.0, 2.0, 300.0)],
+        "cli.benchmark.measure_session": lambda runs: session,
+        "cli.benchmark.measure_watched": lambda runs: watched,
+        "cli.benchmark.run_recipes": lambda presets, plan, report, out: [recipe],
     }
     for name, answer in made.items():
-        monkeypatch.setattr(f"lamo_tui.benchmarks.{name}", answer)
+        monkeypatch.setattr(f"lamo_tui.{name}", answer)
 
 
 def test_how_every_command_with_json_is_called_is_known() -> None:
@@ -237,7 +244,8 @@ def test_every_command_prints_one_object_with_json(words: str, lamo: Lamo, made:
     call = CALLS[words]
     if call.first:
         assert lamo(call.first).code == 0
-    outcome = lamo(f"{call.line} --json")
+    with _working(made / "runs") if words == "sweep stop" else nullcontext():
+        outcome = lamo(f"{call.line} --json")
     assert outcome.code == call.code, outcome.stderr
     if call.says:
         assert outcome.stdout == ""

@@ -49,7 +49,8 @@ ELSEWHERE = {"WelcomeScreen"}
 def every_screen() -> set[str]:
     """Return the names of all screens that the program can show: those that no other screen is made from."""
     for module in pkgutil.walk_packages(lamo_tui.__path__, "lamo_tui."):
-        importlib.import_module(module.name)
+        if not module.name.startswith("lamo_tui.benchmarks."):  # which may measure what needs PyTorch
+            importlib.import_module(module.name)
     own = [kind for kind in _below(Screen) if kind.__module__.startswith("lamo_tui.")]
     return {kind.__name__ for kind in own if not any(other is not kind and issubclass(other, kind) for other in own)}
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from lamo_core.engine.run_spec import RunSpec
 from lamo_core.errors import StorageError, UsageError
-from lamo_core.presets import Resolved, resolve
-from lamo_core.run_spec import RunSpec
 from lamo_core.runs.create import create_run
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.index import list_runs
+from lamo_core.settings.presets import Resolved, resolve
 from lamo_core.sweep.engines import local_slots
 from lamo_core.sweep.folder import Journal, find_sweep, new_folder
 from lamo_core.sweep.grid import Grid, widened

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lamo_core.tasks.area_resize import area_resize, area_taps
+from lamo_core.tasks.atari.area_resize import area_resize, area_taps
 
 
 @pytest.mark.parametrize(("source", "target"), [(210, 84), (160, 84)])

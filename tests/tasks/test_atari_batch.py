@@ -7,8 +7,8 @@ import pytest
 
 from lamo_core.config import TaskConfig
 from lamo_core.errors import UsageError
-from lamo_core.tasks.atari_batch import noop_start
-from lamo_core.tasks.atari_emulator import AtariEmulator
+from lamo_core.tasks.atari.atari_batch import noop_start
+from lamo_core.tasks.atari.atari_emulator import AtariEmulator
 from lamo_core.tasks.registry import make_batch
 
 

@@ -7,7 +7,7 @@ import pytest
 from ale_py.vector_env import AtariVectorEnv
 
 from lamo_core.errors import MissingError
-from lamo_core.tasks.atari_emulator import AtariEmulator
+from lamo_core.tasks.atari.atari_emulator import AtariEmulator
 
 
 def _vector_environment(game: str) -> AtariVectorEnv:

@@ -257,7 +257,7 @@ def test_every_task_with_vectors_is_behind_it(name: str) -> None:
 
 @pytest.mark.parametrize("call", ["reset", "step"])
 def test_games_are_behind_it_too(call: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from lamo_core.tasks.atari_emulator import AtariEmulator
+    from lamo_core.tasks.atari.atari_emulator import AtariEmulator
 
     def fail(*arguments: object, **options: object) -> None:
         raise RuntimeError("the console burnt down")

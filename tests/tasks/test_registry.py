@@ -11,9 +11,9 @@ from ale_py import roms
 
 from lamo_core.config import TaskConfig
 from lamo_core.errors import UsageError
-from lamo_core.tasks.atari import ATARI_TASKS
-from lamo_core.tasks.atari_emulator import AtariEmulator
-from lamo_core.tasks.atari_scores import SCORES
+from lamo_core.tasks.atari.atari import ATARI_TASKS
+from lamo_core.tasks.atari.atari_emulator import AtariEmulator
+from lamo_core.tasks.atari.atari_scores import SCORES
 from lamo_core.tasks.registry import get_task, make_batch, task_of, versioned
 
 D4RL_SCORES = [

@@ -9,7 +9,7 @@ import pytest
 
 from lamo_core.config import TaskConfig
 from lamo_core.errors import MissingError
-from lamo_core.presets import preset_names, resolve
+from lamo_core.settings.presets import preset_names, resolve
 from lamo_core.tasks import requirements
 from lamo_core.tasks.registry import get_task, make_batch
 from lamo_core.tasks.requirements import require_environment

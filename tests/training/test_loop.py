@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from lamo_core.engine import save_checkpoint
+from lamo_core.engine.engine import save_checkpoint
 from lamo_core.evaluation.scores import TargetScore
 from lamo_core.training.checkpoint import read_checkpoint, trained_weights
 from lamo_core.training.events import CheckpointSaved, EvalDone, Event, StepDone, Stopped

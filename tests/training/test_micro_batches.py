@@ -8,10 +8,10 @@ import pytest
 
 from lamo_core.config import RunConfig, parse_setting
 from lamo_core.errors import UsageError
-from lamo_core.presets import resolve
 from lamo_core.runs.directory import is_sound
-from lamo_core.runs.estimate import memory_bytes
 from lamo_core.runs.log.narration import narrate
+from lamo_core.runs.timing.estimate import memory_bytes
+from lamo_core.settings.presets import resolve
 from lamo_core.training.events import Started
 from lamo_core.training.micro_batches import micro_batch_size
 from lamo_core.training.session import new_session, resume_session

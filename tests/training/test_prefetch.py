@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from lamo_core.data.windows import WindowBatch
-from lamo_core.engine import save_checkpoint
+from lamo_core.engine.engine import save_checkpoint
 from lamo_core.training import sequence_learner
 from lamo_core.training.loop import Requests, training_loop
 from lamo_core.training.prefetch import Prefetcher

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import torch
 
-from lamo_core import engine
-from lamo_core.engine import save_checkpoint
+from lamo_core.engine import engine
+from lamo_core.engine.engine import save_checkpoint
 from lamo_core.errors import CheckpointError, DeviceError, EnvironmentFault, StorageError
 from lamo_core.evaluation.scores import TargetScore
 from lamo_core.files import numbered_checkpoints

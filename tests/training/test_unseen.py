@@ -12,9 +12,9 @@ import torch
 
 from lamo_core.config import RunConfig
 from lamo_core.data.episodes import EpisodeStore
-from lamo_core.data.sources import open_data, open_unseen
+from lamo_core.data.open_data import open_data, open_unseen
 from lamo_core.data.subset import Selection
-from lamo_core.engine import save_checkpoint
+from lamo_core.engine.engine import save_checkpoint
 from lamo_core.evaluation.scores import target_score
 from lamo_core.training.checkpoint import trained_weights
 from lamo_core.training.events import EvalDone
@@ -52,7 +52,7 @@ def run(session: Session, folder: Path, stop_after: int | None = None) -> list[A
 
 
 def measured(events: list[Any]) -> list[float | None]:
-    return [event.unseen_loss for event in events if isinstance(event, EvalDone)]
+    return [event.metrics.get("loss/unseen") for event in events if isinstance(event, EvalDone)]
 
 
 def starts(store: EpisodeStore) -> set[bytes]:

@@ -82,6 +82,7 @@ class OpenDashboard(Protocol):
         settings: Settings = ...,
         view: View | None = None,
         first: str | None = None,
+        endures: bool = False,
     ) -> AbstractAsyncContextManager[Pilot[None]]: ...
 
 
@@ -99,10 +100,11 @@ def dashboard() -> OpenDashboard:
         settings: Settings = Settings(),
         view: View | None = None,
         first: str | None = None,
+        endures: bool = False,
     ) -> AsyncIterator[Pilot[None]]:
         store = RunStore(root, clock=lambda: NOW, alive=alive)
         app = LamoApp(root, settings=settings, view=view, store=store, clock=lambda: NOW, attach=attach, follow=False)
-        app.first_mode = first
+        app.first_mode, app.endures = first, endures
         async with app.run_test(size=(columns, rows)) as pilot:
             await look(pilot)
             yield pilot

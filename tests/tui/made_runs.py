@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from lamo_core.evaluation.scores import TargetScore
-from lamo_core.presets import resolve
 from lamo_core.runs.create import create_run
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.records import decode, encode
 from lamo_core.runs.status import write_status
 from lamo_core.runs.writer import RunWriter
+from lamo_core.settings.presets import resolve
 from lamo_core.training.events import CheckpointSaved, EvalDone, Event, Started, StepDone, Stopped
 
 NOW = 1_790_000_000.0

@@ -72,24 +72,24 @@ def test_continuous_actions_are_pushed_one_at_a_time() -> None:
 def frame(start: int, rewards: list[float], lives: list[float], **more: Any) -> dict[str, Any]:
     count = len(rewards)
     part = {"from": start, "rewards": rewards, "targets": [9.0] * count, "persons": [0] * count, "asked": [9.0] * count}
-    part |= {"lives_from": start + (start > 0), "lives": lives, "foretold_from": 0, "foretold": []}
+    part |= {"lives_from": start + (start > 0), "lives": lives, "predicted_from": 0, "predicted": []}
     return {"track": part | more.pop("part", {}), **more}
 
 
 def test_what_is_foretold_has_gaps_and_is_taken_anew() -> None:
     state = EpisodeState({"discrete": True, "clipped": False, "per_second": 15.0})
-    state.take(frame(0, [0, 1, 0], [], at=1, foretells="value", part={"foretold_from": 1, "foretold": [2.0, None]}))
+    state.take(frame(0, [0, 1, 0], [], at=1, value_kind="value", part={"predicted_from": 1, "predicted": [2.0, None]}))
     assert np.array_equal(state.outlook(), [math.nan, 2.0, math.nan, math.nan], equal_nan=True)
     assert state.expected() == 2.0
-    state.take(frame(0, [0, 1, 0], [], at=0, foretells="value", part={"foretold": [4.0, 3.0, 2.0, 1.0]}))
+    state.take(frame(0, [0, 1, 0], [], at=0, value_kind="value", part={"predicted": [4.0, 3.0, 2.0, 1.0]}))
     assert state.outlook().tolist() == [4.0, 3.0, 2.0, 1.0]
 
 
 def test_without_values_the_outlook_is_what_was_asked() -> None:
     state = EpisodeState({"discrete": True, "clipped": False, "per_second": 15.0})
-    state.take(frame(0, [0, 1], [], at=2, asked=8.0, foretells="", part={"asked": [9.0, 9.0]}))
+    state.take(frame(0, [0, 1], [], at=2, asked=8.0, value_kind="", part={"asked": [9.0, 9.0]}))
     assert state.outlook().tolist() == [9.0, 9.0, 8.0]
-    state.take(frame(2, [], [], at=0, asked=9.0, foretells=""))
+    state.take(frame(2, [], [], at=0, asked=9.0, value_kind=""))
     assert state.outlook().tolist() == [9.0, 9.0, 8.0], "whatever the playhead is on"
 
 

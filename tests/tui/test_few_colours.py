@@ -8,15 +8,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from rich.color import Color, ColorSystem
 from rich.segment import Segment
 from rich.style import Style
-from textual import color
+from textual import color, constants
 
+from lamo_tui.dashboard.app import LamoApp
 from lamo_tui.dashboard.themed_app import last_filters
 from lamo_tui.harmless import Harmless
 from lamo_tui.terminal.ascii_filter import AsciiOnly
 from lamo_tui.terminal.color256 import Nearest256, nearest
+from lamo_tui.terminal.color_system import choose_colours
 from lamo_tui.themes import DARK
 
 
@@ -78,3 +81,17 @@ def test_the_screen_has_only_such_colours_there(made_folder: Path) -> None:
     environment |= {"TERM": "screen-256color", "LAMO_CONFIG": "none.toml"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=120)
     assert done.stdout.strip() == "['EIGHT_BIT']", done.stderr[-2000:]
+
+
+@pytest.mark.parametrize("choice", ["truecolor", "256", "16", "none"])
+def test_colours_that_were_asked_for_are_used_whatever_was_imported_before(
+    choice: str, made_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("NO_COLOR", "TEXTUAL_COLOR_SYSTEM"):  # to be put back afterwards
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(constants, "COLOR_SYSTEM", "auto")
+    choose_colours(choice)
+    app = LamoApp(made_folder)
+    assert app.no_color == (choice == "none")
+    assert choice == "none" or app.console.color_system == {"16": "standard"}.get(choice, choice)

@@ -8,19 +8,25 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
+from lamo_core.engine.run_spec import RunSpec
 from lamo_core.errors import UsageError
-from lamo_core.presets import preset_names
-from lamo_core.run_spec import RunSpec
 from lamo_core.runs.directory import run_ids
-from lamo_core.runs.estimate import estimate
 from lamo_core.runs.index import list_runs
+from lamo_core.runs.queue import devices
+from lamo_core.runs.timing.estimate import estimate
+from lamo_core.settings.presets import preset_names
+from lamo_core.tasks import requirements
 from lamo_tui.dashboard import new_run_model, run_actions
 from lamo_tui.dashboard.app import LamoApp
-from lamo_tui.dashboard.new_run_model import NewRuns
+from lamo_tui.dashboard.new_run_model import NewRuns, runs_on
 from lamo_tui.dashboard.screenshot import screen_text
 from lamo_tui.screens.new_run.new_run import NewRunScreen
+from lamo_tui.screens.rows import Rows
 from lamo_tui.screens.run.run import RunScreen
+from lamo_tui.screens.welcome import WelcomeScreen, works_text
+from lamo_tui.themes import DARK, palette
 from tests.tui.conftest import OpenDashboard, look
+from tests.tui.replaying import replaying
 
 NO_LORA = RunSpec("atari-breakout-1pct", ablations=("no-lora",))
 
@@ -173,16 +179,28 @@ async def test_one_run_can_wait_too(tmp_path: Path, dashboard: OpenDashboard, mo
         assert list_runs(tmp_path / "runs")[0].state == "stopped"
 
 
-async def test_a_newcomer_is_welcomed_and_led_to_a_first_run(tmp_path: Path, dashboard: OpenDashboard) -> None:
-    async with dashboard(tmp_path / "runs") as pilot:
-        assert "Welcome to lamo" in screen_text(pilot.app)
-        await pilot.press("2")
-        await pilot.pause()
-        await pilot.pause()
-        screen = pilot.app.screen
-        assert isinstance(screen, NewRunScreen)
-        assert screen.choice.preset == "atari-breakout-0.1pct"
-        assert not run_ids(tmp_path / "runs")
+async def test_a_newcomer_is_welcomed_and_trains_at_once(
+    tmp_path: Path, dashboard: OpenDashboard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[list[str]] = []
+    monkeypatch.setattr(run_actions, "launch", lambda run, command: started.append(list(command)))
+    async with dashboard(tmp_path / "runs", 80, 24) as pilot:
+        text = screen_text(pilot.app)
+        assert "Welcome to lamo" in text
+        assert "Atari ✓" in text
+        await pilot.press("down", "enter")
+        for _ in range(3):
+            await look(pilot)
+        (run_id,) = run_ids(tmp_path / "runs")
+        assert started[0][-2:] == ["--adopt", str(tmp_path / "runs" / run_id)]
+        assert isinstance(pilot.app.screen, RunScreen)
+        assert pilot.app.screen.lamo.opened == run_id
+
+
+def test_what_is_missing_is_said_with_the_way_to_get_it() -> None:
+    colours = palette(DARK, {"background": "#000000"})
+    text = works_text([("Atari", ""), ("MuJoCo", "pip install x"), ("GPU", "none")], colours).plain
+    assert text == "Atari ✓   MuJoCo –   GPU –   \nMuJoCo: pip install x\nGPU: none"
 
 
 async def test_the_palette_finds_presets_and_runs(made_folder: Path, dashboard: OpenDashboard) -> None:
@@ -271,14 +289,29 @@ def test_histogram_bars_keep_single_episodes_in_sight() -> None:
     assert new_run_model.histogram_lines([1000, 1, 0], 2) == ["█  ", "█▁ "]
 
 
-async def test_a_newcomer_can_look_at_a_recorded_run(tmp_path: Path, dashboard: OpenDashboard) -> None:
-    async with dashboard(tmp_path / "runs") as pilot:
-        await pilot.press("1")
+async def test_a_newcomer_sees_a_trained_agent_play_and_finds_its_curves(tmp_path: Path) -> None:
+    async with replaying(tmp_path / "runs", None) as replay:
+        replay.app.push_screen(WelcomeScreen())
+        await replay.pilot.pause()
+        await replay.press("1")
         for _ in range(3):
-            await look(pilot)
-        screen = pilot.app.screen
-        assert isinstance(screen, RunScreen)
-        assert run_ids(tmp_path / "runs") == [screen.lamo.opened]
+            await replay.pilot.pause()
+        replay.screen.on_screen_resume()
+        await replay.pilot.pause()
+        (run_id,) = run_ids(tmp_path / "runs")
+        assert replay.screen.states[0].about["loading"]
+        loading = replay.link.player.loading
+        assert loading is not None
+        loading.result()
+        await replay.press("space")
+        await replay.run(0.5)
+        assert replay.screen.states[0].get("live")
+        assert replay.screen.states[0].get("attention") is not None
+        early = replay.app.root / run_id / "checkpoints" / "000300.pt"
+        assert early.is_file()
+        await replay.press("escape")
+        assert isinstance(replay.app.screen, RunScreen)
+        assert replay.app.opened == run_id
 
 
 async def test_the_list_that_the_keys_are_in_has_room(made_folder: Path, dashboard: OpenDashboard) -> None:
@@ -301,6 +334,83 @@ async def test_options_that_begin_alike_keep_their_ends(tmp_path: Path, dashboar
         screen = await opened(pilot)
         drawn = [row.draw(14).plain for row in screen.pickers["ablation"].rows.rows]
         assert all(len(text) <= 14 for text in drawn)
-        assert "· back…ne-gpt2" in drawn
+        assert "– back…ne-gpt2" in drawn
         assert "· frozen" in drawn
         assert len(set(drawn)) == len(drawn)
+
+
+async def test_what_cannot_run_here_is_dimmed_with_the_reason_and_refused_without_a_trace(
+    tmp_path: Path, dashboard: OpenDashboard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(requirements, "find_spec", lambda name: None if name == "mujoco" else name)
+    monkeypatch.setattr(run_actions, "launch", lambda run, command: pytest.fail("it was started"))
+    monkeypatch.setattr(run_actions, "wait_for_device", lambda root: pytest.fail("it waits"))
+    async with dashboard(tmp_path / "runs", 80, 24) as pilot:
+        await pilot.press("escape")
+        screen = await opened(pilot)
+        lacking = {name: set(picker.lacking) for name, picker in screen.pickers.items()}
+        assert {"mujoco-hopper", "kitchen-complete"} <= lacking["task"]
+        assert "atari-breakout" not in lacking["task"]
+        assert lacking["variant"] == {"official", "paper"}
+        assert "td3+bc" in lacking["method"]
+        assert {"backbone-gpt2", "official-raw-rewards"} <= lacking["ablation"]
+        assert "no-pretraining" not in lacking["ablation"]
+        assert "– " in screen_text(pilot.app)
+        refused = (
+            (NewRuns().picking("mujoco-hopper", 0.01), "install"),
+            (NewRuns().picking("atari-breakout", 0.01, variant="paper"), "lamo data get"),
+            (NewRuns().picking("atari-breakout", 0.01, method="td3+bc"), "does not fit"),
+            (NewRuns().picking("atari-breakout", 0.01, ablations=("backbone-gpt2",)), "lamo lm get gpt2"),
+            (NewRuns().picking("atari-breakout", 0.01, device="mps"), "no Metal device"),
+        )
+        monkeypatch.setattr(devices.platform, "system", lambda: "Linux")
+        for choice, words in refused:
+            screen.choose(choice)
+            await pilot.pause()
+            assert "✗ cannot start" in screen_text(pilot.app)
+            for key in ("enter", "w"):
+                pilot.app.clear_notifications()
+                await pilot.press(key)
+                assert words in "".join(note.message for note in pilot.app._notifications)
+            assert pilot.app.screen is screen
+        assert run_ids(tmp_path / "runs") == []
+
+
+async def test_the_ablation_under_the_cursor_is_explained_before_it_is_taken(
+    made_folder: Path, dashboard: OpenDashboard
+) -> None:
+    async with dashboard(made_folder) as pilot:
+        screen = await opened(pilot)
+        await pilot.press("tab", "tab", "tab", "slash", *"no-pretr", "enter")
+        await pilot.pause()
+        assert "› no-pretraining:" in screen_text(pilot.app)
+        assert screen.choice.spec.ablations == ()
+        await pilot.press("tab")
+        await pilot.pause()
+        assert "›" not in screen_text(pilot.app)
+
+
+def test_a_data_set_leads_to_runs_on_it() -> None:
+    runs = runs_on("mujoco-hopper", "hopper-medium", "")
+    assert runs.command() == "lamo train --preset mujoco-hopper-1pct --detach"
+    mine = runs_on("atari-breakout", "mine", "collected")
+    assert mine.spec.settings == ("data.set=mine", "data.source=collected")
+    with pytest.raises(UsageError, match=r"lamo train --set data.set=mine --set data.source=collected"):
+        runs_on("gym:CartPole-v1", "mine", "collected")
+
+
+async def test_the_set_under_the_cursor_is_what_the_new_run_trains_on(
+    made_folder: Path, dashboard: OpenDashboard
+) -> None:
+    async with dashboard(made_folder, first="data") as pilot:
+        await pilot.app.workers.wait_for_complete()
+        await pilot.pause()
+        rows = pilot.app.screen.query_one("#sets", Rows)
+        rows.go_to("hopper-medium")
+        await pilot.press("enter")
+        for _ in range(3):
+            await pilot.pause()
+        screen = pilot.app.screen
+        assert isinstance(screen, NewRunScreen)
+        assert screen.choice.parts.task == "mujoco-hopper"
+        assert screen.pickers["task"].chosen == "mujoco-hopper"

@@ -14,6 +14,7 @@ from lamo_core.player.sources import replays_of
 from lamo_core.runs.directory import RunDirectory
 from lamo_tui.dashboard.screenshot import screen_text
 from lamo_tui.keys import table
+from lamo_tui.replay.request import Request
 from lamo_tui.replay.source_picker import Sources
 from lamo_tui.screens.dialogs import Entry
 from lamo_tui.screens.help import HelpScreen
@@ -82,7 +83,42 @@ async def test_a_record_says_why_it_shows_no_attention(record: Path, tmp_path: P
     async with replaying(tmp_path, record) as replay:
         assert "records hold none" in screen_text(replay.app)
         await replay.press("a", "h")
-        assert "records hold no attention; b goes on live" in replay.said()
+        assert "records hold no attention" in replay.said()
+        assert "goes on live" not in replay.said() + screen_text(replay.app)  # nobody could
+
+
+async def test_a_record_without_a_policy_offers_no_dead_ends(record: Path, tmp_path: Path) -> None:
+    async with replaying(tmp_path, record) as replay:
+        bar = screen_text(replay.app).splitlines()[-1]
+        assert "target" not in bar
+        assert "branch" not in bar
+        await replay.press("t")
+        assert "no policy beside it" in replay.said()
+        assert replay.app.screen is replay.screen
+        before = replay.at
+        await replay.press("right", "c", "up", "up", "escape")
+        assert not replay.screen.in_control
+        assert replay.at == (10, before[1])
+        await replay.press("escape")
+        assert isinstance(replay.app.screen, RunsScreen)
+
+
+async def test_a_run_plays_its_record_while_the_policy_is_loaded(runs: RunDirectory) -> None:
+    async with replaying(runs.path.parent, None) as replay:
+        replay.screen.open(Request(str(runs.last_checkpoint), play=False, preview=True))
+        await replay.pilot.pause()
+        await replay.pilot.pause()
+        assert "policy loading" in screen_text(replay.app)
+        assert replay.at == (0, 60)
+        loading = replay.link.player.loading
+        assert loading is not None
+        loading.result()
+        await replay.press("right")
+        await replay.run(1.0)
+        text = screen_text(replay.app)
+        assert "policy loading" not in text
+        assert "attention · mean of all heads" in text
+        assert replay.screen.states[0].get("live")
         assert replay.screen.look == (0, 0)
 
 

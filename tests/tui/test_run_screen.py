@@ -201,7 +201,7 @@ async def test_a_key_pauses_and_frees_and_the_run_says_what_came_of_it(folder: P
         await pilot.press("F")
         await pilot.pause()
         said = [str(note.message) for note in app._notifications]
-        assert said[0] == f"asked {BREAKOUT} to pause and to free its GPU"
+        assert said[0] == "asked atari-breakout-1pct s0 (k3f9) to pause and to free its GPU"
         assert said[1].endswith("so there is nothing on a device to free")
         sent = [decode(path.read_bytes()) for path in sorted(run.control.glob("*.json"))]
         assert [(one and one["name"], one and one["free"]) for one in sent] == [("pause", True)] * 2
@@ -452,3 +452,40 @@ async def test_no_serious_line_is_said_in_words(made_folder: Path, dashboard: Op
         await pilot.pause()
         assert "no warnings and errors in the log" in screen_text(pilot.app)
         assert "warnings and errors: L" in screen_text(pilot.app)
+
+
+async def test_a_failed_run_says_why_in_full_at_any_width(folder: Path, dashboard: OpenDashboard) -> None:
+    reason = (
+        "Hopper is played by mujoco, which is not installed; install it with: python3 -m pip install 'lamo[mujoco]'"
+    )
+    failed = RunDirectory(folder / FAILED)
+    status = replace(read_status(failed), evaluations=(), final=None)
+    write_status(failed, replace(status, message=reason))
+    async with dashboard(folder, 80, 24, attach=FAILED) as pilot:
+        assert reason in " ".join(line.strip() for line in screen_text(pilot.app).splitlines()[1:6])
+        assert "not evaluated yet" not in screen_text(pilot.app)
+        write_status(failed, replace(status, message=f"{reason} {'and more ' * 15}end"))
+        assert isinstance(pilot.app, LamoApp)
+        pilot.app.store._listed_at = -float("inf")
+        await look(pilot)
+        assert "and more end" in screen_text(pilot.app)
+
+
+async def test_a_run_that_was_made_a_moment_ago_is_opening_and_one_that_is_gone_is_gone(
+    folder: Path, dashboard: OpenDashboard
+) -> None:
+    new = "20261121-020000-atari-pong-1pct-s9-nnew"
+    async with dashboard(folder) as pilot:
+        app = pilot.app
+        assert isinstance(app, LamoApp)
+        make_run(folder, new, "atari-pong-1pct", steps=10, age=60)
+        app.open_run(new)
+        await pilot.pause()
+        assert f"opening {new}…" in screen_text(app)
+        assert "any more" not in screen_text(app)
+        app.tick()  # the clock stands still, but who waits for a run has the folder listed at once
+        await pilot.pause()
+        assert "R running" in screen_text(app)
+        app.open_run("20261121-030000-atari-pong-1pct-s9-gone")
+        await look(pilot)
+        assert "is not in" in screen_text(app)

@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from textual.events import Key
 from textual.pilot import Pilot
@@ -21,6 +22,7 @@ from lamo_tui.screens.dialogs import Question, Reading
 from lamo_tui.screens.rows import Rows
 from lamo_tui.screens.run.chart_grid import ChartGrid
 from lamo_tui.screens.runs.runs import RunsScreen
+from lamo_tui.widgets.words import Static
 from tests.tui.conftest import OpenDashboard, look
 
 BREAKOUT = "20261121-014402-atari-breakout-1pct-s0-k3f9"
@@ -99,6 +101,32 @@ async def test_commands_go_to_the_selected_runs(folder: Path, dashboard: OpenDas
         assert commands(folder, BREAKOUT) == commands(folder, QBERT) == ["pause"]
 
 
+async def test_keys_act_on_selected_runs_in_view_and_their_count_is_on_the_screen(
+    folder: Path, dashboard: OpenDashboard
+) -> None:
+    async with dashboard(folder, 80, 24) as pilot:
+        await pilot.press("space", "space")
+        assert "2 selected: keys act on them" in screen_text(pilot.app)
+        screen = screen_of(pilot)
+        screen.filter_by("breakout")
+        await pilot.pause()
+        assert "2 selected, 1 hidden: keys act on the 1 in view" in screen_text(pilot.app)
+        await pilot.press("p")
+        assert (commands(folder, BREAKOUT), commands(folder, QBERT)) == (["pause"], [])
+        await pilot.press("down", "D")
+        assert "Delete this run?" in screen_text(pilot.app)
+        assert "k3f9" in screen_text(pilot.app)
+        await pilot.press("n")
+        screen.filter_by("state:finished")
+        await pilot.pause()
+        assert [run.id for run in screen.targets()] == [FINISHED]
+        assert "keys act on the run under the cursor" in screen_text(pilot.app)
+        screen.filter_by("pong")
+        await pilot.pause()
+        await pilot.press("escape", "escape")
+        assert "selected" not in screen_text(pilot.app)
+
+
 async def test_a_paused_run_goes_on_with_the_same_key(folder: Path, dashboard: OpenDashboard) -> None:
     async with dashboard(folder) as pilot:
         await pilot.press(*["down"] * 6, "p")
@@ -136,8 +164,12 @@ async def test_deleting_asks_and_spares_runs_that_work(folder: Path, dashboard: 
         assert (folder / FINISHED).exists()
         await pilot.press("y")
         await pilot.pause()
+        assert not (folder / FINISHED).exists()
+        await pilot.press("u")
+        await pilot.pause()
+        assert f"{FINISHED} is back" in notes(pilot)
     assert (folder / BREAKOUT).exists()
-    assert not (folder / FINISHED).exists()
+    assert (folder / FINISHED).exists()
 
 
 async def test_only_runs_that_ended_early_are_continued(
@@ -187,13 +219,18 @@ async def test_seeds_of_a_preset_are_drawn_as_their_mean(made_folder: Path, dash
         await look(pilot)
         (loss, *_) = pilot.app.screen.query_one(ChartGrid).charts
         (mean,) = loss.series
-        # seeds 0, 4 and 6 of the preset reached 400, 330 and 120 steps: all of them have the first 120
-        assert mean.x[-1] == 120
+        # seeds 0 and 4 of the preset are at 400 and 330 steps; seed 6 failed at 120 and is left out
+        assert mean.x[-1] == 400
+        assert np.isfinite(mean.y).sum() == 330
+        assert mean.raw is not None
+        assert np.isfinite(mean.raw).all()
         assert mean.low is not None
         assert mean.high is not None
-        assert (mean.low[:100] <= mean.y[:100]).all()
-        assert (mean.y[:100] <= mean.high[:100]).all()
-        assert "mean and range of 3 seeds" in screen_text(pilot.app)
+        assert (mean.low[:330] <= mean.y[:330]).all()
+        assert (mean.y[:330] <= mean.high[:330]).all()
+        assert np.isnan(mean.low[330:]).all()
+        words = " ".join(screen_text(pilot.app).replace("│", " ").split())
+        assert "mean and range of 2 seeds without s6 failed at 120; of all to step 330: s4 stalled" in words
 
 
 async def test_a_run_that_appears_is_listed_and_the_cursor_stays(folder: Path, dashboard: OpenDashboard) -> None:
@@ -209,3 +246,25 @@ async def test_a_run_that_appears_is_listed_and_the_cursor_stays(folder: Path, d
         table = screen_of(pilot).query_one("#run-table", Rows)
         assert shown(pilot)[0].endswith("nnew")
         assert table.key == QBERT
+
+
+async def test_columns_are_chosen_ordered_by_and_become_a_table(made_folder: Path, dashboard: OpenDashboard) -> None:
+    async with dashboard(made_folder, 160, 40) as pilot:
+        await pilot.press("C", "down", "down", "space", "enter")
+        await pilot.pause()
+        head = str(screen_of(pilot).query_one("#table-head", Static).content)
+        assert head.split() == ["state", "run", "score"]
+        await pilot.click("#table-head", offset=(head.index("score"), 0))
+        await pilot.pause()
+        assert "score▾" in screen_text(pilot.app)
+        assert screen_of(pilot).order == "score"
+        await pilot.press("T")
+        await pilot.pause()
+        text = screen_text(pilot.app)
+        assert "ratio" in text
+        assert "best" in text
+        assert not screen_of(pilot).query_one("#preview").display
+        await pilot.press("T", "C", "backspace")
+        await pilot.pause()
+        assert "progress" in screen_text(pilot.app)
+        assert screen_of(pilot).query_one("#preview").display

@@ -28,8 +28,8 @@ from textual.color import Color
 from textual.pilot import Pilot
 
 import lamo_tui
-from lamo_core.plain_text import is_plain
 from lamo_core.runs.directory import RunDirectory
+from lamo_core.untrusted.plain_text import is_plain
 from lamo_tui.dashboard.app import LamoApp
 from lamo_tui.dashboard.screenshot import screen_text
 from lamo_tui.harmless import Harmless

@@ -29,9 +29,10 @@ FULL = View(
     smoothing=5,
     marker="ascii",
     query="ratio<0.1",
-    selected=("a", "b"),
     pinned=("c",),
     by_seed=True,
+    columns=("score", "id"),
+    table=True,
     opened="a",
     panel="log",
     log_shown="errors",
@@ -56,7 +57,9 @@ def test_each_folder_has_its_own_view(tmp_path: Path) -> None:
     save_view(FULL, one, state)
     assert load_view(one, state) == FULL
     fresh = load_view(two, state)
-    assert fresh == View("nord", "return", "time", 5, "ascii"), "a folder that is new takes over tastes, and no runs"
+    assert fresh == View("nord", "return", "time", 5, "ascii", columns=FULL.columns), (
+        "a folder that is new takes over tastes, and no runs"
+    )
     save_view(View(theme="lamo-light", query="pong"), two, state)
     assert load_view(one, state).query == "ratio<0.1"
     assert load_view(one, state).order == "return"
@@ -79,7 +82,7 @@ def test_a_folder_is_the_same_by_every_way_to_it(tmp_path: Path, monkeypatch: py
         b"\xff{",
         b"[1]",
         b"[" * 5000,
-        b'{"query":7,"selected":"a","pinned":[1],"smoothing":true,"span":"wide","log_x":1,"marker":"crayon"}',
+        b'{"query":7,"pinned":[1],"smoothing":true,"span":"wide","log_x":1,"marker":"crayon"}',
         b'{"span":-3,"end":"NaN","follow":"yes","panel":null,"unknown":1}',
         b'{"span":1e999}',
         b'{"query":"' + b"x" * 100_000 + b'"}',
@@ -107,7 +110,7 @@ def test_files_are_bounded_in_size_and_number(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(view_module, "_MOST_FOLDERS", 3)
     many = tuple(f"run-{number}-{'x' * 600}" for number in range(5000))
     for number in range(6):
-        save_view(View(query="q" * 9000, selected=many, pinned=many), tmp_path / f"runs{number}", tmp_path)
+        save_view(View(query="q" * 9000, pinned=many), tmp_path / f"runs{number}", tmp_path)
         os.utime(max((tmp_path / "folders").iterdir(), key=lambda path: path.stat().st_mtime_ns), (number, number))
     files = list((tmp_path / "folders").iterdir())
     assert len(files) == 3
@@ -140,21 +143,19 @@ async def test_the_list_comes_back_as_it_was(made_folder: Path, dashboard: OpenD
         await look(pilot)
         second = lamo(pilot).screen
         assert isinstance(second, RunsScreen)
-        assert (second.selected, second.pinned, second.by_seed) == (first.selected, first.pinned, True)
+        assert (second.selected, second.pinned, second.by_seed) == (set(), first.pinned, True)
         assert (second.query_text, second.order) == ("atari", "return")
         rows = [line for line in screen_text(pilot.app).splitlines() if " s" in line and "pct" in line]
-        assert [row[:60] for row in rows] == [
-            line[:60] for line in before.splitlines() if " s" in line and "pct" in line
+        assert [row[1:60] for row in rows] == [
+            line[1:60] for line in before.splitlines() if " s" in line and "pct" in line
         ]
 
 
 async def test_runs_that_are_gone_are_forgotten_once_the_folder_was_read(
     made_folder: Path, dashboard: OpenDashboard
 ) -> None:
-    view = View(selected=(BREAKOUT, "gone"), pinned=("gone too",))
-    async with dashboard(made_folder, view=view) as pilot:
-        assert lamo(pilot).view.selected == (BREAKOUT,)
-        assert lamo(pilot).view.pinned == ()
+    async with dashboard(made_folder, view=View(pinned=(BREAKOUT, "gone"))) as pilot:
+        assert lamo(pilot).view.pinned == (BREAKOUT,)
 
 
 async def test_the_charts_come_back_as_they_were(made_folder: Path, dashboard: OpenDashboard, tmp_path: Path) -> None:
@@ -209,7 +210,7 @@ async def test_it_is_written_while_the_dashboard_runs_and_at_its_end(made_folder
         app.keep_view()
         assert [view.order for view in kept].count("return") == 1, "written once"
         await pilot.press("o")
-    assert kept[-1].order == "progress"
+    assert kept[-1].order == "score"
 
 
 def test_a_part_where_a_shorter_run_has_nothing_shows_everything() -> None:

@@ -14,9 +14,13 @@ from lamo_core.config import TaskConfig
 from lamo_core.data.collect.recorded_games import RecordedEpisode
 from lamo_core.data.collect.recorded_vectors import EpisodeBuilder, VectorEpisode
 from lamo_core.errors import LamoError
+from lamo_core.tasks.atari.atari_batch import noop_start
+from lamo_core.tasks.atari.atari_emulator import AtariEmulator
 from lamo_core.tasks.environment import Array
 from lamo_core.tasks.registry import task_of
+from lamo_core.tasks.requirements import require_environment
 from lamo_core.tasks.task import Task
+from lamo_core.tasks.vector_batch import make_environment, prepared_actions
 
 Episode = VectorEpisode | RecordedEpisode
 Step = tuple[Array, float, bool, bool]
@@ -46,8 +50,6 @@ class Recorder(Protocol):
 
 def open_recorder(config: TaskConfig) -> Recorder:
     """Return a recorder of the configured task; raises `UsageError`, and `MissingError` without its library."""
-    from lamo_core.tasks.requirements import require_environment
-
     task = task_of(config)
     require_environment(task)
     return GameRecorder(config, task) if task.observation == "frames" else VectorRecorder(config, task)
@@ -57,8 +59,6 @@ class VectorRecorder:
     """Records a task with vector observations."""
 
     def __init__(self, config: TaskConfig, task: Task) -> None:
-        from lamo_core.tasks.vector_batch import make_environment
-
         self.task = task
         self._limit = min(config.max_steps, self.task.horizon or config.max_steps)
         self._environment = make_environment(config, task)
@@ -74,8 +74,6 @@ class VectorRecorder:
 
     def step(self, action: Any) -> Step:
         """Take one decision; what is stored is what is played, so actions are rounded to float32 before they act."""
-        from lamo_core.tasks.vector_batch import prepared_actions
-
         assert self._builder is not None
         discrete = self.task.action_kind == "discrete"
         kept = np.asarray(action, np.uint8 if discrete else np.float32)
@@ -102,8 +100,6 @@ class GameRecorder:
     """Records an Atari game on the emulator that replays action logs."""
 
     def __init__(self, config: TaskConfig, task: Task) -> None:
-        from lamo_core.tasks.atari_emulator import AtariEmulator
-
         self.task = task
         self._config = config
         self._emulator = AtariEmulator(task.short_name, config.sticky_actions)
@@ -115,8 +111,6 @@ class GameRecorder:
 
     def begin(self, seed: int, policy: str, noise: float = 0.0) -> Array:
         """Start an episode, no-op start included, and return (4, 84, 84) uint8 with three empty frames."""
-        from lamo_core.tasks.atari_batch import noop_start
-
         noops = noop_start(seed, self._config.noop_max)
         self._emulator.reset(seed)
         for _ in range(noops):

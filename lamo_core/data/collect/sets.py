@@ -37,7 +37,7 @@ def set_name(task_name: str, ending: str) -> str:
 def check_name(name: str) -> None:
     """Raise `UsageError` when a new set cannot have this name, before anything is played."""
     if not _NAME.fullmatch(name):
-        raise UsageError(f"{name[:80]!r} cannot name a set; use small letters, digits, dots and dashes with --name")
+        raise UsageError(f"{name[:80]!r} cannot name a set; use lowercase letters, digits, dots and dashes with --name")
     if name in all_set_names():
         raise UsageError(f"there is a set {name} already; choose another --name, or delete it with lamo data rm {name}")
 

@@ -4,7 +4,7 @@ Layout (little endian): magic `LAMOLOG1`; three lengths (u32): packed header, pa
 the three parts, each one zstd frame that states its size; SHA-256 of everything before it. The header is JSON, the
 table one record per episode (`TABLE`, column after column). The actions of all episodes in a row are digits, as many
 to a byte as fit (four of Breakout's four actions, three of Qbert's six), which packs 4 to 8 % better than a byte each.
-A log may come from a stranger: every size is bounded before memory is taken, every field is checked, nothing is
+A log may be untrusted: every size is bounded before memory is taken, every field is checked, nothing is
 executed.
 """
 
@@ -25,10 +25,10 @@ import numpy as np
 import zstandard
 from numpy.typing import NDArray
 
-from lamo_core.data.sources.recovery import recovery_advice
+from lamo_core.data.checks.recovery import recovery_advice
 from lamo_core.errors import DamagedDataError, MissingError, UnsupportedDataError
 from lamo_core.files import write_bytes
-from lamo_core.parsing import parse_json
+from lamo_core.untrusted.parsing import parse_json
 
 MAGIC = b"LAMOLOG1"
 HASH_BYTES = 16

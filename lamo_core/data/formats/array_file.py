@@ -1,4 +1,4 @@
-"""Archives of plain arrays (`.npz`), which may come from strangers: no objects, of known size, of known shape."""
+"""Archives of plain arrays (`.npz`), which may be untrusted: no objects, of known size, of known shape."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from lamo_core.errors import DamagedDataError, MissingError, UnsupportedDataError
 from lamo_core.files import write_bytes
-from lamo_core.npy_array import parse_npy
-from lamo_core.plain_text import one_line
-from lamo_core.regular_file import open_regular
-from lamo_core.zip_archive import open_archive
+from lamo_core.untrusted.npy_array import parse_npy
+from lamo_core.untrusted.plain_text import one_line
+from lamo_core.untrusted.regular_file import open_regular
+from lamo_core.untrusted.zip_archive import open_archive
 
 Arrays = dict[str, NDArray[Any]]
 MAX_BYTES = 2**30

@@ -1,4 +1,4 @@
-"""HDF5 files of strangers: only plain tables of numbers that lie in the file itself, never more than it can hold.
+"""Untrusted HDF5 files: only plain tables of numbers that lie in the file itself, never more than it can hold.
 
 Links to other files, external and virtual storage, objects and references are refused. Read them in a process of its
 own (`isolated`): a damaged file can still crash the HDF5 library. What the library cannot read is damaged; what it

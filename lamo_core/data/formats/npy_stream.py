@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamo_core.errors import DamagedDataError, DataError, MissingError, UnsupportedDataError
-from lamo_core.npy_array import MAX_HEADER, header_start, parse_header
+from lamo_core.untrusted.npy_array import MAX_HEADER, header_start, parse_header
 
 _READ = 64 * 1024
 _MOST_MEMBERS = 1_000

@@ -3,7 +3,7 @@
 Layout (little endian): magic `LAMOVEC` and the version as one byte; length of the header (u32); SHA-256 of everything
 that follows; the header as JSON; the columns of `COLUMNS` in their order, each one zstd frame that states its size.
 Tables are stored column after column, and the bytes of their numbers apart by significance, because neighbours in time
-share their leading bytes. A file may come from a stranger: every size is bounded before memory is taken, every field
+share their leading bytes. A file may be untrusted: every size is bounded before memory is taken, every field
 is checked, nothing is executed.
 
 Legend: E episodes, N steps in all, R = N + E observations, O observation features, A action dimensions.
@@ -22,10 +22,10 @@ import numpy as np
 import zstandard
 from numpy.typing import NDArray
 
-from lamo_core.data.sources.recovery import recovery_advice
+from lamo_core.data.checks.recovery import recovery_advice
 from lamo_core.errors import DamagedDataError, MissingError, UnsupportedDataError
 from lamo_core.files import write_bytes
-from lamo_core.parsing import parse_json
+from lamo_core.untrusted.parsing import parse_json
 
 MAGIC = b"LAMOVEC\x01"
 SUFFIX = ".lamovec"
@@ -33,7 +33,7 @@ LEVEL = 19
 MAX_FILE_BYTES = 512 * 2**20
 MAX_HEADER_BYTES = 2**20
 MAX_UNPACKED_BYTES = 4 * 2**30
-_RATIO, _ALWAYS = 1_000, 64 * 2**20
+_RATIO, _ALWAYS = 200, 64 * 2**20
 """No more bytes are unpacked from one than this, beyond a size that does no harm; numbers pack to a half or so."""
 MAX_EPISODES = 10_000_000
 MAX_STEPS = 100_000_000

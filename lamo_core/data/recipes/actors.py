@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lamo_core.data.formats.array_file import read_arrays
 from lamo_core.errors import UnsupportedDataError
-from lamo_core.parsing import parse_json
+from lamo_core.untrusted.parsing import parse_json
 
 Floats = NDArray[np.float64]
 WEIGHTS_ADVICE = "give the folder of the behaviour policies' weights with --policies"

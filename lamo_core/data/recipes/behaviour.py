@@ -22,7 +22,7 @@ from torch import Tensor
 from lamo_core.data.formats.array_file import read_arrays
 from lamo_core.data.recipes.actors import WEIGHTS_ADVICE
 from lamo_core.errors import UnsupportedDataError
-from lamo_core.tasks.atari_emulator import AtariEmulator
+from lamo_core.tasks.atari.atari_emulator import AtariEmulator
 
 Floats = NDArray[np.float32]
 LUMINANCE = (0.7152, 0.0722, 0.2126)

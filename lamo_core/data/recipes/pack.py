@@ -17,7 +17,7 @@ from lamo_core.data.formats.card import histogram, summary
 from lamo_core.data.publishing import publish
 from lamo_core.data.recipes.mixtures import Mixture, plan_episode
 from lamo_core.errors import MissingError, UnsupportedDataError
-from lamo_core.tasks.atari import ATARI_TASKS
+from lamo_core.tasks.atari.atari import ATARI_TASKS
 
 LICENCE = "MIT, as lamo itself: the trajectories were made by this project"
 SOURCES = {

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamo_core.data.collect.recorded_vectors import VectorEpisode
+from lamo_core.data.recipes.collect_locomotion import BEHAVIOURS, LocomotionPlayer
+from lamo_core.data.recipes.collect_reacher2d import Reacher2dPlayer
 from lamo_core.errors import UsageError
 
 _ZOO = "actors of DLR-RM/rl-trained-agents (MIT)"
@@ -50,19 +52,15 @@ class VectorRecipe:
 
 
 def _locomotion(body: str, policies: Path) -> Player:
-    from lamo_core.data.recipes.collect_locomotion import BEHAVIOURS, LocomotionPlayer
-
     return LocomotionPlayer(body, BEHAVIOURS[body], policies)
 
 
 def _reacher2d(mixed: bool) -> Player:
-    from lamo_core.data.recipes.collect_reacher2d import Reacher2dPlayer
-
     return Reacher2dPlayer(mixed)
 
 
 def _kitchen(kind: str) -> Player:
-    from lamo_core.data.recipes.collect_kitchen import KitchenPlayer
+    from lamo_core.data.recipes.collect_kitchen import KitchenPlayer  # which needs MuJoCo
 
     return KitchenPlayer(kind)
 

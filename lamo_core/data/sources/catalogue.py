@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from lamo_core.config import unknown_key
 from lamo_core.data.sources.download import Resource
-from lamo_core.errors import UsageError
+from lamo_core.errors import MissingError, UsageError
 from lamo_core.places import sources_path
-from lamo_core.presets import read_toml
+from lamo_core.settings.presets import read_toml
 
-_KEYS = {
-    "dqn-replay": {"mirrors", "licence"},
-    "minari": {"mirrors", "licence"},
-    "d4rl": {"mirrors", "licence", "sets"},
-}
 _SET_KEYS = {"task", "path", "sha256", "bytes", "mirrors"}
 
 
@@ -40,7 +37,41 @@ def published_sets() -> dict[str, PublishedSet]:
 
 def resource(source: str, name: str, largest: int, **places: str) -> Resource:
     """Return the file that `places` picks from the mirrors of `source`: `{game}` and so on in their addresses."""
+    folder = _FOLDER.get()
+    if folder is not None:
+        return Resource(name, _in_folder(folder, places), largest=largest)
     return Resource(name, _addresses(_catalogue()[source]["mirrors"], places), largest=largest)
+
+
+def is_withdrawn(source: str) -> bool:
+    """Return whether a source's own addresses are closed and neither the user's file nor a folder names others."""
+    return bool(_catalogue()[source].get("withdrawn", False)) and _FOLDER.get() is None
+
+
+@contextmanager
+def taken_from(folder: Path | None) -> Iterator[None]:
+    """Take files from a folder in the place of addresses."""
+    token = _FOLDER.set(folder)
+    try:
+        yield
+    finally:
+        _FOLDER.reset(token)
+
+
+_FOLDER: ContextVar[Path | None] = ContextVar("folder of files", default=None)
+
+
+def _in_folder(folder: Path, places: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the address of a file in a folder, or below folders that are named as its places, such as its game.
+
+    Raises `MissingError` where there is none.
+    """
+    name, wanted = unquote(places["file"]), {value for key, value in places.items() if key != "file"}
+    for path in sorted(folder.rglob("*")):
+        inner = set(path.relative_to(folder).parts[:-1])
+        if path.name == name and path.is_file() and (not inner or wanted <= inner | set(folder.parts)):
+            return (path.absolute().as_uri(),)
+    raise MissingError(f"there is no file {name} in {folder}, or below in {'/'.join(sorted(wanted))}; check the folder")
 
 
 def licence(source: str) -> str:
@@ -62,21 +93,23 @@ def _addresses(mirrors: list[str], places: Mapping[str, str]) -> tuple[str, ...]
 
 def _catalogue() -> dict[str, Any]:
     tables = read_toml(Path(__file__).with_name("sources.toml"))
+    keys = {source: set(table) for source, table in tables.items()}
     path = sources_path()
     if path is not None:
-        _overlay(tables, read_toml(path), path)
+        _overlay(tables, read_toml(path), keys, path)
     _check_sets(tables["d4rl"]["sets"], path)
     return tables
 
 
-def _overlay(tables: dict[str, Any], changes: Mapping[str, Any], path: Path) -> None:
+def _overlay(tables: dict[str, Any], changes: Mapping[str, Any], keys: Mapping[str, set[str]], path: Path) -> None:
+    """Change tables as the user's file says; `keys` are what it may say of each source."""
     for source, values in changes.items():
-        if source not in _KEYS:
-            raise unknown_key(source, list(_KEYS), f"table in {path},")
+        if source not in keys:
+            raise unknown_key(source, list(keys), f"table in {path},")
         _check_table(source, values, path)
         for key, value in values.items():
-            if key not in _KEYS[source]:
-                raise unknown_key(key, sorted(_KEYS[source]), f"key of [{source}] in {path},")
+            if key not in keys[source]:
+                raise unknown_key(key, sorted(keys[source]), f"key of [{source}] in {path},")
             if key == "sets":
                 _check_table(f"{source}.sets", value, path)
                 for name, one in value.items():
@@ -85,6 +118,8 @@ def _overlay(tables: dict[str, Any], changes: Mapping[str, Any], path: Path) -> 
             else:
                 _check_value(key, value, path)
                 tables[source][key] = value
+                if key == "mirrors":
+                    tables[source].pop("withdrawn", None)
 
 
 def _check_table(name: str, value: Any, path: Path) -> None:
@@ -95,7 +130,7 @@ def _check_table(name: str, value: Any, path: Path) -> None:
 def _check_sets(sets: Mapping[str, Any], path: Path | None) -> None:
     for name, values in sets.items():
         if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,63}", name):
-            raise UsageError(f"{path}: {name!r} cannot be the name of a set; use small letters, digits, - and _")
+            raise UsageError(f"{path}: {name!r} cannot be the name of a set; use lowercase letters, digits, - and _")
         for key, value in values.items():
             if key not in _SET_KEYS:
                 raise unknown_key(key, sorted(_SET_KEYS), f"key of [d4rl.sets.{name}] in {path},")
@@ -108,6 +143,7 @@ def _check_sets(sets: Mapping[str, Any], path: Path | None) -> None:
 def _check_value(key: str, value: Any, path: Path | None) -> None:
     wanted = {
         "mirrors": ("a list of http, https or file addresses", _are_addresses(value)),
+        "withdrawn": ("true or false", isinstance(value, bool)),
         "bytes": ("a whole number", type(value) is int and value > 0),
         "sha256": ("64 hexadecimal digits", isinstance(value, str) and re.fullmatch(r"[0-9a-fA-F]{64}", value)),
     }

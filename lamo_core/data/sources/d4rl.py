@@ -8,15 +8,16 @@ from typing import Any
 from lamo_core.config import unknown_key
 from lamo_core.data.kitchen_rewards import SOLVED_PER_STEP
 from lamo_core.data.sources.catalogue import PublishedSet, licence, published_sets
-from lamo_core.data.sources.download import Progress, download, file_sha256
+from lamo_core.data.sources.download import Progress, Resource, download, file_sha256
 from lamo_core.data.sources.sandbox import read_isolated
-from lamo_core.data.store.local import building
+from lamo_core.data.sources.source import Source
+from lamo_core.data.store.local import ReceivedSet, building, find_received, require_received
 from lamo_core.errors import DamagedDataError
 from lamo_core.places import data_dir
 from lamo_core.tasks.registry import get_task
 from lamo_core.tasks.task import packed_task
 
-SOURCE = "d4rl"
+NAME = "d4rl"
 KITCHEN_FEATURES = 30
 """Numbers of a kitchen observation that are positions of the robot (9) and of objects (21); the other 30 repeat the
 goal, which never changes."""
@@ -38,11 +39,11 @@ def get_d4rl(name: str, progress: Progress) -> dict[str, Any]:
     """
     published = published_sets()[d4rl_name(name)]
     get_task(str(task_facts(published.task)["task"]))  # refused before anything is fetched
-    path = data_dir() / "downloads" / SOURCE / f"{published.name}.hdf5"
+    path = data_dir() / "downloads" / NAME / f"{published.name}.hdf5"
     if not path.exists():
         download(published.resource, path, progress)
     try:
-        card = convert(path, SOURCE, published.name, d4rl_facts(published, path), progress)
+        card = convert(path, NAME, published.name, d4rl_facts(published, path), progress)
     except DamagedDataError:
         path.unlink(missing_ok=True)  # it must be fetched anew
         raise
@@ -63,8 +64,8 @@ def convert(path: Path, source: str, name: str, facts: dict[str, Any], progress:
 
 def d4rl_facts(published: PublishedSet, path: Path) -> dict[str, Any]:
     """Return what the card of a published set says."""
-    origin = {"source": SOURCE, "addresses": list(published.resource.urls), "sha256": {"file": file_sha256(path)}}
-    return {**task_facts(published.task), "name": published.name, "origin": origin, "licence": licence(SOURCE)}
+    origin = {"source": NAME, "addresses": list(published.resource.urls), "sha256": {"file": file_sha256(path)}}
+    return {**task_facts(published.task), "name": published.name, "origin": origin, "licence": licence(NAME)}
 
 
 def task_facts(task: str) -> dict[str, Any]:
@@ -78,3 +79,32 @@ def task_facts(task: str) -> dict[str, Any]:
             "the published rewards count the solved subtasks at every step",
         ]
     return facts
+
+
+class D4rl:
+    """D4RL's host."""
+
+    converted_when_opened = False
+
+    def knows(self, name: str) -> bool:
+        published = published_sets()
+        return name in published or any(full.rpartition("-v")[0] == name for full in published)
+
+    def names(self) -> list[str]:
+        return list(published_sets())
+
+    def full_name(self, name: str) -> str:
+        return d4rl_name(name)
+
+    def resources(self, name: str) -> tuple[Resource, ...]:
+        return (published_sets()[name].resource,)
+
+    def get(self, name: str, progress: Progress) -> dict[str, Any]:
+        return get_d4rl(name, progress)
+
+    def require(self, name: str, progress: Progress | None) -> ReceivedSet:
+        # the name that was asked for is the one to say; both work
+        return find_received(NAME, d4rl_name(name)) or require_received(NAME, name)
+
+
+SOURCE: Source = D4rl()

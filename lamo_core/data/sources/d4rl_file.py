@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lamo_core.data.checks.compatibility import Held, require_suit
+from lamo_core.data.checks.end_flags import EITHER, TERMINALS, TIMEOUTS, EpisodeEnds, cut_stream
 from lamo_core.data.formats.hdf5_file import Hdf5File
 from lamo_core.data.formats.vector_file import MAX_STEPS, MAX_WIDTH, VectorHeader, VectorSet, write_vectors
-from lamo_core.data.sources.compatibility import Held, require_suit
-from lamo_core.data.sources.end_flags import EITHER, TERMINALS, TIMEOUTS, EpisodeEnds, cut_stream
 from lamo_core.data.sources.foreign_numbers import action_choices, flat_parts, float_table, unit_actions
 from lamo_core.data.store.cards import vectors_card
 from lamo_core.data.store.local import VECTORS, write_card

@@ -14,17 +14,18 @@ from typing import Any
 from urllib.parse import quote
 
 from lamo_core.data.formats.action_log import LogHeader
-from lamo_core.data.sources.catalogue import licence, resource
+from lamo_core.data.sources.catalogue import is_withdrawn, licence, resource
 from lamo_core.data.sources.download import Progress, Resource, download, file_sha256
 from lamo_core.data.sources.dqn_slice import EMPTY_STEPS, PARTS, STEP_LIMIT, Columns, cut_slice, read_columns
+from lamo_core.data.sources.source import Source
 from lamo_core.data.store.cards import frames_card
 from lamo_core.data.store.frame_set import FrameSetWriter
-from lamo_core.data.store.local import building, write_card
-from lamo_core.errors import DamagedDataError, UsageError
+from lamo_core.data.store.local import ReceivedSet, building, find_received, require_received, write_card
+from lamo_core.errors import DamagedDataError, MissingError, UsageError
 from lamo_core.places import data_dir
 from lamo_core.tasks.registry import get_task
 
-SOURCE = "dqn-replay"
+NAME = "dqn-replay"
 _LEVELS = {"mixed": 1, "medium": 10, "expert": 50}
 _NAME = re.compile(
     r"(?P<game>[a-z]+(-[a-z]+)*)-(?P<level>mixed|medium|expert|epoch-(?P<epoch>\d{1,2}))(-v(?P<run>[0-4]))?"
@@ -39,7 +40,7 @@ class Slice:
     """One slice of one run on one game."""
 
     game: str
-    """In small letters with hyphens, such as space-invaders."""
+    """In lowercase letters with hyphens, such as space-invaders."""
     level: str
     epoch: int
     """0 to 50."""
@@ -64,7 +65,7 @@ class Slice:
             file = quote(f"$store$_{part}_ckpt.{self.epoch}.gz")
             largest = _LARGEST.get(part, _LARGEST_COLUMN)
             shown = f"{part}s of {self.name}"
-            files[part] = resource(SOURCE, shown, largest, game=camel, run=str(self.run), file=file)
+            files[part] = resource(NAME, shown, largest, game=camel, run=str(self.run), file=file)
         return files
 
 
@@ -86,7 +87,7 @@ def get_slice(wanted: Slice, progress: Progress) -> dict[str, Any]:
     Raises `MissingError`, `DataError`, `StorageError`, `UsageError`.
     """
     get_task(wanted.task)  # refused before anything is fetched
-    folder = data_dir() / "downloads" / SOURCE / wanted.name
+    folder = data_dir() / "downloads" / NAME / wanted.name
     resources = wanted.resources()
     paths = {part: folder / f"{part}.gz" for part in PARTS}
     for part in PARTS:
@@ -114,7 +115,7 @@ def _unpack(
         noop_max=EMPTY_STEPS,
         max_steps=STEP_LIMIT,
     )
-    with building(SOURCE, wanted.name) as folder:
+    with building(NAME, wanted.name) as folder:
         writer = FrameSetWriter(folder, header)
         dropped = cut_slice(paths, columns, writer, lambda done, total: progress(CUTTING, done, total))
         log = writer.finish()
@@ -131,10 +132,10 @@ def _facts(
     return {
         "name": wanted.name,
         "task": wanted.task,
-        "licence": licence(SOURCE),
+        "licence": licence(NAME),
         "reward_unit": "clipped" if clipped else "raw",
         "origin": {
-            "source": SOURCE,
+            "source": NAME,
             "addresses": [resources[part].urls[0] for part in PARTS],
             "sha256": {part: file_sha256(paths[part]) for part in PARTS},
         },
@@ -145,3 +146,48 @@ def _facts(
             "what was seen after an episode's last step is not in the log; the picture before stands for it",
         ],
     }
+
+
+def _require_open(name: str) -> None:
+    """Raise `MissingError` at once where nobody answers any more."""
+    if is_withdrawn(NAME):
+        raise MissingError(
+            "DQN-Replay was withdrawn from the public in April 2025; get the same logs, repacked, with: "
+            f"lamo data get {name} --source rl-unplugged, or take files that you have: --from FOLDER"
+        )
+
+
+class DqnReplay:
+    """The bucket of DQN-Replay."""
+
+    converted_when_opened = False
+
+    def knows(self, name: str) -> bool:
+        try:
+            get_task(parse_slice(name).task)
+        except UsageError:
+            return False
+        return True
+
+    def names(self) -> list[str]:
+        return []
+
+    def full_name(self, name: str) -> str:
+        return parse_slice(name).name
+
+    def resources(self, name: str) -> tuple[Resource, ...]:
+        _require_open(name)
+        return tuple(parse_slice(name).resources().values())
+
+    def get(self, name: str, progress: Progress) -> dict[str, Any]:
+        return get_slice(parse_slice(name), progress)
+
+    def require(self, name: str, progress: Progress | None) -> ReceivedSet:
+        found = find_received(NAME, parse_slice(name).name)
+        if found is None:
+            _require_open(name)
+        # the name that was asked for is the one to say; both work
+        return found or require_received(NAME, name)
+
+
+SOURCE: Source = DqnReplay()

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lamo_core.data.checks.compatibility import Held, require_suit
 from lamo_core.data.formats.action_log import MAGIC as LOG_MAGIC
 from lamo_core.data.formats.action_log import read_log
 from lamo_core.data.formats.vector_file import MAGIC as VECTOR_MAGIC
 from lamo_core.data.formats.vector_file import read_vectors
 from lamo_core.data.sources.catalogue import published_sets
-from lamo_core.data.sources.compatibility import Held, require_suit
 from lamo_core.data.sources.d4rl import convert, task_facts
 from lamo_core.data.sources.download import Progress, file_sha256
 from lamo_core.data.sources.minari import convert_folder, lies_at, minari_facts, require_described_suit
@@ -32,8 +32,8 @@ from lamo_core.data.store.local import (
     write_card,
 )
 from lamo_core.errors import DamagedDataError, MissingError, TaskMismatchError, UnsupportedDataError, UsageError
-from lamo_core.parsing import parse_json
 from lamo_core.tasks.registry import get_task
+from lamo_core.untrusted.parsing import parse_json
 
 SOURCE = "imported"
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from lamo_core.data.checks.recovery import recovery_advice
 from lamo_core.data.formats.action_log import ActionLog, read_log
 from lamo_core.data.formats.frame_file import FrameFile
 from lamo_core.data.formats.replay_pool import Progress, replay_episodes
 from lamo_core.data.formats.vector_file import read_vectors
-from lamo_core.data.sources.recovery import recovery_advice
 from lamo_core.data.sources.resolve import AnySet, ShippedSet
 from lamo_core.data.store.bundled_logs import all_set_names, cache_folder, cached_file, frame_path
 from lamo_core.data.store.frame_set import episode_file

@@ -8,18 +8,19 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from lamo_core.data.checks.compatibility import Held, require_suit
 from lamo_core.data.sources.catalogue import licence, resource
-from lamo_core.data.sources.compatibility import Held, require_suit
 from lamo_core.data.sources.download import MAX_BYTES, Progress, Resource, download
 from lamo_core.data.sources.minari_spaces import DATA, METADATA, METADATA_BYTES, MinariFacts, read_metadata
 from lamo_core.data.sources.sandbox import read_isolated
+from lamo_core.data.sources.source import Source
 from lamo_core.data.store.local import ReceivedSet, building, find_received, require_received
 from lamo_core.errors import DamagedDataError, DataError, MissingError, TaskMismatchError, UsageError
 from lamo_core.places import data_dir
 from lamo_core.tasks.flattening import size_of
 from lamo_core.tasks.registry import get_task
 
-SOURCE = "minari"
+NAME = "minari"
 _CONVERSION = "2"
 """Grows when sets are converted in another way: 2 added goals to what is observed."""
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*(/[A-Za-z0-9_][A-Za-z0-9_-]*)*-v\d{1,4}")
@@ -42,7 +43,7 @@ def minari_resources(name: str) -> dict[str, Resource]:
     group, _, rest = check_name(name).partition("/")
     places = {"id": name, "group": group, "rest": rest or group}
     return {
-        file: resource(SOURCE, f"{file} of {name}", largest, file=file, **places)
+        file: resource(NAME, f"{file} of {name}", largest, file=file, **places)
         for file, largest in ((METADATA, METADATA_BYTES), (DATA, MAX_BYTES))
     }
 
@@ -56,7 +57,7 @@ def get_minari(name: str, progress: Progress) -> dict[str, Any]:
     if lies_at(local):
         require_described_suit(read_metadata(local), name)
         return _convert(local, name, [str(local)], progress)
-    folder = data_dir() / "downloads" / SOURCE / name.replace("/", "--")
+    folder = data_dir() / "downloads" / NAME / name.replace("/", "--")
     resources = minari_resources(name)
     try:
         for file, one in resources.items():
@@ -78,10 +79,10 @@ def require_minari(name: str, progress: Progress | None) -> ReceivedSet:
     Raises `MissingError` that names the command which gets it.
     """
     folder = minari_root() / check_name(name) / "data"
-    found = find_received(SOURCE, name)
+    found = find_received(NAME, name)
     if lies_at(folder) and (found is None or found.card()["origin"].get("stamp") != _stamp(folder)):
         _convert(folder, name, [str(folder)], progress)
-    return require_received(SOURCE, name)
+    return require_received(NAME, name)
 
 
 def _forget(folder: Path, *, damaged: bool) -> None:
@@ -117,12 +118,12 @@ def convert_folder(folder: Path, source: str, name: str, facts: dict[str, Any], 
 
 def minari_facts(folder: Path, name: str, addresses: list[str]) -> dict[str, Any]:
     """Return what the card of a set made from a Minari folder says."""
-    origin = {"source": SOURCE, "addresses": addresses, "stamp": _stamp(folder)}
-    return {"name": name, "task": "", "licence": licence(SOURCE), "origin": origin}
+    origin = {"source": NAME, "addresses": addresses, "stamp": _stamp(folder)}
+    return {"name": name, "task": "", "licence": licence(NAME), "origin": origin}
 
 
 def _convert(folder: Path, name: str, addresses: list[str], progress: Progress | None) -> dict[str, Any]:
-    card: dict[str, Any] = convert_folder(folder, SOURCE, name, minari_facts(folder, name, addresses), progress)
+    card: dict[str, Any] = convert_folder(folder, NAME, name, minari_facts(folder, name, addresses), progress)
     return card
 
 
@@ -133,3 +134,30 @@ def _stamp(folder: Path) -> str:
     except OSError:
         return ""
     return " ".join([_CONVERSION, *(f"{stat.st_size}:{stat.st_mtime_ns}" for stat in stats)])
+
+
+class Minari:
+    """Minari's own folder, and its servers."""
+
+    converted_when_opened = True
+
+    def knows(self, name: str) -> bool:
+        return "/" in name
+
+    def names(self) -> list[str]:
+        return []
+
+    def full_name(self, name: str) -> str:
+        return check_name(name)
+
+    def resources(self, name: str) -> tuple[Resource, ...]:
+        return () if lies_at(minari_root() / name / "data") else tuple(minari_resources(name).values())
+
+    def get(self, name: str, progress: Progress) -> dict[str, Any]:
+        return get_minari(name, progress)
+
+    def require(self, name: str, progress: Progress | None) -> ReceivedSet:
+        return require_minari(name, progress)
+
+
+SOURCE: Source = Minari()

@@ -31,6 +31,7 @@ from lamo_core.data.subset import Selection
 from lamo_core.errors import StorageError, UsageError
 from lamo_core.files import write_bytes
 from lamo_core.tasks.action_bounds import ActionBounds
+from lamo_core.tasks.locomotion import LOCOMOTION_TASKS
 
 MINARI_VERSION = "0.5.4"
 """Of the form that is written; it is the first that reads pictures that are not JPEG."""
@@ -168,8 +169,6 @@ def _box(shape: tuple[int, ...], dtype: str, low: float, high: float) -> dict[st
 def _environment(task: str) -> str:
     """Return Gymnasium's description of the environment, where the data are its own as they are."""
     import gymnasium
-
-    from lamo_core.tasks.locomotion import LOCOMOTION_TASKS
 
     if task in LOCOMOTION_TASKS:
         return str(gymnasium.spec(f"{LOCOMOTION_TASKS[task].title}-v4").to_json())

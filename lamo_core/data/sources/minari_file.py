@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lamo_core.data.checks.end_flags import group_ended_by_task, marked_early
 from lamo_core.data.formats.action_log import LogHeader
 from lamo_core.data.formats.hdf5_file import Hdf5File
 from lamo_core.data.formats.vector_file import VectorHeader, VectorSet, write_vectors
 from lamo_core.data.kitchen_rewards import SOLVED_PER_STEP
 from lamo_core.data.sources.d4rl_file import LEVEL
-from lamo_core.data.sources.end_flags import group_ended_by_task, marked_early
 from lamo_core.data.sources.foreign_numbers import action_choices, flat_parts, float_table, unit_actions
 from lamo_core.data.sources.minari_spaces import DATA, MinariFacts, facts_in, read_metadata
 from lamo_core.data.store.cards import frames_card, vectors_card

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from lamo_core.data.formats.vector_file import MAX_DISCRETE, MAX_WIDTH
 from lamo_core.data.kitchen_rewards import SOLVED_PER_STEP
 from lamo_core.errors import DamagedDataError, MissingError, UnsupportedDataError
-from lamo_core.parsing import parse_json
 from lamo_core.tasks.action_bounds import ActionBounds
+from lamo_core.tasks.atari.area_resize import area_resize
 from lamo_core.tasks.flattening import STATE, TAKEN, Part, UnflattenableError, parts_of, size_of
+from lamo_core.untrusted.parsing import parse_json
 
 METADATA, DATA = "metadata.json", "main_data.hdf5"
 METADATA_BYTES = 16 * 2**20
@@ -67,8 +68,6 @@ class MinariFacts:
 
     def grey(self, pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return pictures (n, …) as frames (n, 84, 84)."""
-        from lamo_core.tasks.area_resize import area_resize
-
         if self.picture == "stack":
             return pictures[:, -1]
         if self.picture == "grey channel":

@@ -14,11 +14,13 @@ from lamo_core.data.formats.action_log import ActionLog, read_log
 from lamo_core.data.formats.frame_store import PackedEpisodes, frame_store, with_empty_starts
 from lamo_core.data.formats.segmentation import Cutting, cut_episodes
 from lamo_core.data.formats.vector_file import SUFFIX, read_vectors
+from lamo_core.data.source_names import HERE
 from lamo_core.data.sources.download import Progress
+from lamo_core.data.sources.source import published_source
 from lamo_core.data.store.bundled_logs import all_set_names, read_card, replayed_store, set_path
 from lamo_core.data.store.bundled_vectors import collected_folder, vector_store
 from lamo_core.data.store.frame_set import episode_file, is_partial
-from lamo_core.data.store.local import ReceivedSet, find_received, received_sets, require_received
+from lamo_core.data.store.local import ReceivedSet, received_sets, require_received
 from lamo_core.data.subset import Selection
 from lamo_core.errors import UsageError
 
@@ -59,19 +61,7 @@ def find_set(source: str, name: str, progress: Progress | None = None) -> AnySet
 
     Raises `UsageError` for a name that does not exist, `MissingError` for a set that is not here.
     """
-    if source in ("bundled", "collected"):
-        return _shipped_or_imported(name)
-    if source == "minari":
-        from lamo_core.data.sources.minari import require_minari
-
-        return require_minari(name, progress)
-    if source == "d4rl":
-        from lamo_core.data.sources.d4rl import d4rl_name
-
-        return _require(source, name, d4rl_name(name))
-    from lamo_core.data.sources.dqn_replay import parse_slice
-
-    return _require(source, name, parse_slice(name).name)
+    return _shipped_or_imported(name) if source in HERE else published_source(source).require(name, progress)
 
 
 def find_anywhere(name: str, source: str | None = None) -> AnySet:
@@ -126,11 +116,6 @@ def _shipped_or_imported(name: str) -> AnySet:
     if name not in imported:
         raise unknown_key(name, all_set_names() + imported, "data set")
     return require_received("imported", name)
-
-
-def _require(source: str, asked: str, full: str) -> ReceivedSet:
-    # the name that was asked for is the one to say; both work
-    return find_received(source, full) or require_received(source, asked)
 
 
 def _is_slice(found: AnySet) -> bool:

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamo_core.config import unknown_key
+from lamo_core.data.checks.recovery import recovery_advice
 from lamo_core.data.episodes import EpisodeStore
 from lamo_core.data.formats.action_log import ActionLog, read_log
 from lamo_core.data.formats.frame_file import FrameFile, read_frame_file
 from lamo_core.data.formats.frame_store import PackedEpisodes, frame_store
 from lamo_core.data.formats.replay_pool import Progress, replay_episodes
-from lamo_core.data.sources.recovery import recovery_advice
 from lamo_core.data.store.bundled_vectors import collected_folder, open_vectors, vector_path, vector_set_names
 from lamo_core.data.store.local import read_card_file
 from lamo_core.data.subset import Selection

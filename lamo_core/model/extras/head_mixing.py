@@ -4,7 +4,7 @@ Heads of language models that look almost only at the newest token ("Markov head
 fine-tuned, which helps where the newest step decides and hurts where it does not. Zhao et al. 2025 ("Unveiling Markov
 Heads in Pretrained Language Models for Offline Reinforcement Learning") therefore let heads be weighed as needed. The
 form here is ours: weights are a softmax over heads, read from their outputs, times the number of heads. They start
-even, which leaves the pre-trained layer as it was to the last bit.
+even, which leaves the pre-trained layer as it was bit for bit.
 
 Shape suffixes: L tokens, H heads, F features of a head, I = H F.
 """

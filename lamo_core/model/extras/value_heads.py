@@ -101,7 +101,7 @@ class QTerm(nn.Module):
 
 
 class MaximumReturn(nn.Module):
-    """Foretell the largest return-to-go that the data support at a state (Reinformer, Zhuang et al. 2024).
+    """Predict the largest return-to-go that the data support at a state (Reinformer, Zhuang et al. 2024).
 
     It is an expectile near 1 of the data's return-to-go. Asking for it needs no target from a person and asks for
     nothing that the data never reached from there.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lamo_core.evaluation.intervals import bracketed
+from lamo_core.evaluation.metrics import TITLES
 from lamo_core.runs.evaluations import shown_value
 from lamo_core.training.events import (
     Changed,
@@ -66,5 +67,5 @@ def _evaluated(event: EvalDone) -> str:
         for score in event.scores
     )
     kind = "final evaluation" if event.final else "evaluation"
-    unseen = "" if event.unseen_loss is None else f"; loss on unseen episodes {event.unseen_loss:.4g}"
-    return f"step {event.step:,}: {kind} in {event.seconds:.0f} s: {scores}{unseen}"
+    metrics = "".join(f"; {TITLES.get(name, name)} {value:.4g}" for name, value in event.metrics.items())
+    return f"step {event.step:,}: {kind} in {event.seconds:.0f} s: {scores}{metrics}"

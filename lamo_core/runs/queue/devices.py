@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
 import sys
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
 
 _QUERY = ("nvidia-smi", "--query-gpu=index,memory.total,memory.free,uuid", "--format=csv,noheader,nounits")
 _MIB = 1 << 20
@@ -52,6 +55,36 @@ def _chosen(found: list[Card], visible: str) -> list[Card]:
             break  # CUDA, too, stops at a name that it does not know
         cards.append(replace(named[0], index=len(cards)))
     return cards
+
+
+def absent_device(name: str) -> str:
+    """Return why a run cannot use a device, such as `cuda`; empty where it can, or where only PyTorch knows."""
+    kind = name.partition(":")[0]
+    if kind == "mps" and platform.system() != "Darwin":
+        return "this machine has no Metal device; choose the device cpu"
+    if kind == "cuda" and not _built_for_cards():
+        return f"PyTorch is installed without CUDA; choose the device cpu, or install another build: {_BUILDS}"
+    if kind == "cuda" and platform.system() == "Linux" and not any(map(os.path.exists, _CARD_FILES)):
+        return "this machine has no CUDA device; choose the device cpu"
+    return ""
+
+
+_BUILDS = "pytorch.org/get-started"
+_CARD_FILES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg", "/dev/nvmap")
+"""Drivers of NVIDIA's and AMD's cards, of cards under Windows, and of NVIDIA's boards."""
+
+
+def _built_for_cards() -> bool:
+    """Say whether the PyTorch that is installed can use cards; where that is not found out it may."""
+    found = find_spec("torch")
+    if found is None or found.origin is None:
+        return True
+    try:
+        text = (Path(found.origin).parent / "version.py").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return True
+    builds = re.findall(r"^(?:cuda|hip)\b[^=\n]*=\s*(\S+)", text, re.MULTILINE)
+    return not builds or any(build != "None" for build in builds)
 
 
 def nothing_to_free(device: str) -> str:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from lamo_core.config import TaskConfig
-from lamo_core.tasks.area_resize import Pixels
-from lamo_core.tasks.atari_emulator import AtariEmulator, EmulatorState
+from lamo_core.tasks.atari.area_resize import Pixels
+from lamo_core.tasks.atari.atari_emulator import AtariEmulator, EmulatorState
 from lamo_core.tasks.environment import Array
 from lamo_core.tasks.task import Task
 

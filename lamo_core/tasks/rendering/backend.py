@@ -19,9 +19,9 @@ from importlib.metadata import PackageNotFoundError, version
 
 from lamo_core.errors import StorageError
 from lamo_core.files import write_bytes
-from lamo_core.parsing import parse_json
 from lamo_core.places import cache_dir
 from lamo_core.tasks.task import Task
+from lamo_core.untrusted.parsing import parse_json
 
 DRAWING = "drawing"
 """Schematic pictures by this project's own code, which need no library."""

@@ -80,7 +80,7 @@ class RenderedSimulator:
         return _ShownMoment(take_moment(self._environment), self._observation.copy(), self._decisions, self._earned)
 
     def restore(self, moment: _ShownMoment) -> None:
-        """Go back to a moment of `clone`; what follows is the same to the last bit."""
+        """Go back to a moment of `clone`; what follows is the same bit for bit."""
         put_moment(self._environment, moment.simulation)
         self._observation[:] = moment.observation
         self._decisions, self._earned = moment.decisions, moment.earned

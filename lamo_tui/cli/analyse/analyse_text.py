@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from lamo_core.evaluation.intervals import spanned
-from lamo_tui.cli.output import say
+from lamo_tui.cli.output import console, emit_table, say
+from lamo_tui.format import known
 
 if TYPE_CHECKING:
     from lamo_core.analysis.attention import HeadChange
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from lamo_core.analysis.movement import Movement
     from lamo_core.analysis.parts import Reliance
     from lamo_core.analysis.target_sweep import Asking
+    from lamo_core.analysis.trunk import TrunkMeasure
 
 _BAR = 24
 _NOTABLE = 0.1
@@ -29,6 +31,7 @@ def print_findings(found: Findings) -> None:
     first = True
     parts: tuple[tuple[object, Callable[[], None]], ...] = (
         (found.movement, lambda: _movement(found.movement or [])),
+        (found.trunk, lambda: _trunk(found.trunk or ())),
         (found.attention, lambda: _attention(found.attention or [], found.uniform or (0.0, 0.0))),
         (found.reliance, lambda: _reliance(found.reliance or [])),
         (found.forgetting, lambda: _forgetting(found.forgetting or [])),
@@ -42,9 +45,35 @@ def print_findings(found: Findings) -> None:
             first = False
 
 
-def _movement(rows: list[Movement]) -> None:
-    from lamo_tui.cli.output import console, emit_table
+def trunk_columns(measures: Sequence[TrunkMeasure]) -> list[str]:
+    """Return what the columns of trunks are called."""
+    return ["size"] if len(measures) == 1 else ["size before", "size after"]
 
+
+def trunk_lines(measure: TrunkMeasure) -> list[str]:
+    """Return what was measured of a trunk in plain lines."""
+    lines = [
+        f"residual growth by block: {', '.join(f'{size:.2f}' for size in measure.growth) or '-'}",
+        f"cosine of the last residual to the input: {known(measure.cosine, '.2f')}",
+        f"share of output power that tells inputs apart: {measure.told_apart:.2f}",
+        f"effective rank of outputs: {measure.rank:.0f} of at most {measure.most_rank}",
+    ]
+    return [*lines, *([f"note: {measure.verdict}"] if measure.verdict else [])]
+
+
+def _trunk(measures: Sequence[TrunkMeasure]) -> None:
+    for when, measure in zip(["trunk"] if len(measures) == 1 else ["before", "after"], measures, strict=True):
+        say(when)
+        for line in trunk_lines(measure):
+            say(f"  {line}")
+    console().print(
+        "on 200 random inputs of a policy's size; growth is the norm of the residual stream over that of the input",
+        style="dim",
+        markup=False,
+    )
+
+
+def _movement(rows: list[Movement]) -> None:
     top = max((row.relative for row in rows if math.isfinite(row.relative)), default=1.0)
     table = [
         [
@@ -66,8 +95,6 @@ def _movement(rows: list[Movement]) -> None:
 
 
 def _attention(heads: list[HeadChange], uniform: tuple[float, float]) -> None:
-    from lamo_tui.cli.output import console, emit_table
-
     rows: list[list[object]] = []
     mixed = any(head.weight != 1.0 for head in heads)
     for layer in sorted({head.layer for head in heads}):
@@ -98,8 +125,6 @@ def _attention(heads: list[HeadChange], uniform: tuple[float, float]) -> None:
 
 
 def _reliance(rows: list[Reliance]) -> None:
-    from lamo_tui.cli.output import console, emit_table
-
     table = [
         [
             row.part,
@@ -120,8 +145,6 @@ def _reliance(rows: list[Reliance]) -> None:
 
 
 def _forgetting(points: list[LanguageLoss]) -> None:
-    from lamo_tui.cli.output import console, emit_table
-
     low = points[0].loss
     top = max(_NOTABLE, *(point.loss - low for point in points))
     rows = [
@@ -140,8 +163,6 @@ def _forgetting(points: list[LanguageLoss]) -> None:
 
 
 def _asked(asking: Asking) -> None:
-    from lamo_tui.cli.output import console, emit_table
-
     top = max(max(score.target, score.mean) for score in asking.scores)
     rows = []
     for score in asking.scores:

@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lamo_core.errors import UsageError
+from lamo_core.runs.index import list_runs
+from lamo_tui.cli.output import console, emit_json, emit_table, note
 from lamo_tui.cli.runs.steering import JsonOption
 
 if TYPE_CHECKING:
@@ -32,8 +35,6 @@ def matrix(
     the method lamo, no ablation, if runs have them.
     """
     from lamo_core.reports.matrix import held, make_matrix
-    from lamo_core.runs.index import list_runs
-    from lamo_tui.cli.output import console, emit_json
 
     runs = list_runs()
     chosen = held(runs, (rows, columns), dict(_condition(text) for text in where or []))
@@ -48,8 +49,6 @@ def matrix(
 
 
 def _condition(text: str) -> tuple[str, str]:
-    from lamo_core.errors import UsageError
-
     axis, sign, value = text.partition("=")
     if not sign:
         raise UsageError(f"--where wants AXIS=VALUE, such as task=atari-breakout, not {text!r}")
@@ -65,8 +64,6 @@ def _plain(made: Matrix) -> dict[str, Any]:
 
 
 def _print(made: Matrix) -> None:
-    from lamo_tui.cli.output import emit_table, note
-
     head = " × ".join((made.row_axis, made.column_axis))
     if made.where:
         head += ", " + ", ".join(f"{axis} {value}" for axis, value in made.where.items())

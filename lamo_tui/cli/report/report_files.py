@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from lamo_core.errors import MissingError, UsageError
 from lamo_core.evaluation.intervals import without_points
 from lamo_core.files import write_bytes
+from lamo_core.reports.cells import Cell
 from lamo_tui.csv_text import csv_text
-
-if TYPE_CHECKING:
-    from lamo_core.reports.cells import Cell
+from lamo_tui.figures.drawing import save_sheet
+from lamo_tui.figures.report_figures import report_figures
 
 _ELSEWHERE = "another --out FOLDER"
 
@@ -52,14 +51,15 @@ def cells_csv(cells: Sequence[Cell]) -> str:
 
 def runs_csv(cells: Sequence[Cell]) -> str:
     """Return one line per run: what the cells were made from."""
-    measured = ("seed", "run", "final", "window", "best", "evaluations", "unseen_loss")
+    measured = ("seed", "run", "final", "window", "best", "evaluations")
+    metrics = sorted({name for cell in cells for seed in cell.seeds for name in seed.metrics})
     rows: list[list[object]] = []
     for cell in cells:
         for seed in cell.seeds:
-            scores = [getattr(seed, name) for name in measured]
+            scores = [*(getattr(seed, name) for name in measured), *(seed.metrics.get(name) for name in metrics)]
             episodes = " ".join(f"{score:.6g}" for score in seed.episodes)
             rows.append([cell.task, cell.ratio, cell.method, *scores, episodes])
-    return csv_text(["task", "ratio", "method", *measured, "episodes"], rows)
+    return csv_text(["task", "ratio", "method", *measured, *metrics, "episodes"], rows)
 
 
 def write_report(folder: Path, markdown: str, cells: Sequence[Cell], baseline: str | None) -> list[str]:
@@ -67,9 +67,6 @@ def write_report(folder: Path, markdown: str, cells: Sequence[Cell], baseline: s
 
     PNG figures are left out without pillow. Raises `StorageError`.
     """
-    from lamo_tui.figures.drawing import save_sheet
-    from lamo_tui.figures.report_figures import report_figures
-
     figures = report_figures(cells, baseline)
     pictures = "\n".join(f"![{sheet.title}]({name}.svg)" for name, sheet in figures.items())
     texts = {"report.md": f"{markdown}\n\n{pictures}\n", "cells.csv": cells_csv(cells), "runs.csv": runs_csv(cells)}

@@ -2,42 +2,52 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
+from lamo_core.analysis.parts import PARTS as SEEN
 from lamo_core.evaluation.intervals import bracketed
+from lamo_core.reports.held_out import UnseenLoss, unseen_losses
+from lamo_core.reports.reliance_table import PartShare, method_reliances
 from lamo_tui.cli.report.report_table import Report, Table
-
-if TYPE_CHECKING:
-    from lamo_core.reports.held_out import UnseenLoss
-    from lamo_core.reports.reliance_table import PartShare
+from lamo_tui.format import known
 
 
 def unseen_table(report: Report) -> Table:
     """Return the losses on episodes that were not trained on."""
-    from lamo_core.reports.held_out import unseen_losses
-
     found = unseen_losses(report.cells, report.baseline)
-    rows = [
-        [
-            row.title,
-            f"{100 * row.ratio:g} %",
-            row.method,
-            str(row.seeds),
-            f"{row.loss:.4f}{bracketed(row.low, row.high, '{:.4f}'.format, ' [-]')}",
-            _change(row) if row.other else "-",
-        ]
-        for row in found
-    ]
     other = next((row.other for row in found if row.other), "")
+    against = f"Against {other} (95 %)" if other else "Change"
+    shown: dict[str, Callable[[UnseenLoss], str]] = {
+        "Task": lambda row: row.title,
+        "Data": lambda row: f"{100 * row.ratio:g} %",
+        "Method": lambda row: row.method,
+        "Seeds": lambda row: str(row.seeds),
+        "Loss on unseen episodes (95 %)": lambda row: (
+            f"{row.loss:.4f}{bracketed(row.low, row.high, '{:.4f}'.format, ' [-]')}"
+        ),
+    }
     note = (
         "Loss after training on the actions of episodes that the share leaves out: squared error of actions between -1 "
         "and 1, or cross-entropy in nats. Mean over seeds with a 95 % bootstrap interval; the change is the geometric "
         "mean over the seeds that both methods have, on the same episodes. Methods with a memory are measured on whole "
-        "windows, those without one on single steps; value-based methods were never asked to foretell actions."
+        "windows, those without one on single steps; value-based methods were never asked to predict actions."
     )
-    against = f"Against {other} (95 %)" if other else "Change"
-    columns = ("Task", "Data", "Method", "Seeds", "Loss on unseen episodes (95 %)", against)
-    return Table(columns, rows, note, columns[3:])
+    if any(row.constant == row.constant for row in found):
+        shown["Constant"] = lambda row: known(row.constant, ".4f")
+        note += " Constant: the same loss of a guess that is always the same."
+    if any(row.best_steps for row in found):
+        shown["Step"] = _steps
+        note += " Step: the best one on held-out steps of the training data, whose weights were measured, or the last."
+    shown[against] = lambda row: _change(row) if row.other else "-"
+    columns = tuple(shown)
+    return Table(columns, [[tell(row) for tell in shown.values()] for row in found], note, columns[3:])
+
+
+def _steps(row: UnseenLoss) -> str:
+    if row.best_steps is None:
+        return "last"
+    first, last = row.best_steps
+    return f"{first:,}" if first == last else f"{first:,} to {last:,}"
 
 
 def _change(row: UnseenLoss) -> str:
@@ -47,9 +57,6 @@ def _change(row: UnseenLoss) -> str:
 
 def reliance_table(report: Report) -> Table:
     """Return what the decisions of every method are made from."""
-    from lamo_core.analysis.parts import PARTS as SEEN
-    from lamo_core.reports.reliance_table import method_reliances
-
     rows = [
         [
             row.title,

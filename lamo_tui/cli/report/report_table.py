@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from lamo_core.plain_text import plain_line
-
-if TYPE_CHECKING:
-    from lamo_core.reports.cells import Cell
-    from lamo_core.reports.rows import ReportRow
+from lamo_core.evaluation.intervals import bracketed
+from lamo_core.reports.cells import Cell
+from lamo_core.reports.rows import ReportRow
+from lamo_core.untrusted.plain_text import plain_line
 
 
 @dataclass(frozen=True)
@@ -66,6 +64,4 @@ class Report:
 
 def between(value: float, low: float, high: float) -> str:
     """Return a number with its interval, a dash where that is none."""
-    from lamo_core.evaluation.intervals import bracketed
-
     return f"{value:.1f}{bracketed(low, high, '{:.1f}'.format, ' [-]')}"

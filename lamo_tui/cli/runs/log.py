@@ -11,7 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lamo_tui.cli.output import say
+from lamo_core.errors import UsageError
+from lamo_core.runs.directory import find_run
+from lamo_core.runs.status import read_state
+from lamo_core.untrusted.regular_file import open_regular
+from lamo_tui.cli.output import console, emit_json, say
 from lamo_tui.cli.runs.steering import JsonOption, RunArgument
 
 if TYPE_CHECKING:
@@ -20,7 +24,7 @@ if TYPE_CHECKING:
 LOG_EPILOG = "Examples:  lamo runs log last   ·   lamo runs log last --follow   ·   lamo runs log k3f9 --lines 100"
 _POLL_SECONDS = 0.5
 _LONGEST = 1 << 16
-"""Letters that are shown as one line; what is longer becomes several."""
+"""Characters that are shown as one line; what is longer becomes several."""
 
 
 def log(
@@ -32,10 +36,6 @@ def log(
     as_json: JsonOption = False,
 ) -> None:
     """Print the end of a run's log, and with --follow what comes."""
-    from lamo_core.errors import UsageError
-    from lamo_core.runs.directory import find_run
-    from lamo_tui.cli.output import console, emit_json
-
     if follow and as_json:
         raise UsageError("--json prints one object, so it cannot follow; take one of the two")
     found = find_run(run)
@@ -54,8 +54,6 @@ def log(
 
 def _opened(run: RunDirectory) -> io.TextIOBase:
     """Return the log, open at its beginning; an empty text before a run has written one."""
-    from lamo_core.regular_file import open_regular
-
     try:
         return io.TextIOWrapper(open_regular(run.log_file), encoding="utf-8", errors="replace", newline="\n")
     except FileNotFoundError:
@@ -64,8 +62,6 @@ def _opened(run: RunDirectory) -> io.TextIOBase:
 
 def _written(run: RunDirectory, file: io.TextIOBase) -> Iterator[str]:
     """Yield the lines that are written to a log until no process works on its run and none waits to."""
-    from lamo_core.runs.status import read_state
-
     begun = ""
     while True:
         # the state first: what a run writes before it ends is read then

@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
+from lamo_core.places import runs_dir
+from lamo_core.runs.index import list_runs
+from lamo_core.runs.queue.entry import QUEUE
+from lamo_core.runs.queue.runner import ensure_runner, runner_process
+from lamo_core.runs.queue.waiting import dequeue
+from lamo_tui.cli.output import console, emit_json, emit_table
 from lamo_tui.cli.runs.steering import JsonOption
+from lamo_tui.format import counted, duration
+from lamo_tui.train_process import TRAIN
 
 app = typer.Typer(
     help="Show the runs that wait for a device. `lamo train … --queue` puts one in, `lamo stop RUN` takes one out.",
@@ -22,11 +30,6 @@ def list_queue(context: typer.Context, as_json: JsonOption = False) -> None:
     """Show the runs that wait for a device. `lamo train … --queue` puts one in, `lamo stop RUN` takes one out."""
     if context.invoked_subcommand is not None:
         return
-    from lamo_core.places import runs_dir
-    from lamo_core.runs.index import list_runs
-    from lamo_core.runs.queue.runner import runner_process
-    from lamo_tui.cli.output import console, emit_json, emit_table
-    from lamo_tui.format import duration
 
     waiting = [(run, run.queue, run.position) for run in list_runs() if run.queue is not None]
     waiting.sort(key=lambda item: (item[1].device, item[2] or 0))
@@ -57,11 +60,6 @@ def start(
     as_json: JsonOption = False,
 ) -> None:
     """Serve the queue again after a restart of the machine. The process ends when nothing waits."""
-    from lamo_core.places import runs_dir
-    from lamo_core.runs.queue.runner import ensure_runner
-    from lamo_tui.cli.output import console, emit_json
-    from lamo_tui.train_process import TRAIN
-
     pid = ensure_runner(runs_dir(), TRAIN, slots)
     if as_json:
         emit_json({"folder": runs_dir().absolute(), "runner": pid})
@@ -72,11 +70,6 @@ def start(
 @app.command("clear", epilog="Examples:  lamo queue clear   ·   lamo queue clear --json")
 def clear(as_json: JsonOption = False) -> None:
     """Take all waiting runs out of the queue. Their folders stay; `lamo runs rm` deletes them."""
-    from lamo_core.runs.index import list_runs
-    from lamo_core.runs.queue.waiting import QUEUE, dequeue
-    from lamo_tui.cli.output import console, emit_json
-    from lamo_tui.format import counted
-
     taken = [run.id for run in list_runs() if run.queue and run.queue.owner == QUEUE and dequeue(run.run)]
     if as_json:
         emit_json({"removed": taken})

@@ -10,11 +10,23 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer.core import TyperGroup
 
+from lamo_core.config import RunConfig, unknown_key
 from lamo_core.errors import UsageError
+from lamo_core.places import runs_dir
+from lamo_core.runs.compare import config_difference
+from lamo_core.runs.directory import find_run
+from lamo_core.runs.index import list_runs, summarise
+from lamo_core.runs.manage import remove_run
+from lamo_core.runs.query import parse_query
+from lamo_core.runs.queue.runner import runner_process
+from lamo_core.runs.reader import read_events
+from lamo_core.runs.status import STATES
+from lamo_core.runs.trash import empty_trash, trashed
+from lamo_core.untrusted.regular_file import open_regular
 from lamo_tui.cli import completion
-from lamo_tui.cli.output import in_terminal, note, say
+from lamo_tui.cli.output import console, emit_json, emit_table, in_terminal, note, say
 from lamo_tui.cli.report.report import REPORT_EPILOG, report
-from lamo_tui.cli.runs import log, packing, steering
+from lamo_tui.cli.runs import log, mirroring, packing, steering
 from lamo_tui.cli.runs.steering import (
     PAUSE_EPILOG,
     RESUME_EPILOG,
@@ -25,6 +37,7 @@ from lamo_tui.cli.runs.steering import (
     resume,
     stop,
 )
+from lamo_tui.format import counted, duration, known, rate
 
 if TYPE_CHECKING:
     from lamo_core.runs.index import RunSummary
@@ -93,12 +106,6 @@ def list_command(
     as_json: JsonOption = False,
 ) -> None:
     """List runs, newest first."""
-    from lamo_core.places import runs_dir
-    from lamo_core.runs.index import list_runs
-    from lamo_core.runs.query import parse_query
-    from lamo_tui.cli.output import console, emit_json, emit_table
-    from lamo_tui.format import counted
-
     for word in words or []:
         if word.startswith("--"):
             raise UsageError(f"no such option: {word}; see: lamo runs list --help")
@@ -124,23 +131,13 @@ def list_command(
         note(
             f"the newest {len(shown):,} of {counted(len(summaries), 'run')}; filters choose others, --limit 0 shows all"
         )
-    if any(summary.position for summary in summaries):
-        from lamo_core.runs.queue.runner import runner_process
-
-        if runner_process(runs_dir()) is None:
-            console().print("no process serves the queue; start one with: lamo queue start")
+    if any(summary.position for summary in summaries) and runner_process(runs_dir()) is None:
+        console().print("no process serves the queue; start one with: lamo queue start")
 
 
 @app.command("show", epilog="Examples:  lamo runs show last   ·   lamo runs show 20261121-0144 --json")
 def show(run: RunArgument, as_json: JsonOption = False) -> None:
     """Show one run: state, scores, changed settings, last events."""
-    from lamo_core.config import RunConfig
-    from lamo_core.runs.compare import config_difference
-    from lamo_core.runs.directory import find_run
-    from lamo_core.runs.index import summarise
-    from lamo_core.runs.reader import read_events
-    from lamo_tui.cli.output import emit_json
-
     found = find_run(run)
     summary, info, events = summarise(found), found.read_info(), read_events(found.events_file)
     if as_json:
@@ -160,10 +157,6 @@ def show(run: RunArgument, as_json: JsonOption = False) -> None:
 @app.command("diff", epilog="Examples:  lamo runs diff last 20261121-0144   ·   lamo runs diff k3f9 x2ab --json")
 def diff(left: RunArgument, right: RunArgument, as_json: JsonOption = False) -> None:
     """Show the settings that differ between two runs."""
-    from lamo_core.runs.compare import config_difference
-    from lamo_core.runs.directory import find_run
-    from lamo_tui.cli.output import console, emit_json, emit_table
-
     runs = [find_run(left), find_run(right)]
     difference = config_difference([run.read_info()["config"] for run in runs])
     if as_json:
@@ -177,29 +170,31 @@ def diff(left: RunArgument, right: RunArgument, as_json: JsonOption = False) -> 
 @app.command("rm", epilog="Examples:  lamo runs rm last   ·   lamo runs rm 20261121-0144 k3f9 --yes")
 def remove(
     runs: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(metavar="RUN", help="Ids, beginnings of ids, paths, or `last`.", autocompletion=completion.runs),
-    ],
+    ] = None,
+    trash: Annotated[
+        bool, typer.Option("--trash", help="Delete for good what was deleted in the dashboard, and free its space.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Delete runs with their checkpoints. Refuses runs that a process works on."""
-    from lamo_core.runs.directory import find_run
-    from lamo_core.runs.manage import remove_run
-    from lamo_tui.cli.output import console, emit_json
-    from lamo_tui.format import counted
-
-    found = list({run.id: run for run in map(find_run, runs)}.values())
-    if not yes:
+    if not runs and not trash:
+        raise UsageError("name the runs to delete, or say --trash for those that the dashboard deleted")
+    found = list({run.id: run for run in map(find_run, runs or ())}.values())
+    paths = [*(run.path for run in found), *(path for _, path in (trashed(runs_dir()) if trash else ()))]
+    if paths and not yes:
         if as_json or not sys.stdin.isatty():
             raise UsageError("deleting asks for confirmation; add --yes where nobody can answer")
-        for run in found:
-            console().print(f"  {run.path}", markup=False)
-        typer.confirm(f"delete {counted(len(found), 'run')} for good?", abort=True, err=True)
+        for path in paths:
+            console().print(f"  {path}", markup=False)
+        typer.confirm(f"delete {counted(len(paths), 'run')} for good?", abort=True, err=True)
     for run in found:
         remove_run(run)
+    emptied = empty_trash(runs_dir()) if trash else []
     if as_json:
-        emit_json({"removed": [run.id for run in found]})
+        emit_json({"removed": [*(run.id for run in found), *emptied]})
 
 
 app.command("set", epilog="Examples:  lamo runs set last eval.every=200   ·   lamo runs set k3f9 checkpoint.keep=5")(
@@ -211,13 +206,14 @@ app.command(
     "pack", epilog="Examples:  lamo runs pack last --out packed   ·   lamo runs pack k3f9 --out packed --checkpoint"
 )(packing.pack)
 app.command("log", epilog=log.LOG_EPILOG)(log.log)
+app.command(
+    "mirror",
+    epilog="Examples:  lamo runs mirror last --to tensorboard   ·   lamo runs mirror k3f9 --to wandb,mlflow --json",
+)(mirroring.mirror)
 app.command("demo", epilog="Examples:  lamo runs demo   ·   lamo runs demo --json")(packing.demo)
 
 
 def _states(names: list[str]) -> set[str]:
-    from lamo_core.config import unknown_key
-    from lamo_core.runs.status import STATES
-
     for name in names:
         if name not in STATES:
             raise unknown_key(name, list(STATES), "state")
@@ -236,8 +232,6 @@ def _row(summary: RunSummary) -> list[object]:
     import time
 
     from rich.text import Text
-
-    from lamo_tui.format import duration, rate
 
     status, derived = summary.status, summary.derived
     state = f"stalled {duration(derived.stalled_seconds)}" if derived.state == "stalled" else derived.state
@@ -274,8 +268,6 @@ def sparkline(values: list[float]) -> str:
 
 
 def _facts(summary: RunSummary) -> list[tuple[str, str]]:
-    from lamo_tui.format import duration, known, rate
-
     status = summary.status
     speed = f"{rate(status.rate)} steps/s on {status.device or '-'}"
     facts = [
@@ -299,8 +291,6 @@ def _facts(summary: RunSummary) -> list[tuple[str, str]]:
 
 
 def _last_lines(path: Path, count: int) -> list[str]:
-    from lamo_core.regular_file import open_regular
-
     try:
         with open_regular(path) as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - _END_OF_LOG))

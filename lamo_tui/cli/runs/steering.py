@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lamo_core.errors import UsageError
+from lamo_core.runs.control import send
+from lamo_core.runs.directory import find_run
+from lamo_core.runs.manage import kill_run, wait_until_idle
+from lamo_core.runs.queue.devices import nothing_to_free
+from lamo_core.runs.queue.waiting import dequeue
+from lamo_core.runs.status import RESUMABLE, has_begun, read_state, read_status
 from lamo_tui.cli import completion
+from lamo_tui.cli.output import console, emit_json
 from lamo_tui.cli.parameters import finite
 
 if TYPE_CHECKING:
@@ -31,10 +39,6 @@ def change_setting(
     as_json: JsonOption = False,
 ) -> None:
     """Change a setting of a running run. Only those that do not make it another run."""
-    from lamo_core.errors import UsageError
-    from lamo_core.runs.control import send
-    from lamo_tui.cli.output import console, emit_json
-
     found = _steerable(run)
     commands = []
     for assignment in assignments:
@@ -70,13 +74,6 @@ def stop(
 
     A run that waits in the queue is taken out of it.
     """
-    from lamo_core.runs.control import send
-    from lamo_core.runs.directory import find_run
-    from lamo_core.runs.manage import kill_run, wait_until_idle
-    from lamo_core.runs.queue.waiting import dequeue
-    from lamo_core.runs.status import read_state
-    from lamo_tui.cli.output import console, emit_json
-
     found = find_run(run)
     waited = dequeue(found)
     _, derived = read_state(found)
@@ -104,12 +101,9 @@ def pause(
 ) -> None:
     """Pause a run after the step under way; `lamo resume` lets it go on.
 
-    With --free others can use its GPU meanwhile, and the queue starts the next run there. It goes on to the last bit as
+    With --free others can use its GPU meanwhile, and the queue starts the next run there. It goes on bit for bit as
     if it had never paused; where others have left too little room by then, it says so and stays paused.
     """
-    from lamo_core.runs.queue.devices import nothing_to_free
-    from lamo_core.runs.status import read_status
-
     found, words = _steerable(run), "pause"
     if free:
         note = nothing_to_free(read_status(found).device)
@@ -124,10 +118,6 @@ def resume(run: RunArgument, as_json: JsonOption = False) -> None:
 
 def _steerable(text: str) -> RunDirectory:
     """Return the run; raises `UsageError` when no process works on it."""
-    from lamo_core.errors import UsageError
-    from lamo_core.runs.directory import find_run
-    from lamo_core.runs.status import read_state
-
     run = find_run(text)
     _, derived = read_state(run)
     if not derived.active:
@@ -138,8 +128,6 @@ def _steerable(text: str) -> RunDirectory:
 
 def _way_on(run: RunDirectory, state: str) -> str:
     """Return how a run that no process works on is continued; empty when it is finished."""
-    from lamo_core.runs.status import RESUMABLE, has_begun, read_status
-
     if state not in RESUMABLE:
         return ""
     if not run.last_checkpoint.is_file() and has_begun(run, read_status(run)):
@@ -148,9 +136,6 @@ def _way_on(run: RunDirectory, state: str) -> str:
 
 
 def _send(run: RunDirectory, name: CommandName, as_json: bool, *, free: bool = False, words: str = "") -> None:
-    from lamo_core.runs.control import send
-    from lamo_tui.cli.output import console, emit_json
-
     command = send(run, name, free=free)
     if as_json:
         emit_json({"run": run.id, "commands": [command]})

@@ -10,16 +10,28 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lamo_core.engine.run_spec import RunSpec
+from lamo_core.errors import STOPPED_RESUMABLE, UsageError
+from lamo_core.exchange.mirror import enrol
+from lamo_core.exchange.trackers import parse_trackers
+from lamo_core.places import runs_dir
+from lamo_core.runs.queue.detach import launch
+from lamo_core.runs.queue.waiting import enqueue
+from lamo_core.runs.signals import catch_signals
+from lamo_core.seeds import parse_seeds
+from lamo_core.shares import parse_share
 from lamo_tui.cli import completion
-from lamo_tui.cli.output import say
+from lamo_tui.cli.output import console, emit_json, say
 from lamo_tui.cli.parameters import AblationOption, MethodOption, SettingOption
+from lamo_tui.cli.progress import ProgressLine
+from lamo_tui.train_process import TRAIN, wait_for_device
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from lamo_core.run_spec import RunSpec
-    from lamo_core.run_start import Start
-    from lamo_core.run_training import Outcome
+    from lamo_core.engine.run_spec import RunSpec
+    from lamo_core.engine.run_start import Start
+    from lamo_core.engine.run_training import Outcome
     from lamo_core.runs.control import Interrupts
     from lamo_core.runs.directory import RunDirectory
     from lamo_tui.cli.progress import ProgressLine
@@ -63,64 +75,69 @@ def train(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print settings, data, time, memory and disk, and train nothing.")
     ] = False,
+    log: Annotated[
+        str | None,
+        typer.Option("--log", metavar="TRACKERS", help="Mirror the run: tensorboard, wandb, trackio, mlflow."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
     adopt: Annotated[str | None, typer.Option(hidden=True)] = None,
     background: Annotated[bool, typer.Option("--background", hidden=True)] = False,
 ) -> None:
     """Train a policy; the first Ctrl-C saves a checkpoint and stops, the second leaves at once."""
-    from lamo_core.errors import UsageError
-    from lamo_core.run_spec import RunSpec
-    from lamo_core.run_start import new_run, resumed_run, settle
-    from lamo_core.shares import parse_share
-    from lamo_tui.cli.train.train_plan import show_plan
+    from lamo_core.engine.run_start import adopted_run, new_run, resumed_run, settle
 
+    trackers = _trackers(log)
     share = parse_share(ratio) if ratio is not None else None
     spec = RunSpec(preset, method, tuple(ablation or ()), config, tuple(setting or ()), seed, share, device, precision)
     if adopt is not None:
-        start = _adopted(adopt)
+        start = adopted_run(adopt)
     elif resume is not None:
         if preset or method or ablation or config or queue or seeds or dry_run:
             raise UsageError("a resumed run keeps its preset and starts at once; change values with --set or flags")
         start = resumed_run(resume, spec.settings, spec.overrides)
     elif dry_run:
+        from lamo_tui.cli.train.train_plan import show_plan
+
         return show_plan(preset, [settle(one) for one in _per_seed(spec, seeds)], as_json)
     elif queue or seeds is not None:
-        return _enqueue(_per_seed(spec, seeds), as_json)
+        return _enqueue(_per_seed(spec, seeds), trackers, as_json)
     else:
         start = new_run(spec, sys.argv)
+    _enrol(start.run, trackers)
     if detach:
         _launch(start, spec, as_json)
     else:
         raise typer.Exit(_train(start, as_json=as_json, background=background))
 
 
-def _adopted(folder: str) -> Start:
-    from lamo_core.run_start import Start
-    from lamo_core.runs.queue.detach import adopt
-
-    run = adopt(folder)
-    return Start(run, run.read_config())
-
-
 def _per_seed(spec: RunSpec, seeds: str | None) -> list[RunSpec]:
     """Return every run that is asked for."""
-    from lamo_core.errors import UsageError
-    from lamo_core.seeds import parse_seeds
-
     if seeds is not None and spec.seed is not None:
         raise UsageError("give --seed or --seeds, not both")
     return [spec] if seeds is None else spec.with_seeds(parse_seeds(seeds))
 
 
-def _enqueue(specs: list[RunSpec], as_json: bool) -> None:
+def _trackers(log: str | None) -> list[str]:
+    """Return the trackers that are asked for; raises `UsageError` or `MissingError` before a run is made."""
+    if log is None:
+        return []
+
+    return parse_trackers(log)
+
+
+def _enrol(run: RunDirectory, trackers: list[str]) -> None:
+    """Have a run mirrored by whatever process trains it, now and when it is resumed."""
+    if trackers:
+        enrol(run, trackers)
+
+
+def _enqueue(specs: list[RunSpec], trackers: list[str], as_json: bool) -> None:
     """Make the runs and let them wait for their device."""
-    from lamo_core.places import runs_dir
-    from lamo_core.run_start import new_run
-    from lamo_core.runs.queue.waiting import enqueue
-    from lamo_tui.cli.output import emit_json
-    from lamo_tui.train_process import wait_for_device
+    from lamo_core.engine.run_start import new_run
 
     runs = [new_run(spec, sys.argv).run for spec in specs]
+    for run in runs:
+        _enrol(run, trackers)
     entries = [enqueue(run) for run in runs]
     wait_for_device(runs_dir())
     if as_json:
@@ -132,10 +149,6 @@ def _enqueue(specs: list[RunSpec], as_json: bool) -> None:
 
 def _launch(start: Start, spec: RunSpec, as_json: bool) -> None:
     """Let a process of its own train: a new run, or one that goes on."""
-    from lamo_core.runs.queue.detach import launch
-    from lamo_tui.cli.output import emit_json
-    from lamo_tui.train_process import TRAIN
-
     run, command = start.run, [*TRAIN]
     if not start.resumed:
         command += ["--adopt", str(run.path)]
@@ -162,10 +175,7 @@ class _Terminal:
 
 
 def _train(start: Start, *, as_json: bool, background: bool) -> int:
-    from lamo_core.run_training import train_run
-    from lamo_core.runs.signals import catch_signals
-    from lamo_tui.cli.output import console
-    from lamo_tui.cli.progress import ProgressLine
+    from lamo_core.engine.run_training import train_run
 
     def signals(
         interrupts: Interrupts, announce: Callable[[str], None], leave: Callable[[], None]
@@ -181,9 +191,6 @@ def _train(start: Start, *, as_json: bool, background: bool) -> int:
 
 
 def _conclude(run: RunDirectory, outcome: Outcome, as_json: bool) -> None:
-    from lamo_core.errors import STOPPED_RESUMABLE
-    from lamo_tui.cli.output import console, emit_json
-
     if as_json:
         emit_json(
             {

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from lamo_core.config import RunConfig
+from lamo_core.runs.compare import effective_settings
+from lamo_core.runs.index import list_runs
+from lamo_core.runs.timing.estimate import disk_bytes, estimate, memory_bytes, sized_for
+from lamo_core.seeds import shown_seeds
+from lamo_core.settings.presets import Resolved
+from lamo_core.settings.unused import idle_settings
 from lamo_core.wording import plural
-
-if TYPE_CHECKING:
-    from lamo_core.config import RunConfig
-    from lamo_core.presets import Resolved
-    from lamo_tui.dashboard.new_run_model import DataFacts
+from lamo_tui.cli.output import emit_json, say
+from lamo_tui.dashboard.new_run_model import DataFacts, data_facts
+from lamo_tui.format import counted, duration, file_size
 
 
 def show_plan(preset: str | None, several: list[Resolved], as_json: bool) -> None:
@@ -17,12 +22,6 @@ def show_plan(preset: str | None, several: list[Resolved], as_json: bool) -> Non
 
     Runs that differ by their seeds alone are told by the first; time and disk are those of each.
     """
-    from lamo_core.idle import idle_settings
-    from lamo_core.runs.compare import effective_settings
-    from lamo_core.runs.index import list_runs
-    from lamo_tui.cli.output import emit_json, say
-    from lamo_tui.dashboard.new_run_model import data_facts
-
     resolved = several[0]
     config = resolved.config
     facts, idle = data_facts(config.data, config.seed), idle_settings(config)
@@ -44,8 +43,6 @@ def show_plan(preset: str | None, several: list[Resolved], as_json: bool) -> Non
 
 
 def _cost(preset: str | None, config: RunConfig, facts: DataFacts, runs: list[Any]) -> dict[str, Any]:
-    from lamo_core.runs.estimate import disk_bytes, estimate, memory_bytes, sized_for
-
     known, memory = estimate(config, runs), memory_bytes(config)
     sized = sized_for(preset, config) if known is None and preset is not None else None
     return {
@@ -59,9 +56,6 @@ def _cost(preset: str | None, config: RunConfig, facts: DataFacts, runs: list[An
 
 
 def _lines(several: list[Resolved], facts: DataFacts, cost: dict[str, Any]) -> list[tuple[str, str]]:
-    from lamo_core.seeds import shown_seeds
-    from lamo_tui.format import counted, duration, file_size
-
     config = several[0].config
     each = " each" if len(several) > 1 else ""
     seeds = shown_seeds(tuple(one.config.seed for one in several))
@@ -94,8 +88,6 @@ def _lines(several: list[Resolved], facts: DataFacts, cost: dict[str, Any]) -> l
 
 
 def _memory(config: RunConfig, guess: int | None) -> str:
-    from lamo_tui.format import file_size
-
     if guess is None:
         return f"not known: the shape of {config.model.backbone} is not known here"
     return f"up to {file_size(guess)}, a guess on the safe side"

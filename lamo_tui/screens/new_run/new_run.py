@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from rich.text import Text
@@ -10,20 +11,21 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 
 from lamo_core.config import RunConfig, field_names
+from lamo_core.engine.run_spec import METHOD
 from lamo_core.errors import LamoError
-from lamo_core.preset_parts import PLAIN, all_presets
-from lamo_core.presets import preset_names
-from lamo_core.run_spec import METHOD
 from lamo_core.runs.compare import flatten
 from lamo_core.seeds import parse_seeds, shown_seeds
+from lamo_core.settings.preset_parts import PLAIN, all_presets
+from lamo_core.settings.presets import preset_names
 from lamo_core.wording import counted
-from lamo_tui.dashboard import new_run_model, run_actions
+from lamo_tui.dashboard import new_run_model, obstacles, run_actions
 from lamo_tui.dashboard.new_run_model import DataFacts, NewRuns
 from lamo_tui.keys.bindings import bindings_of
 from lamo_tui.screens.base import LamoScreen
 from lamo_tui.screens.dialogs import Entry
 from lamo_tui.screens.new_run import run_plan
 from lamo_tui.screens.picker import Option, Picker
+from lamo_tui.screens.rows import Rows
 from lamo_tui.screens.settings.settings_list import SettingsList
 from lamo_tui.state.snapshot import Snapshot
 from lamo_tui.text import percent
@@ -50,6 +52,7 @@ class NewRunScreen(LamoScreen):
         self._facts_of: tuple[object, ...] = ()
         self._known: tuple[object, ...] = ()
         self._offered = self.choice.parts.task
+        self._judged: tuple[object, ...] = ()
 
     def compose_body(self) -> ComposeResult:
         """The lists in a row, the outcome below."""
@@ -144,6 +147,7 @@ class NewRunScreen(LamoScreen):
         if self._facts_of and self._facts_of[0] != (config.data, config.seed):
             self.facts, self.problem = None, ""
         self._draw_outcome(config)
+        self._judge()
         if not self._facts_of or self._facts_of[0] != (config.data, config.seed):
             self._facts_of = ((config.data, config.seed),)
             self._look_up(config)
@@ -152,9 +156,52 @@ class NewRunScreen(LamoScreen):
         plan, data = self.query_one("#plan", Static), self.query_one("#data", Static)
         width, height = plan.content_size
         runs = self.lamo.snapshot.runs
-        plan.update(run_plan.plan_text(self.choice, config, self.facts, runs, max(24, width), height, self.colours))
+        lacks = obstacles.obstacle(self.choice)
+        drawn = run_plan.obstacle_text(lacks, self._explained(), self.colours)
+        height -= len(drawn.wrap(self.app.console, max(24, width))) if drawn else 0
+        told = run_plan.plan_text(self.choice, config, self.facts, runs, max(24, width), height, self.colours)
+        plan.update(drawn.append_text(told))
         width, height = data.content_size
         data.update(run_plan.data_text(config, self.facts, self.problem, max(24, width), height, self.colours))
+
+    def _explained(self) -> tuple[str, str]:
+        """Return the ablation under the cursor, while the keys are there, and what it does."""
+        picker = self.pickers["ablation"]
+        if not picker.rows.has_focus or picker.rows.key is None:
+            return "", ""
+        name = picker.rows.key
+        lacks = f"; {picker.lacking[name]}" if name in picker.lacking else ""
+        return name, f"{new_run_model.description_of(name, 'ablations')}{lacks}"
+
+    def on_rows_moved(self, message: Rows.Moved) -> None:
+        """Explain the ablation that the cursor went to."""
+        if message.rows is self.pickers["ablation"].rows:
+            self._show_choice()
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """Explain the line under the cursor when the keys go to the ablations, and no more when they leave."""
+        self._show_choice()
+
+    def _judge(self) -> None:
+        """Find out which options lack something here, for another choice than before."""
+        choice = self.choice
+        of = (choice.parts, choice.method)
+        if of != self._judged:
+            self._judged = of
+            self._find_lacking(choice, {name: [option.key for option in p.options] for name, p in self.pickers.items()})
+
+    @work(thread=True, exclusive=True, group="lacking", exit_on_error=False)
+    def _find_lacking(self, choice: NewRuns, options: Mapping[str, Sequence[str]]) -> None:
+        """Find out what options lack; some tenths of a second."""
+        found = {name: obstacles.option_obstacles(choice, name, keys) for name, keys in options.items()}
+        self.app.call_from_thread(self._mark_lacking, choice, found)
+
+    def _mark_lacking(self, choice: NewRuns, found: Mapping[str, Mapping[str, str]]) -> None:
+        if self._judged == (choice.parts, choice.method):
+            for name, picker in self.pickers.items():
+                if picker.lacking != found[name]:
+                    picker.lacking = found[name]
+                    picker.draw(self.colours)
 
     def on_resize(self, event: events.Resize) -> None:
         """Draw in the new size, once the panels have theirs."""

@@ -12,8 +12,8 @@ from rich.text import Text
 from lamo_core.config import RunConfig
 from lamo_core.evaluation.targets import targets_from_returns
 from lamo_core.methods import METHODS
-from lamo_core.runs.estimate import disk_bytes, estimate, memory_bytes, sized_for
 from lamo_core.runs.index import RunSummary
+from lamo_core.runs.timing.estimate import disk_bytes, estimate, memory_bytes, sized_for
 from lamo_core.seeds import shown_seeds
 from lamo_core.wording import counted
 from lamo_tui.dashboard.new_run_model import DataFacts, NewRuns, descriptions, differences, histogram_lines
@@ -25,6 +25,16 @@ _MOST_DIFFERENCES = 12
 _ROOMY = 18
 """Lines from which on the data's card is told beside their histogram."""
 _POLICIES = 4
+
+
+def obstacle_text(lacks: str, explained: tuple[str, str], colours: Palette) -> Text:
+    """Draw why a choice cannot run here, and what the ablation under the cursor is; nothing where there is neither."""
+    text, (name, description) = Text(), explained
+    if lacks:
+        text.append(f"✗ cannot start: {lacks}\n", Style(bold=True, color=colours.bad))
+    if name:
+        text.append("› ", colours.secondary).append(name, Style(bold=True)).append(f": {description}\n", colours.dim)
+    return text
 
 
 def plan_text(
@@ -158,11 +168,11 @@ def _card(card: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
 
 def _targets(config: RunConfig, facts: DataFacts) -> list[str]:
     if config.eval.targets:
-        return [f"{target:g}" for target in config.eval.targets]
+        return [figure(target) for target in config.eval.targets]
     if config.data.rewards == "clipped":
         return ["from the clipped returns"]
     found = targets_from_returns(facts.returns, config.eval.target_quantiles)
-    return [part for target in found for part in (f"for {target.value:g}", target.origin)]
+    return [part for target in found for part in (f"for {figure(target.value)}", target.origin)]
 
 
 def _histogram(facts: DataFacts, width: int, height: int, colours: Palette) -> Text:

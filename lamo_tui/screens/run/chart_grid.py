@@ -14,6 +14,7 @@ from textual.message import Message
 from lamo_core.errors import UsageError
 from lamo_tui.dashboard.api import dashboard
 from lamo_tui.keys.bindings import with_keys
+from lamo_tui.resilience import ResilientWidget
 from lamo_tui.screens.run.grid_chart import Drawn, GridChart
 from lamo_tui.state.run_series import (
     AXES,
@@ -38,7 +39,7 @@ from lamo_tui.widgets.charts.viewport import Viewport
 from lamo_tui.widgets.palette import letter_of
 
 
-class ChartGrid(Container, can_focus=True):
+class ChartGrid(ResilientWidget, Container, can_focus=True):
     """Charts side by side; one of them is chosen and has the keys."""
 
     def __init__(self, *, id: str | None = None, names: Sequence[str] | None = None) -> None:

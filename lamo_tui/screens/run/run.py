@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 
 from rich.style import Style
 from rich.text import Text
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
+from textual.css.scalar import Scalar
 from textual.widgets import Input
 
 from lamo_core.runs.control import CommandName
 from lamo_core.runs.index import RunSummary
+from lamo_core.untrusted.regular_file import RUN_FILE
 from lamo_tui.dashboard import run_actions
 from lamo_tui.keys.bindings import bindings_of, with_keys
 from lamo_tui.screens.dialogs import Passage
@@ -25,6 +28,7 @@ from lamo_tui.state.snapshot import RunData, Snapshot
 from lamo_tui.widgets.words import Static, entitle
 
 _LISTS = ("events", "log", "settings")
+_NEW_SECONDS = 10.0
 _PANELS = ("charts", *_LISTS, "system")
 
 
@@ -137,7 +141,7 @@ class RunScreen(ChartedScreen):
             self._show_nothing(snapshot)
             return
         width = max(20, self.size.width - 2)
-        self.say("#run-head", run_panels.head(run, data, width, self.colours))
+        self._say_head(run_panels.head(run, data, width, self.colours))
         self.grid.show(data, self.colours)
         if self.query_one("#side").display:
             self.say("#side", run_panels.system_text(run, data, snapshot.system, 48, self.colours))
@@ -146,7 +150,7 @@ class RunScreen(ChartedScreen):
 
     def _show_nothing(self, snapshot: Snapshot) -> None:
         """Leave nothing on the screen of a run that is not there."""
-        self.say("#run-head", self._nothing(snapshot))
+        self._say_head(self._nothing(snapshot))
         self.grid.show(None, self.colours)
         rows, self._shown = self.query_one("#panel-list", Rows), ()
         rows.empty = ""
@@ -154,6 +158,12 @@ class RunScreen(ChartedScreen):
         for place in ("#side", "#panel-system"):
             self.say(place, Text())
         self._show_tabs(None)
+
+    def _say_head(self, text: Text) -> None:
+        self.say("#run-head", text)
+        lines = max(3, text.plain.count("\n") + 1)
+        if self.query_one("#run-head").styles.height != Scalar.parse(str(lines)):  # to set it lays everything out anew
+            self.query_one("#run-head").styles.height = lines
 
     def _show_tabs(self, data: RunData | None) -> None:
         """Name the panels, and say how what is in view is drawn."""
@@ -176,6 +186,8 @@ class RunScreen(ChartedScreen):
         if self.lamo.opened is None:
             words = "no run is open: press <app.runs> for the list, <app.new> for a new run"
             return Text(with_keys(words, self.keymap), self.colours.dim)
+        if _is_new(snapshot.root / self.lamo.opened, snapshot.time):
+            return Text(f"opening {self.lamo.opened}…", self.colours.dim)
         way = with_keys("press <app.runs> for the list", self.keymap)
         return Text(f"{self.lamo.opened} is not in {snapshot.root} any more: {way}", self.colours.warn)
 
@@ -299,3 +311,11 @@ class RunScreen(ChartedScreen):
         """Show all settings, or only those that are not default."""
         self.full_config = not self.full_config
         self.action_show_panel("settings")
+
+
+def _is_new(run: Path, now: float) -> bool:
+    """Say whether a run was made a moment ago, so that the next look at the folder finds it."""
+    try:
+        return now - (run / RUN_FILE).stat().st_mtime < _NEW_SECONDS
+    except OSError:
+        return False

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
+from textwrap import wrap
 from typing import Any
 
 from rich.style import Style
@@ -11,12 +11,14 @@ from rich.text import Text
 
 from lamo_core.config import RunConfig
 from lamo_core.evaluation.intervals import bracketed
-from lamo_core.field_docs import field_docs
 from lamo_core.runs.compare import flatten
 from lamo_core.runs.evaluations import shown_value
 from lamo_core.runs.index import RunSummary
-from lamo_core.runs.status import FREED, this_host
-from lamo_tui.format import counted, duration, rate
+from lamo_core.runs.queue.entry import this_host
+from lamo_core.runs.records import number
+from lamo_core.runs.status import FREED
+from lamo_core.settings.field_docs import field_docs
+from lamo_tui.format import clock_time, counted, duration, rate
 from lamo_tui.keys.bindings import with_keys
 from lamo_tui.screens.rows import Row
 from lamo_tui.state.run_series import evaluation_seconds, phase_shares, started_event
@@ -34,16 +36,23 @@ from lamo_tui.text import (
     size,
     spark,
     state_text,
+    time_left,
 )
 from lamo_tui.themes import LETTERS, Palette
 
+_MOST_REASON = 5
+"""Lines of the reason for which a run failed; the log has all of it."""
+
 
 def head(run: RunSummary, data: RunData | None, width: int, colours: Palette) -> Text:
-    """Draw the three lines above the charts: what it is, how far it is, how good it is."""
+    """Draw the lines above the charts: what it is, how far it is, how good it is, or why it failed, in full."""
     text = Text(no_wrap=True, overflow="ellipsis")
     text.append_text(_title(run, width, colours)).append("\n")
     text.append_text(_progress(run, width, colours)).append("\n")
-    return text.append_text(_scores(run, data, width, colours))
+    reason = wrap(run.status.message, width)[:_MOST_REASON] if run.state == "failed" else []
+    if not reason or run.status.standing.counting is not None:
+        text.append_text(_scores(run, data, width, colours)).append("\n" if reason else "")
+    return text.append("\n".join(reason), Style(bold=True, color=colours.bad))
 
 
 def _title(run: RunSummary, width: int, colours: Palette) -> Text:
@@ -51,8 +60,8 @@ def _title(run: RunSummary, width: int, colours: Palette) -> Text:
     line = inked(f"{LETTERS.get(run.state, '?')} {state_text(run)}", state)
     line.append("  ").append(short_name(run), Style(bold=True)).append("  ")
     line.append(run.id, colours.dim)
-    if run.status.message and (run.state == "paused" or not run.derived.active):
-        line.append(f"  {run.status.message}", colours.bad if run.state == "failed" else colours.dim)
+    if run.status.message and run.state != "failed" and (run.state == "paused" or not run.derived.active):
+        line.append(f"  {run.status.message}", colours.dim)
     line.truncate(width, overflow="ellipsis")
     return line
 
@@ -62,8 +71,8 @@ def _progress(run: RunSummary, width: int, colours: Palette) -> Text:
     facts = f"{status.step:,}/{counted(status.total, 'step')}"
     if status.rate is not None:
         facts += f"   {rate(status.rate)} steps/s"
-    if run.derived.active and status.eta is not None:
-        facts += f"   {duration(status.eta)} left"
+    if (left := time_left(run)) is not None:
+        facts += f"   {duration(left)} left"
     facts += f"   {duration(status.seconds)} worked"
     if status.freed:
         facts = f"{FREED}   {facts}"
@@ -125,7 +134,7 @@ def event_rows(run: RunSummary, data: RunData, keymap: Mapping[str, str], colour
     for event in data.events:
         moment, step = event.get("t"), event.get("step")
         kind, text = describe(event)
-        found.append((float(moment) if isinstance(moment, int | float) else 0.0, _whole(step), kind, text))
+        found.append((number(moment) or 0.0, _whole(step), kind, text))
     found += [(alert.time, alert.step, "alert", alert.text) for alert in data.alerts]
     if run.state == "stalled":
         silent = state_text(run).removeprefix("stalled ")
@@ -138,7 +147,7 @@ def event_rows(run: RunSummary, data: RunData, keymap: Mapping[str, str], colour
     inks = {"alert": colours.warn, "eval": colours.primary, "checkpoint": colours.dim, "end": colours.good}
     rows = []
     for index, (moment, step, kind, text) in enumerate(sorted(found, key=lambda item: item[0])):
-        line = inked(time.strftime("%H:%M:%S", time.localtime(moment)) if moment else "        ", colours.dim)
+        line = inked(f"{clock_time(moment, '%H:%M:%S') if moment else '':8}", colours.dim)
         line.append(f" {step:>8,}  ", colours.dim).append("! " if kind == "alert" else "  ", colours.warn)
         rows.append(Row(str(index), fixed(line.append(text, inks.get(kind, colours.text)))))
     return rows
@@ -290,8 +299,9 @@ def _amount(started: Mapping[str, Any]) -> str:
 
 
 def _whole(value: object) -> int:
-    return value if isinstance(value, int) else 0
+    return value if isinstance(value, int) and abs(value) < 2**53 else 0  # Python spells no number however long
 
 
 def _real(value: object) -> float:
-    return float(value) if isinstance(value, int | float) else float("nan")
+    known = number(value)
+    return float("nan") if known is None else known

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from rich.style import Style
@@ -13,7 +13,8 @@ from textual.containers import Vertical
 
 from lamo_core.runs.index import RunSummary
 from lamo_core.wording import counted
-from lamo_tui.format import duration
+from lamo_tui.format import clock_time, duration
+from lamo_tui.resilience import ResilientWidget
 from lamo_tui.screens.base import LamoScreen
 from lamo_tui.state.snapshot import Snapshot
 from lamo_tui.text import figure, fit, inked, normalised, paragraph, percent, short_id, short_name, state_text
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from lamo_tui.screens.run.chart_grid import ChartGrid
 
 
-class Preview(Vertical):
+class Preview(ResilientWidget, Vertical):
     """Facts above, return and loss below."""
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
@@ -59,7 +60,7 @@ class Preview(Vertical):
         """Show the runs `ids` over each other; `by_seed` draws the mean over runs of one preset."""
         groups = _groups(snapshot, ids, by_seed)
         self._say("#facts", _facts(current, self.size.width - 4, colours))
-        self._say("#preview-legend", _legend(groups, self.size.width - 4, colours))
+        self._say("#preview-legend", _legend(snapshot, groups, self.size.width - 4, colours))
         self._newest = snapshot, groups, colours
         if self._charts is not None:
             self._draw(self._charts, snapshot, groups, colours)
@@ -71,7 +72,8 @@ class Preview(Vertical):
 
         drawn = []
         for number, (title, members) in enumerate(groups.items()):
-            datas = tuple(snapshot.watched[run_id] for run_id in members if run_id in snapshot.watched)
+            runs = [run for run in map(snapshot.run, members) if run is not None]
+            datas = tuple(snapshot.watched[run.id] for run in counting_seeds(runs) if run.id in snapshot.watched)
             if datas:
                 drawn.append(Drawn(datas, title.partition("  ")[0], number))
         charts.show_all(drawn, colours)
@@ -90,7 +92,7 @@ def _facts(run: RunSummary | None, width: int, colours: Palette) -> Text:
     text = inked(fit(run.id, width) + "\n", Style(bold=True, color=colours.primary))
     ratio = settings.get("data.ratio")
     share = percent(ratio) if isinstance(ratio, int | float) else "?"
-    made = time.strftime("%Y-%m-%d %H:%M", time.localtime(run.created)) if run.created else "?"
+    made = clock_time(run.created, "%Y-%m-%d %H:%M") if run.created else "?"
     rows = {
         "state": [state_text(run), f"step {status.step:,} of {status.total:,}", f"{duration(status.seconds)} worked"],
         "model": [str(settings.get(f"model.{name}")) for name in ("backbone", "adapter", "embedding")],
@@ -130,13 +132,39 @@ def _groups(snapshot: Snapshot, ids: Sequence[str], by_seed: bool) -> dict[str, 
     return groups
 
 
-def _legend(groups: dict[str, list[str]], width: int, colours: Palette) -> Text:
+def counting_seeds(runs: Sequence[RunSummary]) -> list[RunSummary]:
+    """Return the seeds of a mean: those that finished or are under way; all of them where none did or is."""
+    return [run for run in runs if run.state == "finished" or run.derived.active] or list(runs)
+
+
+def seeds_text(runs: Sequence[RunSummary]) -> str:
+    """Return of which seeds a mean is made, and why others are left out of it, or where it is that of fewer."""
+    counting = counting_seeds(runs)
+    left_out = [run for run in runs if run not in counting]
+    words = f"mean and range of {counted(len(counting), 'seed')}"
+    if left_out:
+        named = ", ".join(f"{_seed(run)} {run.state} at {run.status.step:,}" for run in left_out[:3])
+        more = f" and {len(left_out) - 3} more" if len(left_out) > 3 else ""
+        words += f" without {named}{more}"
+    shortest = min(counting, key=lambda run: run.status.step)
+    if shortest.status.step < max(run.status.step for run in counting):
+        words += f"; of all to step {shortest.status.step:,}: {_seed(shortest)} {shortest.state}"
+    return words
+
+
+def _seed(run: RunSummary) -> str:
+    return f"s{run.settings.get('seed', '?')}"
+
+
+def _legend(snapshot: Snapshot, groups: dict[str, list[str]], width: int, colours: Palette) -> Text:
     text = Text()
     for number, (title, members) in enumerate(groups.items()):
         if len(groups) < 2 and len(members) < 2:
             continue
-        seeds = f"  mean and range of {counted(len(members), 'seed')}" if len(members) > 1 else ""
         text.append(f"{letter_of(number)} ", Style(bold=True, color=colours.series[number % len(colours.series)]))
-        text.append(fit(f"{title}{seeds}", width - 2) + "\n", colours.dim)
+        text.append(fit(title, width - 2) + "\n", colours.dim)
+        if len(members) > 1:
+            words = seeds_text([run for run in map(snapshot.run, members) if run is not None])
+            text.append("".join(f"  {line}\n" for line in wrap(words, max(8, width - 2))), colours.dim)
     text.rstrip()
     return text

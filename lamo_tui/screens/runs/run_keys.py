@@ -6,8 +6,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from lamo_core.runs.index import RunSummary
+from lamo_core.runs.status import RESUMABLE
+from lamo_core.runs.trash import KEPT_DAYS
 from lamo_core.wording import counted
+from lamo_tui.dashboard import run_actions
 from lamo_tui.screens.base import LamoScreen
+from lamo_tui.screens.dialogs import Question
 from lamo_tui.text import short_id, short_name
 
 if TYPE_CHECKING:
@@ -24,6 +28,13 @@ class SteeringScreen(LamoScreen):
         """Return the runs that an action applies to."""
         raise NotImplementedError
 
+    def useless_keys(self) -> frozenset[str]:
+        """Return the keys that none of the runs would heed in its state."""
+        runs = self.targets()
+        useless = [] if any(run.derived.active for run in runs) else ["stop", "pause", "free", "change", "save", "eval"]
+        useless += [] if any(run.state in RESUMABLE or run.state == "paused" for run in runs) else ["resume"]
+        return frozenset(f"{self.PLACE}.{name}" for name in useless)
+
     def action_replay(self) -> None:
         """Watch the policy of the first of them play."""
         for run in self.targets()[:1]:
@@ -36,35 +47,27 @@ class SteeringScreen(LamoScreen):
 
     def action_pause(self) -> None:
         """Pause, or let go on."""
-        from lamo_tui.dashboard import run_actions
-
         self.steer(run_actions.pause_or_go_on)
 
     def action_free(self) -> None:
         """Pause, and give the GPU back meanwhile."""
-        from lamo_tui.dashboard import run_actions
-
         self.steer(run_actions.pause_and_free)
 
     def action_resume(self) -> None:
         """Continue what ended early."""
-        from lamo_tui.dashboard import run_actions
-
         self.steer(run_actions.go_on)
 
     def action_stop(self) -> None:
         """Stop after a question."""
-        from lamo_tui.dashboard import run_actions
-
         self.confirm(
             "Stop", "The step under way is finished, and a checkpoint saved.", partial(run_actions.ask, command="stop")
         )
 
     def action_delete(self) -> None:
         """Delete after a question."""
-        from lamo_tui.dashboard import run_actions
-
-        self.confirm("Delete", "Curves, log and checkpoints are gone for ever.", run_actions.delete)
+        what = f"They stay in the trash for {KEPT_DAYS} days: undelete brings them back. Its disk space is freed by:"
+        command = "lamo runs rm --trash"
+        self.confirm("Delete", f"{what}\n  {command}", partial(run_actions.delete, when=self.lamo.clock()))
 
     def steer(self, action: Action) -> None:
         """Do something to all of them, each with its own sentence."""
@@ -73,8 +76,6 @@ class SteeringScreen(LamoScreen):
 
     def confirm(self, verb: str, what: str, action: Action) -> None:
         """Ask before something is done to the runs."""
-        from lamo_tui.screens.dialogs import Question
-
         runs = self.targets()
         if not runs:
             return

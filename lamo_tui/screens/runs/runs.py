@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from rich.style import Style
 from rich.text import Text
@@ -12,11 +13,16 @@ from textual.widgets import Input
 
 from lamo_core.errors import LamoError
 from lamo_core.runs.index import RunSummary
+from lamo_core.runs.query import parse_query
+from lamo_tui.dashboard import run_actions
 from lamo_tui.keys.bindings import bindings_of, with_keys
+from lamo_tui.screens.dialogs import differences
 from lamo_tui.screens.rows import Row, Rows
 from lamo_tui.screens.runs.preview import Preview
+from lamo_tui.screens.runs.run_columns import ORDERS, RunRow, chosen_columns, table_columns
 from lamo_tui.screens.runs.run_keys import SteeringScreen
-from lamo_tui.screens.runs.run_table import ORDERS, RunRow, draw_head, ordered
+from lamo_tui.screens.runs.run_names import distinct_names
+from lamo_tui.screens.runs.run_table import Layout, layout, ordered
 from lamo_tui.state.snapshot import Snapshot
 from lamo_tui.widgets.words import Static
 
@@ -59,12 +65,14 @@ class RunsScreen(SteeringScreen):
                 yield Static(id="filter-problem")
                 yield Static(id="table-head")
                 yield Rows(id="run-table", empty="  looking for runs…")
+                yield Static(id="selection")
             yield Preview(id="preview", classes="panel")
 
     def on_mount(self) -> None:
         """Look at the list as it was looked at last."""
         view = self.lamo.view
-        self.selected, self.pinned, self.by_seed = set(view.selected), set(view.pinned), view.by_seed
+        self.pinned, self.by_seed = set(view.pinned), view.by_seed
+        self.set_class(view.table, "-table")
         if view.query:
             self.filter_by(view.query)
 
@@ -73,8 +81,9 @@ class RunsScreen(SteeringScreen):
         width = self.query_one("#run-table", Rows).scrollable_content_region.width
         young = any(snapshot.time - run.created < _YOUNG for run in snapshot.runs[:1])
         moment = snapshot.time // (5 if young else 30)
+        view = self.lamo.view
         chosen = (frozenset(self.selected), frozenset(self.pinned), self.order, self.query_text)
-        marks = (*chosen, width, self.colours, moment)
+        marks = (*chosen, view.columns, view.table, width, self.colours, moment)
         if snapshot.runs is not self._drawn[0] or marks != self._drawn[1]:
             self._drawn = (snapshot.runs, marks)
             self._draw_list(snapshot, width)
@@ -85,8 +94,8 @@ class RunsScreen(SteeringScreen):
 
     def _remember(self) -> None:
         if self.lamo.snapshot.listed:
-            chosen = {"selected": tuple(sorted(self.selected)), "pinned": tuple(sorted(self.pinned))}
-            self.lamo.remember(query=self.query_text, by_seed=self.by_seed, **chosen)
+            # a selection that outlives its moment is forgotten by who made it, and keys would act on it
+            self.lamo.remember(query=self.query_text, by_seed=self.by_seed, pinned=tuple(sorted(self.pinned)))
 
     def _draw_list(self, snapshot: Snapshot, width: int) -> None:
         runs = [run for run in snapshot.runs if self._fits(run) or run.id in self.pinned]
@@ -97,12 +106,28 @@ class RunsScreen(SteeringScreen):
         table = self.query_one("#run-table", Rows)
         table.cursor_style = Style(bgcolor=self.colours.cursor)
         table.empty = _why_empty(snapshot, self.keymap)
-        table.set_rows([self._row(run, snapshot.time) for run in ordered(runs, self.order, self.pinned)])
-        self.say("#table-head", draw_head(width, self.order, self.colours))
+        names = distinct_names(runs)
+        columns = table_columns(runs) if self.lamo.view.table else chosen_columns(self.lamo.view.columns)
+        placed = layout(width, max(map(len, names.values()), default=0), self.order, columns)
+        listed = ordered(runs, self.order, self.pinned)
+        table.set_rows([self._row(run, names[run.id], placed, snapshot.time) for run in listed])
+        self.say("#table-head", placed.draw_head(self.order, self.colours))
+        self._show_selection()
 
-    def _row(self, run: RunSummary, now: float) -> Row:
-        row = RunRow(run, run.id in self.selected, run.id in self.pinned, now - run.created, self.colours)
-        return Row(run.id, row.draw, row.mark)
+    def _show_selection(self) -> None:
+        """Say which runs the keys act on, for as long as any is selected."""
+        words = selection_words(len(self.selected), len(self._in_view()))
+        line = self.query_one("#selection")
+        line.set_class(bool(words), "shown")
+        self.say("#selection", Text(f" {words}", self.colours.secondary))
+
+    def _in_view(self) -> set[str]:
+        """Return the selected runs that the list shows."""
+        return self.selected & {row.key for row in self.query_one("#run-table", Rows).rows}
+
+    def _row(self, run: RunSummary, name: str, placed: Layout, now: float) -> Row:
+        row = RunRow(run, name, run.id in self.selected, run.id in self.pinned, now - run.created, self.colours)
+        return Row(run.id, lambda width: placed.draw(row), (row.mark, placed))
 
     def overlaid(self) -> list[str]:
         """Return the runs whose curves are shown: pinned, selected, and the one under the cursor."""
@@ -126,8 +151,9 @@ class RunsScreen(SteeringScreen):
         return self.lamo.snapshot.run(key) if key else None
 
     def targets(self) -> list[RunSummary]:
-        """Return the runs that an action applies to: the selected ones, else the one under the cursor."""
-        chosen = [run for run in self.lamo.snapshot.runs if run.id in self.selected]
+        """Return the runs that an action applies to: the selected ones in view, else the one under the cursor."""
+        in_view = self._in_view()
+        chosen = [run for run in self.lamo.snapshot.runs if run.id in in_view]
         here = self._current()
         return chosen or ([here] if here else [])
 
@@ -139,6 +165,7 @@ class RunsScreen(SteeringScreen):
         """Show the curves of the run that the cursor went to."""
         if message.rows.id == "run-table":
             self._watch()
+            self.tidy_keys()
             preview = self.query_one(Preview)
             if preview.display:
                 preview.show(self.lamo.snapshot, self.overlaid(), self.by_seed, self._current(), self.colours)
@@ -166,8 +193,6 @@ class RunsScreen(SteeringScreen):
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Filter while typing; a term that is not complete leaves the list as it is."""
-        from lamo_core.runs.query import parse_query
-
         problem = self.query_one("#filter-problem", Static)
         try:
             self._fits = parse_query([event.value])
@@ -221,18 +246,54 @@ class RunsScreen(SteeringScreen):
     def action_sort(self) -> None:
         """Take the next order."""
         names = list(ORDERS)
-        self.lamo.remember(order=names[(names.index(self.order) + 1) % len(names)])
+        self.action_sort_by(names[(names.index(self.order) + 1) % len(names)])
+
+    def action_sort_by(self, order: str) -> None:
+        """Order the list by a column."""
+        self.lamo.remember(order=order)
         self.show_snapshot(self.lamo.snapshot)
+
+    def action_columns(self) -> None:
+        """Choose the columns of the list."""
+        from lamo_tui.screens.runs.column_picker import ColumnPicker
+
+        def chosen(columns: tuple[str, ...] | None) -> None:
+            if columns is not None:
+                self.lamo.remember(columns=columns, table=False)
+                self._arrange()
+
+        self.app.push_screen(ColumnPicker(self.lamo.view.columns), chosen)
+
+    def action_table(self) -> None:
+        """Show results and all settings in which the listed runs differ, over the whole width; or the list again."""
+        self.lamo.remember(table=not self.lamo.view.table)
+        self._arrange()
+
+    def _arrange(self) -> None:
+        self.set_class(self.lamo.view.table, "-table")
+        self.show_snapshot(self.lamo.snapshot)
+
+    def action_undelete(self) -> None:
+        """Bring back what was deleted last."""
+        self.lamo.try_to(partial(run_actions.undelete, self.lamo.root))
 
     def action_diff(self) -> None:
         """Show in which settings the selected runs differ."""
-        from lamo_tui.screens.dialogs import differences
-
         runs = self.targets()
         if len(runs) < 2:
             self.notify("select two runs or more with <runs.select>, then press <runs.diff>")
             return
         self.app.push_screen(differences(runs))
+
+
+def selection_words(selected: int, in_view: int) -> str:
+    """Return how many runs are selected and which of them keys act on; nothing where none is."""
+    if not selected:
+        return ""
+    if in_view == selected:
+        return f"{selected} selected: keys act on {'it' if selected == 1 else 'them'}"
+    acts = f"the {in_view} in view" if in_view else "the run under the cursor"
+    return f"{selected} selected, {selected - in_view} hidden: keys act on {acts}"
 
 
 def _why_empty(snapshot: Snapshot, keymap: Mapping[str, str]) -> str:

@@ -15,12 +15,13 @@ from lamo_tui.keys import keymap as moving
 from lamo_tui.keys.bindings import keys_of
 from lamo_tui.keys.names import names_in, shown_key
 from lamo_tui.keys.table import PLACES, Key
+from lamo_tui.resilience import ResilientWidget
 from lamo_tui.widgets.words import Static
 
 _DEFAULT = ("backspace", "delete")
 
 
-class NewKey(ModalScreen[dict[str, str] | None]):
+class NewKey(ResilientWidget, ModalScreen[dict[str, str] | None]):
     """Ends with the keymap in which an entry has the key that was pressed, or None.
 
     `more` keeps the keys that it has; `first` is a key to begin with, as if it was pressed.

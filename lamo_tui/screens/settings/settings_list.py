@@ -12,11 +12,12 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
+from lamo_tui.resilience import ResilientWidget
 from lamo_tui.screens.rows import Row, Rows
 from lamo_tui.widgets.words import Static
 
 
-class SettingsList(ModalScreen[str | None]):
+class SettingsList(ResilientWidget, ModalScreen[str | None]):
     """Ends with the name of a setting, or None."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

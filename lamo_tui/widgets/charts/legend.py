@@ -19,6 +19,8 @@ def value_at(series: Series, x: float | None) -> float:
     if x is None:
         tail = series.y[max(0, length - 256) : length]
         finite = tail[np.isfinite(tail)]
+        if not len(finite):  # the mean of seeds of which one ended long before the others
+            finite = series.y[:length][np.isfinite(series.y[:length])]
         return float(finite[-1]) if len(finite) else float(series.y[length - 1])
     xs = series.x[:length]
     after = int(np.searchsorted(xs, x))

@@ -58,8 +58,27 @@ def test_shrinking_takes_the_mean_of_each_box() -> None:
 def test_a_small_bright_thing_stays_visible_when_shrunk() -> None:
     frame = np.zeros((40, 40, 3), np.uint8)
     frame[20, 20] = 240
-    ball = int(resize(frame, 10, 10)[5, 5, 0])
+    ball = int(resize(frame, 10, 10, keep_small=True)[5, 5, 0])
     assert 120 <= ball <= 240
+
+
+@given(st.integers(0, 2**32 - 1), st.booleans())
+def test_shrinking_invents_no_colours(seed: int, keep_small: bool) -> None:
+    rng = np.random.default_rng(seed)
+    first, second = rng.integers(0, 256, (2, 3))
+    picked = rng.random((12, 12)) < rng.random()
+    frame = np.where(picked[:, :, None], first, second).astype(np.uint8)
+    shrunk = resize(frame, 3, 3, keep_small=keep_small).astype(float)
+    # every colour lies on the line between the two that there are
+    span = (first - second).astype(float)
+    share = ((shrunk - second) @ span / max(1.0, span @ span))[:, :, None]
+    assert np.abs(shrunk - (second + share * span)).max() <= 1.0
+
+
+def test_a_simulators_pattern_becomes_its_mean() -> None:
+    board = np.indices((40, 40)).sum(0) // 2 % 2
+    frame = np.repeat((60 + 40 * board)[:, :, None], 3, 2).astype(np.uint8)
+    assert np.ptp(resize(frame, 5, 5).astype(int)) <= 1
 
 
 def test_quantised_colours_keep_black_and_white() -> None:

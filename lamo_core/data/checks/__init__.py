@@ -1,0 +1,1 @@
+"""Checks of data sets: plausible, fit for their task, whole."""

@@ -1,0 +1,1 @@
+"""GPT-2's transformer, lean: few operator calls, gradients by hand, weights in eight bits."""

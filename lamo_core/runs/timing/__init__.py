@@ -1,0 +1,1 @@
+"""Speed, time left and what a run will cost."""

@@ -1,0 +1,1 @@
+"""Settings: presets, their parts, strict reading, documentation, and which have no effect."""

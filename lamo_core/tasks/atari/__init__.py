@@ -1,0 +1,1 @@
+"""Atari: emulator, preprocessing, batches of games, scores."""

@@ -1,0 +1,60 @@
+"""The weights of the step with the lowest loss on held-out training data, which act in place of later ones.
+
+Few data are learned by heart within tens of steps, after which each further one makes a policy worse on all others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+CHECKS = 50
+"""How often a run measures the loss on what is held out."""
+
+
+class BestWeights:
+    """Keeps the trained weights of the best step so far."""
+
+    def __init__(self, policy: nn.Module) -> None:
+        self._named = {name: value for name, value in policy.named_parameters() if value.requires_grad}
+        self._kept: list[Tensor] = []
+        """The best weights, or what the policy held before while it holds them."""
+        self.step, self.loss = -1, float("inf")
+
+    def is_due(self, step: int, steps: int) -> bool:
+        """Return whether the loss is to be measured after `step` of `steps`."""
+        return step == steps or step % max(1, steps // CHECKS) == 0
+
+    @torch.no_grad()
+    def note(self, step: int, loss: float) -> None:
+        """Keep what the policy holds, if this loss is the lowest so far."""
+        if loss < self.loss:
+            self.step, self.loss = step, loss
+            self._kept = [value.detach().clone() for value in self._named.values()]
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """Let the policy hold the best weights for a while; before the first measurement it keeps its own."""
+        self._swap()
+        try:
+            yield
+        finally:
+            self._swap()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return which step was best; its weights are those that a checkpoint acts with."""
+        return {"step": self.step, "loss": self.loss}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a `state_dict`, the policy holding the best weights."""
+        self.step, self.loss = int(state["step"]), float(state["loss"])
+        self._kept = [value.detach().clone() for value in self._named.values()] if self.step >= 0 else []
+
+    def _swap(self) -> None:
+        if self._kept:
+            for index, value in enumerate(self._named.values()):
+                value.data, self._kept[index] = self._kept[index], value.data
