@@ -33,6 +33,8 @@ from lamo_core.training.streams import numpy_stream
 
 MOST_UNSEEN, LEAST_UNSEEN = 128, 16
 """Windows of unseen episodes that are measured, the same ones at every evaluation."""
+_HELD_OUT = 64
+"""Windows of what is held out of the training data; they choose a step, so evaluations do not change their number."""
 _UNSEEN_SHARE = 0.02
 """Of the time that training takes from one evaluation to the next."""
 _LANGUAGE = "language"
@@ -68,10 +70,12 @@ class SequenceLearner:
             self.sampler = Prefetcher(self.sampler, pinned=device.type == "cuda")
         self._unseen: WindowBatch | None = None
         if unseen is not None:
-            self._unseen = _measured(config, policy, unseen, "unseen windows", whole(unseen.lengths))
+            sampler = _sampler(config, policy, unseen, "unseen windows", whole(unseen.lengths), frame_shift=0)
+            self._unseen = sampler.sample(unseen_windows(config))
         self._held_out: WindowBatch | None = None
         if held_out is not None:
-            self._held_out = _measured(config, policy, store, "held-out windows", held_out)
+            sampler = _sampler(config, policy, store, "held-out windows", held_out, frame_shift=0)
+            self._held_out = sampler.sample(_HELD_OUT)
         self._actions_N = store.actions[trained.of_steps(store.lengths)]
         rate = config.optim.adapter_learning_rate
         self.optimiser = build_optimiser(policy, adapted, config.optim, rate=rate, labels=("embeddings", "trunk"))
@@ -182,10 +186,6 @@ def unseen_windows(config: RunConfig) -> int:
     steps = min(config.eval.every or config.optim.steps, config.optim.steps)
     affordable = int(_UNSEEN_SHARE * _TRAINING * config.optim.batch_size * steps)
     return max(LEAST_UNSEEN, min(MOST_UNSEEN, affordable))
-
-
-def _measured(config: RunConfig, policy: Policy, store: EpisodeStore, stream: str, segments: Segments) -> WindowBatch:
-    return _sampler(config, policy, store, stream, segments, frame_shift=0).sample(unseen_windows(config))
 
 
 def _sampler(

@@ -20,7 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lamo_core import __version__
+from lamo_core.runs.index import RunIndex, list_runs
+from lamo_core.runs.metrics.series import MetricsTail
 from lamo_core.wording import counted
+from lamo_tui.benchmarks.session import make_runs
 
 NOT_MEASURED = "not measured"
 STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -141,9 +145,6 @@ def start_table(rounds: int) -> str:
 
 def growth_table(rounds: int, runs: int = 2_000) -> str:
     """Return what large folders and long records cost, beside reading all of them."""
-    from lamo_core.runs.index import RunIndex, list_runs
-    from lamo_core.runs.metrics.series import MetricsTail
-    from lamo_tui.benchmarks.session import make_runs
 
     def read(path: Path, *, thin: bool) -> None:
         MetricsTail(path, thin=thin).poll_all()
@@ -202,8 +203,6 @@ SECTIONS: dict[str, Callable[[int], str]] = {
 def conditions() -> str:
     """Return a sentence on the machine that tables were made on."""
     import torch
-
-    from lamo_core import __version__
 
     load = f", load {os.getloadavg()[0]:.0f}" if hasattr(os, "getloadavg") else ""
     return (
