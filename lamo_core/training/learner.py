@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
+from torch import Tensor
 
 from lamo_core.config import RunConfig
 from lamo_core.training.adamw import AdamW
@@ -30,6 +31,16 @@ class StepLosses:
     """Not weighted."""
     parts: Mapping[str, float] = field(default_factory=dict)
     """Others by name, not weighted."""
+
+
+@dataclass(frozen=True)
+class Pending:
+    """The losses of one step where they were computed; reading one makes the host wait for the device."""
+
+    terms: Mapping[str, Tensor]
+    """Scalars; the update is skipped where one of them is not finite."""
+    told: Callable[[Mapping[str, float]], StepLosses]
+    """Makes what is told of the step from the values of the terms."""
 
 
 class Learner(Protocol):
@@ -59,8 +70,8 @@ class Learner(Protocol):
     def holds_tails(self) -> bool:
         """Whether that are the ends of episodes, of which there are too few to leave one out."""
 
-    def backward(self, config: RunConfig, step: int, lap: Lap) -> StepLosses:
-        """Draw the next batch and add up the gradient of its loss."""
+    def backward(self, config: RunConfig, step: int, lap: Lap) -> Pending:
+        """Draw the next batch and add up the gradient of its loss; nothing is read from the device."""
 
     def metrics(self, config: RunConfig) -> dict[str, float]:
         """Return what an evaluation measures of the policy besides its returns, by name.
