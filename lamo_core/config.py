@@ -18,6 +18,7 @@ Adapter = Literal["lora", "frozen", "full"]
 LoraTargets = Literal["attention", "attention-output", "mlp", "all"]
 MethodName = Literal["lamo", "dt", "dt-wide", "wiki-rl", "bc", "filtered-bc", "cql", "iql", "td3+bc", "bcq", "nfq"]
 ReturnInput = Literal["inclusive", "exclusive", "none"]
+ReturnTokens = Literal["each", "injected", "latest"]
 WindowKind = Literal["full", "every-step", "every-start"]
 LoraProjections = Literal["shared", "separate"]
 AttentionMixing = Literal["none", "heads"]
@@ -148,12 +149,20 @@ class ModelConfig:
     return_to_go: ReturnInput = "inclusive"
     """Whether step t's return-to-go counts step t's own reward (the official Atari data leave it out), or whether the
     policy is told no return at all."""
+    return_tokens: ReturnTokens = "each"
+    """How returns are told: `each` is a token; `injected` into the states' tokens (SlimDT), which leaves two of three;
+    or the `latest` alone scales and shifts what the trunk found in states and actions (Decoupled DT)."""
     return_scale: Annotated[float, Range(0, 1000000000000.0)] = 0.0
     """Returns are divided by this; 0 takes the largest absolute return of the data."""
     q_weight: Annotated[float, Range(0, 1000000.0)] = 0.0
     """Weight of a Q term beside the action loss (Q-learning regularised, Hu et al. 2024); its settings are `value`."""
     maximum_expectile: Annotated[float, Range(0.5, 0.9999)] = 0.99
     """Expectile that the learned maximum return stands for (Reinformer, Zhuang et al. 2024)."""
+
+    @property
+    def step_tokens(self) -> int:
+        """How many tokens the trunk sees of a step."""
+        return 3 if self.return_tokens == "each" else 2
 
 
 @dataclass(frozen=True)
@@ -197,6 +206,8 @@ class MarkovConfig:
     fall (Otsu's threshold)."""
     share: Annotated[float, Range(1e-06, 1)] = 0.1
     """Share of the episodes that the filter `top` keeps."""
+    least_episodes: Annotated[int, Range(1, 100_000)] = 1
+    """Of these it keeps at least so many, or the better half of a set that has not twice as many."""
 
 
 @dataclass(frozen=True)
@@ -218,6 +229,9 @@ class ValueConfig:
     """Of a discrete critic's return distribution (QR-DQN, Dabney et al. 2018); 1 learns the median alone."""
     conservative_weight: Annotated[float, Range(0, 1000000.0)] = 5.0
     """alpha of CQL."""
+    log_std_offset: Annotated[float, Range(-10, 10)] = 0.0
+    """Added to the log standard deviation of a soft actor-critic's actions: with -1 it begins nearer to its mean, as
+    the widely used code of CQL does (young-geng/CQL, CORL)."""
     expectile: Annotated[float, Range(0.01, 0.99)] = 0.7
     """tau of IQL, and of the Q term."""
     temperature: Annotated[float, Range(0, 1000000.0)] = 3.0
@@ -253,8 +267,9 @@ class OptimConfig:
     """Whether biases, norms and embedding tables decay too, as in the official code."""
     warmup_steps: Annotated[int, Range(0, 10**9)] = 100
     """Steps in which the learning rates rise to their full size."""
-    schedule: Literal["constant", "cosine", "official-atari"] = "cosine"
-    """`official-atari` counts tokens twice, so the rate oscillates: the published code's behaviour."""
+    schedule: Literal["constant", "cosine", "policy-cosine", "official-atari"] = "cosine"
+    """`policy-cosine` lets the policy's rate alone fall to nothing, not its critics' (IQL's code); `official-atari`
+    counts tokens twice, so the rate oscillates: the published code's behaviour."""
     final_rate: Annotated[float, Range(0, 1)] = 0.1
     """Share of the learning rate that the cosine ends on."""
     clip: Annotated[float, Range(0, 1000000000.0)] = 1.0
@@ -305,7 +320,7 @@ class CheckpointConfig:
     every: Annotated[int, Range(1, 10**9)] = 500
     """Steps between checkpoints."""
     keep: Annotated[int, Range(1, 10_000)] = 2
-    """Numbered checkpoints that are kept, the newest ones."""
+    """Numbered checkpoints that are kept, the newest ones; all of them act, the newest of all can be resumed."""
     best: Literal["last", "held-out"] = "last"
     """Which weights act, are evaluated and saved: those of the last step, or of the step with the lowest loss on a
     `held-out` episode of the training data (with fewer than five episodes: on the last fifth of each)."""

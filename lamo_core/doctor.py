@@ -18,6 +18,7 @@ from lamo_core.config import TaskConfig
 from lamo_core.errors import LamoError
 from lamo_core.install_hint import hint
 from lamo_core.places import assets_dir, cache_dir, data_dir, runs_dir
+from lamo_core.system_parts import lacking
 from lamo_core.wording import counted
 
 State = Literal["ok", "optional", "failed"]
@@ -59,6 +60,12 @@ def _after(sentence: str) -> str:
 def _python() -> Iterator[Check]:
     state: State = "ok" if sys.version_info >= (3, 11) else "failed"
     yield Check("Python", state, f"{platform.python_version()}, {platform.system()} {platform.machine()}")
+
+
+def examine_system() -> Iterator[Check]:
+    """Yield a check for each part that this operating system lacks."""
+    for part, advice in lacking():
+        yield Check("system", "optional", f"{platform.system()} has no {part}", advice)
 
 
 def _torch() -> Iterator[Check]:
@@ -229,6 +236,7 @@ def _packages() -> Iterator[Check]:
 
 _CHECKS: tuple[tuple[str, bool, Callable[[], Iterator[Check]]], ...] = (
     ("Python", True, _python),
+    ("system", False, examine_system),
     ("packages", True, _packages),
     ("PyTorch", True, _torch),
     ("precision", True, _precision),

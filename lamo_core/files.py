@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import re
 import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 from lamo_core.errors import StorageError
+from lamo_core.system_parts import NO_FOLLOW, NO_WAIT, NOT_INHERITED, locks_open_files, path_lock, try_lock
 from lamo_core.untrusted.regular_file import refuse_linked_folder
 
 _MARK, _ENDING = ".lamo-", ".part"
@@ -80,7 +80,8 @@ def scratch_folder(parent: Path) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        os.close(lock)
+        if lock is not None:
+            os.close(lock)
 
 
 def clear_abandoned(folder: Path, *, once: bool = False) -> None:
@@ -116,9 +117,13 @@ def _delete_abandoned(entry: os.DirEntry[str]) -> None:
         return
     with suppress(OSError):
         # a folder cannot be opened for writing; a file must be, where locks come from another machine
-        lock = os.open(entry.path, (os.O_RDONLY if whole else os.O_RDWR) | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        if not locks_open_files():
+            if time.time() - entry.stat().st_mtime > _OLD_SECONDS:  # nobody works on a file for so long
+                shutil.rmtree(entry.path, ignore_errors=True) if whole else os.unlink(entry.path)
+            return
+        lock = os.open(entry.path, (os.O_RDONLY if whole else os.O_RDWR) | NO_FOLLOW | NO_WAIT | NOT_INHERITED)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            try_lock(lock)
             if whole:
                 shutil.rmtree(entry.path, ignore_errors=True)
             else:
@@ -135,11 +140,13 @@ def _temporary_file(folder: Path) -> IO[bytes]:
         file.close()
 
 
-def _temporary_folder(parent: Path) -> tuple[Path, int]:
-    """Return a new folder, and the descriptor that holds its lock."""
+def _temporary_folder(parent: Path) -> tuple[Path, int | None]:
+    """Return a new folder, and the descriptor that holds its lock; None where a system has no such locks."""
     while True:
         folder = tempfile.mkdtemp(dir=parent, prefix=_MARK, suffix=_ENDING)
-        lock = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+        if not locks_open_files():
+            return Path(folder), None
+        lock = os.open(folder, os.O_RDONLY | NOT_INHERITED)
         if _hold(lock, folder):
             return Path(folder), lock
         os.close(lock)
@@ -148,7 +155,7 @@ def _temporary_folder(parent: Path) -> tuple[Path, int]:
 def _hold(descriptor: int, path: str) -> bool:
     """Lock what was made just now; returns whether it is still there: who clears may have been faster."""
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try_lock(descriptor)
     except BlockingIOError:
         return False
     except OSError:  # a file system without locks: then nobody clears it, either
@@ -169,15 +176,14 @@ def locked(path: Path, elsewhere: str) -> Iterator[None]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
     except OSError as error:
         raise _could_not(path, error, elsewhere) from error
-    try:
-        with suppress(OSError):  # a file system without locks: then two at once stay possible
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with ExitStack() as held:
+        try:
+            held.enter_context(path_lock(path))
+        except OSError as error:
+            raise _could_not(path, error, elsewhere) from error
         yield
-    finally:
-        os.close(descriptor)
 
 
 def _could_not(path: Path, error: OSError | RuntimeError, elsewhere: str) -> StorageError:

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from lamo_core.data.sources.byte_stream import TransferProblem, open_stream
 from lamo_core.errors import UsageError
+from lamo_core.untrusted.byte_stream import TransferProblem, open_stream
 
 PATIENCE = 3.0
 """Seconds in which the addresses of a file must begin to answer, unless LAMO_PATIENCE says another number."""

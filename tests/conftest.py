@@ -6,7 +6,9 @@ import logging
 import os
 import signal
 import warnings
+from pathlib import Path
 
+import pytest
 from hypothesis import settings
 
 # Before PyTorch is imported: its threads sleep while they wait, as under the `lamo` command.
@@ -24,6 +26,16 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile("steady", derandomize=True, deadline=None)
 settings.register_profile("search", deadline=None, max_examples=2_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add what makes the tests in `tests/robustness` longer than minutes."""
+    group = parser.getgroup("robustness", "how long `pytest -m robustness` tries to break lamo")
+    group.addoption("--robustness-inputs", type=int, default=60, help="hostile inputs for each fast reader [60]")
+    group.addoption("--robustness-seed", type=int, default=0, help="what the inputs are drawn from [0]")
+    group.addoption("--robustness-kills", type=int, default=2, help="kills for each kind of work [2]")
+    group.addoption("--robustness-minutes", type=float, default=0.5, help="minutes of the soak [0.5]")
+    group.addoption("--robustness-results", type=Path, help="JSON file that takes the counts, for docs/reliability.md")
 
 
 def pytest_xdist_auto_num_workers() -> int:

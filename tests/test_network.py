@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from lamo_core.data.sources.byte_stream import TransferProblem, open_stream
 from lamo_core.data.sources.download import Resource, download, probe_size
 from lamo_core.errors import LamoError, MissingError, UsageError
 from lamo_core.network import ENOUGH, NO_NETWORK, PATIENCE, RETRIES, FirstAnswer, Persistence, hub_reached, patience
+from lamo_core.untrusted.byte_stream import TransferProblem, open_stream
 from lamo_tui.cli.data.data import app
 from lamo_tui.cli.lm import lm
 from tests.data.web_server import Misbehaviour, serving
@@ -240,7 +240,7 @@ def test_a_mirror_behind_one_that_does_not_answer_is_reached(tmp_path: Path, sil
 
 
 def test_a_server_that_answers_and_then_takes_its_time_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lamo_core.data.sources.byte_stream.TIMEOUT", 0.7)
+    monkeypatch.setattr("lamo_core.untrusted.byte_stream.TIMEOUT", 0.7)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(5)

@@ -19,10 +19,10 @@ from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.index import RunIndex
 from lamo_core.runs.pack import pack_run
 from lamo_core.runs.queue.detach import launch
-from lamo_core.runs.queue.waiting import read_entry
+from lamo_core.runs.queue.entry import read_entry, read_launch
 from lamo_core.runs.reader import LineTail, read_events
 from lamo_core.runs.reliance_file import read_reliance
-from lamo_core.runs.status import Status, read_launch, read_status, write_status
+from lamo_core.runs.status import Status, read_status, write_status
 from lamo_core.runs.target_sweep_file import read_asked
 from lamo_core.runs.writer import RunWriter
 from lamo_core.untrusted.regular_file import links_in, open_regular, read_regular

@@ -4,7 +4,7 @@ A policy that predicts the data well may do so from the actions before, which wh
 ("copycat" policies: de Haan et al. 2019, "Causal Confusion in Imitation Learning"; Wen et al. 2020). The measure is
 permutation importance (Breiman 2001): swapped parts do not fit together, as those of a slip do not.
 
-Shape suffixes: N windows, K steps of a window, L = 3K - 1 tokens, D width, A actions.
+Shape suffixes: N windows, K steps of a window, L tokens, D width, A actions.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def _rolled(seen: _Seen) -> _Seen:
 def _decide(policy: Policy, seen: _Seen) -> Tensor:
     tokens_NLD = policy.tokens(seen.returns_NK, seen.states_NKD, seen.actions, seen.timesteps_NK)
     hidden_N1D, _ = policy.run_trunk(tokens_NLD, places=NEWEST_TOKEN)
-    return policy.act_head(hidden_N1D[:, -1]).float()
+    return policy.act_head(hidden_N1D[:, -1], seen.returns_NK[:, -1]).float()
 
 
 def _distances(policy: Policy, ours_NA: Tensor, theirs_NA: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from lamo_core.config import DataConfig
 from lamo_core.data.episodes import EpisodeStore
-from lamo_core.data.sources import open_data as open_configured
+from lamo_core.data.open_data import open_data as open_configured
 from lamo_core.data.sources.resolve import find_anywhere, open_set
 from lamo_core.data.subset import Selection
 from lamo_core.settings.presets import is_preset

@@ -47,7 +47,7 @@ class ConservativeQ(MarkovPolicy):
         super().__init__(task, config, statistics)
         hidden = hidden_sizes(task, config)
         self.features = Features(task, config.markov.width, statistics, pixels)
-        self.actor = SquashedGaussian(self.features.size, task.actions, hidden)
+        self.actor = SquashedGaussian(self.features.size, task.actions, hidden, config.value.log_std_offset)
         self.q = ActionValues(self.features.size, task.actions, hidden)
         self.log_temperature = nn.Parameter(torch.zeros(()))
         self.slow = slow_copy(self.q)

@@ -1,16 +1,13 @@
-"""Which class trains which memoryless method."""
+"""Untrained policies of memoryless methods, made from a config."""
 
 from __future__ import annotations
 
-from lamo_core.baselines.bc import BehaviourCloning
-from lamo_core.baselines.bcq import BatchConstrainedQ
-from lamo_core.baselines.cql import ConservativeQ
-from lamo_core.baselines.iql import ImplicitQ
+from collections.abc import Callable
+from importlib import import_module
+
 from lamo_core.baselines.policy import MarkovPolicy
-from lamo_core.baselines.quantile_q import QuantileQ
-from lamo_core.baselines.td3_bc import Td3Bc
 from lamo_core.config import RunConfig
-from lamo_core.methods import require_fit
+from lamo_core.methods import METHODS, require_fit
 from lamo_core.model.embeddings import PixelStatistics
 from lamo_core.model.policy import PolicyStatistics
 from lamo_core.tasks.registry import task_of
@@ -25,13 +22,6 @@ def make_markov_policy(
     """
     task = task_of(config.task)
     require_fit(config.method, task.action_kind)
-    if config.method in ("bc", "filtered-bc"):
-        return BehaviourCloning(task, config, statistics, pixels)
-    if config.method == "iql":
-        return ImplicitQ(task, config, statistics, pixels)
-    if config.method == "td3+bc":
-        return Td3Bc(task, config, statistics, pixels)
-    if task.action_kind == "discrete":
-        return QuantileQ(task, config, statistics, pixels)
-    continuous = {"cql": ConservativeQ, "bcq": BatchConstrainedQ}
-    return continuous[config.method](task, config, statistics, pixels)
+    module, _, name = METHODS[config.method].policies[task.action_kind].policy.partition(":")
+    policy: Callable[..., MarkovPolicy] = getattr(import_module(f"lamo_core.baselines.{module}"), name)
+    return policy(task, config, statistics, pixels)

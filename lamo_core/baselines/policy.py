@@ -112,9 +112,10 @@ class ActionValues(nn.Module):
 class SquashedGaussian(nn.Module):
     """A normal distribution squashed into [-1, 1], as a soft actor-critic has it."""
 
-    def __init__(self, features: int, actions: int, hidden: Sequence[int]) -> None:
+    def __init__(self, features: int, actions: int, hidden: Sequence[int], log_std_offset: float = 0.0) -> None:
         super().__init__()
         self.layers = network(features, hidden, 2 * actions)
+        self._log_std_offset = log_std_offset
 
     def forward(self, features_NF: Tensor) -> Tensor:
         """Return the action in the middle (N, A)."""
@@ -123,7 +124,7 @@ class SquashedGaussian(nn.Module):
     def draw(self, features_NF: Tensor) -> tuple[Tensor, Tensor]:
         """Return reparametrised actions (N, A) and their log densities (N,)."""
         mean_NA, log_std_NA = self.layers(features_NF).chunk(2, dim=-1)
-        log_std_NA = log_std_NA.clamp(-20, 2)
+        log_std_NA = (log_std_NA + self._log_std_offset).clamp(-20, 2)
         noise_NA = torch.randn_like(mean_NA)
         raw_NA = mean_NA + log_std_NA.exp() * noise_NA
         normal_N = (-0.5 * noise_NA**2 - log_std_NA - 0.5 * math.log(2 * math.pi)).sum(-1)

@@ -141,8 +141,11 @@ def scaled_rewards(store: EpisodeStore, kind: RewardKind, scale: RewardScale) ->
     return rewards_N * np.float32(_RANGE / span) if span > 0 else rewards_N
 
 
-def chosen_episodes(returns_E: NDArray[np.float64], kind: Filter, share: float) -> NDArray[np.int64]:
-    """Return the indices of the episodes to imitate: all, the best `share` (one at least), or the upper group.
+def chosen_episodes(returns_E: NDArray[np.float64], kind: Filter, share: float, least: int = 1) -> NDArray[np.int64]:
+    """Return the indices of the episodes to imitate: all, the best `share`, or the upper group.
+
+    Of the best at least `least` are taken, or the better half of a set that has not twice as many: a few episodes say
+    more of their noise than of what is good.
 
     `split` puts the border where the returns fall apart most clearly (Otsu 1979: the variance between the two groups
     is largest), so the data decide how many episodes are good; equal returns are all kept.
@@ -152,7 +155,7 @@ def chosen_episodes(returns_E: NDArray[np.float64], kind: Filter, share: float) 
         return np.arange(count)
     best_first = np.argsort(-returns_E, kind="stable")
     if kind == "top":
-        return np.sort(best_first[: max(1, round(share * count))])
+        return np.sort(best_first[: max(round(share * count), min(least, (count + 1) // 2))])
     ordered = np.sort(returns_E)
     below = np.arange(1, count)
     sums = np.cumsum(ordered)

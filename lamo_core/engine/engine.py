@@ -18,6 +18,7 @@ from lamo_core.evaluation.rollout_spec import Asked, EpisodeResult
 from lamo_core.evaluation.scores import TargetScore
 from lamo_core.files import numbered_checkpoints, write_atomically
 from lamo_core.out_of_memory import TRAINING, advised, name_of
+from lamo_core.training.checkpoint import keep_for_acting
 from lamo_core.training.events import CheckpointSaved, Event, Paused, Resumed, Stopped
 from lamo_core.training.loop import EvaluationStopped, Requests, training_loop
 from lamo_core.training.offload import DeviceOffload, memory_of
@@ -120,7 +121,11 @@ def _keep_replays(folder: Path | None, episodes: Sequence[EpisodeResult], sessio
 
 
 def save_checkpoint(session: Session, folder: Path, best: bool) -> str:
-    """Write `best.pt` (for acting only), or a numbered checkpoint and `last.pt`; drops the oldest numbered ones."""
+    """Write `best.pt` (for acting only), or a numbered checkpoint and `last.pt`.
+
+    The oldest numbered ones are dropped. Of those that stay only the newest holds what resuming needs, which is two
+    thirds of its size.
+    """
     if best:
         path = folder / "best.pt"
         session.save(path, training=False)
@@ -130,6 +135,9 @@ def save_checkpoint(session: Session, folder: Path, best: bool) -> str:
     _point_last_at(path)
     for old in numbered_checkpoints(folder)[: -session.config.checkpoint.keep]:
         old.unlink(missing_ok=True)
+    for old in numbered_checkpoints(folder)[-2:-1]:
+        with suppress(LamoError):  # it may stay as large as it is
+            keep_for_acting(old)
     return str(path)
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 class Attention:
     """Weights that the newest token gave to return, state and action of each step in view, oldest first.
 
-    They add up to 1 in each head; the newest step has no action yet.
+    They add up to 1 in each head; the newest step has no action yet. Where returns are no tokens, they have no weight.
     """
 
     mean_C3: NDArray[np.float32]
@@ -24,12 +24,13 @@ class Attention:
     """Each head's own; None where only the mean was kept."""
 
     @classmethod
-    def of_heads(cls, weights_BHM: NDArray[np.float32]) -> Attention | None:
-        """Return the weights in threes; None when the tokens up to the newest do not come so."""
-        if (weights_BHM.shape[-1] + 1) % 3:
+    def of_heads(cls, weights_BHM: NDArray[np.float32], step_tokens: int = 3) -> Attention | None:
+        """Return the weights in threes; None when the tokens up to the newest are no whole steps of so many each."""
+        if (weights_BHM.shape[-1] + 1) % step_tokens:
             return None
         padded = np.pad(weights_BHM.astype(np.float32), ((0, 0), (0, 0), (0, 1)))
-        heads_BHC3 = padded.reshape(*padded.shape[:2], -1, 3)
+        parts = padded.reshape(*padded.shape[:2], -1, step_tokens)
+        heads_BHC3 = np.pad(parts, ((0, 0), (0, 0), (0, 0), (3 - step_tokens, 0)))
         return cls(heads_BHC3.mean((0, 1)), heads_BHC3.astype(np.float16))
 
     def of(self, layer: int, head: int) -> NDArray[np.float32] | None:

@@ -21,8 +21,6 @@ from lamo_core.model.policy import NEWEST_TOKEN, Policy
 Actor = Policy | MarkovPolicy
 """What can be evaluated: a policy with memory or one without."""
 
-TOKENS_PER_STEP = 3
-
 
 class Context(Protocol):
     """The history of N episodes, from which the next actions are decided."""
@@ -46,27 +44,35 @@ class _TokenWindow:
         self.policy = policy
         self.steps = steps
         self.tokens_NLD: Tensor | None = None
+        self.returns_N: Tensor | None = None
+        """What is asked for at the newest step, scaled."""
         self.length = 0
         """Steps seen in all, which is also the next timestep."""
 
     def append(self, observations: Tensor, returns_N: Tensor, previous_actions: Tensor | None) -> Tensor:
-        """Embed one step and return its new tokens: [previous action,] return, state."""
+        """Embed one step and return its new tokens: [previous action,] return if that is a token, state."""
         states_N1D = self.policy.encode_observations(observations).unsqueeze(1)
         times_N = torch.full_like(returns_N, self.length, dtype=torch.int64)
         returns_N1 = self.policy.asked_returns(returns_N.unsqueeze(1), states_N1D)
+        self.returns_N = returns_N1[:, 0]
         new_NLD = self.policy.tokens(returns_N1, states_N1D, None, times_N.unsqueeze(1))
         if previous_actions is not None:
             action_N1D = self.policy.action_tokens(previous_actions, times_N - 1)
             new_NLD = torch.cat([action_N1D, new_NLD], dim=1)
         kept_NLD = new_NLD if self.tokens_NLD is None else torch.cat([self.tokens_NLD, new_NLD], dim=1)
-        self.tokens_NLD = kept_NLD[:, -(TOKENS_PER_STEP * self.steps - 1) :]
+        self.tokens_NLD = kept_NLD[:, -(self.policy.step_tokens * self.steps - 1) :]
         self.length += 1
         return new_NLD
 
     def newest(self) -> Tensor:
-        """Return the tokens of the newest steps, beginning with a return token."""
+        """Return the tokens of the newest steps, from the first of a step on."""
         assert self.tokens_NLD is not None
         return self.tokens_NLD
+
+    def read(self, hidden_N1D: Tensor) -> Tensor:
+        """Return the logits or action means (N, A) that the newest token's output stands for."""
+        assert self.returns_N is not None
+        return self.policy.act_head(hidden_N1D[:, -1], self.returns_N).float()
 
     def keep(self, rows: Tensor) -> None:
         if self.tokens_NLD is not None:
@@ -83,14 +89,14 @@ class SlidingContext:
     def decide(self, observations: Tensor, returns_N: Tensor, previous_actions: Tensor | None) -> Tensor:
         self.window.append(observations, returns_N, previous_actions)
         hidden_N1D, _ = self.policy.run_trunk(self.window.newest(), places=NEWEST_TOKEN)
-        return self.policy.act_head(hidden_N1D[:, -1]).float()
+        return self.window.read(hidden_N1D)
 
     def keep(self, rows: Tensor) -> None:
         self.window.keep(rows)
 
 
 class ChunkedContext:
-    """Between K/2 and K steps through a key-value cache: a decision costs three tokens instead of 3K.
+    """Between K/2 and K steps through a key-value cache: a decision costs one step's tokens instead of K times as many.
 
     While an episode is shorter than K steps this equals `SlidingContext`. When the cache holds K steps, the
     next decision starts it again from the newest K/2 steps (its own included); positions start at 0 again.
@@ -116,7 +122,7 @@ class ChunkedContext:
             new_NLD, position=self._cached_tokens, cache=self._cache, use_cache=True, places=NEWEST_TOKEN
         )
         self._cached_tokens += new_NLD.shape[1]
-        return self.policy.act_head(hidden_N1D[:, -1]).float()
+        return self._window.read(hidden_N1D)
 
     def keep(self, rows: Tensor) -> None:
         self._window.keep(rows)

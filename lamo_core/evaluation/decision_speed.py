@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from lamo_core.config import ContextMode
-from lamo_core.evaluation.contexts import TOKENS_PER_STEP, make_context, played_mode
+from lamo_core.evaluation.contexts import make_context, played_mode
 
 if TYPE_CHECKING:
     from lamo_core.model.policy import Policy
@@ -65,10 +65,10 @@ def measure_acting(policy: Policy, mode: ContextMode, *, episodes: int, steps: i
 def tokens_per_decision(policy: Policy, mode: ContextMode) -> float:
     """Return how many tokens the trunk reads for one decision on average, once the context is full."""
     if mode == "sliding":
-        return TOKENS_PER_STEP * policy.context - 1
+        return policy.step_tokens * policy.context - 1
     kept = max(1, policy.context // 2)
     added = policy.context - kept
-    return (TOKENS_PER_STEP * kept - 1 + TOKENS_PER_STEP * added) / (1 + added)
+    return (policy.step_tokens * kept - 1 + policy.step_tokens * added) / (1 + added)
 
 
 def _noise(policy: Policy, episodes: int, device: torch.device) -> tuple[Tensor, Tensor]:

@@ -17,7 +17,7 @@ from lamo_core.baselines.policy import MarkovPolicy
 from lamo_core.evaluation.contexts import Actor
 from lamo_core.model.extras.word_actions import WordActions
 from lamo_core.model.lora.adapters import merge_adapters
-from lamo_core.model.policy import STATE_TOKENS, Policy
+from lamo_core.model.policy import Policy
 from lamo_core.tasks.task import Task
 
 INPUTS = ("observations", "returns", "actions", "timesteps", "newest")
@@ -83,8 +83,9 @@ class DecisionGraph(nn.Module):
         states_1KD = self.policy.encode_observations(observations).unsqueeze(0)
         asked_1K = self.policy.asked_returns((returns / self.return_scale).unsqueeze(0), states_1KD)
         tokens_1LD = self.policy.tokens(asked_1K, states_1KD, actions.unsqueeze(0), timesteps.unsqueeze(0))[:, :-1]
-        hidden_1KD, _ = self.policy.run_trunk(tokens_1LD, places=STATE_TOKENS)
-        return self.policy.act_head(hidden_1KD[0].index_select(0, newest.reshape(1)))[0]
+        hidden_1KD, _ = self.policy.run_trunk(tokens_1LD, places=self.policy.state_places)
+        place = newest.reshape(1)
+        return self.policy.act_head(hidden_1KD[0].index_select(0, place), asked_1K[0].index_select(0, place))[0]
 
 
 def _strip(policy: Policy) -> None:

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from lamo_core.errors import LamoError, MissingError, UsageError
+from lamo_core.evaluation.recorder import check_video, write_video
+from lamo_core.evaluation.replay_file import load_replay
 from lamo_core.exchange.policy_card import policy_card
 from lamo_core.exchange.policy_repository import (
     CARD,
@@ -118,9 +120,6 @@ def _scores(run: RunDirectory, step: int) -> list[dict[str, Any]]:
 
 def _film(run: RunDirectory, path: Path) -> str:
     """Film the newest recorded episode; returns why that is not possible, if it is not."""
-    from lamo_core.evaluation.recorder import check_video, write_video
-    from lamo_core.evaluation.replay_file import load_replay
-
     replays = sorted(run.replays.glob("*.npz"))
     if not replays:
         return "no film: the run has no recorded episode"

@@ -149,6 +149,24 @@ def stack_pixels(pixels_BTP: Tensor) -> Tensor:
     return pixels_BTP.unfold(1, FRAME_STACK, 1).contiguous()
 
 
+class NewestReturn(nn.Module):
+    """Scales and shifts what the trunk found by the return-to-go of the same step; at first it changes nothing.
+
+    A sum alone would move every action alike behind a head of one layer (Perez et al. 2018, "FiLM").
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(1, width), nn.GELU(), nn.Linear(width, 2 * width))
+        for parameter in self.layers[2].parameters():
+            nn.init.zeros_(parameter)
+
+    def forward(self, hidden_ND: Tensor, returns_N1: Tensor) -> Tensor:
+        """Change hidden vectors (…, D) by scaled returns (…, 1)."""
+        scale_ND, shift_ND = self.layers(returns_N1.to(hidden_ND.dtype)).chunk(2, dim=-1)
+        return hidden_ND * (1 + scale_ND) + shift_ND  # type: ignore[no-any-return]
+
+
 class ActionHead(nn.Module):
     """Read actions from state tokens, (N, D) to (N, A): logits, or means in [-1, 1] for linear continuous heads.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -281,8 +282,8 @@ def _folder_of(name: str) -> Path:
         if folder is None:
             raise MissingError(f"{name} is not imported yet; {_how_to_get(name)}")
         return folder
-    path = Path(name).expanduser()
-    if path.is_dir():
+    path = Path(os.path.expanduser(name))
+    if os.path.isdir(path):
         return path
     if name.startswith((".", "/", "~")) or path.suffix:
         raise MissingError(f"there is no folder {name}; name a folder with config.json and model.safetensors")

@@ -18,6 +18,7 @@ from lamo_core.model.embeddings import (
     ActionHead,
     ActionTable,
     FrameEmbedding,
+    NewestReturn,
     VectorEmbedding,
 )
 from lamo_core.model.extras.alignment import Alignment
@@ -40,16 +41,14 @@ class PolicyStatistics:
     state_std: tuple[float, ...] = ()
 
 
-STATE_TOKENS = slice(1, None, 3)
-"""Where a window's states are among its tokens."""
 NEWEST_TOKEN = slice(-1, None)
 
 
 class Policy(nn.Module):
     """Map windows of (return-to-go, state, action) to the next action through a language-model trunk.
 
-    Each step is three tokens in that order; the action is read from the state token's output, so it depends on
-    nothing later (paper §3.2).
+    Each step is three tokens in that order, or a state and an action where returns are no tokens (`return_tokens`); the
+    action is read from the state token's output, so it depends on nothing later (paper §3.2).
     """
 
     def __init__(
@@ -71,7 +70,14 @@ class Policy(nn.Module):
         self.timestep_mode, self.trunk_positions = config.timestep, config.trunk_positions
         self.told_returns = config.return_to_go != "none"
         self.trunk = backbone.model
-        self.embed_return = VectorEmbedding(1, width, mlp=mlp)
+        self.step_tokens = config.step_tokens
+        """How many tokens a step is."""
+        self.state_places = slice(self.step_tokens - 2, None, self.step_tokens)
+        """Where a window's states are among its tokens."""
+        self._injected = config.return_tokens == "injected"
+        latest = config.return_tokens == "latest"
+        self.embed_return = None if latest else VectorEmbedding(1, width, mlp=mlp)
+        self.newest_return = NewestReturn(width) if latest else None
         self.embed_state: nn.Module
         if task.observation == "frames":
             self.embed_state = FrameEmbedding(width, mlp=mlp, two=mlp and config.frame_layers == "two")
@@ -133,7 +139,7 @@ class Policy(nn.Module):
         """Interleave the embeddings of T steps in the order return, state, action.
 
         `returns_NT` is scaled. `actions` holds T or T - 1 entries a row (None for T = 1 without any): with one
-        less, the last action token is left out. Returns (N, 3T, D) or (N, 3T - 1, D).
+        less, the last action token is left out. Returns (N, L, D), L being `step_tokens` T or one less.
         """
         T = returns_NT.shape[1]
         known = 0 if actions is None else actions.shape[1]
@@ -147,10 +153,16 @@ class Policy(nn.Module):
         return self._timed(embedded_ND[:, None, None], timesteps_N[:, None])[:, 0]
 
     def _embedded(self, returns_NT: Tensor, states_NTD: Tensor, actions: Tensor | None) -> Tensor:
-        """Embed steps, (N, T, 3, D); an action that is not known yet, or hidden in training, is zero."""
-        told_NT1 = (returns_NT if self.told_returns else torch.zeros_like(returns_NT)).unsqueeze(-1)
-        returns_NTD = self.embed_return(told_NT1.to(states_NTD.dtype)).to(states_NTD.dtype)
-        return torch.stack([returns_NTD, states_NTD, self._embedded_actions(actions, states_NTD)], dim=2)
+        """Embed steps, (N, T, C, D); an action that is not known yet, or hidden in training, is zero."""
+        tokens = [states_NTD, self._embedded_actions(actions, states_NTD)]
+        if self.embed_return is not None:
+            returns_NTD = self.embed_return(self._told(returns_NT).to(states_NTD.dtype)).to(states_NTD.dtype)
+            tokens = [states_NTD + returns_NTD, tokens[1]] if self._injected else [returns_NTD, *tokens]
+        return torch.stack(tokens, dim=2)
+
+    def _told(self, returns: Tensor) -> Tensor:
+        """Return the returns (…) that the policy may see, (…, 1)."""
+        return (returns if self.told_returns else torch.zeros_like(returns)).unsqueeze(-1)
 
     def _embedded_actions(self, actions: Tensor | None, states_NTD: Tensor) -> Tensor:
         N, T, D = states_NTD.shape
@@ -205,9 +217,9 @@ class Policy(nn.Module):
             places=places,
         )
 
-    def act_head(self, hidden_ND: Tensor) -> Tensor:
-        """Read logits or action means from state tokens: (N, D) to (N, A)."""
-        return self._actions(self._read(hidden_ND))
+    def act_head(self, hidden_ND: Tensor, returns_N: Tensor) -> Tensor:
+        """Read logits or action means (N, A) from state tokens (N, D), where scaled returns (N,) were asked for."""
+        return self._actions(self._read(hidden_ND, returns_N))
 
     def forward(self, batch: WindowBatch) -> Tensor:
         """Predict the action of every step of every window: (B, K, A), or bins of words (B, K, A, 256)."""
@@ -226,7 +238,7 @@ class Policy(nn.Module):
             # as published: what the norm gives, before timesteps join after it
             embedded_BKCD = self._embedded(batch.returns_to_go, states_BKD, batch.actions)
             tokens_BLD = self._normed(embedded_BKCD, batch.timesteps).flatten(1, 2)
-            losses["alignment"] = self.alignment.loss(tokens_BLD, batch.mask.repeat_interleave(3, dim=1))
+            losses["alignment"] = self.alignment.loss(tokens_BLD, batch.mask.repeat_interleave(self.step_tokens, dim=1))
         return losses
 
     def imitation_loss(self, batch: WindowBatch) -> Tensor:
@@ -244,10 +256,12 @@ class Policy(nn.Module):
         states_BKD = self.encode_windows(batch)
         # the last action is not seen, but cutting its token off is less work than having none
         tokens_BLD = self.tokens(batch.returns_to_go, states_BKD, batch.actions, batch.timesteps)[:, :-1]
-        hidden_BKD, _ = self.run_trunk(tokens_BLD, places=STATE_TOKENS)
-        return self._read(hidden_BKD), states_BKD
+        hidden_BKD, _ = self.run_trunk(tokens_BLD, places=self.state_places)
+        return self._read(hidden_BKD, batch.returns_to_go), states_BKD
 
-    def _read(self, hidden: Tensor) -> Tensor:
+    def _read(self, hidden: Tensor, returns: Tensor) -> Tensor:
+        if self.newest_return is not None:
+            hidden = self.newest_return(hidden, self._told(returns))
         if self.head is not None:
             return self.head(hidden)  # type: ignore[no-any-return]
         assert isinstance(self.embed_action, WordActions)

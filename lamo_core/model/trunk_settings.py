@@ -12,8 +12,6 @@ from lamo_core.model.backbone import Backbone
 from lamo_core.model.building import dropout_settings, one_line
 from lamo_core.model.gpt2.trunk import Gpt2Trunk
 
-_TOKENS_PER_STEP = 3
-
 
 def check_settings(config: ModelConfig, backbone: Backbone) -> None:
     """Raise `UsageError` for settings that change nothing in a trunk, and for a context that it does not take.
@@ -54,7 +52,7 @@ def _adapted_biases(backbone: Backbone) -> bool:
 @torch.no_grad()
 def _check_length(config: ModelConfig, backbone: Backbone) -> None:
     """Run a window of full length: tables of positions are shorter than some descriptions say."""
-    length = _TOKENS_PER_STEP * config.context - 1
+    length = config.step_tokens * config.context - 1
     tokens_1LD = torch.zeros(1, length, backbone.width)
     was_training = backbone.model.training
     backbone.model.eval()

@@ -11,8 +11,8 @@ import numpy as np
 from lamo_core.errors import LamoError
 from lamo_core.player.episode import ShownEpisode
 from lamo_core.player.history import Track
-from lamo_core.player.protocol import Header
 from lamo_core.player.sources import Opened
+from lamo_core.workers.messages import Header
 
 
 @dataclass(frozen=True)

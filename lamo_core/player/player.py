@@ -19,8 +19,8 @@ from lamo_core.errors import UsageError
 from lamo_core.player.episode_export import save_episode
 from lamo_core.player.messages import Told, error_header, frame_header, opened_header
 from lamo_core.player.policy_loading import WAKE, PolicyLoading, open_record
-from lamo_core.player.protocol import Header
 from lamo_core.player.sources import Opened, Opener, Wanted, find_source, wanted_of
+from lamo_core.workers.messages import Header
 
 Send = Callable[[Header, bytes], None]
 

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import IO
 
 from lamo_core.player.player import Player
-from lamo_core.player.protocol import Header, ProtocolError, read_message, write_message
 from lamo_core.player.sources import Opener
+from lamo_core.workers.messages import Header, ProtocolError, read_message, write_message
+from lamo_core.workers.process import be_nice, message_channel
 
 _GRACE = 1.0
 """Seconds that work under way has to end by itself after the other side has gone."""
@@ -31,11 +32,8 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--runs", type=Path, default=None)
     arguments = parser.parse_args()
-    if hasattr(os, "nice"):
-        os.nice(_NICENESS)
-    # libraries may print; only messages go to what was stdout
-    channel = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
+    be_nice(_NICENESS)
+    channel = message_channel()
     commands: queue.SimpleQueue[Header | None] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(sys.stdin.buffer, commands), daemon=True).start()
     opener = Opener(device=arguments.device, root=arguments.runs)

@@ -1,7 +1,7 @@
 """Target-return sweep of a run's policy as a process: `python -m lamo_core.player.target_sweep_worker RUN`.
 
-A process of the dashboard: it tells its progress on stdout in messages of `protocol`, keeps what it found in the run's
-folder, and ends with whoever holds the other end of its stdin.
+A process of the dashboard: it tells its progress on stdout in messages of `lamo_core.workers`, keeps what it found in
+the run's folder, and ends with whoever holds the other end of its stdin.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from pathlib import Path
 
 from lamo_core.errors import LamoError, StorageError, UsageError
 from lamo_core.out_of_memory import ANYTHING, advised
-from lamo_core.player.protocol import Header, write_message
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.records import plain
 from lamo_core.runs.target_sweep_file import EPISODES, TARGETS, AskedReturns, AskedScore, write_asked
+from lamo_core.workers.messages import Header, write_message
+from lamo_core.workers.process import be_nice, message_channel
 
 _NICENESS = 5
 _SECONDS = 0.25
@@ -34,11 +35,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m lamo_core.player.target_sweep_worker", description=__doc__)
     parser.add_argument("run", type=Path)
     run = RunDirectory(parser.parse_args().run)
-    if hasattr(os, "nice"):
-        os.nice(_NICENESS)
-    # libraries may print; only messages go to what was stdout
-    channel = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
+    be_nice(_NICENESS)
+    channel = message_channel()
     threading.Thread(target=_end_with_stdin, daemon=True).start()
     with contextlib.suppress(OSError):  # nobody reads any more
         answer(run, lambda header: write_message(channel, header))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from lamo_core.evaluation.aggregates import nested_interval
-from lamo_core.evaluation.statistics import FloatArray, interquartile_mean
+from lamo_core.evaluation.statistics import FloatArray, interquartile_mean, nested_interval
+from lamo_core.reports.factors import factors_of, other_settings
 from lamo_core.reports.paper import PaperScore, on_papers_data, paper_score
 from lamo_core.reports.results import RunResult
 from lamo_core.tasks.registry import get_task
@@ -82,6 +82,10 @@ class Cell:
     paper: PaperScore | None
     papers_data: bool
     """Whether this is the data of the paper, so that its number may be compared."""
+    factors: Mapping[str, str] = field(default_factory=dict)
+    """The levels of LaMo's parts (`factors.BASES`); empty for a method without a trunk."""
+    others: str = ""
+    """Equal for cells that differ in nothing but factors, task, share, steps and seeds."""
 
     @property
     def finals(self) -> FloatArray:
@@ -190,6 +194,8 @@ def _cell(results: Sequence[RunResult]) -> Cell:
         targets=max(result.targets for result in results),
         paper=paper_score(first.task, first.ratio, first.method),
         papers_data=on_papers_data(first.task, first.source, first.data_set),
+        factors=factors_of(first.settings),
+        others=other_settings(first.settings),
     )
 
 

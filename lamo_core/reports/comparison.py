@@ -7,15 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lamo_core.evaluation.aggregates import (
+from lamo_core.evaluation.statistics import (
+    FloatArray,
     improvement,
     improvement_interval,
+    mean,
     pooled,
     pooled_interval,
     profile,
     profile_band,
 )
-from lamo_core.evaluation.statistics import FloatArray, mean
 from lamo_core.reports.cells import Cell, method_names
 
 PROFILE_POINTS = 101

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lamo_core.evaluation.aggregates import RESAMPLES
-from lamo_core.evaluation.statistics import FloatArray
+from lamo_core.evaluation.statistics import RESAMPLES, FloatArray
 from lamo_core.reports.cells import Cell, SeedScores, method_names
 
 _LEAST = 2

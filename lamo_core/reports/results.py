@@ -18,7 +18,8 @@ from lamo_core.runs.compare import flatten
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.evaluations import Change, Evaluation, history, shown_value
 from lamo_core.runs.labels import Origins, experiment_settings, label_of
-from lamo_core.runs.reader import MetricsTail, read_events
+from lamo_core.runs.metrics.series import MetricsTail
+from lamo_core.runs.reader import read_events
 from lamo_core.runs.records import number
 from lamo_core.runs.reliance_file import parse_shares, read_reliance
 from lamo_core.runs.status import read_status
@@ -255,10 +256,6 @@ def _finite(value: Any, what: str) -> float:
     if found is None or not math.isfinite(found):
         raise ValueError(f"{what} is not a number")
     return found
-
-
-def _loss(value: Any) -> float | None:
-    return None if value is None else _finite(value, "a loss")
 
 
 def _whole(value: Any) -> int:

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lamo_core.evaluation.aggregates import pooled_interval
-from lamo_core.evaluation.statistics import mean, stratified_interval
+from lamo_core.evaluation.statistics import mean, pooled_interval, stratified_interval
 from lamo_core.reports.results import RunResult
 from lamo_core.tasks.registry import get_task
 

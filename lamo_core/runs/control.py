@@ -19,8 +19,8 @@ from lamo_core.config import RunConfig, parse_setting, unknown_key
 from lamo_core.errors import LamoError, UsageError
 from lamo_core.files import replace_file
 from lamo_core.runs.directory import ELSEWHERE, MOST_BYTES, RunDirectory, require_no_links, storage_error
+from lamo_core.runs.queue.entry import this_host
 from lamo_core.runs.records import decode, encode
-from lamo_core.runs.status import this_host
 from lamo_core.training.events import Changed, Event, Note
 from lamo_core.untrusted.regular_file import read_regular
 
@@ -152,7 +152,7 @@ def _user() -> str:
     try:
         return getpass.getuser()
     except (OSError, KeyError, ImportError):  # no name for this user id
-        return str(os.getuid())
+        return str(os.getuid()) if hasattr(os, "getuid") else "unknown"
 
 
 class Wishes(Protocol):

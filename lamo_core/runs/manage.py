@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import time
 from pathlib import Path
 
 from lamo_core.errors import LamoError, UsageError
 from lamo_core.exchange.policy_repository import fetch_policy, means_repository
 from lamo_core.runs.directory import REMOVED, RunDirectory, find_run, storage_error
-from lamo_core.runs.status import Derived, has_open, is_alive, read_state, this_host
+from lamo_core.runs.queue.entry import this_host
+from lamo_core.runs.status import Derived, has_open, is_alive, read_state
+from lamo_core.system_parts import KILL
 
 
 def find_checkpoint(text: str | Path, root: Path | None = None) -> Path:
@@ -50,7 +51,7 @@ def kill_run(run: RunDirectory) -> int:
             "is the right one all the same, end it with kill"
         )
     try:
-        os.kill(status.pid, signal.SIGKILL)
+        os.kill(status.pid, KILL)
     except OSError as error:
         raise LamoError(f"could not kill process {status.pid} of run {run.id}: {error.strerror}") from error
     return status.pid

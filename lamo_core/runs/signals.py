@@ -7,8 +7,10 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
+from typing import Any
 
 from lamo_core.runs.control import Interrupts
+from lamo_core.system_parts import handled_signals
 
 INTERRUPTED = 130
 """Exit code of a run that left at once."""
@@ -45,10 +47,12 @@ def catch_signals(
     def checkpoint(number: int, frame: FrameType | None) -> None:
         interrupts.checkpoint = True
 
-    handlers = {signal.SIGINT: stop, signal.SIGTERM: stop, signal.SIGUSR1: checkpoint}
+    handlers: dict[signal.Signals, Any] = dict.fromkeys(handled_signals("SIGINT", "SIGTERM", "SIGBREAK"), stop)
+    handlers |= dict.fromkeys(handled_signals("SIGUSR1"), checkpoint)
+    for hangup in handled_signals("SIGHUP"):
+        ignored = detached or signal.getsignal(hangup) is signal.SIG_IGN
+        handlers[hangup] = signal.SIG_IGN if ignored else stop
     former = {number: signal.signal(number, handler) for number, handler in handlers.items()}
-    ignored = detached or signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-    former[signal.SIGHUP] = signal.signal(signal.SIGHUP, signal.SIG_IGN if ignored else stop)
     try:
         yield interrupts
     finally:

@@ -7,9 +7,7 @@ so the start time of the process is kept beside it.
 
 from __future__ import annotations
 
-import functools
 import os
-import socket
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -19,6 +17,7 @@ from typing import Any, Literal
 from lamo_core.files import replace_file
 from lamo_core.runs.directory import ELSEWHERE, MOST_BYTES, SCHEMA, RunDirectory
 from lamo_core.runs.evaluations import Change, Standing
+from lamo_core.runs.queue.entry import read_entry, read_launch, this_host
 from lamo_core.runs.records import decode, encode, number
 from lamo_core.untrusted.plain_text import plain_text
 from lamo_core.untrusted.regular_file import read_regular
@@ -193,12 +192,6 @@ def own_process() -> tuple[int, float | None]:
     return os.getpid(), process_start(os.getpid())
 
 
-@functools.cache
-def this_host() -> str:
-    """Return the name of this machine."""
-    return socket.gethostname()
-
-
 def derive(
     status: Status,
     *,
@@ -265,17 +258,7 @@ def has_begun(run: RunDirectory, status: Status) -> bool:
 
 def waits(run: RunDirectory) -> bool:
     """Return whether a run stands in a queue and no process was started for it yet."""
-    from lamo_core.runs.queue.waiting import read_entry  # which reads states itself
-
     return read_entry(run) is not None
-
-
-def read_launch(run: RunDirectory) -> dict[str, Any] | None:
-    """Return which detached process was started for the run, if one was."""
-    try:
-        return decode(read_regular(run.launch_file, MOST_BYTES))
-    except OSError:
-        return None
 
 
 def parse_status(values: Mapping[str, Any]) -> Status:

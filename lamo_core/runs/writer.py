@@ -20,8 +20,9 @@ from lamo_core.files import clear_abandoned, clear_older_versions, locked
 from lamo_core.runs.directory import ELSEWHERE, RunDirectory, require_no_links, storage_error
 from lamo_core.runs.evaluations import Standing
 from lamo_core.runs.log.narration import narrate
+from lamo_core.runs.queue.entry import this_host
 from lamo_core.runs.records import encode, plain
-from lamo_core.runs.status import FREED, EvalPoint, Status, own_process, read_state, this_host, write_status
+from lamo_core.runs.status import FREED, EvalPoint, Status, own_process, read_state, write_status
 from lamo_core.runs.timing.rate import RateMeter
 from lamo_core.training.events import Changed, EvalDone, EvalFailed, Event, Paused, Resumed, Started, StepDone, Stopped
 from lamo_core.untrusted.regular_file import open_regular

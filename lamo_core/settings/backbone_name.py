@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -70,11 +71,9 @@ def own_folder(name: str) -> Path | None:
     if Path(name).name != name:  # a path, such as ./mini
         return None
     folders = (place / name for place in (assets_dir(), models_dir()))
-    return next((folder for folder in folders if (folder / "config.json").is_file()), None)
+    # os.path answers where pathlib raises: names may be longer than any file's
+    return next((folder for folder in folders if os.path.isfile(folder / "config.json")), None)
 
 
 def _is_folder(name: str) -> bool:
-    try:
-        return Path(name).expanduser().is_dir()
-    except (OSError, ValueError, RuntimeError):  # no path at all, or nobody's home
-        return False
+    return os.path.isdir(os.path.expanduser(name))

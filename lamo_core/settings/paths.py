@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from lamo_core.settings.backbone_name import is_own, parse_backbone
@@ -31,9 +30,10 @@ def _model(name: str) -> str:
     own = parsed.model
     if not own.strip() or own in _MODELS or is_own(own):
         return name
-    path = Path(own).expanduser()
-    return str(replace(parsed, model=os.path.abspath(path))) if own.startswith((".", "~")) or path.is_dir() else name
+    path = os.path.expanduser(own)  # os.path answers where pathlib raises: names may be longer than any file's
+    named = own.startswith((".", "~")) or os.path.isdir(path)
+    return str(replace(parsed, model=os.path.abspath(path))) if named else name
 
 
 def _text(source: str) -> str:
-    return source if source in _TEXTS or not source.strip() else os.path.abspath(Path(source).expanduser())
+    return source if source in _TEXTS or not source.strip() else os.path.abspath(os.path.expanduser(source))

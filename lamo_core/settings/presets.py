@@ -12,6 +12,7 @@ from typing import Any
 
 from lamo_core.config import RunConfig, field_names, parse_setting, unknown_key
 from lamo_core.errors import UsageError
+from lamo_core.methods import require_targets
 from lamo_core.places import presets_dir
 from lamo_core.settings.backbone_name import BackboneName, parse_backbone
 from lamo_core.settings.paths import absolute_paths
@@ -180,6 +181,7 @@ def resolve(
         layers += _overlay(ablation, "ablations", task)
         layers.append((f"ablation {ablation}", {"name": f"{_last('name', layers, 'run')}+{ablation}"}))
     found = _merge([(origin, absolute_paths(values)) for origin, values in (*layers, *later)])
+    require_targets(found.config)
     for ablation in ablations:
         _require_effect(ablation, task, found.config)
     return found

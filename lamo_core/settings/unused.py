@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from lamo_core.config import RunConfig
@@ -19,17 +20,13 @@ class _Run:
 
     config: RunConfig
     task: Task
+    has_versions: bool
+    """Whether there are several versions of the task's environment."""
 
     @property
     def memory(self) -> bool:
         """Whether it is a sequence policy on a trunk."""
         return METHODS[self.config.method].memory
-
-    @property
-    def has_versions(self) -> bool:
-        from lamo_core.tasks.registry import versioned
-
-        return versioned(self.config.task.name, "v5") != self.config.task.name
 
     @property
     def discrete(self) -> bool:
@@ -63,10 +60,28 @@ class _Run:
         """Whether actions are read by a head of its own."""
         return self.memory and self.config.model.action_tokens == "own"
 
-    def learns_values_by(self, *methods: str) -> bool:
-        return self.config.method in methods if methods else METHODS[self.config.method].values
+    @property
+    def learns_values(self) -> bool:
+        return METHODS[self.config.method].values
+
+    def learns_by(self, name: str) -> bool:
+        """Whether its method reads a setting of `value` that not every one reads."""
+        learned = METHODS[self.config.method].policies.get(self.task.action_kind)
+        return learned is not None and name in learned.reads.split()
 
 
+_OF_METHODS = [
+    "learning_rate",
+    "quantiles",
+    "epsilon",
+    "conservative_weight",
+    "log_std_offset",
+    "temperature",
+    "behaviour_weight",
+    "flexibility",
+    "perturbation",
+]
+"""Settings of `value` that methods read alone, each as its `reads` says."""
 _READ: tuple[tuple[str, Callable[[_Run], bool]], ...] = (
     ("task.sticky_actions task.noop_max", lambda run: run.config.task.name.startswith("atari-")),
     ("task.version", lambda run: run.has_versions),
@@ -84,7 +99,7 @@ _READ: tuple[tuple[str, Callable[[_Run], bool]], ...] = (
     (
         "model.backbone model.adapter model.attention_mixing model.embedding model.context model.dropout "
         "model.attention_dropout model.embedding_dropout model.timestep model.trunk_positions model.action_tokens "
-        "model.return_to_go model.q_weight language.weight alignment.weight eval.context",
+        "model.return_to_go model.return_tokens model.q_weight language.weight alignment.weight eval.context",
         lambda run: run.memory,
     ),
     (
@@ -102,28 +117,18 @@ _READ: tuple[tuple[str, Callable[[_Run], bool]], ...] = (
     ("alignment.clusters alignment.steps", lambda run: run.memory and run.config.alignment.weight > 0),
     ("markov.width markov.filter", lambda run: not run.memory),
     ("markov.layers", lambda run: not run.memory and not run.frames),
-    ("markov.share", lambda run: not run.memory and run.config.markov.filter == "top"),
-    ("value.rewards", lambda run: run.learns_values_by()),
-    ("value.discount value.target_rate value.target_every", lambda run: run.learns_values_by() or run.q_term),
-    # discrete Q-learning has no part that learns at another rate than its critic
-    (
-        "value.learning_rate",
-        lambda run: run.learns_values_by("iql", "td3+bc") or (run.learns_values_by("cql", "bcq") and not run.discrete),
-    ),
-    ("value.quantiles value.epsilon", lambda run: run.discrete and run.learns_values_by("cql", "bcq", "nfq")),
-    ("value.conservative_weight", lambda run: run.learns_values_by("cql")),
-    ("value.expectile", lambda run: run.learns_values_by("iql") or run.q_term),
-    ("value.temperature", lambda run: run.learns_values_by("iql")),
-    ("value.behaviour_weight", lambda run: run.learns_values_by("td3+bc")),
-    ("value.flexibility", lambda run: run.learns_values_by("bcq") and run.discrete),
-    ("value.perturbation", lambda run: run.learns_values_by("bcq") and not run.discrete),
+    ("markov.share markov.least_episodes", lambda run: not run.memory and run.config.markov.filter == "top"),
+    ("value.rewards", lambda run: run.learns_values),
+    ("value.discount value.target_rate value.target_every", lambda run: run.learns_values or run.q_term),
+    *((f"value.{name}", partial(_Run.learns_by, name=name)) for name in _OF_METHODS),
+    ("value.expectile", lambda run: run.learns_by("expectile") or run.q_term),
     ("eval.target_rule", lambda run: run.told),
     ("eval.targets", lambda run: run.asked),
     ("eval.target_quantiles", lambda run: run.asked and not run.config.eval.targets),
     ("eval.subtract", lambda run: run.asked and run.config.data.rewards == "clipped"),
     ("eval.action", lambda run: run.discrete),
     # values improve on the data's actions, so a loss on these does not tell when to stop
-    ("checkpoint.best", lambda run: not run.learns_values_by()),
+    ("checkpoint.best", lambda run: not run.learns_values),
     ("data.subset data.ratio_rounding eval.unseen_episodes", lambda run: run.config.data.ratio < 1),
 )
 """Settings, and whether a run reads them; those that are not here every run does."""
@@ -131,7 +136,8 @@ _READ: tuple[tuple[str, Callable[[_Run], bool]], ...] = (
 
 def idle_settings(config: RunConfig) -> frozenset[str]:
     """Return the dotted names of the settings that change nothing in a run; raises `LamoError` for an unknown task."""
-    from lamo_core.tasks.registry import get_task
+    from lamo_core.tasks.registry import get_task, versioned
 
-    run = _Run(config, get_task(config.task.name))
-    return frozenset(name for names, is_read in _READ if not is_read(run) for name in names.split())
+    name = config.task.name
+    run = _Run(config, get_task(name), versioned(name, "v5") != name)
+    return frozenset(setting for names, is_read in _READ if not is_read(run) for setting in names.split())

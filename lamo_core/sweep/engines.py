@@ -14,8 +14,9 @@ from lamo_core.runs.create import usable_cpus
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.queue.detach import launch
 from lamo_core.runs.queue.devices import cards, device_of
+from lamo_core.runs.queue.entry import read_launch
 from lamo_core.runs.records import number
-from lamo_core.runs.status import is_alive, read_launch
+from lamo_core.runs.status import is_alive
 
 _RUN_MEMORY = 1_500_000_000
 """Main memory of one training process: PyTorch, a small model and a small data set."""

@@ -16,9 +16,10 @@ from lamo_core.errors import UsageError
 from lamo_core.files import locked, write_bytes
 from lamo_core.places import runs_dir
 from lamo_core.runs.directory import ELSEWHERE, RunDirectory, storage_error
+from lamo_core.runs.queue.entry import this_host
 from lamo_core.runs.reader import LineTail
 from lamo_core.runs.records import decode, encode, number
-from lamo_core.runs.status import has_open, is_alive, own_process, this_host
+from lamo_core.runs.status import has_open, is_alive, own_process
 from lamo_core.untrusted.regular_file import open_regular
 
 SWEEPS = "sweeps"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lamo_core.config import unknown_key
+from lamo_core.config import parse_setting, unknown_key
 from lamo_core.engine.run_spec import METHOD, RunSpec
 from lamo_core.errors import UsageError
 from lamo_core.methods import METHODS
@@ -36,6 +37,8 @@ class Grid:
     """`name=value` for every run, as `--set` takes it; `WHICH:name=value` for those of a task, a family of tasks (such
     as `kitchen`), a method, or of both, such as `hopper/dt`."""
     device: str = "auto"
+    varied: tuple[str, ...] = ()
+    """Settings with several values, `name=a,b`, of which every combination is a run."""
     ablate_all: bool = False
     """Whether ablations are laid over every method; else only over `lamo`, which they take apart."""
 
@@ -90,17 +93,36 @@ def expand(grid: Grid) -> dict[str, RunSpec]:
         if not any(_in_scope(which, task, method) for task, method in places):
             known = [*(task for task, _ in grid.tasks), *grid.methods]
             raise unknown_key(which, known, "task or method of this sweep,")
+    combinations = list(itertools.product(*map(parse_varied, grid.varied)))
     runs: dict[str, RunSpec] = {}
     for seed, (task, ratios), method in itertools.product(grid.seeds, grid.tasks, grid.methods):
         if not fits(task, method):
             continue
-        for ratio, ablation in itertools.product(ratios, _ablations_of(method, grid)):
+        for ratio, ablation, values in itertools.product(ratios, _ablations_of(method, grid), combinations):
             with suppress(NoEffect):
-                spec = _spec(grid, task, ratio, method, _parts(ablation), seed)
-                runs.setdefault(f"{spec.resolve().config.name}-s{seed}", spec)
+                spec = _spec(grid, task, ratio, method, _parts(ablation), seed, values)
+                key = "+".join([spec.resolve().config.name, *values])
+                runs.setdefault(f"{key}-s{seed}", spec)
     if not runs:
         raise UsageError("no method or ablation of this sweep fits its tasks; `lamo presets` says what each changes")
     return runs
+
+
+def parse_varied(text: str) -> tuple[str, ...]:
+    """Return the settings `name=value` of `name=a,b`; raises `UsageError` for one without a value, or two equal ones.
+
+    Values that are lists themselves stand in brackets: `eval.targets=[60,90],[120]`.
+    """
+    name, equals, values = text.partition("=")
+    found = [value.strip() for value in re.findall(r"\[[^\]]*\]|[^,]+", values)]
+    settings = tuple(f"{name.strip()}={value}" for value in found if value)
+    if not equals or not settings or len(set(settings)) < len(settings):
+        raise UsageError(
+            f"--vary wants a setting and different values, such as optim.learning_rate=1e-3,3e-3, not {text!r}"
+        )
+    for setting in settings:
+        parse_setting(name.strip(), setting.partition("=")[2])
+    return settings
 
 
 def fits(task: str, method: str) -> bool:
@@ -137,12 +159,14 @@ def _parts(ablation: str) -> tuple[str, ...]:
     return () if ablation == NONE else tuple(ablation.split("+"))
 
 
-def _spec(grid: Grid, task: str, ratio: float, method: str, ablations: tuple[str, ...], seed: int) -> RunSpec:
+def _spec(
+    grid: Grid, task: str, ratio: float, method: str, ablations: tuple[str, ...], seed: int, values: tuple[str, ...]
+) -> RunSpec:
     return RunSpec(
         preset=ratio_preset(task, ratio, grid.variant),
         method=None if method == METHOD else method,
         ablations=ablations,
-        settings=_settings_of(grid, task, method),
+        settings=(*_settings_of(grid, task, method), *values),
         seed=seed,
         device=grid.device,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +101,13 @@ def read_checkpoint(path: Path) -> Checkpoint:
     if not intact:
         raise CheckpointError(f"{path} is damaged: its weights do not match their checksum; use another checkpoint")
     return checkpoint
+
+
+def keep_for_acting(path: Path) -> None:
+    """Leave what acting needs in a checkpoint; raises as `read_checkpoint` and `write_checkpoint` do."""
+    checkpoint = read_checkpoint(path)
+    if checkpoint.training is not None:
+        write_checkpoint(path, replace(checkpoint, training=None))
 
 
 def _is_plain(tensor: Any) -> bool:

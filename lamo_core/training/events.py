@@ -67,7 +67,7 @@ class StepDone:
     parts: Mapping[str, float] = field(default_factory=dict)
     """Further losses by name, not weighted, such as `critic`."""
     held_out_loss: float | None = None
-    """Of the policy after this step on the held-out steps of the training data; None where it was not measured."""
+    """Of the policy after this step on the held-out part of the training data; None where it was not measured."""
 
 
 @dataclass(frozen=True)

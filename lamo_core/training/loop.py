@@ -23,7 +23,7 @@ from lamo_core.training.events import (
     StepDone,
     Stopped,
 )
-from lamo_core.training.optimiser import rate_multiplier, set_rates
+from lamo_core.training.optimiser import policy_multiplier, rate_multiplier, set_rates
 from lamo_core.training.session import Session
 
 Evaluate = Callable[[Session, int], list[TargetScore]]
@@ -193,7 +193,8 @@ def _saved(session: Session, save: Save, best: bool = False) -> CheckpointSaved:
 def _train_step(session: Session) -> StepDone:
     """Take one optimiser step: gradient of the method's losses, clip, step."""
     optim, clock, learner = session.config.optim, _Clock(session.device), session.learner
-    rate = set_rates(learner.optimiser, rate_multiplier(session.step, optim, _tokens_per_step(session)))
+    multiplier = rate_multiplier(session.step, optim, _tokens_per_step(session))
+    rate = set_rates(learner.optimiser, multiplier, policy_multiplier(session.step, optim))
     with session.undone_if_it_fails():
         losses = learner.backward(session.config, session.step, clock.lap)
         gradient_norm = learner.optimiser.gradient_norm()

@@ -44,7 +44,7 @@ class MarkovLearner:
             # handing such small products to a second thread costs up to ten times what it saves, on a busy machine
             torch.set_num_threads(1)
         returns_E = store.returns(config.data.rewards)
-        episodes = chosen_episodes(returns_E, config.markov.filter, config.markov.share)
+        episodes = chosen_episodes(returns_E, config.markov.filter, config.markov.share, config.markov.least_episodes)
         trained, held_out = None, None
         if config.checkpoint.best == "held-out" and not METHODS[config.method].values:
             trained, held_out = split(store.lengths, episodes, config.seed)

@@ -25,7 +25,7 @@ def micro_batch_size(config: RunConfig, width: int, device: str) -> int:
     if asked != "auto":
         return min(asked, batch)
     rows = max(_ROWS, _NEAR // width) if device == "cpu" else _ON_CARD // width
-    windows = max(1, rows // (3 * config.model.context))
+    windows = max(1, rows // (config.model.step_tokens * config.model.context))
     return min(batch, 1 << (windows.bit_length() - 1))
 
 

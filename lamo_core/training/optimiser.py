@@ -26,11 +26,20 @@ def rate_multiplier(step: int, optim: OptimConfig, tokens_per_step: float = 0.0)
     if optim.schedule == "official-atari":
         return _official_atari(step, tokens_per_step)
     warmup = min(1.0, (step + 1) / optim.warmup_steps) if optim.warmup_steps else 1.0
-    if optim.schedule == "constant":
+    if optim.schedule in ("constant", "policy-cosine"):
         return warmup
+    return warmup * (optim.final_rate + (1 - optim.final_rate) * _cosine(step, optim))
+
+
+def policy_multiplier(step: int, optim: OptimConfig) -> float:
+    """Return the further factor on the rate of a policy beside its critics."""
+    return _cosine(step, optim) if optim.schedule == "policy-cosine" else 1.0
+
+
+def _cosine(step: int, optim: OptimConfig) -> float:
+    """Return what falls from 1 to 0 along a cosine between warm-up and the last step."""
     progress = min(1.0, max(0.0, step - optim.warmup_steps) / max(1, optim.steps - optim.warmup_steps))
-    cosine = 0.5 * (1 + math.cos(math.pi * progress))
-    return warmup * (optim.final_rate + (1 - optim.final_rate) * cosine)
+    return 0.5 * (1 + math.cos(math.pi * progress))
 
 
 def _official_atari(step: int, tokens_per_step: float) -> float:
@@ -83,8 +92,12 @@ def _is_table(model: nn.Module, name: str) -> bool:
     return isinstance(owner, nn.Embedding)
 
 
-def set_rates(optimiser: AdamW, multiplier: float) -> float:
-    """Set every group's rate to its base times `multiplier`; returns the rate of the first group."""
+def set_rates(optimiser: AdamW, multiplier: float, policy: float = 1.0) -> float:
+    """Set every group's rate to its base times `multiplier`, of a policy beside critics times `policy`, too.
+
+    Returns the rate of the first group.
+    """
     for group in optimiser.param_groups:
-        group["lr"] = group["base_rate"] * multiplier
+        beside = policy if str(group["name"]).startswith("policy") else 1.0
+        group["lr"] = group["base_rate"] * multiplier * beside
     return float(optimiser.param_groups[0]["lr"])

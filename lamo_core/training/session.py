@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from lamo_core.baselines.make import make_markov_policy
 from lamo_core.config import RunConfig
 from lamo_core.data.episodes import EpisodeStore
-from lamo_core.data.sources import open_data, open_unseen
+from lamo_core.data.open_data import open_data, open_unseen
 from lamo_core.data.target_coverage import return_scale
 from lamo_core.errors import CheckpointError
 from lamo_core.evaluation.contexts import Actor

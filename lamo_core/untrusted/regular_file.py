@@ -11,6 +11,8 @@ import stat
 from pathlib import Path
 from typing import IO
 
+from lamo_core.system_parts import BINARY, NO_FOLLOW, NO_WAIT, NOT_INHERITED, open_folder
+
 RUN_FILE = "run.json"
 """The file that makes a folder a run's."""
 _LINK = "it is a link, which is not followed in the folder of a run"
@@ -60,13 +62,14 @@ def _descriptor(path: str | Path, flags: int) -> int:
     whole = os.path.abspath(path)
     folder, name = os.path.split(whole)
     if _is_run(folder):
-        descriptor = _open(whole, flags | os.O_NOFOLLOW, whole)
+        descriptor = _open(whole, flags, whole, follow=False)
     elif _is_run(os.path.dirname(folder)):
-        inner = _open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, folder)
+        inner = _open_inner(folder)
         try:
-            descriptor = _open(name, flags | os.O_NOFOLLOW, whole, inner)
+            descriptor = _open(whole if inner is None else name, flags, whole, inner, follow=False)
         finally:
-            os.close(inner)
+            if inner is not None:
+                os.close(inner)
     else:
         descriptor = _open(whole, flags, whole)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -79,9 +82,22 @@ def _is_run(folder: str) -> bool:
     return os.path.lexists(f"{folder}/{RUN_FILE}")
 
 
-def _open(name: str, flags: int, path: str, folder: int | None = None) -> int:
+def _open_inner(folder: str) -> int | None:
+    """Return a descriptor of a folder in a run, None where a system has none; raises `OSError` for a link."""
+    if os.path.islink(folder):
+        raise OSError(errno.ELOOP, _LINK, folder)
     try:
-        return os.open(name, flags | os.O_CLOEXEC | os.O_NONBLOCK, 0o666, dir_fd=folder)
+        return open_folder(folder)
     except OSError as error:
-        linked = flags & os.O_NOFOLLOW and os.path.islink(path)
+        raise OSError(error.errno, _LINK if os.path.islink(folder) else error.strerror, folder) from error
+
+
+def _open(name: str, flags: int, path: str, folder: int | None = None, *, follow: bool = True) -> int:
+    if not follow and not NO_FOLLOW and os.path.islink(path):
+        raise OSError(errno.ELOOP, _LINK, path)
+    flags |= NOT_INHERITED | NO_WAIT | BINARY | (0 if follow else NO_FOLLOW)
+    try:
+        return os.open(name, flags, 0o666) if folder is None else os.open(name, flags, 0o666, dir_fd=folder)
+    except OSError as error:
+        linked = not follow and os.path.islink(path)
         raise OSError(error.errno, _LINK if linked else error.strerror, path) from error

@@ -24,7 +24,8 @@ from pathlib import Path
 from lamo_core.errors import LamoError
 from lamo_core.runs.create import create_run
 from lamo_core.runs.directory import RunDirectory
-from lamo_core.runs.status import Status, own_process, this_host, write_status
+from lamo_core.runs.queue.entry import this_host
+from lamo_core.runs.status import Status, own_process, write_status
 from lamo_core.settings.presets import resolve
 
 _SIZE = (40, 160)

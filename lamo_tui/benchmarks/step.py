@@ -86,7 +86,7 @@ def measure_step(preset: str, settings: list[str], steps: int) -> StepCost:
     with _Plainly(trunk):
         gflop = _flop(advance) / 1e9
     at_once = int(session.config.optim.micro_batch_size)
-    rate = product_rate(3 * session.config.model.context * at_once, learner.policy.width, session.device)
+    rate = product_rate(_rows(session, at_once), learner.policy.width, session.device)
     cpu, wall = (statistics.median(times) for times in zip(*own, strict=True))
     clock = 0 if session.device.type == "cpu" else 1
     return StepCost(
@@ -103,6 +103,10 @@ def measure_step(preset: str, settings: list[str], steps: int) -> StepCost:
         share=gflop / rate / (cpu, wall)[clock],
         calls=calls,
     )
+
+
+def _rows(session: Session, windows: int) -> int:
+    return session.config.model.step_tokens * session.config.model.context * windows
 
 
 def made_up_session(preset: str, settings: list[str]) -> Session:

@@ -11,6 +11,8 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command, get_group
 
+from lamo_tui.cli.setting_words import accept_settings
+
 if TYPE_CHECKING:
     from typer._click import Command, Context, HelpFormatter
 
@@ -117,8 +119,11 @@ def load(name: str) -> Command:
     """Return a command with its module loaded."""
     module = importlib.import_module(f"lamo_tui.cli.{COMMANDS[name].module}")
     group = hasattr(module, "app") and not hasattr(module, name)
+
     command: Command = get_group(module.app) if group else _single(module, name)
     command.name = name
+    for part in (command, *getattr(command, "commands", {}).values()):
+        accept_settings(part)
     _lay_out(command)
     return command
 

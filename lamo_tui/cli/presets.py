@@ -10,6 +10,7 @@ import typer
 from lamo_core.config import RunConfig, field_names
 from lamo_core.settings.field_docs import field_docs
 from lamo_core.settings.presets import load_preset, preset_names, resolve
+from lamo_core.settings.schema import preset_schema
 from lamo_tui.cli.output import say
 from lamo_tui.cli.parameters import AblationOption, MethodOption, PresetArgument, SettingOption
 
@@ -24,10 +25,16 @@ app = typer.Typer(
 @app.callback()
 def list_presets(
     context: typer.Context,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print a JSON schema of presets, for editors of TOML.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
     """List every preset, every method and every ablation."""
     if context.invoked_subcommand is not None:
+        return
+    if schema:
+        say(json.dumps(preset_schema(), indent=1, allow_nan=False))
         return
 
     kinds = {"presets": "", "methods": "methods", "ablations": "ablations"}

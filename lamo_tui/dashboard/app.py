@@ -39,9 +39,10 @@ from lamo_tui.state.view_state import View
 if TYPE_CHECKING:
     from textual.command import Provider
 
+    from lamo_core.workers.conversation import Hear
     from lamo_tui.dashboard.new_run_model import NewRuns
     from lamo_tui.dashboard.target_sweep_jobs import Desk
-    from lamo_tui.replay.player_client import Hear, Link
+    from lamo_tui.replay.player_client import Link
     from lamo_tui.replay.request import NewPlayer, Request
     from lamo_tui.terminal.graphics import Graphics
 

@@ -12,7 +12,7 @@ from textual import work
 from textual.worker import get_current_worker
 
 from lamo_core.errors import LamoError
-from lamo_core.runs.queue.waiting import QUEUE
+from lamo_core.runs.queue.entry import QUEUE
 from lamo_tui.dashboard.messages import StoreFailed, StoreUpdated
 from lamo_tui.dashboard.themed_app import Looks
 from lamo_tui.keys.bindings import with_keys

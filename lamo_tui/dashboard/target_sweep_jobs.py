@@ -6,10 +6,11 @@ import os
 from collections.abc import Callable
 
 from lamo_core.errors import UsageError
-from lamo_core.player.protocol import Header
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.target_sweep_file import AskedReturns, parse_asked, read_asked
-from lamo_tui.replay.player_client import Hear, Link, WorkerProcess
+from lamo_core.workers.conversation import Hear, WorkerProcess
+from lamo_core.workers.messages import Header
+from lamo_tui.replay.player_client import Link
 
 NewAsking = Callable[[RunDirectory, Hear], Link]
 """Starts the process for a run."""

@@ -10,7 +10,7 @@ from textual import events
 from textual.app import ComposeResult
 from textual.containers import Container, Horizontal
 
-from lamo_core.player.protocol import Header
+from lamo_core.workers.messages import Header
 from lamo_tui.keys.bindings import hint
 from lamo_tui.replay.empty_states import at_work
 from lamo_tui.replay.episode_state import EpisodeState

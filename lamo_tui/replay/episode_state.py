@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lamo_core.player.protocol import Header
 from lamo_core.runs.records import number
+from lamo_core.workers.messages import Header
 
 _SPARSE = 0.4
 """Rewards at fewer decisions than this share of all are events; more often they are a stream."""

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from lamo_tui.replay.player_client import Hear, Link
+from lamo_core.workers.conversation import Hear
+from lamo_tui.replay.player_client import Link
 
 NewPlayer = Callable[[Hear], Link]
 

@@ -9,10 +9,10 @@ from typing import Any
 from textual.message import Message
 
 from lamo_core.errors import LamoError
-from lamo_core.player.protocol import Header
 from lamo_core.player.sources import source_of_run
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.wording import counted
+from lamo_core.workers.messages import Header
 from lamo_tui.replay.canvas import ReplayCanvas
 from lamo_tui.replay.empty_states import has_ended, not_opened, nothing_yet
 from lamo_tui.replay.episode_state import EpisodeState

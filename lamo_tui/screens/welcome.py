@@ -13,8 +13,14 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 
 from lamo_core.engine.run_spec import RunSpec
+from lamo_core.errors import LamoError
 from lamo_core.runs.pack import add_demo
+from lamo_core.runs.queue.devices import absent_device
+from lamo_core.tasks.registry import get_task
+from lamo_core.tasks.requirements import require_environment
+from lamo_tui.dashboard import run_actions
 from lamo_tui.dashboard.api import dashboard
+from lamo_tui.replay.request import Request
 from lamo_tui.screens.rows import Row, Rows
 from lamo_tui.text import fit
 from lamo_tui.themes import Palette
@@ -96,8 +102,6 @@ class WelcomeScreen(ModalScreen[None]):
 
     def action_demo(self) -> None:
         """Put the recorded run into the list and watch its policy play; leaving that leads to its curves."""
-        from lamo_tui.replay.request import Request
-
         app = dashboard(self.app)
         self.dismiss(None)
 
@@ -119,8 +123,6 @@ class WelcomeScreen(ModalScreen[None]):
         self.dismiss(None)
 
         def start() -> str:
-            from lamo_tui.dashboard import run_actions
-
             run = run_actions.start(app.root, FIRST_RUN)
             self.app.call_later(app.open_run, run.id)
             return "it learns from 1 % of the data · <run.stop> stops it · <run.replay> shows it play once saved"
@@ -153,11 +155,6 @@ class WelcomeScreen(ModalScreen[None]):
 
 def what_works() -> list[tuple[str, str]]:
     """Return parts of this installation and what each lacks; empty where it works. Loads none of them."""
-    from lamo_core.errors import LamoError
-    from lamo_core.runs.queue.devices import absent_device
-    from lamo_core.tasks.registry import get_task
-    from lamo_core.tasks.requirements import require_environment
-
     found = []
     for title, task in (("Atari", "atari-breakout"), ("MuJoCo", "mujoco-hopper")):
         try:

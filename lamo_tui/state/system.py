@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING
+
+from lamo_tui.state import nvml
 
 if TYPE_CHECKING:
     import psutil
@@ -73,7 +73,7 @@ class SystemMeter:
         self._processes: dict[int, psutil.Process] = {}
         self._cpu: list[float] = []
         self._memory: list[float] = []
-        self._nvml: ModuleType | None = None
+        self._cards = False
         self._gpu_note: str | None = None
         """Why no card is measured; None before the first reading."""
 
@@ -125,27 +125,23 @@ class SystemMeter:
         if not Path("/proc/driver/nvidia/version").exists():
             return "no GPU"
         try:
-            nvml = importlib.import_module("pynvml")
             nvml.nvmlInit()
-        except ImportError:
-            return "n/a without the package nvidia-ml-py"
-        except Exception as error:  # the library raises its own errors, which exist only when it does
+        except nvml.NVMLError as error:
             return f"n/a ({error})"
-        self._nvml = nvml
+        self._cards = True
         return "no GPU"
 
     def _gpus(self) -> tuple[GpuStats, ...]:
-        nvml = self._nvml
-        if nvml is None:
+        if not self._cards:
             return ()
         try:
-            return tuple(_read_gpu(nvml, index) for index in range(nvml.nvmlDeviceGetCount()))
+            return tuple(_read_gpu(index) for index in range(nvml.nvmlDeviceGetCount()))
         except nvml.NVMLError as error:
             self._gpu_note = f"n/a ({error})"
             return ()
 
 
-def _read_gpu(nvml: ModuleType, index: int) -> GpuStats:
+def _read_gpu(index: int) -> GpuStats:
     handle = nvml.nvmlDeviceGetHandleByIndex(index)
 
     def ask(function: str, *arguments: int) -> object | None:

@@ -72,9 +72,11 @@ def find_graphics(
 
 def ask_terminal(question: str) -> str:
     """Put a question to the terminal and return everything up to its answer to the last part, at most a second."""
-    import termios
-    import tty
-
+    try:
+        import termios
+        import tty
+    except ImportError:  # Windows, whose terminals are not asked
+        return ""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return ""
     source = sys.stdin.fileno()

@@ -8,7 +8,7 @@ import signal
 import threading
 from collections.abc import Callable
 
-EXIT = 128 + signal.SIGHUP
+EXIT = 128 + getattr(signal, "SIGHUP", 1)
 """What a shell shows of a program that the hang-up of its terminal has ended."""
 
 

@@ -98,19 +98,22 @@ def test_an_adapters_change_is_that_of_the_matrix_it_stands_for(make_config: Mak
     assert row.stable_rank == pytest.approx(1.0)
 
 
-def test_a_head_that_sees_only_itself_has_the_whole_mass(make_config: MakeConfig) -> None:
-    session = new_session(make_config())
+@pytest.mark.parametrize("return_tokens", ["each", "injected", "latest"])
+def test_a_head_that_sees_only_itself_has_the_whole_mass(make_config: MakeConfig, return_tokens: str) -> None:
+    session = new_session(make_config(model={"return_tokens": return_tokens}))
     policy = sequence(session)
     batch = session.learner.sampler.sample(6)  # type: ignore[attr-defined]
     masses = head_masses(policy, batch)
     assert {(row.layer, row.head) for row in masses} == {(layer, head) for layer in range(4) for head in range(8)}
-    assert all(0 < row.newest_token < row.newest_step < 1 for row in masses)
+    alone = return_tokens != "each"  # the state is all that the newest step has
+    assert all(0 < row.newest_token <= row.newest_step < 1 for row in masses)
+    assert all((row.newest_token == row.newest_step) == alone for row in masses)
     # keys and queries of nothing attend to all tokens alike
     projection = policy.trunk.h[0].attn.c_attn.base_layer  # type: ignore[union-attr, index]
     with torch.no_grad():
         projection.weight[:, : 2 * policy.width] = 0
         projection.bias[: 2 * policy.width] = 0
-    own, step = uniform_masses(batch)
+    own, step = uniform_masses(batch, policy.state_places)
     first = [row for row in head_masses(policy, batch) if row.layer == 0]
     for row in first:
         assert (row.newest_token, row.newest_step) == (pytest.approx(own, abs=1e-6), pytest.approx(step, abs=1e-6))
@@ -204,7 +207,7 @@ class _Linear:
     def run_trunk(self, tokens: torch.Tensor, places: slice) -> tuple[torch.Tensor, None]:
         return tokens[:, places], None
 
-    def act_head(self, hidden: torch.Tensor) -> torch.Tensor:
+    def act_head(self, hidden: torch.Tensor, returns: torch.Tensor) -> torch.Tensor:
         return hidden
 
 

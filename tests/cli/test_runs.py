@@ -20,6 +20,7 @@ from lamo_core.errors import LamoError
 from lamo_core.runs.control import ControlInbox
 from lamo_core.runs.create import create_run
 from lamo_core.runs.directory import RunDirectory
+from lamo_core.runs.queue.entry import this_host
 from lamo_core.runs.queue.waiting import enqueue
 from lamo_core.runs.status import (
     FREED,
@@ -29,7 +30,6 @@ from lamo_core.runs.status import (
     process_start,
     read_state,
     read_status,
-    this_host,
     write_status,
 )
 from lamo_tui.cli.report.report_sources import find_records

@@ -182,7 +182,7 @@ def test_the_rank_of_adapters_changes_alone_and_not_their_scale(rank: int) -> No
 
 def test_a_method_lengthens_short_runs_and_knows_kinds_of_tasks() -> None:
     short, long = (resolve(preset, method="iql").config for preset in ("mujoco-hopper-1pct", "paper-mujoco-hopper"))
-    assert (short.optim.steps, long.optim.steps) == (10_000, 100_000)
+    assert (short.optim.steps, long.optim.steps) == (50_000, 100_000)
     assert resolve("kitchen-complete-30pct", method="iql").config.eval.every == 2_500
     assert (short.value.rewards, resolve("atari-pong-1pct", method="iql").config.value.rewards) == ("range", "sign")
     assert resolve("mujoco-reacher2d-10pct", method="iql").config.value.rewards == "raw"
@@ -305,3 +305,30 @@ def test_a_methods_settings_for_discrete_actions_hold_for_other_environments_too
     continuous = resolve(method="cql", settings=["task.id=Pendulum-v1"]).config
     assert discrete.task.name == "gym:CartPole-v1"
     assert discrete.value != continuous.value
+
+
+@pytest.mark.parametrize(
+    ("method", "settings"),
+    [
+        ("cql", ["optim.steps=2000"]),
+        ("nfq", ["optim.steps=100"]),
+        ("lamo", ["model.q_weight=0.1", "value.target_every=900"]),
+    ],
+)
+def test_a_run_that_never_copies_its_target_network_is_refused(method: str, settings: list[str]) -> None:
+    with pytest.raises(UsageError, match=r"never learns from a copy; raise optim\.steps or lower value\.target_every"):
+        resolve("atari-breakout-1pct", settings=settings, method=method)
+    resolve("atari-breakout-1pct", settings=[*settings, "value.target_every=50"], method=method)
+    if method != "lamo":  # what is on the disk can be read
+        values = resolve("atari-breakout-1pct", method=method).config.to_dict()
+        values["optim"]["steps"] = values["value"]["target_every"]
+        assert RunConfig.from_dict(values).method == method
+
+
+def test_rivals_have_their_published_schedules_and_enough_updates() -> None:
+    iql = resolve("mujoco-hopper-10pct", method="iql").config
+    assert (iql.optim.schedule, iql.optim.steps) == ("policy-cosine", 50_000)
+    assert resolve("mujoco-hopper-10pct", method="td3+bc").config.optim.steps == 50_000
+    assert resolve("mujoco-hopper-10pct", method="cql").config.value.log_std_offset == -1.0
+    assert resolve("mujoco-hopper-10pct", method="filtered-bc").config.markov.least_episodes == 5
+    assert resolve("mujoco-hopper-10pct", method="bc").config.optim.ema_decay == 0.995

@@ -17,7 +17,7 @@ from lamo_core.config import DataConfig, TaskConfig
 from lamo_core.data.formats.action_log import ActionLog, write_log
 from lamo_core.data.formats.frame_blocks import FrameBlocks
 from lamo_core.data.formats.replay_pool import STAGE
-from lamo_core.data.sources import open_data
+from lamo_core.data.open_data import open_data
 from lamo_core.data.sources.manage import remove_set, set_status, verify_set
 from lamo_core.data.sources.resolve import ShippedSet
 from lamo_core.data.store import bundled_logs
@@ -155,7 +155,7 @@ _OPEN = """
 import sys
 from pathlib import Path
 from lamo_core.config import DataConfig, TaskConfig
-from lamo_core.data.sources import open_data
+from lamo_core.data.open_data import open_data
 from lamo_core.data.store import bundled_logs
 from lamo_core.errors import LamoError
 bundled_logs.assets_dir = lambda: Path(sys.argv[1])

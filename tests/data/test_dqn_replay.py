@@ -13,7 +13,8 @@ import pytest
 from lamo_core.config import DataConfig, TaskConfig
 from lamo_core.data.episodes import EpisodeStore
 from lamo_core.data.formats import frame_store
-from lamo_core.data.sources import dqn_slice, open_data
+from lamo_core.data.open_data import open_data
+from lamo_core.data.sources import dqn_slice
 from lamo_core.data.sources.dqn_replay import Slice, get_slice, parse_slice
 from lamo_core.data.store.local import find_received, received_sets
 from lamo_core.errors import DataError, MissingError, TaskMismatchError, UsageError

@@ -17,7 +17,7 @@ import pytest
 from typer.testing import CliRunner
 
 from lamo_core.config import DataConfig, TaskConfig
-from lamo_core.data.sources import open_data
+from lamo_core.data.open_data import open_data
 from lamo_core.data.store.bundled_logs import log_path, set_path
 from lamo_core.errors import DataError, LamoError, MissingError, UsageError
 from lamo_core.settings.presets import resolve

@@ -12,7 +12,7 @@ import pytest
 
 from lamo_core.config import DataConfig, TaskConfig
 from lamo_core.data.episodes import EpisodeStore
-from lamo_core.data.sources import open_data
+from lamo_core.data.open_data import open_data
 from lamo_core.data.sources.minari import get_minari
 from lamo_core.data.sources.minari_export import export_minari
 from lamo_core.data.sources.minari_file import convert_minari
@@ -334,8 +334,8 @@ def test_a_crash_of_the_library_is_an_error_of_the_file(tmp_path: Path, monkeypa
     with IsolatedReader() as reader:
         with pytest.raises(MissingError, match="no Minari data set"):
             reader.run({**job, "facts": {"task": ""}}, tmp_path)
-        assert reader._process is not None
-        reader._process.kill()
+        assert reader.worker.process is not None
+        reader.worker.process.kill()
         with pytest.raises(DataError, match="damaged: the HDF5 library"):
             reader.run(job, tmp_path)
         with pytest.raises(MissingError):  # a new worker

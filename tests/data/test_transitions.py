@@ -88,6 +88,9 @@ def test_which_episodes_are_imitated() -> None:
     assert chosen_episodes(returns, "none", 0.1).tolist() == list(range(10))
     assert chosen_episodes(returns, "top", 0.1).tolist() == [6]
     assert chosen_episodes(returns, "top", 0.01).tolist() == [6]
+    for count, kept in ((1, 1), (2, 1), (6, 3), (9, 5), (10, 5), (25, 5), (60, 6)):
+        best = chosen_episodes(np.arange(count, dtype=np.float64), "top", 0.1, least=5)
+        assert best.tolist() == list(range(count - kept, count))
     assert chosen_episodes(returns, "split", 0.1).tolist() == [1, 3, 6]
     assert chosen_episodes(np.ones(4), "split", 0.1).tolist() == [0, 1, 2, 3]
     assert chosen_episodes(np.array([2.0]), "split", 0.1).tolist() == [0]

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lamo_core.config import ModelConfig, TaskConfig
+from lamo_core.config import ModelConfig, ReturnTokens, TaskConfig
 from lamo_core.model.backbone import Backbone
 from lamo_core.model.policy import Policy, PolicyStatistics
 from lamo_core.tasks.task import Simulation, Task
@@ -51,15 +51,25 @@ def tiny_backbone(tokens: int) -> Backbone:
 class TinyPolicy(Policy):
     """A policy over `tiny_backbone` that counts the observations it encodes."""
 
-    def __init__(self, *, context: int = 6, trunk_positions: bool = True, action_kind: str = "discrete") -> None:
+    def __init__(
+        self,
+        *,
+        context: int = 6,
+        trunk_positions: bool = True,
+        action_kind: str = "discrete",
+        return_tokens: ReturnTokens = "each",
+    ) -> None:
         torch.manual_seed(0)
-        config = ModelConfig(context=context, trunk_positions=trunk_positions)
+        config = ModelConfig(context=context, trunk_positions=trunk_positions, return_tokens=return_tokens)
         statistics = PolicyStatistics(return_scale=5.0, max_timestep=12)
         super().__init__(counter_task(action_kind), tiny_backbone(3 * context), config, statistics)
         last = self.head.layers[-1]
         assert isinstance(last, nn.Linear)
         nn.init.normal_(last.weight, std=1.0)
         self.last_layer = last
+        if self.newest_return is not None:  # it would change nothing at first
+            for parameter in self.newest_return.parameters():
+                nn.init.normal_(parameter)
         self.encoded = 0
 
     def encode_observations(self, observations: Tensor) -> Tensor:

@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from lamo_core.config import ContextMode
-from lamo_core.evaluation.attention import _newest_weights, watch_attention
+from lamo_core.evaluation.attention import watch_attention
 from lamo_core.evaluation.attention_weights import Attention
 from lamo_core.evaluation.contexts import make_context
+from lamo_core.model.attention_tap import Shown, attention_weights, tap_attention
 from tests.evaluation.evaluation_doubles import FEATURES, TinyPolicy
 
 
@@ -99,13 +100,36 @@ def test_both_contexts_look_at_the_same_while_they_hold_the_same() -> None:
 def test_shared_keys_and_masks_count() -> None:
     query, key = torch.randn(4, 8), torch.randn(2, 5, 8)
     mask = torch.tensor([True, True, False, True, True]).expand(1, 1, 1, 5)
-    weights = _newest_weights(query, key, mask, None)
+    weights = attention_weights(query[None, :, None], key[None], mask_NHRS=mask)[0, :, 0]
     assert (weights[:, 2] == 0).all()
     torch.testing.assert_close(weights.sum(-1), torch.ones(4))
     keys = torch.stack([key[0], key[0], key[1], key[1]])
     scores = (query[:, None] * keys).sum(-1) / 8**0.5
     scores[:, 2] = -torch.inf
     torch.testing.assert_close(weights, scores.softmax(-1))
+
+
+def test_several_taps_see_the_same_and_each_ends_by_itself() -> None:
+    policy = TinyPolicy().eval()
+    watch = watch_attention(policy)
+    assert watch is not None
+    assert watch_attention(policy) is watch
+    seen: list[tuple[int, Shown]] = []
+    end = tap_attention(policy.trunk, lambda layer, shown: seen.append((layer, shown)))
+    decide(policy, "sliding", 1)
+    assert [layer for layer, _ in seen] == list(range(watch.layers))
+    assert watch.take() is not None
+    end()
+    decide(policy, "sliding", 1)
+    assert len(seen) == watch.layers
+    assert watch.take() is not None
+
+
+def test_a_layer_that_is_tapped_no_more_is_as_before() -> None:
+    policy = TinyPolicy().eval()
+    kept = [layer.attn.config for layer in policy.trunk.h]
+    tap_attention(policy.trunk, lambda layer, shown: None)()
+    assert all(layer.attn.config is config for layer, config in zip(policy.trunk.h, kept, strict=True))
 
 
 def test_a_policy_without_attention_is_not_watched() -> None:

@@ -36,7 +36,7 @@ class History:
         known = self.actions[rows, window][:, :-1]
         tokens = self.policy.tokens(self.returns[rows, window], states, known, times)
         hidden, _ = self.policy.run_trunk(tokens)
-        return self.policy.act_head(hidden[:, -1])
+        return self.policy.act_head(hidden[:, -1], self.returns[rows, step])
 
 
 def play(policy: TinyPolicy, context: SlidingContext | ChunkedContext, held_at: list[int]) -> None:
@@ -59,6 +59,8 @@ def policies(context: int) -> list[TinyPolicy]:
         TinyPolicy(context=context),
         TinyPolicy(context=context, trunk_positions=False),
         TinyPolicy(context=context, action_kind="continuous"),
+        TinyPolicy(context=context, return_tokens="injected"),
+        TinyPolicy(context=context, return_tokens="latest"),
     ]
 
 

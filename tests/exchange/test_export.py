@@ -100,7 +100,7 @@ def _decided(policy: Any, seen: Any, returns: Any, actions: Any, timesteps: Any,
     asked = returns[None, :end] / policy.return_scale
     tokens = policy.tokens(asked, states, actions[None, : end - 1] if end > 1 else None, timesteps[None, :end])
     hidden, _ = policy.run_trunk(tokens, places=slice(-1, None))
-    out = policy.act_head(hidden[:, -1])[0]
+    out = policy.act_head(hidden[:, -1], asked[:, -1])[0]
     return out.softmax(-1) if policy.task.action_kind == "discrete" else out.clamp(-1, 1)
 
 

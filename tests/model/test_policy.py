@@ -26,6 +26,8 @@ VARIANTS = [
     {"timestep": "none", "trunk_positions": False},
     {"embedding": "linear", "logits": "tanh", "adapter": "full"},
     {"adapter": "frozen"},
+    {"return_tokens": "injected"},
+    {"return_tokens": "latest"},
 ]
 
 

@@ -1,4 +1,4 @@
-"""Made-up weights and batches that both sides of a comparison are filled with, and the file format of its numbers.
+"""Made-up weights, batches and scores that both sides of a comparison are given, and the file format of its numbers.
 
 `RandomState` draws the same numbers in every version of NumPy. Imports nothing of the product, so that scripts can use
 it in environments that are too old for it.
@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 NUMBERS = Path(__file__).with_name("numbers")
@@ -28,6 +29,8 @@ TRUNK = {"n_layer": 2, "n_embd": 64, "n_head": 2}
 LORA_RANK = 32
 GAIN = 2.5
 """Of weights in comparisons of value-based methods: large enough for limits and thresholds to matter."""
+SCORES = {"3 runs of 1 task": (3, 1), "5 runs of 4 tasks": (5, 4), "10 runs of 26 tasks": (10, 26)}
+VALUES = (1, 3, 4, 5, 10, 11, 30)
 _NORM = re.compile(r"(norm|ln_\w+)\.weight$")
 
 
@@ -98,6 +101,25 @@ def transitions(*, discrete: bool = False) -> dict[str, Tensor]:
 def state_statistics() -> tuple[Tensor, Tensor]:
     """Return mean and spread of states."""
     return 0.3 * stream("mean", OBSERVED), 1 + 0.5 * stream("spread", OBSERVED)
+
+
+def scores(case: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the scores of two methods, (runs, tasks) each; one run has the same scores with both."""
+    state = np.random.RandomState(zlib.crc32(case.encode()))
+    ours, theirs = state.normal(55, 40, SCORES[case]), state.normal(45, 30, SCORES[case])
+    theirs[0] = ours[0]
+    return ours, theirs
+
+
+def tied_scores() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return scores of 11 runs and of 7, many of them equal."""
+    state = np.random.RandomState(3)
+    return state.randint(0, 9, 11).astype(float), state.randint(0, 9, 7).astype(float)
+
+
+def values(count: int) -> NDArray[np.float64]:
+    """Return skewed values."""
+    return np.random.RandomState(count).gamma(2.0, 3.0, count)
 
 
 def write_numbers(name: str, command: str, source: str, packages: Sequence[str], numbers: Mapping[str, Any]) -> None:

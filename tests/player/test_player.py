@@ -16,9 +16,9 @@ from lamo_core.evaluation.recorder import screens
 from lamo_core.evaluation.replay_file import load_replay
 from lamo_core.player.asciicast import _FRAME, ATARI_PIXEL
 from lamo_core.player.half_blocks import fitted_size, pair_keys, resize
-from lamo_core.player.protocol import ProtocolError, read_message, write_message
 from lamo_core.player.sources import replays_of
 from lamo_core.runs.directory import RunDirectory
+from lamo_core.workers.messages import ProtocolError, read_message, write_message
 from tests.player.conftest import Watched
 from tests.player.tiny import TARGET, make_checkpoint, make_run, tiny_config
 

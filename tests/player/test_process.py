@@ -14,9 +14,9 @@ from typing import Any
 import psutil
 import pytest
 
-from lamo_core.player.protocol import ProtocolError, read_message, write_message
 from lamo_core.player.sources import replays_of
 from lamo_core.runs.directory import RunDirectory
+from lamo_core.workers.messages import ProtocolError, read_message, write_message
 
 PLAYER = [sys.executable, "-m", "lamo_core.player"]
 FOLDER = Path(__file__).parents[2]
@@ -74,7 +74,7 @@ def test_a_header_that_is_nested_without_end_is_no_message() -> None:
 
 _PARENT = """
 import subprocess, sys, time
-from lamo_core.player.protocol import read_message, write_message
+from lamo_core.workers.messages import read_message, write_message
 player = subprocess.Popen([sys.executable, "-m", "lamo_core.player"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 write_message(player.stdin, {"do": "open", "source": sys.argv[1]})
 while read_message(player.stdout)[0]["kind"] != "frame":

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lamo_core.evaluation.aggregates import nested_interval
+from lamo_core.evaluation.statistics import nested_interval
 from lamo_core.reports.cells import Cell, make_cells
 from lamo_core.reports.comparison import improvements, overall
 from lamo_core.reports.paired import differences

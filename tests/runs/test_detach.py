@@ -17,7 +17,8 @@ from lamo_core.runs.control import send
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.manage import kill_run, remove_run, wait_until_idle
 from lamo_core.runs.queue.detach import adopt, launch
-from lamo_core.runs.status import Derived, process_start, read_launch, read_state, read_status
+from lamo_core.runs.queue.entry import read_launch
+from lamo_core.runs.status import Derived, process_start, read_state, read_status
 from lamo_core.runs.writer import RunWriter
 from lamo_core.training.events import Stopped
 

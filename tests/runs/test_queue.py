@@ -22,10 +22,11 @@ from lamo_core.runs.manage import kill_run, wait_until_idle
 from lamo_core.runs.queue import runner as queue_runner
 from lamo_core.runs.queue import waiting as queues
 from lamo_core.runs.queue.devices import device_of
+from lamo_core.runs.queue.entry import QueueEntry, read_entry, this_host
 from lamo_core.runs.queue.runner import QueueRunner, ensure_runner, runner_process, serve
-from lamo_core.runs.queue.waiting import QueueEntry, dequeue, enqueue, positions, read_entry, runner_file
+from lamo_core.runs.queue.waiting import dequeue, enqueue, positions, runner_file
 from lamo_core.runs.records import encode
-from lamo_core.runs.status import FREED, Status, own_process, read_state, this_host, write_status
+from lamo_core.runs.status import FREED, Status, own_process, read_state, write_status
 from tests.runs.test_detach import WORK
 
 MakeRun = Callable[..., RunDirectory]

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lamo_core.runs.directory import RunDirectory
+from lamo_core.runs.queue.entry import this_host
 from lamo_core.runs.status import (
     EvalPoint,
     Status,
@@ -24,7 +25,6 @@ from lamo_core.runs.status import (
     process_start,
     read_state,
     read_status,
-    this_host,
     write_status,
 )
 

@@ -11,7 +11,8 @@ import pytest
 from lamo_core.errors import UsageError
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.index import list_runs
-from lamo_core.runs.status import Status, own_process, this_host, write_status
+from lamo_core.runs.queue.entry import this_host
+from lamo_core.runs.status import Status, own_process, write_status
 from lamo_core.runs.trash import KEPT_DAYS, empty_trash, restore_newest, trash_run, trashed
 
 DAY = 86_400.0

@@ -21,8 +21,9 @@ import pytest
 from lamo_core.config import RunConfig
 from lamo_core.runs.create import create_run
 from lamo_core.runs.directory import RunDirectory
+from lamo_core.runs.queue.entry import this_host
 from lamo_core.runs.records import encode
-from lamo_core.runs.status import Status, own_process, process_start, this_host, write_status
+from lamo_core.runs.status import Status, own_process, process_start, write_status
 from lamo_core.sweep.folder import find_sweep, new_folder
 from lamo_core.sweep.grid import Grid
 from lamo_core.sweep.plan import make_plan, write_plan

@@ -8,8 +8,10 @@ import pytest
 
 from lamo_core.errors import UsageError
 from lamo_core.methods import METHODS
+from lamo_core.settings.backbone_name import parse_backbone
 from lamo_core.settings.presets import preset_names
-from lamo_core.sweep.grid import Grid, expand, parse_tasks, widened
+from lamo_core.sweep.grid import Grid, expand, parse_tasks, parse_varied, widened
+from lamo_core.sweep.named_grids import named_grid
 
 
 def test_tasks_take_the_shared_ratios_or_their_own() -> None:
@@ -128,3 +130,52 @@ def test_a_seed_gives_every_method_the_same_episodes(task: str, ratio: float) ->
         data = config.data
         chosen.add((data.source, data.set, data.ratio, data.subset, data.cutting, config.seed))
     assert len(chosen) == 1
+
+
+def test_the_grid_of_attribution_crosses_trunk_adapter_embedding_and_language_loss() -> None:
+    named = named_grid("attribution")
+    runs = expand(Grid((("mujoco-hopper", (0.1,)),), named.methods, named.ablations, seeds=(7,)))
+    models = [(spec.resolve().config.model, spec.resolve().config.language.weight) for spec in runs.values()]
+    crossed = {(parse_backbone(m.backbone).weights, m.adapter, m.embedding, weight) for m, weight in models}
+    assert len(runs) == len(crossed) == 20
+    weights = {level[0] for level in crossed if level[3] == 0}
+    assert weights == {"trained", "random", "scaled", "permuted"}
+    assert {level[0] for level in crossed if level[3] > 0} == {"trained"}  # others have no language to keep
+
+
+def test_plain_behaviour_cloning_is_among_the_rivals() -> None:
+    named = named_grid("rivals")
+    assert "bc" in named.methods
+    assert expand(Grid((("mujoco-hopper", (0.1,)), ("atari-pong", (0.01,))), named.methods, named.ablations))
+    with pytest.raises(UsageError, match="did you mean 'rivals'"):
+        named_grid("rival")
+
+
+def test_varied_settings_make_a_run_of_every_combination() -> None:
+    grid = Grid(
+        (("atari-breakout", (0.01,)),), varied=("optim.learning_rate=1e-3,3e-3", "model.lora_rank=4,8"), seeds=(0, 1)
+    )
+    runs = expand(grid)
+    assert len(runs) == 8
+    found = {
+        (spec.resolve().config.optim.learning_rate, spec.resolve().config.model.lora_rank) for spec in runs.values()
+    }
+    assert found == {(1e-3, 4), (1e-3, 8), (3e-3, 4), (3e-3, 8)}
+    assert "atari-breakout-1pct+optim.learning_rate=1e-3+model.lora_rank=4-s0" in runs
+
+
+def test_a_varied_setting_counts_more_than_one_that_is_set() -> None:
+    grid = Grid((("atari-breakout", (0.01,)),), varied=("optim.steps=10,20",), settings=("optim.steps=5",))
+    assert {spec.resolve().config.optim.steps for spec in expand(grid).values()} == {10, 20}
+
+
+@pytest.mark.parametrize(
+    "text", ["optim.steps", "optim.steps=", "optim.steps=3,3", "optim.stepz=1,2", "optim.steps=a,b"]
+)
+def test_varied_settings_that_are_none_are_refused(text: str) -> None:
+    with pytest.raises(UsageError):
+        parse_varied(text)
+
+
+def test_lists_are_varied_in_brackets() -> None:
+    assert parse_varied("eval.targets=[60,90],[120]") == ("eval.targets=[60,90]", "eval.targets=[120]")

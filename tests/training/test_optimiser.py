@@ -12,7 +12,7 @@ from torch import nn
 
 from lamo_core.config import OptimConfig
 from lamo_core.errors import UsageError
-from lamo_core.training.optimiser import build_optimiser, rate_multiplier, set_rates
+from lamo_core.training.optimiser import build_optimiser, policy_multiplier, rate_multiplier, set_rates
 
 OPTIM = OptimConfig(steps=100, warmup_steps=10, final_rate=0.1, learning_rate=1e-3, adapter_learning_rate=1e-4)
 
@@ -79,3 +79,15 @@ def test_epsilon_is_pytorchs_unless_it_is_set() -> None:
     # a gradient as large as epsilon halves the step
     assert moved(1e-6) == pytest.approx(0.5 * OPTIM.learning_rate, rel=1e-3)
     assert moved(1e-8) == pytest.approx(OPTIM.learning_rate / 1.01, rel=1e-3)
+
+
+def test_a_policys_rate_falls_and_that_of_its_critics_stays() -> None:
+    optim = OptimConfig(steps=100, warmup_steps=0, schedule="policy-cosine")
+    assert [rate_multiplier(step, optim) for step in (0, 50, 99)] == [1.0] * 3
+    assert [round(policy_multiplier(step, optim), 3) for step in (0, 50, 100)] == [1.0, 0.5, 0.0]
+    assert policy_multiplier(50, replace(optim, schedule="cosine")) == 1.0
+    model = nn.ModuleDict({"actor": nn.Linear(2, 2), "q": nn.Linear(2, 2)})
+    made = build_optimiser(model, ["q.weight", "q.bias"], optim, rate=1.0, labels=("policy", "critic"))
+    set_rates(made, 1.0, 0.25)
+    rates = {str(group["name"]): group["lr"] / group["base_rate"] for group in made.param_groups}
+    assert rates == {"policy": 0.25, "policy-no-decay": 0.25, "critic": 1.0, "critic-no-decay": 1.0}

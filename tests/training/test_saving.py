@@ -11,8 +11,9 @@ import torch
 
 from lamo_core.engine import engine
 from lamo_core.engine.engine import save_checkpoint
-from lamo_core.errors import DeviceError, EnvironmentFault, StorageError
+from lamo_core.errors import CheckpointError, DeviceError, EnvironmentFault, StorageError
 from lamo_core.evaluation.scores import TargetScore
+from lamo_core.files import numbered_checkpoints
 from lamo_core.training.checkpoint import read_checkpoint, trained_weights
 from lamo_core.training.events import CheckpointSaved, EvalDone, EvalFailed, Event, Note, Started, StepDone, Stopped
 from lamo_core.training.loop import Requests, training_loop
@@ -260,3 +261,16 @@ def test_a_step_that_could_not_be_recorded_is_not_saved(make_config: MakeConfig,
 
     broken_off(new_session(make_config()), tmp_path, StorageError, full)
     assert read_checkpoint(tmp_path / "last.pt").step == 3, "or its record would be missing for ever"
+
+
+def test_only_the_newest_checkpoint_holds_what_resuming_needs(make_config: MakeConfig, tmp_path: Path) -> None:
+    run(new_session(make_config(**EVALUATED)), tmp_path)
+    *older, newest = numbered_checkpoints(tmp_path)
+    assert older
+    held = [read_checkpoint(path) for path in (*older, newest)]
+    assert [checkpoint.training is not None for checkpoint in held] == [False] * len(older) + [True]
+    assert all(checkpoint.weights for checkpoint in held)
+    assert older[-1].stat().st_size < newest.stat().st_size / 2
+    with pytest.raises(CheckpointError, match=r"resume from last\.pt"):
+        resume_session(older[-1])
+    assert resume_session(tmp_path / "last.pt").step == held[-1].step

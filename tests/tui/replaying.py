@@ -16,8 +16,8 @@ from lamo_core.evaluation.rollout_spec import EpisodeResult
 from lamo_core.player.player import Player
 from lamo_core.player.sources import Opener
 from lamo_core.tasks.rendering.render_env import open_rendered
+from lamo_core.workers.conversation import Hear
 from lamo_tui.dashboard.app import LamoApp
-from lamo_tui.replay.player_client import Hear
 from lamo_tui.replay.replay_screen import ReplayScreen
 from lamo_tui.replay.request import Request
 from lamo_tui.state.settings import Settings

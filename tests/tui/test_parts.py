@@ -13,7 +13,7 @@ from textual.widgets import Input
 
 import lamo_tui
 from lamo_core.errors import UsageError
-from lamo_core.runs.reader import Series
+from lamo_core.runs.metrics.series import Series
 from lamo_tui import text, themes
 from lamo_tui.dashboard.app import LamoApp
 from lamo_tui.dashboard.screenshot import screen_text

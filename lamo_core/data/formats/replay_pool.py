@@ -5,24 +5,21 @@ from __future__ import annotations
 import base64
 import contextlib
 import os
-import subprocess
-import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
-from typing import IO
 
 from lamo_core.data.formats.action_log import ActionLog
 from lamo_core.data.formats.replay_worker import ReplayJob
-from lamo_core.errors import DamagedDataError, LamoError, MissingError, StorageError
-from lamo_core.untrusted.parsing import parse_json
+from lamo_core.errors import LamoError
+from lamo_core.workers.jobs import JobWorker, WorkerEnded
 
 Progress = Callable[[str, int, int], None]
 """Called with a stage, how much of it is done, and how much there is."""
 
 STAGE = "replaying the episodes"
-_ERRORS: dict[str, type[LamoError]] = {kind.__name__: kind for kind in (DamagedDataError, MissingError, StorageError)}
 
 
 def replay_episodes(
@@ -66,6 +63,10 @@ class _Counter:
                 self._progress(STAGE, self._done, self._total)
 
 
+class _Stopped(Exception):
+    """Another worker has failed."""
+
+
 def _serve(
     log: ActionLog,
     queue: list[int],
@@ -74,69 +75,36 @@ def _serve(
     stop: threading.Event,
 ) -> None:
     # Popping from a list is one step for all threads.
-    with _worker() as process:
+    with JobWorker(["lamo_core.data.formats.replay_worker"]) as worker:
         try:
             while queue and not stop.is_set():
                 with contextlib.suppress(IndexError):
                     episode = queue.pop()
-                    _run(process, _job(log, episode, path_of(episode)), counter, stop)
+                    _run(worker, _job(log, episode, path_of(episode)), counter, stop)
+        except _Stopped:
+            return
         except Exception:
             stop.set()
             raise
 
 
-@contextlib.contextmanager
-def _worker() -> Iterator[subprocess.Popen[str]]:
-    # Not multiprocessing: that would import the caller's main module again, and torch with it.
-    package_root = str(Path(__file__).parents[3])
-    paths = [package_root, *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "lamo_core.data.formats.replay_worker"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=environment,
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def _run(process: subprocess.Popen[str], job: ReplayJob, counter: _Counter, stop: threading.Event) -> None:
-    stdin, stdout = _pipes(process)
+def _run(worker: JobWorker, job: ReplayJob, counter: _Counter, stop: threading.Event) -> None:
     length = len(base64.b64decode(job.actions))
     done = 0
+
+    def report(steps: int) -> None:
+        nonlocal done
+        if stop.is_set():
+            raise _Stopped
+        counter.add(steps - done)
+        done = steps
+
     try:
-        stdin.write(job.line())
-        stdin.flush()
-        while not stop.is_set():
-            line = stdout.readline()
-            message = parse_json(line) if line.endswith("\n") else {}
-            if "progress" in message:
-                counter.add(message["progress"] - done)
-                done = message["progress"]
-            elif "finished" in message:
-                counter.add(length - done)
-                return
-            elif "error" in message:
-                raise _ERRORS.get(message["error"], LamoError)(*message["arguments"])
-            else:
-                raise LamoError(_died(job))
-    except BrokenPipeError as error:
-        raise LamoError(_died(job)) from error
-
-
-def _pipes(process: subprocess.Popen[str]) -> tuple[IO[str], IO[str]]:
-    if process.stdin is None or process.stdout is None:
-        raise RuntimeError("the worker was started without pipes")
-    return process.stdin, process.stdout
-
-
-def _died(job: ReplayJob) -> str:
-    return f"the process that replayed episode {job.episode} of {job.set_name} ended; run again to go on from there"
+        worker.run(asdict(job), report)
+    except WorkerEnded as error:
+        set_name = f"{job.episode} of {job.set_name}"
+        raise LamoError(f"the process that replayed episode {set_name} ended; run again to go on from there") from error
+    counter.add(length - done)
 
 
 def _job(log: ActionLog, episode: int, path: Path) -> ReplayJob:

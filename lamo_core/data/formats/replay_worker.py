@@ -1,30 +1,25 @@
-"""A worker process that plays episodes again and writes their frames; started by `replay`, never imported by
-it.
+"""The worker process of `replay_pool`: plays episodes again and writes their frames.
 
-Jobs come in as one JSON line each, reports go out the same way; the worker ends with its input, so it cannot
-outlive a killed parent. It loads NumPy and ale-py, not torch.
+It loads NumPy and ale-py, not torch.
 """
 
 from __future__ import annotations
 
 import base64
-import json
-import os
-import signal
-import sys
 import zlib
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lamo_core.data.formats.frame_file import write_frame_file
-from lamo_core.errors import DamagedDataError, LamoError
+from lamo_core.errors import DamagedDataError
 from lamo_core.tasks.atari.atari_emulator import AtariEmulator
-from lamo_core.untrusted.parsing import parse_json
+from lamo_core.workers.jobs import Report, serve
 
 REPORT_EVERY = 250
 """Decisions between two reports of progress."""
@@ -49,10 +44,6 @@ class ReplayJob:
     """Hexadecimal, first bytes."""
     path: str
     """Of the frame file to write."""
-
-    def line(self) -> str:
-        """Return the job as one line."""
-        return json.dumps(asdict(self)) + "\n"
 
 
 def replay(job: ReplayJob, emulator: AtariEmulator, report: Callable[[int], None]) -> None:
@@ -101,32 +92,21 @@ def _not_equal(job: ReplayJob, what: str) -> DamagedDataError:
     )
 
 
-def _answer(job: ReplayJob, emulators: dict[tuple[str, float, int], AtariEmulator]) -> dict[str, object]:
-    key = (job.game, job.sticky_actions, job.frame_skip)
-    try:
-        if key not in emulators:
-            emulators[key] = AtariEmulator(*key)
-        replay(job, emulators[key], lambda done: _send({"progress": done}))
-    except LamoError as error:
-        return {"error": type(error).__name__, "arguments": [str(part) for part in error.args]}
-    return {"finished": job.episode}
+class _Replayer:
+    """Answers jobs; keeps an emulator of every kind that they ask for."""
 
+    def __init__(self) -> None:
+        self._emulators: dict[tuple[str, float, int], AtariEmulator] = {}
 
-def _send(message: dict[str, object]) -> None:
-    print(json.dumps(message), flush=True)
-
-
-def main() -> None:
-    """Answer jobs from standard input until it ends."""
-    # Ctrl-C in a terminal reaches every process; the parent decides what happens.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    emulators: dict[tuple[str, float, int], AtariEmulator] = {}
-    try:
-        for line in sys.stdin:
-            _send(_answer(ReplayJob(**parse_json(line)), emulators))
-    except BrokenPipeError:  # the parent is gone
-        os._exit(0)
+    def answer(self, values: dict[str, Any], report: Report) -> int:
+        """Do a job and return its episode."""
+        job = ReplayJob(**values)
+        key = (job.game, job.sticky_actions, job.frame_skip)
+        if key not in self._emulators:
+            self._emulators[key] = AtariEmulator(*key)
+        replay(job, self._emulators[key], report)
+        return job.episode
 
 
 if __name__ == "__main__":
-    main()
+    serve(_Replayer().answer)

@@ -6,7 +6,6 @@ whole. After an interruption of any kind, the next call goes on where that one s
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
@@ -18,11 +17,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import IO, Any
 
-from lamo_core.data.sources.byte_stream import TIMEOUT, ByteStream, RangeRefused, TransferProblem, open_stream
 from lamo_core.errors import DamagedDataError, MissingError, StorageError, UsageError
 from lamo_core.files import write_bytes
 from lamo_core.network import NO_NETWORK, FirstAnswer, Persistence
 from lamo_core.places import DATA_ELSEWHERE
+from lamo_core.system_parts import try_lock
+from lamo_core.untrusted.byte_stream import TIMEOUT, ByteStream, RangeRefused, TransferProblem, open_stream
 from lamo_core.untrusted.parsing import parse_json
 
 Progress = Callable[[str, int, int], None]
@@ -114,7 +114,7 @@ def download(
 def _opened(part: Path, path: Path) -> Iterator[IO[bytes]]:
     with open(part, "ab") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            try_lock(file.fileno())
         except OSError as error:
             raise UsageError(f"another process is fetching {path.name}; wait for it, or stop it") from error
         yield file

@@ -6,7 +6,6 @@ episode. A folder appears under its name only when it is whole.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
@@ -21,6 +20,7 @@ from lamo_core.data.source_names import PUBLISHED
 from lamo_core.errors import DamagedDataError, MissingError, StorageError, UsageError
 from lamo_core.files import write_bytes
 from lamo_core.places import DATA_ELSEWHERE, data_dir
+from lamo_core.system_parts import try_lock
 from lamo_core.untrusted.parsing import parse_json
 
 SOURCES = ("imported", *sorted(PUBLISHED, reverse=True))
@@ -176,7 +176,7 @@ def remove_received(found: ReceivedSet) -> int:
 
 def _lock(descriptor: int, name: str) -> None:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try_lock(descriptor)
     except OSError as error:
         raise UsageError(f"another process is unpacking {name}; wait for it, or stop it") from error
 

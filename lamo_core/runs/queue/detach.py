@@ -11,9 +11,10 @@ from pathlib import Path
 from lamo_core.errors import UsageError
 from lamo_core.files import write_bytes
 from lamo_core.runs.directory import ELSEWHERE, RunDirectory, storage_error
+from lamo_core.runs.queue.entry import this_host
 from lamo_core.runs.queue.waiting import leave
 from lamo_core.runs.records import encode
-from lamo_core.runs.status import process_start, read_state, this_host
+from lamo_core.runs.status import process_start, read_state
 from lamo_core.untrusted.regular_file import open_regular
 
 

@@ -23,9 +23,10 @@ from lamo_core.runs.directory import ELSEWHERE, RunDirectory, storage_error
 from lamo_core.runs.index import RunIndex, RunSummary
 from lamo_core.runs.queue.detach import launch, reap
 from lamo_core.runs.queue.devices import device_of
-from lamo_core.runs.queue.waiting import QUEUE, leave, read_entry, runner_file
+from lamo_core.runs.queue.entry import QUEUE, read_entry, this_host
+from lamo_core.runs.queue.waiting import leave, runner_file
 from lamo_core.runs.records import decode, encode, number
-from lamo_core.runs.status import is_alive, own_process, process_start, this_host
+from lamo_core.runs.status import is_alive, own_process, process_start
 
 _POLL_SECONDS = 1.0
 

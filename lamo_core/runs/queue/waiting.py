@@ -8,36 +8,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from lamo_core.errors import UsageError
 from lamo_core.files import write_bytes
-from lamo_core.runs.directory import ELSEWHERE, MOST_BYTES, RunDirectory, storage_error
+from lamo_core.runs.directory import ELSEWHERE, RunDirectory, storage_error
 from lamo_core.runs.queue.devices import device_of
-from lamo_core.runs.queue.seal import is_sealed, seal_of
-from lamo_core.runs.records import decode, encode, number
-from lamo_core.runs.status import read_launch, read_state, this_host, write_status
-from lamo_core.untrusted.regular_file import read_regular
-
-QUEUE = "queue"
-"""Owner of the entries that the queue runner starts; a sweep puts its own name there."""
-
-
-@dataclass(frozen=True)
-class QueueEntry:
-    """Why a run has not begun yet: it waits for a device."""
-
-    device: str
-    """`cpu`, `mps` or `cuda:N`."""
-    entered: float
-    """Seconds since 1970; the order of the queue."""
-    host: str
-    """The machine that is to start it."""
-    owner: str = QUEUE
-    """Who starts it."""
-    seal: str = ""
-    """Proof that the queue runner of `host` may start it."""
+from lamo_core.runs.queue.entry import QUEUE, QueueEntry, entry_facts, read_entry, this_host
+from lamo_core.runs.queue.seal import seal_of
+from lamo_core.runs.records import encode
+from lamo_core.runs.status import read_state, write_status
 
 
 def enqueue(run: RunDirectory, owner: str = QUEUE, host: str | None = None) -> QueueEntry:
@@ -47,32 +28,9 @@ def enqueue(run: RunDirectory, owner: str = QUEUE, host: str | None = None) -> Q
         raise UsageError(f"run {run.id} has begun already ({derived.state}); only new runs can wait in the queue")
     device = device_of(run.read_config().device)
     entry = QueueEntry(device, time.time(), this_host() if host is None else host, owner)
-    entry = replace(entry, seal=seal_of(*_facts(run, entry)))
+    entry = replace(entry, seal=seal_of(*entry_facts(run, entry)))
     write_bytes(run.queue_file, (encode(entry) + "\n").encode(), ELSEWHERE)
     return entry
-
-
-def read_entry(run: RunDirectory) -> QueueEntry | None:
-    """Return what a waiting run waits for; None when it does not wait, or no longer, or was not put in here.
-
-    An entry that asks this machine to start it counts only if this machine wrote it.
-    """
-    try:
-        values = decode(read_regular(run.queue_file, MOST_BYTES))
-    except OSError:
-        return None
-    if values is None or read_launch(run) is not None:
-        return None
-    texts = {key: value for key, value in values.items() if isinstance(value, str)}
-    entered = number(values.get("entered")) or 0.0
-    told = (texts.get(name, default) for name, default in (("host", ""), ("owner", QUEUE), ("seal", "")))
-    entry = QueueEntry(texts.get("device", "cpu"), entered, *told)
-    asks_us = (entry.owner, entry.host) == (QUEUE, this_host())
-    return None if asks_us and not is_sealed(entry.seal, *_facts(run, entry)) else entry
-
-
-def _facts(run: RunDirectory, entry: QueueEntry) -> tuple[object, ...]:
-    return run.id, entry.device, entry.entered, entry.host, entry.owner
 
 
 def dequeue(run: RunDirectory) -> bool:

@@ -17,9 +17,9 @@ from lamo_core.model.shape import TrunkShape, trunk_shape
 from lamo_core.runs.compare import flatten
 from lamo_core.runs.evaluations import history
 from lamo_core.runs.index import RunSummary
+from lamo_core.runs.queue.entry import this_host
 from lamo_core.runs.reader import read_events
 from lamo_core.runs.records import number
-from lamo_core.runs.status import this_host
 from lamo_core.settings.backbone_name import parse_backbone
 from lamo_core.settings.presets import budget_minutes, resolve
 from lamo_core.training.micro_batches import micro_batch_size
@@ -106,7 +106,8 @@ def disk_bytes(config: RunConfig, runs: Iterable[RunSummary]) -> int | None:
     if weights is None:
         return None
     # the best checkpoint is kept without its moments; the log of steps is small beside them
-    return round(_BYTES_PER_WEIGHT * weights * (_checkpoints(wanted) + 1 / 3)) + _BYTES_PER_STEP * config.optim.steps
+    # all but the newest hold weights alone, a third, and so does the best one
+    return round(_BYTES_PER_WEIGHT * weights * (1 + _checkpoints(wanted) / 3)) + _BYTES_PER_STEP * config.optim.steps
 
 
 def memory_bytes(config: RunConfig) -> int | None:
@@ -121,7 +122,7 @@ def memory_bytes(config: RunConfig) -> int | None:
         return room + 4 * 8 * config.optim.batch_size * (frames + config.markov.layers * config.markov.width)
     assert shape is not None  # or its weights would not be known
     device = "cpu" if config.device == "cpu" else "cuda"  # which takes more at once
-    tokens = micro_batch_size(config, shape.width, device) * 3 * config.model.context
+    tokens = micro_batch_size(config, shape.width, device) * config.model.step_tokens * config.model.context
     return room + 4 * (shape.weights + shape.words) + 4 * tokens * shape.layers * shape.width * 40
 
 

@@ -10,6 +10,7 @@ import typer
 from lamo_core.analysis.parts import MeasuredReliance
 from lamo_core.config import unknown_key
 from lamo_core.errors import EnvironmentFault, LamoError, UsageError
+from lamo_core.model.hub import require_model
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.manage import find_checkpoint
 from lamo_core.runs.reliance_file import write_reliance
@@ -92,8 +93,6 @@ def analyse(
 
 def _is_model(name: str) -> bool:
     """Return whether a name is that of a language model and of no run or checkpoint."""
-    from lamo_core.model.hub import require_model
-
     try:
         find_checkpoint(name)
     except UsageError:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lamo_core.errors import LamoError, UsageError
+from lamo_core.language.smollm2 import carried_file, import_smollm2
+from lamo_core.model.hub import SMOLLM2, available_backbones, download, locate, read_card, require_model, shape_of
 from lamo_core.settings.backbone_name import DESCRIPTIONS, parse_backbone
 from lamo_tui.cli import completion
 from lamo_tui.cli.analyse.analyse_text import trunk_lines
@@ -39,8 +41,6 @@ _TrainedOn = Annotated[Path | None, typer.Option("--trained-on", help="The train
 @app.command("list", epilog="Examples:  lamo lm list   ·   lamo lm list --json")
 def list_models(as_json: _Json = False) -> None:
     """List the models on this machine, and how to get others."""
-    from lamo_core.model.hub import available_backbones
-
     rows = available_backbones()
     if as_json:
         emit_json({"models": [asdict(row) for row in rows]})
@@ -55,7 +55,7 @@ def list_models(as_json: _Json = False) -> None:
     "show", epilog="Examples:  lamo lm show mini   ·   lamo lm show scaled:mini:2   ·   lamo lm show gpt2 --json"
 )
 def show(name: _Name, as_json: _Json = False) -> None:
-    """Print a model's shape, content hash, and card if it has one, and what its trunk makes of inputs."""
+    """Print a model's shape, hash and card, and what its trunk does."""
 
     facts = _facts(name)
     measured = _measured(name)
@@ -75,8 +75,6 @@ def show(name: _Name, as_json: _Json = False) -> None:
 
 def _facts(name: str) -> dict[str, Any]:
     """Return what is known of a trunk without loading it; drawn weights have neither file nor card."""
-    from lamo_core.model.hub import locate, read_card, require_model, shape_of
-
     asked = parse_backbone(name)
     if asked.weights != "trained":
         require_model(name)
@@ -104,19 +102,14 @@ def _measured(name: str) -> TrunkMeasure | str:
 @app.command("get", epilog="Examples:  lamo lm get gpt2   ·   lamo lm get distilgpt2 --json")
 def get(name: _Name, as_json: _Json = False) -> None:
     """Download a causal model (safetensors only) into the hub's cache. Goes on after a break."""
-    from lamo_core.model.hub import download
-
     _tell("folder", download(name), name, as_json)
 
 
 @app.command("import", epilog="Examples:  lamo lm import smollm2-135m   ·   lamo lm import smollm2-135m --json")
 def import_model(name: _Name, as_json: _Json = False) -> None:
     """Convert the weights that an installed package carries. Takes half a minute, once."""
-    from lamo_core.model.hub import SMOLLM2
-
     if name not in (SMOLLM2, "smollm2"):
         raise UsageError(f"only {SMOLLM2} is imported from a package; hub models come with `lamo lm get {name}`")
-    from lamo_core.language.smollm2 import carried_file, import_smollm2
 
     console().print(f"converting {carried_file().name}")
     _tell("folder", import_smollm2(), SMOLLM2, as_json)
@@ -133,16 +126,14 @@ def measure_text(
     as_json: _Json = False,
 ) -> None:
     """Measure a model's perplexity on a text, per token and per word."""
-    from lamo_core.language.card import rounded
-    from lamo_core.language.perplexity import METHOD, measure
-    from lamo_core.model.backbone import load_backbone
+    from lamo_core.language.card import measure_named
 
-    results = rounded(measure(load_backbone(name), text, trained_on))
+    found = measure_named(name, text, trained_on)
     if as_json:
-        emit_json({"text": str(text), "method": METHOD, "models": results})
+        emit_json(found)
         return
-    console().print(METHOD)
-    rows = [(model, row["per_token"], row["per_word"]) for model, row in results.items()]
+    console().print(found["method"])
+    rows = [(model, row["per_token"], row["per_word"]) for model, row in found["models"].items()]
     emit_table(("model", "per token", "per word"), rows, right=("per token", "per word"))
 
 
@@ -181,7 +172,6 @@ def pack(
 ) -> None:
     """Write a GPT-2-shaped model again in eight bits. Half the size of half precision; it loads as before."""
     from lamo_core.model.gpt2.eight_bit import write_packed
-    from lamo_core.model.hub import locate
 
     asked = parse_backbone(name)
     if str(asked) != asked.model:

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from lamo_tui.cli.output import note, say
+from lamo_core.runs.directory import find_run
+from lamo_tui.cli.output import emit_json, note, say
 from lamo_tui.cli.runs.steering import JsonOption, RunArgument
 
 PUSH_EPILOG = "Examples:  lamo push last OWNER/hopper-lamo --private   ·   lamo push k3f9 OWNER/breakout --json"
@@ -24,9 +25,6 @@ def push(
 
     Whoever has lamo then plays it with `lamo eval REPO`.
     """
-    from lamo_core.runs.directory import find_run
-    from lamo_tui.cli.output import emit_json
-
     found = find_run(run)
 
     from lamo_core.exchange.push import push_run

@@ -9,8 +9,9 @@ import typer
 
 from lamo_core.places import runs_dir
 from lamo_core.runs.index import list_runs
+from lamo_core.runs.queue.entry import QUEUE
 from lamo_core.runs.queue.runner import ensure_runner, runner_process
-from lamo_core.runs.queue.waiting import QUEUE, dequeue
+from lamo_core.runs.queue.waiting import dequeue
 from lamo_tui.cli.output import console, emit_json, emit_table
 from lamo_tui.cli.runs.steering import JsonOption
 from lamo_tui.format import counted, duration

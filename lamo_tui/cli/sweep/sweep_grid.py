@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import typer
 
 from lamo_core.errors import UsageError
 from lamo_core.seeds import parse_seeds
+from lamo_core.sweep.grid import Grid, fits, parse_tasks, widened
+from lamo_core.sweep.named_grids import named_grid
 from lamo_tui.cli.output import console
 
-if TYPE_CHECKING:
-    import typer
-
-    from lamo_core.sweep.grid import Grid
-
 _AXES = ("tasks", "ratios", "methods", "ablations", "seeds")
-_FIXED = {"setting": "--set", "variant": "--variant", "ablate_all": "--ablate-all", "device": "--device"}
+_FIXED = {
+    "setting": "--set",
+    "named": "--grid",
+    "vary": "--vary",
+    "variant": "--variant",
+    "ablate_all": "--ablate-all",
+    "device": "--device",
+}
 
 
 @dataclass(frozen=True)
@@ -28,28 +34,38 @@ class GridOptions:
     ablations: str
     seeds: str
     settings: tuple[str, ...]
+    varied: tuple[str, ...]
     variant: str
     device: str
     ablate_all: bool
+    named: str | None = None
+    """A grid of `named_grids`, whose methods and ablations those are."""
 
     def grid(self) -> Grid:
         """Return the grid of a new sweep; raises `UsageError`."""
-        from lamo_core.sweep.grid import Grid, parse_tasks
-
         if self.tasks is None:
             raise UsageError("say what to run: lamo sweep --tasks breakout,hopper --ratios 1% (or --resume NAME)")
         found = parse_tasks(self.tasks, self.ratios, self.variant)
         seeds, methods, ablations = _seeds(self.seeds), _names(self.methods), _names(self.ablations)
+        if self.named is not None:
+            named = named_grid(self.named)
+            methods, ablations = named.methods, named.ablations
         made = Grid(
-            found, methods, ablations, seeds, self.variant, self.settings, self.device, ablate_all=self.ablate_all
+            found,
+            methods,
+            ablations,
+            seeds,
+            self.variant,
+            self.settings,
+            self.device,
+            varied=self.varied,
+            ablate_all=self.ablate_all,
         )
         _tell_unfit(made)
         return made
 
     def wider(self, grid: Grid, given: set[str]) -> Grid:
         """Return a sweep's grid with what the options that were `given` add to it; raises `UsageError`."""
-        from lamo_core.sweep.grid import parse_tasks, widened
-
         fixed = [flag for name, flag in _FIXED.items() if name in given]
         if fixed:
             raise UsageError(f"a sweep keeps its {fixed[0]}; plan another one, which skips what is done already")
@@ -75,8 +91,6 @@ def given_options(context: typer.Context) -> set[str]:
 
 
 def _tell_unfit(grid: Grid) -> None:
-    from lamo_core.sweep.grid import fits
-
     for method in grid.methods:
         unfit = [task for task, _ in grid.tasks if not fits(task, method)]
         if unfit:

@@ -14,8 +14,9 @@ from lamo_core.evaluation.intervals import bracketed
 from lamo_core.runs.compare import flatten
 from lamo_core.runs.evaluations import shown_value
 from lamo_core.runs.index import RunSummary
+from lamo_core.runs.queue.entry import this_host
 from lamo_core.runs.records import number
-from lamo_core.runs.status import FREED, this_host
+from lamo_core.runs.status import FREED
 from lamo_core.settings.field_docs import field_docs
 from lamo_tui.format import clock_time, counted, duration, rate
 from lamo_tui.keys.bindings import with_keys

@@ -12,6 +12,7 @@ from rich.text import Text
 from lamo_core.runs.compare import config_difference
 from lamo_core.runs.index import RunSummary
 from lamo_core.runs.status import FREED
+from lamo_core.wording import counted
 from lamo_tui.format import duration, rate
 from lamo_tui.text import (
     bar,
@@ -116,7 +117,7 @@ def _progress(row: RunRow, width: int) -> Text:
     if run.state == "paused" and run.status.freed:
         return Text(fit(FREED, width), colours.state(run.state))
     if run.state == "finished":  # a full bar on every line says nothing
-        return Text(f"{run.status.step:,} steps" if width >= 13 else f"{run.status.step:,}", colours.dim)
+        return Text(counted(run.status.step, "step") if width >= 13 else f"{run.status.step:,}", colours.dim)
     full, empty = bar(share_done(run), width - _PERCENT)
     text = inked(full, colours.state(run.state))
     return text.append(empty, colours.faint).append(f" {100 * share_done(run):3.0f}%", colours.dim)

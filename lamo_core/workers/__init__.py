@@ -1,0 +1,1 @@
+"""Worker processes: their messages, how they start and end, jobs and conversations."""
