@@ -32,7 +32,7 @@ The sets of the paper are fetched from the command line. A download can be inter
 
   lamo data get hopper-medium-v2 --source d4rl
   lamo data get kitchen-complete-v0 --source d4rl
-  lamo data get breakout-medium-v0 --source dqn-replay
+  lamo data get breakout-medium-v0 --source rl-unplugged
   lamo data get D4RL/kitchen/complete-v2 --source minari
 
 Data of your own

@@ -165,6 +165,7 @@ def test_an_unknown_game_is_refused_before_anything_is_fetched(published: Publis
 
 
 def test_what_is_missing_names_its_command(published: Published) -> None:
+    published.dqn("Breakout", 1, {})
     with pytest.raises(MissingError, match="`lamo data get breakout-medium --source dqn-replay`"):
         opened("breakout-medium")
 

@@ -19,7 +19,9 @@ app = typer.Typer(
     epilog="Examples:  lamo data list   ·   lamo data show breakout-medium",
 )
 
-_Source = Annotated[str | None, typer.Option(help="bundled, d4rl, dqn-replay or minari, where a name is not enough.")]
+_Source = Annotated[
+    str | None, typer.Option(help="bundled, d4rl, rl-unplugged, dqn-replay or minari, where a name is not enough.")
+]
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
 

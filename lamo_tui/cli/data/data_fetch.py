@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from lamo_core.data.checks.plausibility import set_warnings
@@ -19,18 +20,23 @@ from lamo_tui.cli.progress import progress
 from lamo_tui.format import counted, file_size
 
 
-def get_set(name: str, source: str | None, share: float, seed: int, *, dry_run: bool, as_json: bool) -> None:
-    """Fetch or unpack a set, or say what that would be, and print what is here then; raises `LamoError`."""
+def get_set(
+    name: str, source: str | None, folder: Path | None, share: float, seed: int, *, dry_run: bool, as_json: bool
+) -> None:
+    """Fetch or unpack a set, or say what that would be, and print what is here then.
+
+    Published files are taken from `folder` where one is given. Raises `LamoError`.
+    """
     chosen = source or set_source(name)
     if chosen in ("bundled", "imported"):
         result = _unpack(name, share, seed, dry_run)
     else:
-        plan = plan_get(name, chosen)
-        result = _dry_run(plan) if dry_run else _fetch(plan)
+        plan = plan_get(name, chosen, folder)
+        result = dry_run_of(plan) if dry_run else fetch(plan)
     if as_json:
         emit_json(result)
     elif dry_run:
-        _say_plan(result)
+        say_plan(result)
     else:
         counts = f"{counted(result['episodes'], 'episode')} with {counted(result['transitions'], 'transition')}"
         say(f"{result['set']}: {counts} are ready ({file_size(result['bytes'])})")
@@ -38,7 +44,8 @@ def get_set(name: str, source: str | None, share: float, seed: int, *, dry_run: 
             note(f"warning: {warning}")
 
 
-def _fetch(plan: Plan) -> dict[str, Any]:
+def fetch(plan: Plan) -> dict[str, Any]:
+    """Fetch a set, unless it is here, and return what it holds."""
     if plan.here:
         console().print(f"{plan.name} is here already; `lamo data rm {plan.name}` deletes it", markup=False)
     else:
@@ -56,7 +63,8 @@ def _fetch(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _dry_run(plan: Plan) -> dict[str, Any]:
+def dry_run_of(plan: Plan) -> dict[str, Any]:
+    """Return what would be fetched; raises `MissingError` where nobody tells a size."""
     # what is here is not asked for again
     wanted = () if plan.here else plan.resources
     files = [{"file": one.name, "addresses": one.urls, "bytes": probe_size(one)} for one in wanted]
@@ -93,7 +101,8 @@ def _unpack(name: str, ratio: float, seed: int, dry_run: bool) -> dict[str, Any]
     return result | {"bytes": size}
 
 
-def _say_plan(plan: dict[str, Any]) -> None:
+def say_plan(plan: dict[str, Any]) -> None:
+    """Print what would be fetched."""
     for file in plan["files"]:
         size = "unknown size" if file["bytes"] is None else file_size(file["bytes"])
         say(f"{size:>12}  {file['file']}  {file['addresses'][0]}")
@@ -104,4 +113,4 @@ def _say_plan(plan: dict[str, Any]) -> None:
     elif plan["files"]:
         say(f"{plan['set']}: {file_size(plan['bytes'])} to fetch into {plan['into']}")
     else:
-        say(f"{plan['set']} lies in Minari's own folder; nothing to fetch, only to convert into {plan['into']}")
+        say(f"{plan['set']} lies on this machine already; nothing to fetch, only to convert into {plan['into']}")
