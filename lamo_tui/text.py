@@ -98,6 +98,18 @@ def lost_text(run: RunSummary) -> str:
     return f"its process is gone without a word; {way}"
 
 
+def time_left(run: RunSummary) -> float | None:
+    """Return the seconds that a run has left; None where nobody knows, as in a final evaluation after all steps."""
+    status = run.status
+    evaluates = status.phase not in ("", "training") and status.step >= status.total
+    return None if evaluates or not run.derived.active else status.eta
+
+
+def called(run: RunSummary) -> str:
+    """Return the run's name with its seed, and the end of its id, as sentences call it."""
+    return f"{short_name(run)} ({short_id(run.id)})"
+
+
 def short_name(run: RunSummary) -> str:
     """Return the run's name with its seed."""
     return f"{run.name or run.id} s{run.settings.get('seed', '?')}"

@@ -28,11 +28,6 @@ settings.register_profile("search", deadline=None, max_examples=2_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 
-def pytest_xdist_auto_num_workers() -> int:
-    """Return how many processes run tests: one more than processors, because a third of their time is waiting."""
-    return min(4, (os.cpu_count() or 1) + 1)
-
-
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add what makes the tests in `tests/robustness` longer than minutes."""
     group = parser.getgroup("robustness", "how long `pytest -m robustness` tries to break lamo")
@@ -41,6 +36,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--robustness-kills", type=int, default=2, help="kills for each kind of work [2]")
     group.addoption("--robustness-minutes", type=float, default=0.5, help="minutes of the soak [0.5]")
     group.addoption("--robustness-results", type=Path, help="JSON file that takes the counts, for docs/reliability.md")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Return how many processes run tests: one more than processors, because a third of their time is waiting."""
+    return min(4, (os.cpu_count() or 1) + 1)
 
 
 class _Deprecations(logging.Handler):

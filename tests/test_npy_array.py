@@ -65,3 +65,12 @@ def test_cut_and_stretched_files_are_refused() -> None:
     claimed = content.replace(b"(2, 3), }", b"(" + b"9" * 60 + b",), }")
     with pytest.raises(ValueError, match="array"):
         parse_npy(claimed)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_texts_of_letters_that_do_not_exist_are_refused(order: str) -> None:
+    content = saved(np.array(["ab", "c"], f"{order}U2"))
+    letter = np.array([0x10FFFF, 0x110000], f"{order}u4")
+    assert parse_npy(content[:-4] + letter[:1].tobytes())[1] == "c\U0010ffff"
+    with pytest.raises(ValueError, match="letters that do not exist"):
+        parse_npy(content[:-4] + letter[1:].tobytes())

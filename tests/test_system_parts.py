@@ -15,6 +15,7 @@ from lamo_core.files import locked, write_bytes
 
 ELSEWHERE = """
 import os, signal, sys
+import psutil  # whose code for Linux needs what is hidden here
 for name in ("fcntl", "resource", "termios", "tty", "pty", "pwd", "grp"):
     sys.modules[name] = None
 for name in ("SIGUSR1", "SIGUSR2", "SIGHUP", "SIGKILL", "SIGSTOP", "SIGCONT"):

@@ -18,7 +18,7 @@ from lamo_core.analysis.reliance import reliances
 from lamo_core.analysis.start import initial_policy
 from lamo_core.analysis.target_sweep import Asking, ask
 from lamo_core.analysis.trunk import TrunkMeasure, measure_trunk
-from lamo_core.data.sources import open_data
+from lamo_core.data.open_data import open_data
 from lamo_core.data.windows import WindowBatch, WindowSampler
 from lamo_core.errors import EnvironmentFault, LamoError, MissingError, UsageError
 from lamo_core.evaluation.contexts import Actor

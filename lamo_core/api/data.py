@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from lamo_core.config import DataConfig
 from lamo_core.data.episodes import EpisodeStore
-from lamo_core.data.sources import open_data as open_configured
+from lamo_core.data.open_data import open_data as open_configured
 from lamo_core.data.sources.resolve import find_anywhere, open_set
 from lamo_core.data.subset import Selection
 from lamo_core.settings.presets import is_preset
@@ -98,7 +98,8 @@ def open_data(name: str, *, ratio: float | str | None = None, seed: int = 0, sou
             of that preset and seed. A name that is both means the preset, unless `source` is given.
         ratio: Share of whole episodes, such as 0.01 or "1%"; the preset's, or all of a set, if none is given.
         seed: Which episodes; the same ones for the same seed, smaller shares inside larger ones.
-        source: Where a set is from, if several have that name: "bundled", "d4rl", "dqn-replay", "minari", "imported".
+        source: Where a set is from, if several have that name: "bundled", "d4rl", "minari", "rl-unplugged",
+            "dqn-replay", "imported".
 
     Raises:
         UsageError: No such set, or a ratio outside of (0, 1].

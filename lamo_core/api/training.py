@@ -22,7 +22,8 @@ from lamo_core.evaluation.scores import TargetScore
 from lamo_core.runs.control import Interrupts
 from lamo_core.runs.directory import RunDirectory, find_run
 from lamo_core.runs.manage import find_checkpoint
-from lamo_core.runs.reader import Series, read_events, read_metrics
+from lamo_core.runs.metrics.series import Series, read_metrics
+from lamo_core.runs.reader import read_events
 from lamo_core.runs.records import number
 from lamo_core.runs.status import State, read_state
 from lamo_core.training.events import Event

@@ -7,6 +7,7 @@ from lamo_core.settings.strict import unknown_key
 PUBLISHED = {
     "minari": "lamo_core.data.sources.minari",
     "d4rl": "lamo_core.data.sources.d4rl",
+    "rl-unplugged": "lamo_core.data.sources.rl_unplugged",
     "dqn-replay": "lamo_core.data.sources.dqn_replay",
 }
 """Name of a source, in settings and folders, to the module whose `SOURCE` it is; a set's name is tried in turn."""

@@ -21,6 +21,7 @@ from lamo_core.model.hub import require_model, require_table
 from lamo_core.runs.compare import config_difference
 from lamo_core.runs.create import create_run
 from lamo_core.runs.directory import RunDirectory, find_run
+from lamo_core.runs.queue.detach import adopt
 from lamo_core.runs.status import ACTIVE, has_begun, read_state
 from lamo_core.settings.presets import Resolved, override
 from lamo_core.tasks.registry import task_of
@@ -87,6 +88,12 @@ def resumed_run(text: str, settings: Sequence[str], flags: Mapping[str, Any], ro
     difference = config_difference([stored.config.to_dict(), config.to_dict()])
     changed = {name: value for name, (_, value) in difference.items()}
     return Start(run, config, checkpoint, resumed=True, changed=changed)
+
+
+def adopted_run(folder: str) -> Start:
+    """Return a run that another process has made for this one to train; raises `UsageError`."""
+    run = adopt(folder)
+    return Start(run, run.read_config())
 
 
 def require_parts(config: RunConfig) -> None:

@@ -69,6 +69,15 @@ def write_card(
     return card
 
 
+def measure_named(name: str, text: Path, trained_on: Path | None = None) -> dict[str, Any]:
+    """Return a model's perplexities on a text, beside n-grams' of the training text, and how they were measured.
+
+    Raises `MissingError` and as `load_backbone` does.
+    """
+    found = measure(load_backbone(name), text, trained_on)
+    return {"text": str(text), "method": METHOD, "models": rounded(found)}
+
+
 def rounded(results: dict[str, Perplexity]) -> dict[str, dict[str, float]]:
     """Return perplexities for people and for JSON: by model, per token and per word."""
     return {

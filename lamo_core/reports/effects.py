@@ -20,8 +20,8 @@ from lamo_core.reports.factors import BASES
 from lamo_core.reports.paired import interval_of_means, same_data
 
 Outcome = Literal["score", "loss"]
-_POWER = 1.96 + 0.84
-"""Standard errors that a true difference must have to be seen in 80 % of studies at the 5 % level, two-sided."""
+_LEVEL, _POWER = 1.959964, 0.841621
+"""Quantiles of the normal distribution: a difference is to be seen in 80 % of studies, at the 5 % level, two-sided."""
 
 Levels = tuple[str, ...]
 _Runs = Mapping[Levels, Mapping[int, SeedScores]]
@@ -161,8 +161,23 @@ def _effect(
         change=told(float(np.mean([group_S.mean() for group_S in groups]))),
         low=told(low),
         high=told(high),
-        detectable=told(_POWER * _standard_error(groups)),
+        detectable=told(_detectable(groups)),
     )
+
+
+def _detectable(groups: Sequence[FloatArray]) -> float:
+    """Return the smallest true difference that would be seen; NaN where a task has one seed."""
+    freedom = sum(group_S.size - 1 for group_S in groups)
+    return (_student(_LEVEL, freedom) + _student(_POWER, freedom)) * _standard_error(groups) if freedom else math.nan
+
+
+def _student(z: float, freedom: int) -> float:
+    """Return the quantile of Student's t that is `z` of the normal one, within 3 % (Abramowitz & Stegun 26.7.5)."""
+    third, fifth, seventh = z * z * z, z * z * z * z * z, z * z * z * z * z * z * z
+    one = (third + z) / 4
+    two = (5 * fifth + 16 * third + 3 * z) / 96
+    three = (3 * seventh + 19 * fifth + 17 * third - 15 * z) / 384
+    return z + one / freedom + two / freedom**2 + three / freedom**3
 
 
 def _standard_error(groups: Sequence[FloatArray]) -> float:

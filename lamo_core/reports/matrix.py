@@ -12,17 +12,15 @@ from lamo_core.evaluation.intervals import known_interval
 from lamo_core.evaluation.statistics import bootstrap_interval
 from lamo_core.methods import METHODS
 from lamo_core.runs.index import RunSummary
+from lamo_core.runs.labels import NONE
 from lamo_core.settings.preset_parts import find_task, named_ratios, preset_tasks
 from lamo_core.settings.presets import preset_names
-
-NONE = "none"
-"""The row or column of runs without an ablation."""
 
 _VALUES: dict[str, Callable[[RunSummary], str]] = {
     "task": lambda run: str(run.settings.get("task.name")),
     "ratio": lambda run: shown_ratio(float(run.settings.get("data.ratio", 1.0))),
     "method": lambda run: run.label.method,
-    "ablation": lambda run: ablation_of(run),
+    "ablation": lambda run: run.label.ablation,
     "backbone": lambda run: str(run.settings.get("model.backbone")),
     "seed": lambda run: str(run.settings.get("seed")),
 }
@@ -120,11 +118,6 @@ def held(runs: Sequence[RunSummary], axes: Sequence[str], where: Mapping[str, st
 def axis_values(runs: Iterable[RunSummary], axis: str, *, possible: bool = False) -> list[str]:
     """Return the values that runs have on an axis, in order; `possible` adds those of presets and overlays."""
     return _ordered(axis, {_VALUES[axis](run) for run in runs} | (_known(axis, {}) if possible else set()))
-
-
-def ablation_of(run: RunSummary) -> str:
-    """Return the ablations of a run, joined by `+`; `none` without any."""
-    return "+".join(run.label.ablations) or NONE
 
 
 def shown_ratio(ratio: float) -> str:

@@ -46,7 +46,7 @@ def paper_curve(task: str, method: str) -> list[tuple[float, PaperScore]]:
 def on_papers_data(task: str, source: str, data_set: str) -> bool:
     """Return whether a run's data are those of the paper."""
     known = _file()["data"].get(_named(task), {})
-    return bool(known) and source == known["source"] and data_set in known["sets"]
+    return bool(known) and source in known["sources"] and data_set in known["sets"]
 
 
 def _named(task: str) -> str:

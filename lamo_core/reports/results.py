@@ -18,7 +18,8 @@ from lamo_core.runs.compare import flatten
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.evaluations import Change, Evaluation, history, shown_value
 from lamo_core.runs.labels import Origins, experiment_settings, label_of
-from lamo_core.runs.reader import MetricsTail, read_events
+from lamo_core.runs.metrics.series import MetricsTail
+from lamo_core.runs.reader import read_events
 from lamo_core.runs.records import number
 from lamo_core.runs.reliance_file import parse_shares, read_reliance
 from lamo_core.runs.status import read_status

@@ -124,7 +124,9 @@ def _checked(path: Path, number: int, values: Record, defaults: Mapping[str, Any
         if not isinstance(settings, dict):
             raise ValueError("settings are missing")
         record = {**values, "settings": {**defaults, **settings}}
-        get_task(result_of(record).task)
+        as_summary(record)
+    except KeyError as error:
+        raise DataError(f"line {number} of {path} is no result of a run (without {error}); {_AGAIN}") from error
     except (ValueError, UsageError) as error:
         raise DataError(f"line {number} of {path} is no result of a run ({error}); {_AGAIN}") from error
     return record

@@ -145,7 +145,7 @@ class ControlInbox:
 
 
 def _stop_reason(command: Command) -> str:
-    return f"lamo stop ({command.sender or 'unknown sender'})"
+    return command.sender or "an unknown sender"
 
 
 def _user() -> str:

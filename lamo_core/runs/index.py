@@ -22,6 +22,7 @@ from lamo_core.runs.evaluations import Change, history
 from lamo_core.runs.labels import Label, Origins, experiment_key, label_of
 from lamo_core.runs.queue.entry import QueueEntry, read_entry, read_launch
 from lamo_core.runs.queue.waiting import positions
+from lamo_core.runs.reader import read_events
 from lamo_core.runs.records import decode, number
 from lamo_core.runs.status import ENDED, Derived, IsAlive, Status, derive, is_alive, parse_status
 from lamo_core.runs.summary_cache import Ended, Remembered, Stamp
@@ -303,8 +304,6 @@ def _status(folder: str, values: dict[str, Any]) -> Status:
     status = parse_status(values)
     if "final" in values or status.final is not None or not status.evaluations or status.state not in ENDED:
         return status
-    from lamo_core.runs.reader import read_events
-
     held = history(read_events(RunDirectory(Path(folder)).events_file))
     final = next((point for point in status.evaluations if held.final and point.step == held.final.step), None)
     return replace(status, final=final, changes=held.changes, final_changes=held.final_changes)

@@ -22,6 +22,8 @@ from lamo_core.settings.preset_parts import all_presets
 from lamo_core.settings.presets import JOINED, lineage_names, overlay_settings, preset_names, resolve
 from lamo_core.settings.unused import idle_settings
 
+NONE = "none"
+"""The ablation of runs that have none."""
 _SAME_EXPERIMENT = (
     "name", "seed", "device", "precision", "checkpoint.every", "checkpoint.keep", "eval.every", "eval.episodes",
     "eval.final_episodes", "eval.seed", "optim.steps", "optim.micro_batch_size", "data.memory_gb",
@@ -53,6 +55,11 @@ class Label:
         """Return it as reports name a method, such as `lamo +frozen (model.context=7)`."""
         changed = f" ({self.shown_changes})" if self.changed else ""
         return "".join([self.method, *(f" +{name}" for name in self.ablations), changed])
+
+    @property
+    def ablation(self) -> str:
+        """The ablations, joined by `+`; `none` without any."""
+        return "+".join(self.ablations) or NONE
 
     @property
     def shown_changes(self) -> str:

@@ -15,7 +15,6 @@ from typing import Any
 
 from lamo_core.config import field_names, unknown_key
 from lamo_core.errors import UsageError
-from lamo_core.reports.matrix import ablation_of
 from lamo_core.runs.index import RunSummary
 
 Matcher = Callable[[RunSummary], bool]
@@ -30,7 +29,7 @@ _SHORT: dict[str, Callable[[RunSummary], Any]] = {
     "env": lambda run: run.settings.get("task.name"),
     "ratio": lambda run: run.settings.get("data.ratio"),
     "method": lambda run: run.label.method,
-    "ablation": lambda run: ablation_of(run),
+    "ablation": lambda run: run.label.ablation,
     "backbone": lambda run: run.settings.get("model.backbone"),
     "step": lambda run: run.status.step,
     "return": lambda run: run.status.last_return,

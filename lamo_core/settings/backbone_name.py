@@ -76,7 +76,4 @@ def own_folder(name: str) -> Path | None:
 
 
 def _is_folder(name: str) -> bool:
-    try:
-        return Path(name).expanduser().is_dir()
-    except (OSError, ValueError, RuntimeError):  # no path at all, or nobody's home
-        return False
+    return os.path.isdir(os.path.expanduser(name))

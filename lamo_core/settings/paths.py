@@ -30,11 +30,9 @@ def _model(name: str) -> str:
     own = parsed.model
     if not own.strip() or own in _MODELS or is_own(own):
         return name
-    # os.path answers where pathlib raises: names may be longer than any file's
-    path = os.path.expanduser(own)
-    return (
-        str(replace(parsed, model=os.path.abspath(path))) if own.startswith((".", "~")) or os.path.isdir(path) else name
-    )
+    path = os.path.expanduser(own)  # os.path answers where pathlib raises: names may be longer than any file's
+    named = own.startswith((".", "~")) or os.path.isdir(path)
+    return str(replace(parsed, model=os.path.abspath(path))) if named else name
 
 
 def _text(source: str) -> str:

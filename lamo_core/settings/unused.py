@@ -20,17 +20,13 @@ class _Run:
 
     config: RunConfig
     task: Task
+    has_versions: bool
+    """Whether there are several versions of the task's environment."""
 
     @property
     def memory(self) -> bool:
         """Whether it is a sequence policy on a trunk."""
         return METHODS[self.config.method].memory
-
-    @property
-    def has_versions(self) -> bool:
-        from lamo_core.tasks.registry import versioned
-
-        return versioned(self.config.task.name, "v5") != self.config.task.name
 
     @property
     def discrete(self) -> bool:
@@ -140,7 +136,8 @@ _READ: tuple[tuple[str, Callable[[_Run], bool]], ...] = (
 
 def idle_settings(config: RunConfig) -> frozenset[str]:
     """Return the dotted names of the settings that change nothing in a run; raises `LamoError` for an unknown task."""
-    from lamo_core.tasks.registry import get_task
+    from lamo_core.tasks.registry import get_task, versioned
 
-    run = _Run(config, get_task(config.task.name))
-    return frozenset(name for names, is_read in _READ if not is_read(run) for name in names.split())
+    name = config.task.name
+    run = _Run(config, get_task(name), versioned(name, "v5") != name)
+    return frozenset(setting for names, is_read in _READ if not is_read(run) for setting in names.split())

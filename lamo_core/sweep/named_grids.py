@@ -28,11 +28,10 @@ def _joined(*parts: str) -> str:
 
 
 def _attribution() -> tuple[str, ...]:
-    """Return pre-training x adapter x embedding x language loss; a language loss needs a trunk that has read."""
+    """Return pre-training x adapter x embedding, and a language loss where the trunk has read and learns."""
     every = itertools.product(_EMBEDDINGS, _ADAPTERS, _TRUNKS)
     found = [_joined(trunk, adapter, embedding) for embedding, adapter, trunk in every]
-    spoken = itertools.product(_EMBEDDINGS, _ADAPTERS)
-    return (*found, *(_joined(adapter, embedding, "language-weight-0.1") for embedding, adapter in spoken))
+    return (*found, *(_joined(embedding, "language-weight-0.1") for embedding in _EMBEDDINGS))
 
 
 GRIDS = {

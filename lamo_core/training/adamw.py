@@ -56,11 +56,16 @@ class AdamW:
 
         Gradients are divided by the scalar `divisor` first.
         """
+        if skip is not None and skip.device.type == "mps":  # its kernel does not look at it
+            if bool(skip):
+                return
+            skip = None
+        taken = None if skip is None else scalar(1.0, skip.dtype, skip.device) - skip
         for number, group in enumerate(self.param_groups):
             self._parts[number] = [piece for part in self._parts[number] for piece in part.settled()]
             for part in self._parts[number]:
                 if part.has_gradient:
-                    part.step(group["lr"], group["betas"], group["weight_decay"], group["eps"], divisor, skip)
+                    part.step(group["lr"], group["betas"], group["weight_decay"], group["eps"], divisor, skip, taken)
 
     def state_dict(self) -> dict[str, Any]:
         """Return moments and counts by the parameter's number, and the groups, in PyTorch's form."""
@@ -156,13 +161,13 @@ class _Part:
         eps: float,
         divisor: Tensor | None,
         skip: Tensor | None,
+        taken: Tensor | None,
     ) -> None:
         gradients = self.parameters[0].grad if self.gradients is None else self.gradients
         assert gradients is not None
         if divisor is not None and gradients.device.type == "mps":  # its kernel does not divide
             gradients, divisor = gradients / divisor, None
-        one = scalar(1.0, self.steps.dtype, self.steps.device)
-        self.steps.add_(one if skip is None else one - skip)
+        self.steps.add_(scalar(1.0, self.steps.dtype, self.steps.device) if taken is None else taken)
         torch._fused_adamw_(
             [self.values], [gradients], [self.mean], [self.square], [], [self.steps],
             lr=rate, beta1=betas[0], beta2=betas[1], weight_decay=decay, eps=eps, amsgrad=False, maximize=False,

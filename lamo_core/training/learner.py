@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
+from torch import Tensor
 
 from lamo_core.config import RunConfig
 from lamo_core.training.adamw import AdamW
@@ -32,6 +33,16 @@ class StepLosses:
     """Others by name, not weighted."""
 
 
+@dataclass(frozen=True)
+class Pending:
+    """The losses of one step where they were computed; reading one makes the host wait for the device."""
+
+    terms: Mapping[str, Tensor]
+    """Scalars; the update is skipped where one of them is not finite."""
+    told: Callable[[Mapping[str, float]], StepLosses]
+    """Makes what is told of the step from the values of the terms."""
+
+
 class Learner(Protocol):
     """What one optimiser step does with data, which parameters learn at which rate, what acts and what is saved."""
 
@@ -55,8 +66,8 @@ class Learner(Protocol):
     def holds_out(self) -> bool:
         """Whether some of the training data are held out."""
 
-    def backward(self, config: RunConfig, step: int, lap: Lap) -> StepLosses:
-        """Draw the next batch and add up the gradient of its loss."""
+    def backward(self, config: RunConfig, step: int, lap: Lap) -> Pending:
+        """Draw the next batch and add up the gradient of its loss; nothing is read from the device."""
 
     def metrics(self, config: RunConfig) -> dict[str, float]:
         """Return what an evaluation measures of the policy besides its returns, by name.

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -191,28 +194,35 @@ def _saved(session: Session, save: Save, best: bool = False) -> CheckpointSaved:
 
 
 def _train_step(session: Session) -> StepDone:
-    """Take one optimiser step: gradient of the method's losses, clip, step."""
+    """Take one optimiser step: gradient of the method's losses, clip, step.
+
+    The host waits for the device once, when everything is queued. Whether the update is applied is decided there.
+    """
     optim, clock, learner = session.config.optim, _Clock(session.device), session.learner
     multiplier = rate_multiplier(session.step, optim, _tokens_per_step(session))
     rate = set_rates(learner.optimiser, multiplier, policy_multiplier(session.step, optim))
-    with session.undone_if_it_fails():
-        losses = learner.backward(session.config, session.step, clock.lap)
-        gradient_norm = learner.optimiser.gradient_norm()
-        norm = float(gradient_norm)
-        if not (_finite(losses.total) and _finite(norm)):
-            raise NonFiniteLoss(
-                f"the loss or its gradient is not finite at step {session.step + 1}; lower optim.learning_rate or set "
-                "precision = fp32, then resume from the last checkpoint"
-            )
+    with session.undone_if_it_fails() as undo:
+        pending = learner.backward(session.config, session.step, clock.lap)
+        norm = learner.optimiser.gradient_norm()
+        found = torch.stack([*(term.to(norm.dtype) for term in pending.terms.values()), norm])
+        skip = found.isfinite().all().logical_not().to(norm.dtype)
     session.whole = False
-    learner.optimiser.step(divisor=clipping(gradient_norm, optim.clip))
+    learner.optimiser.step(divisor=clipping(norm, optim.clip), skip=skip)
+    clock.lap("optimiser")
+    *values, grad_norm = found.tolist()
+    losses = pending.told(dict(zip(pending.terms, values, strict=True)))
+    if not all(map(math.isfinite, (*values, grad_norm))):
+        undo()
+        raise NonFiniteLoss(
+            f"the loss or its gradient is not finite at step {session.step + 1}; lower optim.learning_rate or set "
+            "precision = fp32, then resume from the last checkpoint"
+        )
     learner.optimiser.zero_grad()
     session.step += 1
     learner.settle(session.config, session.step)
     if session.average:
         session.average.update(session.step)
     session.whole = True
-    clock.lap("optimiser")
     held_out = session.note_held_out()
     if held_out is not None:
         clock.lap("held-out")
@@ -222,10 +232,10 @@ def _train_step(session: Session) -> StepDone:
         loss=losses.total,
         decision_loss=losses.decision,
         language_loss=losses.language,
-        grad_norm=norm,
+        grad_norm=grad_norm,
         learning_rate=rate,
         samples=session.step * optim.batch_size,
-        seconds=clock.seconds,
+        seconds=clock.seconds(),
         parts=losses.parts,
         held_out_loss=held_out,
     )
@@ -237,21 +247,27 @@ def _tokens_per_step(session: Session) -> float:
     return session.config.optim.batch_size * session.config.model.context * share
 
 
-def _finite(value: float) -> bool:
-    return value == value and abs(value) != float("inf")
-
-
 class _Clock:
-    """Seconds per phase of a step."""
+    """Seconds per phase of a step, by events of a CUDA device, which need no waiting, or by the host's clock."""
 
     def __init__(self, device: torch.device) -> None:
-        self.seconds: dict[str, float] = {}
-        self._device = device
-        self._last = time.perf_counter()
+        self._on_device = device.type == "cuda"
+        self._laps: list[tuple[str, Any]] = [("", self._now())]
 
     def lap(self, phase: str) -> None:
-        if self._device.type == "cuda":
-            torch.cuda.synchronize(self._device)
-        now = time.perf_counter()
-        self.seconds[phase] = now - self._last
-        self._last = now
+        """End a phase."""
+        self._laps.append((phase, self._now()))
+
+    def seconds(self) -> dict[str, float]:
+        """Return what the phases took, once the device has come past the last of them."""
+        return {phase: self._between(before, now) for (_, before), (phase, now) in itertools.pairwise(self._laps)}
+
+    def _now(self) -> Any:
+        if not self._on_device:
+            return time.perf_counter()
+        event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+        event.record()
+        return event
+
+    def _between(self, before: Any, now: Any) -> float:
+        return float(before.elapsed_time(now) / 1000 if self._on_device else now - before)

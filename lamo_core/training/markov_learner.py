@@ -17,7 +17,7 @@ from lamo_core.data.transitions import TransitionBatch, TransitionSampler, chose
 from lamo_core.evaluation.metrics import CONSTANT_LOSS, UNSEEN_LOSS
 from lamo_core.methods import METHODS
 from lamo_core.training.constant_loss import constant_loss
-from lamo_core.training.learner import Lap, StepLosses
+from lamo_core.training.learner import Lap, Pending, StepLosses
 from lamo_core.training.optimiser import build_optimiser
 from lamo_core.training.streams import numpy_stream
 
@@ -70,15 +70,14 @@ class MarkovLearner:
     def holds_out(self) -> bool:
         return self._held_out is not None
 
-    def backward(self, config: RunConfig, step: int, lap: Lap) -> StepLosses:
+    def backward(self, config: RunConfig, step: int, lap: Lap) -> Pending:
         batch = self.sampler.sample(config.optim.batch_size)
         lap("data")
         losses = self.policy.losses(batch.to(self.device), step)
         total = torch.stack(list(losses.values())).sum()
         total.backward()  # type: ignore[no-untyped-call]
-        parts = {name: float(loss.detach()) for name, loss in losses.items()}
         lap("model")
-        return StepLosses(sum(parts.values()), decision=parts.pop("policy", sum(parts.values())), parts=parts)
+        return Pending({name: loss.detach() for name, loss in losses.items()}, _told)
 
     def metrics(self, config: RunConfig) -> dict[str, float]:
         found = {UNSEEN_LOSS: self._loss_on(self._unseen), CONSTANT_LOSS: self._constant_loss()}
@@ -116,6 +115,11 @@ class MarkovLearner:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self.sampler.load_state_dict(state["sampler"])
+
+
+def _told(values: Mapping[str, float]) -> StepLosses:
+    total, parts = sum(values.values()), dict(values)
+    return StepLosses(total, decision=parts.pop("policy", total), parts=parts)
 
 
 def _measured(config: RunConfig, store: EpisodeStore, segments: Segments, stream: str) -> list[TransitionBatch]:

@@ -25,15 +25,20 @@ from lamo_core.model.policy import Policy
 from lamo_core.scalars import scalar
 from lamo_core.training.constant_loss import constant_loss
 from lamo_core.training.device import resolve_precision
-from lamo_core.training.learner import Lap, StepLosses
+from lamo_core.training.learner import Lap, Pending, StepLosses
 from lamo_core.training.micro_batches import micro_batch_size
 from lamo_core.training.optimiser import build_optimiser
+from lamo_core.training.prefetch import Prefetcher, worth_prefetching
 from lamo_core.training.streams import numpy_stream
 
 MOST_UNSEEN, LEAST_UNSEEN = 128, 16
 """Windows of unseen episodes that are measured, the same ones at every evaluation."""
+_HELD_OUT = 64
+"""Windows of what is held out of the training data; they choose a step, so evaluations do not change their number."""
 _UNSEEN_SHARE = 0.02
 """Of the time that training takes from one evaluation to the next."""
+_LANGUAGE = "language"
+"""The language model's own loss among the terms of a step."""
 _TRAINING = 3
 """How many times as long as reading a window training on it takes: forward, and two products for each one backward."""
 
@@ -58,13 +63,19 @@ class SequenceLearner:
         trained, held_out = whole(store.lengths), None
         if config.checkpoint.best == "held-out":
             trained, held_out = split(store.lengths, np.arange(len(store.lengths)), config.seed)
-        self.sampler = _sampler(config, policy, store, "windows", trained, frame_shift=config.data.frame_shift)
+        self.sampler: WindowSampler | Prefetcher = _sampler(
+            config, policy, store, "windows", trained, frame_shift=config.data.frame_shift
+        )
+        if worth_prefetching(device):
+            self.sampler = Prefetcher(self.sampler, pinned=device.type == "cuda")
         self._unseen: WindowBatch | None = None
         if unseen is not None:
-            self._unseen = _measured(config, policy, unseen, "unseen windows", whole(unseen.lengths))
+            sampler = _sampler(config, policy, unseen, "unseen windows", whole(unseen.lengths), frame_shift=0)
+            self._unseen = sampler.sample(unseen_windows(config))
         self._held_out: WindowBatch | None = None
         if held_out is not None:
-            self._held_out = _measured(config, policy, store, "held-out windows", held_out)
+            sampler = _sampler(config, policy, store, "held-out windows", held_out, frame_shift=0)
+            self._held_out = sampler.sample(_HELD_OUT)
         self._actions_N = store.actions[trained.of_steps(store.lengths)]
         rate = config.optim.adapter_learning_rate
         self.optimiser = build_optimiser(policy, adapted, config.optim, rate=rate, labels=("embeddings", "trunk"))
@@ -73,15 +84,24 @@ class SequenceLearner:
     def holds_out(self) -> bool:
         return self._held_out is not None
 
-    def backward(self, config: RunConfig, step: int, lap: Lap) -> StepLosses:
+    def backward(self, config: RunConfig, step: int, lap: Lap) -> Pending:
         batch = self.sampler.sample(config.optim.batch_size)
         lap("data")
-        parts = self._backward_decision(config, batch, self._weights(config, step))
+        count, weights = int(batch.mask.sum()), self._weights(config, step)
+        terms = self._backward_decision(config, batch, weights, count)
         language = self._backward_language(config)
+        if language is not None:
+            terms[_LANGUAGE] = language
         lap("model")
-        weights = self._weights(config, step)
-        total = sum(weights[name] * value for name, value in parts.items()) + config.language.weight * (language or 0.0)
-        return StepLosses(total, decision=parts.pop("decision"), language=language, parts=parts)
+
+        def told(values: Mapping[str, float]) -> StepLosses:
+            parts = {name: value / count for name, value in values.items() if name != _LANGUAGE}
+            spoken = values.get(_LANGUAGE)
+            total = sum(weights[name] * value for name, value in parts.items())
+            total += config.language.weight * (spoken or 0.0)
+            return StepLosses(total, decision=parts.pop("decision"), language=spoken, parts=parts)
+
+        return Pending(terms, told)
 
     def metrics(self, config: RunConfig) -> dict[str, float]:
         found = {UNSEEN_LOSS: self._loss_on(self._unseen, config), CONSTANT_LOSS: self._constant_loss()}
@@ -126,10 +146,11 @@ class SequenceLearner:
         return {"decision": 1.0, "maximum": 1.0, "critic": 1.0, "q": config.model.q_weight, "alignment": aligned}
 
     def _backward_decision(
-        self, config: RunConfig, batch: WindowBatch, weights: Mapping[str, float]
-    ) -> dict[str, float]:
-        """Accumulate the gradient of the mean losses over all real steps of the batch, micro-batch by micro-batch."""
-        count, size = int(batch.mask.sum()), self._at_once(config)
+        self, config: RunConfig, batch: WindowBatch, weights: Mapping[str, float], count: int
+    ) -> dict[str, Tensor]:
+        """Accumulate the gradient of the mean losses over all `count` real steps of the batch, micro-batch by
+        micro-batch; returns the losses' sums."""
+        size = self._at_once(config)
         sums: dict[str, Tensor] = {}
         for start in range(0, len(batch.mask), size):
             micro = _part(batch, slice(start, start + size), self.device)
@@ -140,16 +161,16 @@ class SequenceLearner:
             functools.reduce(torch.add, shares).backward()  # type: ignore[no-untyped-call]
             for name, term in found.items():
                 sums[name] = sums[name] + term.detach() if name in sums else term.detach()
-        return {name: float(term) / count for name, term in sums.items()}
+        return sums
 
-    def _backward_language(self, config: RunConfig) -> float | None:
+    def _backward_language(self, config: RunConfig) -> Tensor | None:
         if self.blocks is None:
             return None
         ids_BT = self.blocks.sample().to(self.device)
         with self._precision():
             loss = next_token_loss(self.policy.backbone, ids_BT)
         (config.language.weight * loss).backward()  # type: ignore[no-untyped-call]
-        return float(loss.detach())
+        return loss.detach()
 
     def _at_once(self, config: RunConfig) -> int:
         return micro_batch_size(config, self.policy.width, self.device.type)
@@ -165,10 +186,6 @@ def unseen_windows(config: RunConfig) -> int:
     steps = min(config.eval.every or config.optim.steps, config.optim.steps)
     affordable = int(_UNSEEN_SHARE * _TRAINING * config.optim.batch_size * steps)
     return max(LEAST_UNSEEN, min(MOST_UNSEEN, affordable))
-
-
-def _measured(config: RunConfig, policy: Policy, store: EpisodeStore, stream: str, segments: Segments) -> WindowBatch:
-    return _sampler(config, policy, store, stream, segments, frame_shift=0).sample(unseen_windows(config))
 
 
 def _sampler(

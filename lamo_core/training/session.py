@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from lamo_core.baselines.make import make_markov_policy
 from lamo_core.config import RunConfig
 from lamo_core.data.episodes import EpisodeStore
-from lamo_core.data.sources import open_data, open_unseen
+from lamo_core.data.open_data import open_data, open_unseen
 from lamo_core.data.target_coverage import return_scale
 from lamo_core.errors import CheckpointError
 from lamo_core.evaluation.contexts import Actor
@@ -114,20 +114,25 @@ class Session:
             self.policy.train(training)
 
     @contextmanager
-    def undone_if_it_fails(self) -> Iterator[None]:
+    def undone_if_it_fails(self) -> Iterator[Callable[[], None]]:
         """Put the random numbers back, and drop gradients, if what is done within breaks off before weights change.
 
-        So what was trained until then can be saved, and goes on as if nothing had happened.
+        So what was trained until then can be saved, and goes on as if nothing had happened. Yields what does so, for an
+        update that turns out to have been skipped.
         """
         before = self._random_state(), self.learner.state_dict()
-        try:
-            yield
-        except BaseException:
+
+        def undo() -> None:
             self.whole = False
             self._put_random_state(before[0])
             self.learner.load_state_dict(before[1])
             self.learner.optimiser.zero_grad()
             self.whole = True
+
+        try:
+            yield undo
+        except BaseException:
+            undo()
             raise
 
     def trainable(self) -> tuple[int, int]:

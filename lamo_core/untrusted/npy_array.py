@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,14 @@ def parse_npy(content: bytes) -> NDArray[Any]:
     if header.nbytes != len(content) - end:
         raise ValueError("its array has another size than its header says")
     numbers = np.frombuffer(content, header.dtype, offset=end) if header.nbytes else np.empty(0, header.dtype)
+    if header.dtype.kind == "U" and header.nbytes and _codes(numbers).max() > sys.maxunicode:
+        raise ValueError("its texts hold letters that do not exist")
     return numbers.reshape(header.shape, order="F" if header.columns else "C").copy()
+
+
+def _codes(texts: NDArray[np.str_]) -> NDArray[np.uint32]:
+    """Return the numbers of the letters of an array of texts, four bytes each."""
+    return texts.view(np.dtype(np.uint32).newbyteorder(texts.dtype.byteorder))
 
 
 def map_npy(path: Path) -> NDArray[Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,13 +14,13 @@ from lamo_core.config import RunConfig, unknown_key
 from lamo_core.errors import DeviceError
 from lamo_core.wording import counted
 from lamo_tui.benchmarks.recipes import RecipePlan, extreme_presets, run_recipes
+from lamo_tui.cli.benchmark_page import GPU_EPILOG, PAGE_EPILOG, gpu, page
 from lamo_tui.cli.output import emit_json, emit_table, note, say
 from lamo_tui.cli.parameters import finite
 from lamo_tui.cli.progress import progress
 from lamo_tui.format import duration, rate
 
 if TYPE_CHECKING:
-    from lamo_core.config import ContextMode
     from lamo_tui.benchmarks.recipes import RecipeResult
 
 _STEPS = ("atari-breakout-1pct", "mujoco-hopper-10pct", "kitchen-complete-30pct")
@@ -53,35 +55,15 @@ def acting(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
     """Decisions per second of a policy, without an environment. With the sliding and the chunked context."""
-    from dataclasses import asdict
+    from lamo_tui.benchmarks.acting import measure_modes
 
-    import torch
-
-    from lamo_core.evaluation.decision_speed import measure_acting, tokens_per_decision
-    from lamo_core.model.backbone import load_backbone
-    from lamo_core.model.lora.adapters import adapt
-    from lamo_core.model.policy import Policy, PolicyStatistics
-    from lamo_core.tasks.registry import get_task
-    from lamo_core.training.device import resolve_device
-
-    place = resolve_device(device)
-    if threads:
-        torch.set_num_threads(threads)
     config = RunConfig.from_dict({"task": {"name": task}, "model": {"context": context, "backbone": backbone}})
-    model = load_backbone(backbone)
-    adapt(model, "lora", rank=config.model.lora_rank, alpha=config.model.lora_alpha)
-    policy = Policy(get_task(task), model, config.model, PolicyStatistics(1.0, 1000)).to(place)
-    results = []
-    modes: tuple[ContextMode, ...] = ("chunked", "sliding")
     with progress() as report:
-        for index, mode in enumerate(modes):
-            report(f"measuring {mode}", index, 2)
-            results.append(measure_acting(policy, mode, episodes=episodes, steps=steps))
-    gain = results[0].decisions_per_second / results[1].decisions_per_second
+        costs = measure_modes(config, episodes=episodes, steps=steps, threads=threads, device=device, progress=report)
     if as_json:
-        setting = {"backbone": backbone, "task": task, "context": context, "device": str(place)}
-        setting["threads"] = str(torch.get_num_threads())
-        emit_json({**setting, "results": [asdict(result) for result in results], "gain": gain})
+        setting = {"backbone": backbone, "task": task, "context": context, "device": costs.device}
+        setting["threads"] = str(costs.threads)
+        emit_json({**setting, "results": [asdict(result) for result in costs.results], "gain": costs.gain})
         return
     columns = ["context", "decisions/s", "ms/step", "tokens/decision"]
     rows = [
@@ -89,14 +71,14 @@ def acting(
             result.context,
             rate(result.decisions_per_second),
             f"{result.milliseconds_per_step:.1f}",
-            f"{tokens_per_decision(policy, result.context):.1f}",
+            f"{tokens:.1f}",
         ]
-        for result in results
+        for result, tokens in zip(costs.results, costs.tokens, strict=True)
     ]
     emit_table(columns, rows, right=columns[1:])
     say(
-        f"{backbone}, K = {context}, {counted(episodes, 'episode')} side by side on {place} "
-        f"({counted(torch.get_num_threads(), 'thread')}): chunked is {gain:.1f} times as fast"
+        f"{backbone}, K = {context}, {counted(episodes, 'episode')} side by side on {costs.device} "
+        f"({counted(costs.threads, 'thread')}): chunked is {costs.gain:.1f} times as fast"
     )
 
 
@@ -116,8 +98,6 @@ def step(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
     """Time of a training step, and its share of what products allow."""
-    from dataclasses import asdict
-
     import torch
 
     from lamo_tui.benchmarks.step import measure_step
@@ -148,6 +128,10 @@ def step(
     )
 
 
+app.command("page", epilog=PAGE_EPILOG)(page)
+app.command("gpu", epilog=GPU_EPILOG)(gpu)
+
+
 @app.command(
     "tui",
     epilog="Examples:  lamo benchmark tui   ·   lamo benchmark tui --runs 100 --json",
@@ -157,8 +141,6 @@ def tui(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
     """Times of charts and frames, start-up, idle processor use. Also what a training loses by being watched."""
-    from dataclasses import asdict
-
     from lamo_tui.benchmarks.replay_frames import measure_replay
     from lamo_tui.benchmarks.tui import measure_tui
 
@@ -220,9 +202,6 @@ def recipes(
     Says whether all of them work here; exit code 1 when one does not, after all were tried. The first time, Atari's
     complete sets are unpacked, which takes minutes each.
     """
-    import signal
-    from dataclasses import asdict
-
     presets = extreme_presets(only)
     if not presets:
         raise unknown_key(only, extreme_presets(), "preset with")

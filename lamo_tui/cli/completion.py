@@ -10,6 +10,7 @@ from lamo_core.model.hub import available_backbones
 from lamo_core.runs.directory import run_ids
 from lamo_core.settings.field_docs import field_docs
 from lamo_core.settings.presets import is_preset, preset_names
+from lamo_core.sweep.folder import sweep_names
 
 Completion = Callable[[str], list[str] | list[tuple[str, str]]]
 """Takes what is typed so far and returns the words that begin with it, or pairs of such a word and what it is."""
@@ -55,8 +56,6 @@ def checkpoints(incomplete: str) -> list[str]:
 
 def sweeps(incomplete: str) -> list[str]:
     """Return `last` and the names of sweeps."""
-    from lamo_core.sweep.folder import sweep_names
-
     return _fitting(["last", *sweep_names()], incomplete)
 
 

@@ -2,23 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-
-from lamo_core.errors import UsageError
-from lamo_core.settings.strict import unknown_key
-from lamo_tui.cli.output import emit_json, emit_table, note, say
-from lamo_tui.keys.keymap import Taken, differences, move, names_of
-from lamo_tui.keys.names import names_in
-from lamo_tui.keys.table import PLACES
-from lamo_tui.terminal.ascii_fallback import can_draw
-
-if TYPE_CHECKING:
-    from lamo_tui.state.settings import Settings
-    from lamo_tui.state.settings_file import Place, Value
 
 app = typer.Typer(
     help="Show the dashboard's settings: theme, characters and keys, with their defaults and the file that keeps them.",
@@ -31,35 +17,14 @@ Swap = Annotated[bool, typer.Option("--swap", help="Give the old key to the acti
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
 
-@dataclass(frozen=True)
-class Line:
-    """One setting."""
-
-    name: str
-    value: str
-    default: str
-    text: str
-
-
 @app.callback()
 def show(context: typer.Context, as_json: Json = False) -> None:
     """Show every setting with its value and its default; * marks what differs."""
     if context.invoked_subcommand is not None:
         return
-    from lamo_tui.state.settings import load_settings, settings_path
+    from lamo_tui.cli.settings_change import print_settings
 
-    path = settings_path()
-    lines = _lines(load_settings(path))
-    if as_json:
-        rows = [
-            {"name": line.name, "value": line.value, "default": line.default, "changed": line.value != line.default}
-            for line in lines
-        ]
-        emit_json({"file": str(path), "exists": path.exists(), "settings": rows})
-        return
-    table = [(line.name, line.value, line.default, "*" * (line.value != line.default), line.text) for line in lines]
-    emit_table(("name", "value", "default", "", "does"), table, optional=("does", "default"))
-    note(f"kept in {path}" if path.exists() else f"all as by default; {path} is made by the first change")
+    print_settings(as_json=as_json)
 
 
 @app.command(
@@ -74,84 +39,14 @@ def set_value(
     as_json: Json = False,
 ) -> None:
     """Change a setting; a dashboard takes it up when it is started."""
-    _check(name)
-    if name == "theme":
-        _write({("theme",): _theme(value)}, as_json)
-    elif name == "ascii":
-        if value.lower() not in ("true", "false"):
-            raise UsageError(f"ascii is true or false, not {value!r}")
-        _write({("ascii",): value.lower() == "true"}, as_json)
-    else:
-        _write(_moved(name, value, swap), as_json)
+    from lamo_tui.cli.settings_change import change_setting
+
+    change_setting(name, value, swap=swap, as_json=as_json)
 
 
 @app.command("unset", epilog="Examples:  lamo settings unset theme   ·   lamo settings unset runs.stop")
 def unset(name: Name, swap: Swap = False, as_json: Json = False) -> None:
     """Go back to the default of a setting."""
-    _check(name)
-    _write({(name,): None} if name in ("theme", "ascii") else _moved(name, None, swap), as_json)
+    from lamo_tui.cli.settings_change import reset_setting
 
-
-def _lines(settings: Settings) -> list[Line]:
-    import sys
-
-    default = str(not can_draw(sys.stderr)).lower()
-    lines = [
-        Line("theme", settings.theme, "", "Colours; empty takes what was chosen last."),
-        Line("ascii", str(settings.ascii).lower(), default, "Draw nothing but ASCII."),
-    ]
-    for _, keys in PLACES.values():
-        for key in keys:
-            lines.append(Line(key.id, ",".join(names_of(key, settings.keymap)), key.keys, key.text))
-    return lines
-
-
-def _check(name: str) -> None:
-    """Raise `UsageError` at what is no setting."""
-    from lamo_tui.keys.bindings import KEYS
-
-    known = ["theme", "ascii", *KEYS]
-    if name not in known:
-        raise unknown_key(name, known)
-
-
-def _theme(name: str) -> str:
-    from textual.theme import BUILTIN_THEMES
-
-    from lamo_tui.themes import THEMES
-
-    known = [*(theme.name for theme in THEMES), *sorted(BUILTIN_THEMES)]
-    if name not in known:
-        raise unknown_key(name, known, "theme")
-    return name
-
-
-def _moved(name: str, keys: str | None, swap: bool) -> dict[Place, Value]:
-    """Return the entries of the file that change when an action gets other keys; None are its own."""
-    from lamo_tui.keys.bindings import KEYS
-    from lamo_tui.state.settings import load_settings
-
-    key, before = KEYS[name], load_settings().keymap
-    try:
-        after = move(key, names_in(key.keys if keys is None else keys), before, swap=swap)
-    except Taken as error:
-        way = "add --swap to let the two change places" if error.swaps else "take another key"
-        raise UsageError(f"{error}; {way}") from error
-    return {("keymap", entry): value for entry, value in differences(before, after).items()}
-
-
-def _write(changes: Mapping[Place, Value], as_json: bool) -> None:
-    from lamo_tui.state.settings import settings_path
-    from lamo_tui.state.settings_file import write_settings
-
-    path = settings_path()
-    write_settings(changes, path)
-    said = {place[-1]: value for place, value in changes.items()}
-    if as_json:
-        emit_json({"file": str(path), "changed": said})
-        return
-    for name, value in said.items():
-        shown = str(value).lower() if isinstance(value, bool) else value
-        say(f"{name} = {shown}" if value is not None else f"{name} is as by default")
-    if not said:
-        say("nothing to change")
+    reset_setting(name, swap=swap, as_json=as_json)

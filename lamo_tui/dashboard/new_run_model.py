@@ -14,9 +14,18 @@ from numpy.typing import NDArray
 from lamo_core.config import DataConfig
 from lamo_core.data.subset import select_episodes
 from lamo_core.engine.run_spec import METHOD, RunSpec
+from lamo_core.errors import UsageError
 from lamo_core.runs.compare import config_difference
 from lamo_core.seeds import shown_seeds
-from lamo_core.settings.preset_parts import PLAIN, PresetParts, named_ratios, require_variant, shortest_name, take_apart
+from lamo_core.settings.preset_parts import (
+    PLAIN,
+    PresetParts,
+    named_ratios,
+    preset_tasks,
+    require_variant,
+    shortest_name,
+    take_apart,
+)
 from lamo_core.settings.presets import Resolved, load_preset
 from lamo_core.settings.unused import idle_settings
 
@@ -24,6 +33,7 @@ if TYPE_CHECKING:
     from lamo_core.data.formats.segmentation import Cutting
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
+_SHARE = 0.01
 _FIRST = RunSpec("atari-breakout-1pct")
 
 
@@ -109,6 +119,24 @@ def runs_of(preset: str) -> NewRuns:
     parts = NewRuns(RunSpec(preset)).parts
     assert parts.ratio is not None  # never None there
     return NewRuns().picking(parts.task, parts.ratio, variant=parts.variant)
+
+
+def runs_on(task: str, data_set: str, source: str) -> NewRuns:
+    """Return runs of a task on a data set, by 1 % of it where that is a share to offer; `source` empty is bundled.
+
+    Raises `UsageError` where no preset is of the task.
+    """
+    if task not in preset_tasks():
+        named = f"--set data.set={data_set}" + (f" --set data.source={source}" if source else "")
+        raise UsageError(
+            f"no preset is of {task or 'a task that the set does not say'}; train with: lamo train {named}"
+        )
+    ratios = named_ratios([task])
+    runs = NewRuns().picking(task, _SHARE if _SHARE in ratios else ratios[0])
+    preset = runs.resolve().config.data
+    wanted = {"data.set": (data_set, preset.set), "data.source": (source or "bundled", preset.source)}
+    changed = tuple(f"{name}={value}" for name, (value, given) in wanted.items() if value != given)
+    return replace(runs, spec=replace(runs.spec, settings=changed))
 
 
 def differences(wanted: NewRuns) -> list[tuple[str, Any, Any, str]]:

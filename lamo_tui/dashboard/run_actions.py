@@ -17,7 +17,7 @@ from lamo_core.runs.queue.waiting import dequeue, enqueue
 from lamo_core.runs.status import RESUMABLE, has_begun
 from lamo_core.runs.trash import restore_newest, trash_run
 from lamo_core.wording import counted
-from lamo_tui.text import short_id, short_name
+from lamo_tui.text import called
 from lamo_tui.train_process import TRAIN, wait_for_device
 
 Action = Callable[[RunSummary], str]
@@ -28,33 +28,33 @@ def pause_or_go_on(run: RunSummary) -> str:
     """Pause a working run or let a paused one go on; returns what was asked."""
     command: CommandName = "resume" if run.state == "paused" else "pause"
     ask(run, command)
-    return f"asked {run.id} to {'go on' if command == 'resume' else 'pause'}"
+    return f"asked {called(run)} to {'go on' if command == 'resume' else 'pause'}"
 
 
 def pause_and_free(run: RunSummary) -> str:
     """Pause a working run, or one that is paused already, and let it give its GPU back."""
     _require_process(run)
     if run.status.freed:
-        return f"{run.id} is paused and has given its GPU back; <*.pause> lets it go on"
+        return f"{called(run)} is paused and has given its GPU back; <*.pause> lets it go on"
     send(run.run, "pause", free=True)
     note = nothing_to_free(run.status.device)
-    return f"asked {run.id} to pause{f'; {note}' if note else ' and to free its GPU'}"
+    return f"asked {called(run)} to pause{f'; {note}' if note else ' and to free its GPU'}"
 
 
 def ask(run: RunSummary, command: CommandName) -> str:
     """Send a command to a working run; raises `UsageError` when no process would hear it."""
     _require_process(run)
     if command == "stop" and dequeue(run.run):
-        return f"took {run.id} out of the queue"
+        return f"took {called(run)} out of the queue"
     send(run.run, command)
     words = {"stop": "stop after this step and save", "checkpoint": "save a checkpoint", "eval": "evaluate"}
-    return f"asked {run.id} to {words.get(command, command)}"
+    return f"asked {called(run)} to {words.get(command, command)}"
 
 
 def _require_process(run: RunSummary) -> None:
     if not run.derived.active:
         hint = "; press <*.resume> to continue it" if run.state in RESUMABLE else ""
-        raise UsageError(f"{run.id} is {run.state}: no process works on it{hint}")
+        raise UsageError(f"{called(run)} is {run.state}: no process works on it{hint}")
 
 
 def assignment(run: RunSummary, text: str) -> tuple[str, str]:
@@ -72,12 +72,12 @@ def change(run: RunSummary, text: str) -> str:
     if not run.derived.active:
         refuse_change(run)
     send(run.run, "set", name, value)
-    return f"asked {run.id}: {name} = {value}"
+    return f"asked {called(run)}: {name} = {value}"
 
 
 def refuse_change(run: RunSummary) -> NoReturn:
     """Raise `UsageError`: the run's settings are what it ended with."""
-    raise UsageError(f"{run.id} is {run.state}: no process works on it, so nothing can be changed")
+    raise UsageError(f"{called(run)} is {run.state}: no process works on it, so nothing can be changed")
 
 
 def changeable() -> str:
@@ -90,21 +90,21 @@ def go_on(run: RunSummary) -> str:
     if run.state == "paused":
         return pause_or_go_on(run)
     if run.state not in RESUMABLE:
-        raise UsageError(f"{run.id} is {run.state}; only stopped, failed and lost runs can be continued")
+        raise UsageError(f"{called(run)} is {run.state}; only stopped, failed and lost runs can be continued")
     checkpoint = run.run.last_checkpoint
     if checkpoint.is_file():
         launch(run.run, [*TRAIN, "--resume", str(checkpoint)])
-        return f"{run.id} goes on from its last checkpoint"
+        return f"{called(run)} goes on from its last checkpoint"
     if has_begun(run.run, run.status):
-        raise UsageError(f"{run.id} has saved no checkpoint; <app.new> sets up another run")
+        raise UsageError(f"{called(run)} has saved no checkpoint; <app.new> sets up another run")
     launch(run.run, [*TRAIN, "--resume", str(run.run.path)])
-    return f"{run.id} begins: nothing was trained yet"
+    return f"{called(run)} begins: nothing was trained yet"
 
 
 def delete(run: RunSummary, when: float) -> str:
     """Move a run to the trash; refused while a process works on it. Those of one moment come back together."""
     trash_run(run.run, when)
-    return f"deleted {short_name(run)} ({short_id(run.id)}); <runs.undelete> in the list of runs brings it back"
+    return f"deleted {called(run)}; <runs.undelete> in the list of runs brings it back"
 
 
 def undelete(root: Path) -> str:

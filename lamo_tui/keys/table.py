@@ -79,7 +79,7 @@ RUN = (
         "run.maximise", "enter", "maximise", "whole", "Show the chosen chart alone, or all; a line of a list whole.", 3
     ),
     Key("run.smoother", "plus,equals_sign", "smooth(1)", "smoother", "Smooth curves more; the raw line stays, dim.", 4),
-    Key("run.rougher", "minus", "smooth(-1)", "rougher", "Smooth curves less.", 4),
+    Key("run.rougher", "minus", "smooth(-1)", "less smooth", "Smooth curves less.", 4),
     Key("run.raw", "0", "smooth(0)", "raw", "Show curves as they were recorded."),
     Key(
         "run.log-y", "y", "log_y", "log y", "Switch the chosen chart's y axis: linear, or logarithmic, also below 0.", 5
@@ -169,7 +169,10 @@ CELLS = (
 )
 """Keys of a heat map; the mouse chooses a cell by a click and opens it by another."""
 
-DATA = (Key("data.back", "escape", "back", "back", "Go back to the list of runs.", 1),)
+DATA = (
+    Key("data.train", "enter,n", "train", "train", "Set up a run on the set under the cursor.", 1),
+    Key("data.back", "escape", "back", "back", "Go back to the list of runs.", 2),
+)
 
 REPLAY = (
     Key("replay.play", "space", "play", "play", "Play or pause; fires while you play yourself.", 1),

@@ -51,7 +51,7 @@ def ask_target(screen: ReplayStage) -> None:
     if not state.get("heeds", True):
         hints.append("this policy ignores targets: it does the same whatever is asked for")
     elif state.about["targets"]:
-        hints.append(f"the data suggest {', '.join(f'{value:g}' for value in state.about['targets'])}")
+        hints.append(f"the data suggest {', '.join(map(figure, state.about['targets']))}")
     if not state.get("over") and state.at < state.length:
         hints.append(with_keys("the episode branches here; <replay.undo> goes back", screen.keymap))
 

@@ -8,6 +8,8 @@ from typing import Any
 
 from textual.message import Message
 
+from lamo_core.errors import LamoError
+from lamo_core.player.sources import source_of_run
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.wording import counted
 from lamo_core.workers.messages import Header
@@ -203,8 +205,19 @@ class ReplayStage(ReplayCanvas):
             self._resume = False
             self.tell("play")
         request, self.lamo.replay = self.lamo.replay, None
+        if request is None and not self.states and self.link is None:
+            request = self._opened_run()
         if request is not None:
             self.open(request)
+
+    def _opened_run(self) -> Request | None:
+        """Return what there is to play of the run that is open; None where there is none, or nothing yet."""
+        if self.lamo.opened is None:
+            return None
+        try:
+            return Request(str(source_of_run(RunDirectory(self.lamo.root / self.lamo.opened))), preview=True)
+        except LamoError:
+            return None
 
     def _cover_stage(self, covered: bool) -> None:
         for view in self.query(PixelView):

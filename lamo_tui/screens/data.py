@@ -16,6 +16,7 @@ from textual.containers import Horizontal
 from lamo_core.errors import LamoError
 from lamo_core.wording import counted
 from lamo_tui.cli.data.data_card import BESIDE_BARS, card_lines
+from lamo_tui.dashboard.new_run_model import runs_on
 from lamo_tui.keys.bindings import bindings_of
 from lamo_tui.screens.base import LamoScreen
 from lamo_tui.screens.rows import Row, Rows
@@ -31,7 +32,7 @@ The sets of the paper are fetched from the command line. A download can be inter
 
   lamo data get hopper-medium-v2 --source d4rl
   lamo data get kitchen-complete-v0 --source d4rl
-  lamo data get breakout-medium-v0 --source dqn-replay
+  lamo data get breakout-medium-v0 --source rl-unplugged
   lamo data get D4RL/kitchen/complete-v2 --source minari
 
 Data of your own
@@ -42,6 +43,8 @@ Data of your own
 Then train: lamo train --preset paper-NAME for published sets, --preset NAME --set data.set=SET for your own.
 """
 
+_SOURCE = " · "
+"""Between a set's name and where it comes from."""
 _BARS = 60
 """Columns of the longest bar, where there is room."""
 
@@ -78,7 +81,7 @@ class DataScreen(LamoScreen):
 
         cards: Cards = {}
         for found in all_sets():
-            name = found.name if found.source == "bundled" else f"{found.name} · {found.source}"
+            name = found.name if found.source == "bundled" else f"{found.name}{_SOURCE}{found.source}"
             try:
                 cards[name] = found.card()
             except LamoError as error:
@@ -134,6 +137,23 @@ class DataScreen(LamoScreen):
             bar = line.index("│") + 1
             text.stylize(self.colours.primary, bar, bar + line.count("█") + line.count("▏"))
         return lambda width: text
+
+    def on_rows_clicked(self, message: Rows.Clicked) -> None:
+        """Set up a run on the set that was clicked twice."""
+        if message.rows.id == "sets":
+            self.action_train()
+
+    def action_train(self) -> None:
+        """Set up a run on the set under the cursor; from the line about more sets, any run."""
+        name = self.query_one("#sets", Rows).key
+        card = self.cards.get(name or "")
+        if name == _MORE or name is None:
+            self.lamo.new_run(None)
+        elif isinstance(card, str):
+            self.notify(card, severity="error")
+        elif card is not None:
+            found, _, source = name.partition(_SOURCE)
+            self.lamo.try_to(lambda: self.lamo.new_run(runs_on(str(card.get("task") or ""), found, source)))
 
     def action_back(self) -> None:
         """Go back to the list of runs."""

@@ -11,8 +11,9 @@ from textual.app import ComposeResult
 
 from lamo_core.engine.run_spec import METHOD
 from lamo_core.errors import UsageError
-from lamo_core.reports.matrix import NONE, Matrix, MatrixCell, axis_values, fitting, make_matrix
+from lamo_core.reports.matrix import Matrix, MatrixCell, axis_values, fitting, make_matrix
 from lamo_core.reports.paper import paper_score
+from lamo_core.runs.labels import NONE
 from lamo_core.settings.preset_parts import preset_tasks
 from lamo_core.shares import parse_share
 from lamo_core.tasks.registry import get_task, task_names

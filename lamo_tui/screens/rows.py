@@ -64,7 +64,7 @@ class Rows(ResilientWidget, ScrollView, can_focus=True):
             super().__init__()
 
     class Clicked(Message):
-        """The row under the cursor was clicked again."""
+        """A row was clicked twice."""
 
         def __init__(self, rows: Rows, key: str) -> None:
             self.rows, self.key = rows, key
@@ -178,7 +178,7 @@ class Rows(ResilientWidget, ScrollView, can_focus=True):
         self.go(len(self.rows) - 1 if end else 0)
 
     def on_click(self, event: events.Click) -> None:
-        """Put the cursor where the mouse clicked; a click on the cursor's row chooses it."""
+        """Put the cursor where the mouse clicked; a double click on a row chooses it."""
         index = event.y + self.scroll_offset.y
         if index == self.at and self.key is not None and event.chain > 1:
             self.post_message(self.Clicked(self, self.key))

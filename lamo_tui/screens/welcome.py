@@ -21,6 +21,7 @@ from lamo_core.tasks.requirements import require_environment
 from lamo_tui.dashboard import run_actions
 from lamo_tui.dashboard.api import dashboard
 from lamo_tui.replay.request import Request
+from lamo_tui.resilience import ResilientWidget
 from lamo_tui.screens.rows import Row, Rows
 from lamo_tui.text import fit
 from lamo_tui.themes import Palette
@@ -50,7 +51,7 @@ _CHOICES = (
 )
 
 
-class WelcomeScreen(ModalScreen[None]):
+class WelcomeScreen(ResilientWidget, ModalScreen[None]):
     """The ways to go on, under arrows, letters and the mouse."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

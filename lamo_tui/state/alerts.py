@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lamo_core.runs.reader import Series
+from lamo_core.runs.metrics.series import Series
 
 _BLOCK = 32
 """Steps that are compared with those before them."""

@@ -10,7 +10,8 @@ from typing import Any
 
 from lamo_core.errors import UsageError
 from lamo_core.runs.directory import RunDirectory
-from lamo_core.runs.reader import LineTail, MetricsTail
+from lamo_core.runs.metrics.series import MetricsTail
+from lamo_core.runs.reader import LineTail
 from lamo_core.untrusted.plain_text import plain_text
 from lamo_core.untrusted.regular_file import open_regular
 from lamo_tui.state.alerts import AlertWatch

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lamo_core.reports.paper import on_papers_data, paper_score
 from lamo_core.runs.compare import flatten
-from lamo_core.runs.reader import Series as Recorded
+from lamo_core.runs.metrics.series import Series as Recorded
 from lamo_core.tasks.registry import get_task, task_names, versioned
 from lamo_core.tasks.task import Task
 from lamo_tui.csv_text import csv_text

@@ -11,7 +11,7 @@ from lamo_core.runs.index import RunSummary
 from lamo_tui.state.system import NO_SYSTEM, SystemStats
 
 if TYPE_CHECKING:  # NumPy is loaded when a run is watched, not for the list
-    from lamo_core.runs.reader import Series
+    from lamo_core.runs.metrics.series import Series
     from lamo_tui.state.alerts import Alert
 
 

@@ -91,7 +91,7 @@ def test_the_trunk_of_a_language_model_is_measured_without_a_run(tmp_path: Path)
     outcome = lamo("random:mini", "--part", "trunk", "--out", str(tmp_path))
     assert "close to the identity" in outcome.stdout
     assert (tmp_path / "trunk.csv").read_text().splitlines()[0] == "block,size"
-    with pytest.raises(LamoError):
+    with pytest.raises(LamoError, match=r"nobody is neither a run nor a model: .*lamo train.*lamo lm get nobody"):
         lamo("nobody", "--part", "trunk")
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import lamo_core as lamo
-from lamo_core.data.sources import open_data as open_configured
+from lamo_core.data.open_data import open_data as open_configured
 
 
 def test_a_set_is_its_episodes() -> None:

@@ -204,3 +204,19 @@ def test_slow_copies_follow_and_fixed_modules_pass_gradients_through() -> None:
     assert x.grad is not None
     assert fast.weight.grad is None
     assert fast.weight.requires_grad
+
+
+def test_an_offset_of_log_deviations_draws_nearer_to_the_mean() -> None:
+    features = torch.randn(4000, 3, generator=torch.Generator().manual_seed(0))
+    spreads = []
+    for offset in (0.0, -1.0):
+        torch.manual_seed(0)
+        actor = SquashedGaussian(3, 2, [8], offset)
+        with torch.no_grad():
+            for value in actor.layers[-1].parameters():  # a mean of 0 and a log deviation of 0
+                value.zero_()
+            drawn, density = actor.draw(features)
+        spreads.append(float(torch.atanh(drawn).std()))
+        expected = torch.distributions.Normal(0.0, float(np.exp(offset))).log_prob(torch.atanh(drawn)).sum(-1)
+        assert torch.allclose(density, expected - torch.log1p(-drawn.square()).sum(-1), atol=1e-2)
+    assert spreads == pytest.approx([1.0, float(np.exp(-1.0))], rel=0.03)

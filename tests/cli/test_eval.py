@@ -163,7 +163,7 @@ def test_arguments_are_checked_before_anything_is_played(
     def never(*arguments: object, **named: object) -> None:
         raise AssertionError("it played")
 
-    monkeypatch.setattr("lamo_core.evaluation.evaluate.evaluate", never)
+    monkeypatch.setattr("lamo_tui.cli.train.eval_play.evaluate", never)
     for text in ("nan", "inf", "abc", "1,", ""):
         assert "--target wants" in refused(run(checkpoint, "--target", text), UsageError)
     assert ".gif or .mp4" in refused(run(checkpoint, "--video", tmp_path / "a.avi"), UsageError)

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from lamo_core.config import DataConfig, TaskConfig
 from lamo_core.data.collect import stable_baselines
 from lamo_core.data.collect.stable_baselines import RecordedEnvironment, learn_and_record
-from lamo_core.data.sources import open_data
+from lamo_core.data.open_data import open_data
 from lamo_core.data.store.bundled_logs import all_set_names
 from lamo_core.data.store.bundled_vectors import collected_folder
 from lamo_core.errors import EnvironmentFault, LamoError

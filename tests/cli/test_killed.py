@@ -12,7 +12,8 @@ from typing import Any
 import torch
 
 from lamo_core.runs.directory import RunDirectory, find_run
-from lamo_core.runs.reader import MetricsTail, read_events
+from lamo_core.runs.metrics.series import MetricsTail
+from lamo_core.runs.reader import read_events
 from lamo_core.runs.status import read_state
 from lamo_core.training.checkpoint import read_checkpoint
 

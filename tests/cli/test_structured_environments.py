@@ -15,7 +15,7 @@ from gymnasium import spaces
 from typer.testing import CliRunner
 
 from lamo_core.config import DataConfig, TaskConfig
-from lamo_core.data.sources import open_data
+from lamo_core.data.open_data import open_data
 from lamo_core.errors import LamoError
 from lamo_core.evaluation.replay_file import load_replay
 from lamo_core.tasks.gym_tasks import gym_task

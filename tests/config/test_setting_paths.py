@@ -61,3 +61,9 @@ def test_settings_of_files_are_absolute_and_ablations_apply_to_them(here: Path) 
 def test_an_empty_name_is_still_refused(here: Path) -> None:
     with pytest.raises(UsageError, match="names no language model"):
         resolve("atari-breakout-1pct", settings=["model.backbone= "])
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "x" * 3_000 + ":2", "~nobody-of-this-name/x", "random:" + "y" * 300])
+def test_a_name_that_no_file_can_have_is_only_a_name(name: str) -> None:
+    made = absolute_paths({"model.backbone": name, "language.source": name})
+    assert name.removeprefix("random:").lstrip("~") in made["model.backbone"]

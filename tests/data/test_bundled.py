@@ -17,7 +17,7 @@ from lamo_core.config import DataConfig, TaskConfig
 from lamo_core.data.formats.action_log import ActionLog, write_log
 from lamo_core.data.formats.frame_blocks import FrameBlocks
 from lamo_core.data.formats.replay_pool import STAGE
-from lamo_core.data.sources import open_data
+from lamo_core.data.open_data import open_data
 from lamo_core.data.sources.manage import remove_set, set_status, verify_set
 from lamo_core.data.sources.resolve import ShippedSet
 from lamo_core.data.store import bundled_logs
@@ -155,7 +155,7 @@ _OPEN = """
 import sys
 from pathlib import Path
 from lamo_core.config import DataConfig, TaskConfig
-from lamo_core.data.sources import open_data
+from lamo_core.data.open_data import open_data
 from lamo_core.data.store import bundled_logs
 from lamo_core.errors import LamoError
 bundled_logs.assets_dir = lambda: Path(sys.argv[1])
@@ -253,7 +253,7 @@ def test_wrong_names(tiny_set: str) -> None:
         open_data(DataConfig(set=tiny_set), TaskConfig(name="atari-pong"), 0)
     with pytest.raises(UsageError, match="data set"):
         open_data(DataConfig(set="../qbert-medium"), TASK, 0)
-    with pytest.raises(MissingError, match="dqn-replay"):
+    with pytest.raises(MissingError, match="DQN-Replay was withdrawn"):
         open_data(DataConfig(source="dqn-replay"), TASK, 0)
     with pytest.raises(UsageError, match="above 0"):
         open_data(DataConfig(set=tiny_set, ratio=0.0), TASK, 0)

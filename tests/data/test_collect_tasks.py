@@ -15,7 +15,7 @@ from lamo_core.data.collect.recorders import Episode, open_recorder
 from lamo_core.data.collect.sets import check_name, set_name, write_set
 from lamo_core.data.collect.stable_baselines import learn_and_record
 from lamo_core.data.collect.tasks import enough, play_episode, random_episodes
-from lamo_core.data.sources import open_data
+from lamo_core.data.open_data import open_data
 from lamo_core.data.sources.manage import remove_set, set_status, verify_set
 from lamo_core.data.sources.resolve import find_anywhere
 from lamo_core.data.store.bundled_logs import all_set_names

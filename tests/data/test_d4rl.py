@@ -11,7 +11,7 @@ import pytest
 from lamo_core.config import DataConfig, TaskConfig
 from lamo_core.data.episodes import EpisodeStore
 from lamo_core.data.kitchen_rewards import SOLVED_PER_STEP
-from lamo_core.data.sources import open_data
+from lamo_core.data.open_data import open_data
 from lamo_core.data.sources.d4rl import convert, d4rl_name, get_d4rl
 from lamo_core.data.store.local import find_received
 from lamo_core.errors import DataError, MissingError, TaskMismatchError, UsageError

@@ -13,7 +13,8 @@ import pytest
 from lamo_core.config import DataConfig, TaskConfig
 from lamo_core.data.episodes import EpisodeStore
 from lamo_core.data.formats import frame_store
-from lamo_core.data.sources import dqn_slice, open_data
+from lamo_core.data.open_data import open_data
+from lamo_core.data.sources import dqn_slice
 from lamo_core.data.sources.dqn_replay import Slice, get_slice, parse_slice
 from lamo_core.data.store.local import find_received, received_sets
 from lamo_core.errors import DataError, MissingError, TaskMismatchError, UsageError
@@ -164,6 +165,7 @@ def test_an_unknown_game_is_refused_before_anything_is_fetched(published: Publis
 
 
 def test_what_is_missing_names_its_command(published: Published) -> None:
+    published.dqn("Breakout", 1, {})
     with pytest.raises(MissingError, match="`lamo data get breakout-medium --source dqn-replay`"):
         opened("breakout-medium")
 

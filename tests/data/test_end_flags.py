@@ -10,7 +10,7 @@ import pytest
 from lamo_core.config import DataConfig, TaskConfig
 from lamo_core.data.checks.end_flags import Flags, cut_stream
 from lamo_core.data.episodes import EpisodeStore
-from lamo_core.data.sources import open_data
+from lamo_core.data.open_data import open_data
 from lamo_core.data.sources.d4rl import convert
 from lamo_core.data.sources.minari_file import convert_minari
 from lamo_core.data.store.local import find_received

@@ -16,7 +16,7 @@ from gymnasium import spaces
 from lamo_core.config import DataConfig, TaskConfig
 from lamo_core.data.checks.plausibility import set_warnings
 from lamo_core.data.episodes import EpisodeStore
-from lamo_core.data.sources import open_data
+from lamo_core.data.open_data import open_data
 from lamo_core.data.sources.import_set import import_set
 from lamo_core.data.sources.minari import get_minari
 from lamo_core.data.sources.minari_export import export_minari

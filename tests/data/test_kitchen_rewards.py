@@ -6,7 +6,7 @@ import numpy as np
 
 from lamo_core.config import DataConfig, TaskConfig
 from lamo_core.data.kitchen_rewards import SOLVED_PER_STEP, counted, first_solved, in_unit, unit_of
-from lamo_core.data.sources import open_data
+from lamo_core.data.open_data import open_data
 
 LENGTHS = np.array([6, 3, 1])
 COUNTS = np.array([0, 1, 1, 3, 3, 4, 0, 0, 2, 1], np.float32)

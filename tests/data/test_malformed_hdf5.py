@@ -12,7 +12,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from lamo_core.data.sources.sandbox import IsolatedReader
+from lamo_core.data.sandbox.sandbox import IsolatedReader
 from lamo_core.tasks.registry import get_task
 from lamo_core.tasks.task import packed_task
 from tests.data.damage import damaged, refuse

@@ -17,9 +17,9 @@ import lamo_core.data
 from lamo_core.config import DataConfig, TaskConfig
 from lamo_core.data.checks import recovery
 from lamo_core.data.formats.vector_file import read_vectors
-from lamo_core.data.sources import open_data
+from lamo_core.data.open_data import open_data
+from lamo_core.data.sandbox.sandbox import IsolatedReader
 from lamo_core.data.sources.import_set import import_set
-from lamo_core.data.sources.sandbox import IsolatedReader
 from lamo_core.data.store import bundled_vectors
 from lamo_core.data.store.bundled_logs import set_path
 from lamo_core.errors import (

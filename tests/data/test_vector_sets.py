@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from lamo_core.config import DataConfig, TaskConfig
+from lamo_core.data.open_data import open_data
 from lamo_core.data.recipes.vector_recipes import RECIPES
-from lamo_core.data.sources import open_data
 from lamo_core.data.sources.manage import remove_set, set_status, verify_set
 from lamo_core.data.sources.resolve import ShippedSet
 from lamo_core.data.store.bundled_logs import all_set_names, lengths_and_returns, read_card

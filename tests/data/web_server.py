@@ -130,6 +130,7 @@ class Published:
         """Serve `content` as the file of a set of D4RL."""
         path = f"d4rl/{name}.hdf5"
         self.site.files[path] = content
+        facts = {"sha256": sha256(content).hexdigest(), "bytes": len(content), **facts}
         lines = [f"[d4rl.sets.{name}]", f'mirrors = ["{self.site.url}/{path}"]']
         lines += [f"{key} = {value!r}" for key, value in facts.items()]
         self._append(lines)
@@ -139,6 +140,11 @@ class Published:
         for file, content in files.items():
             self.site.files[f"dqn/{game}/{run}/{file}"] = content
         self._append(["[dqn-replay]", f'mirrors = ["{self.site.url}/dqn/{{game}}/{{run}}/{{file}}"]'])
+
+    def unplugged(self, game: str, file: str, content: bytes) -> None:
+        """Serve a file of records of RL Unplugged."""
+        self.site.files[f"rlu/{game}/{file}"] = content
+        self._append(["[rl-unplugged]", f'mirrors = ["{self.site.url}/rlu/{{game}}/{{file}}"]'])
 
     def minari(self, name: str, folder: Path) -> None:
         """Serve the files in a folder as a Minari data set."""

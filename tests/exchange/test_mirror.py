@@ -22,7 +22,7 @@ from lamo_core.exchange.mirror import bring_up_to_date, enrol, mirroring, read_m
 from lamo_core.exchange.trackers import Mirrored, parse_trackers
 from lamo_core.runs.create import create_run
 from lamo_core.runs.directory import RunDirectory
-from lamo_core.runs.reader import MetricsTail
+from lamo_core.runs.metrics.series import MetricsTail
 from lamo_core.runs.writer import RunWriter
 from lamo_core.training.events import CheckpointSaved, EvalDone, Event, Stopped
 from lamo_tui.cli.app import run as lamo

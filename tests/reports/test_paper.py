@@ -69,4 +69,5 @@ def test_only_the_papers_own_data_compare() -> None:
     assert not on_papers_data("mujoco-hopper", "d4rl", "hopper-medium-replay-v2")
     assert not on_papers_data("mujoco-hopper", "bundled", "hopper-medium")
     assert not on_papers_data("mujoco-reacher2d", "bundled", "reacher2d-medium")
+    assert on_papers_data("atari-qbert", "dqn-replay", "qbert-medium")
     assert not on_papers_data("atari-freeway", "dqn-replay", "freeway")

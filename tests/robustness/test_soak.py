@@ -38,7 +38,7 @@ def training(root: Path) -> Iterator[psutil.Process]:
     with (root.parent / "printed.txt").open("wb") as printed:
         process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=printed, stderr=printed)
     try:
-        end = time.monotonic() + 120
+        end = time.monotonic() + 900
         while not any(root.glob("*/replays/*.npz")):
             assert process.poll() is None, (root.parent / "printed.txt").read_text()
             assert time.monotonic() < end, "nothing was evaluated"

@@ -16,11 +16,11 @@ import h5py
 import numpy as np
 
 from lamo_core.analysis.parts import PARTS, MeasuredReliance, Reliance
+from lamo_core.data.sandbox.sandbox import IsolatedReader
 from lamo_core.data.sources.catalogue import published_sets
 from lamo_core.data.sources.d4rl import task_facts
 from lamo_core.data.sources.minari import minari_facts
 from lamo_core.data.sources.minari_spaces import read_metadata
-from lamo_core.data.sources.sandbox import IsolatedReader
 from lamo_core.data.store.cards import vectors_card
 from lamo_core.data.store.local import read_card_file
 from lamo_core.errors import LamoError

@@ -172,7 +172,7 @@ def test_commands_reach_the_loop(run: RunDirectory) -> None:
     clock.now += 1
     controls.poll(requests, session)
     assert not controls.paused
-    assert str(requests.stop).startswith("lamo stop (")
+    assert "@" in str(requests.stop)  # who asked
     assert told == []
     assert len(beats) == 2
 
@@ -219,7 +219,7 @@ def test_a_stop_counts_before_there_is_a_session_and_the_rest_waits(run: RunDire
     controls.poll(requests, session)
     assert controls.paused
     assert session.config.eval.every == 7
-    assert str(requests.stop).startswith("lamo stop (")
+    assert "@" in str(requests.stop)  # who asked
     clock.now += 1
     controls.poll(requests, session)
     assert len(told) == 1, "what waited is done once"

@@ -13,8 +13,9 @@ from lamo_core.errors import StorageError, UsageError
 from lamo_core.files import numbered_checkpoints
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.index import list_runs, summarise
+from lamo_core.runs.metrics.series import MetricsTail
 from lamo_core.runs.pack import add_demo, demo_run, pack_run, without_paths
-from lamo_core.runs.reader import MetricsTail, read_events
+from lamo_core.runs.reader import read_events
 from lamo_core.runs.status import read_status
 from lamo_core.runs.target_sweep_file import read_asked, write_asked
 from tests.runs.test_asked import FOUND

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lamo_core.runs import reader
-from lamo_core.runs.reader import LineTail, MetricsTail, read_events
+from lamo_core.runs.metrics.series import MetricsTail
+from lamo_core.runs.reader import LineTail, read_events
 from lamo_core.runs.records import encode, number
 
 _values = st.floats() | st.integers(-10, 10) | st.none() | st.booleans() | st.text(max_size=3) | st.just("NaN")

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from lamo_core.runs import reader
-from lamo_core.runs.reader import MetricsTail, read_metrics
-from lamo_core.runs.thinning import thinned, zeros_for
+from lamo_core.runs.metrics import series
+from lamo_core.runs.metrics.series import MetricsTail, read_metrics
+from lamo_core.runs.metrics.thinning import thinned, zeros_for
 
 
 def line(step: int, loss: Any, kind: str = "train") -> str:
@@ -26,8 +27,9 @@ def lines(steps: Iterable[int], offset: float = 0.0) -> str:
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files of a few hundred kilobytes take the part of long ones."""
-    for name, value in {"_LONG": 50_000, "_DRAWN": 100, "_CHUNK": 20_000, "_HELD": 3_000}.items():
+    for name, value in {"_LONG": 50_000, "_DRAWN": 100, "_CHUNK": 20_000}.items():
         monkeypatch.setattr(reader, name, value)
+    monkeypatch.setattr(series, "_HELD", 3_000)
 
 
 def polled(path: Path) -> MetricsTail:

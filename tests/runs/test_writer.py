@@ -16,7 +16,8 @@ from lamo_core.config import EvalConfig
 from lamo_core.errors import CheckpointError, StorageError, UsageError
 from lamo_core.files import locked
 from lamo_core.runs.directory import RunDirectory
-from lamo_core.runs.reader import MetricsTail, read_events
+from lamo_core.runs.metrics.series import MetricsTail
+from lamo_core.runs.reader import read_events
 from lamo_core.runs.status import read_state, read_status
 from lamo_core.runs.writer import RunWriter
 from lamo_core.training.events import CheckpointSaved, EvalFailed, Note, Paused, Resumed, Stopped

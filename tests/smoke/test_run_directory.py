@@ -16,12 +16,13 @@ from lamo_core.runs.control import Command, ControlInbox, send
 from lamo_core.runs.create import create_run
 from lamo_core.runs.directory import RunDirectory, find_run
 from lamo_core.runs.index import list_runs
+from lamo_core.runs.metrics.series import MetricsTail
 from lamo_core.runs.pack import pack_run
 from lamo_core.runs.queue.detach import launch
 from lamo_core.runs.queue.entry import this_host
 from lamo_core.runs.queue.runner import QueueRunner
 from lamo_core.runs.queue.waiting import dequeue, enqueue
-from lamo_core.runs.reader import MetricsTail, read_events
+from lamo_core.runs.reader import read_events
 from lamo_core.runs.status import Status, own_process, read_state, read_status, write_status
 from lamo_core.runs.writer import RunWriter
 from lamo_core.training.events import CheckpointSaved, Stopped

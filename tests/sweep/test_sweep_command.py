@@ -27,7 +27,7 @@ def lamo(*words: str) -> Any:
 @pytest.fixture
 def planned(monkeypatch: pytest.MonkeyPatch) -> None:
     """A sweep of two runs of which nothing was started."""
-    monkeypatch.setattr(command, "_work", lambda *given, **named: 0)
+    monkeypatch.setattr("lamo_tui.cli.sweep.sweep_run._work", lambda *given, **named: 0)
     lamo("--tasks", "pong,hopper", "--ratios", "1%", "--seeds", "1", "--set", "optim.steps=4", "--name", "t", "--yes")
 
 

@@ -12,7 +12,7 @@ import torch
 
 from lamo_core.config import RunConfig
 from lamo_core.data.episodes import EpisodeStore
-from lamo_core.data.sources import open_data, open_unseen
+from lamo_core.data.open_data import open_data, open_unseen
 from lamo_core.data.subset import Selection
 from lamo_core.engine.engine import save_checkpoint
 from lamo_core.evaluation.scores import target_score

@@ -18,9 +18,10 @@ from lamo_core.settings.presets import preset_names
 from lamo_core.tasks import requirements
 from lamo_tui.dashboard import new_run_model, run_actions
 from lamo_tui.dashboard.app import LamoApp
-from lamo_tui.dashboard.new_run_model import NewRuns
+from lamo_tui.dashboard.new_run_model import NewRuns, runs_on
 from lamo_tui.dashboard.screenshot import screen_text
 from lamo_tui.screens.new_run.new_run import NewRunScreen
+from lamo_tui.screens.rows import Rows
 from lamo_tui.screens.run.run import RunScreen
 from lamo_tui.screens.welcome import WelcomeScreen, works_text
 from lamo_tui.themes import DARK, palette
@@ -387,3 +388,29 @@ async def test_the_ablation_under_the_cursor_is_explained_before_it_is_taken(
         await pilot.press("tab")
         await pilot.pause()
         assert "›" not in screen_text(pilot.app)
+
+
+def test_a_data_set_leads_to_runs_on_it() -> None:
+    runs = runs_on("mujoco-hopper", "hopper-medium", "")
+    assert runs.command() == "lamo train --preset mujoco-hopper-1pct --detach"
+    mine = runs_on("atari-breakout", "mine", "collected")
+    assert mine.spec.settings == ("data.set=mine", "data.source=collected")
+    with pytest.raises(UsageError, match=r"lamo train --set data.set=mine --set data.source=collected"):
+        runs_on("gym:CartPole-v1", "mine", "collected")
+
+
+async def test_the_set_under_the_cursor_is_what_the_new_run_trains_on(
+    made_folder: Path, dashboard: OpenDashboard
+) -> None:
+    async with dashboard(made_folder, first="data") as pilot:
+        await pilot.app.workers.wait_for_complete()
+        await pilot.pause()
+        rows = pilot.app.screen.query_one("#sets", Rows)
+        rows.go_to("hopper-medium")
+        await pilot.press("enter")
+        for _ in range(3):
+            await pilot.pause()
+        screen = pilot.app.screen
+        assert isinstance(screen, NewRunScreen)
+        assert screen.choice.parts.task == "mujoco-hopper"
+        assert screen.pickers["task"].chosen == "mujoco-hopper"

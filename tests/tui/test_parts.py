@@ -13,7 +13,7 @@ from textual.widgets import Input
 
 import lamo_tui
 from lamo_core.errors import UsageError
-from lamo_core.runs.reader import Series
+from lamo_core.runs.metrics.series import Series
 from lamo_tui import text, themes
 from lamo_tui.dashboard.app import LamoApp
 from lamo_tui.dashboard.screenshot import screen_text
@@ -23,7 +23,7 @@ from lamo_tui.replay.frame_rate import CALM, LONGEST, SHORTEST, Rhythm
 from lamo_tui.screens.base import TopBar
 from lamo_tui.screens.rows import Rows
 from lamo_tui.state.alerts import AlertWatch
-from lamo_tui.state.run_series import Plot, references
+from lamo_tui.state.run_series import Plot, beside, metric_of, plot, references
 from lamo_tui.state.settings import Settings, load_settings, read_settings
 from lamo_tui.state.snapshot import RunData
 from lamo_tui.state.store import RunStore
@@ -393,3 +393,16 @@ def test_a_task_without_a_scale_has_no_line_for_random_play(version: str, lines:
     data = RunData("run", {"config": config}, {}, (begun,), (), (), loading=False, version=1)
     found = references(data, Plot("return", "return", ("return",)), ("blue", "grey", "green"))
     assert [line.name for line in found] == lines
+
+
+def test_a_loss_is_drawn_beside_what_was_held_out_and_the_constant_guess() -> None:
+    steps = np.array([5, 10])
+    series = {"loss/decision": 0.3, "loss/held-out": 0.4, "loss/constant": 0.6, "loss/unseen": 0.5}
+    recorded = {name: Series(steps, steps * 1.0, np.array([9.0, value])) for name, value in series.items()}
+    data = RunData("run", {"config": {}}, recorded, (), (), (), loading=False, version=1)
+    (line,) = references(data, plot("loss"), ("blue", "grey", "green"))
+    assert (line.name, line.y) == ("constant guess", 0.6)
+    assert metric_of(beside(plot("loss")), data) == "loss/held-out"
+    del recorded["loss/held-out"], recorded["loss/constant"]
+    assert metric_of(beside(plot("loss")), data) == "loss/unseen"
+    assert references(data, plot("loss"), ("blue", "grey", "green")) == []

@@ -201,7 +201,7 @@ async def test_a_key_pauses_and_frees_and_the_run_says_what_came_of_it(folder: P
         await pilot.press("F")
         await pilot.pause()
         said = [str(note.message) for note in app._notifications]
-        assert said[0] == f"asked {BREAKOUT} to pause and to free its GPU"
+        assert said[0] == "asked atari-breakout-1pct s0 (k3f9) to pause and to free its GPU"
         assert said[1].endswith("so there is nothing on a device to free")
         sent = [decode(path.read_bytes()) for path in sorted(run.control.glob("*.json"))]
         assert [(one and one["name"], one and one["free"]) for one in sent] == [("pause", True)] * 2

@@ -7,9 +7,11 @@ from dataclasses import replace
 import pytest
 
 from lamo_core.runs.index import RunSummary, list_runs
+from lamo_core.runs.status import Derived
 from lamo_tui.screens.runs.run_columns import COLUMNS, ORDERS, RunRow, chosen_columns, table_columns
 from lamo_tui.screens.runs.run_names import distinct_names
 from lamo_tui.screens.runs.run_table import layout
+from lamo_tui.text import time_left
 from lamo_tui.themes import DARK, palette
 from tests.tui.made_runs import make_run
 
@@ -76,3 +78,12 @@ def test_what_is_not_known_comes_last_in_every_order(runs: list[RunSummary]) -> 
     known = replace(runs[0], status=replace(runs[0].status, held_out_loss=0.5))
     worse = replace(runs[1], status=replace(runs[1].status, held_out_loss=0.9))
     assert sorted([runs[2], worse, known], key=ORDERS["held-out"]) == [known, worse, runs[2]]
+
+
+def test_a_run_has_no_seconds_left_in_its_final_evaluation(runs: list[RunSummary]) -> None:
+    active = replace(runs[0], derived=Derived("running"))
+    training = replace(active, status=replace(runs[0].status, phase="training", step=30, total=60, eta=12.0))
+    assert time_left(training) == 12.0
+    ends = replace(active, status=replace(runs[0].status, phase="evaluation", step=60, total=60, eta=0.0))
+    assert time_left(ends) is None
+    assert time_left(replace(training, derived=Derived("finished"))) is None

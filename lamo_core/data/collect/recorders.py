@@ -14,6 +14,8 @@ from lamo_core.config import TaskConfig
 from lamo_core.data.collect.recorded_games import RecordedEpisode
 from lamo_core.data.collect.recorded_vectors import EpisodeBuilder, VectorEpisode
 from lamo_core.errors import LamoError
+from lamo_core.tasks.atari.atari_batch import noop_start
+from lamo_core.tasks.atari.atari_emulator import AtariEmulator
 from lamo_core.tasks.environment import Array
 from lamo_core.tasks.registry import task_of
 from lamo_core.tasks.requirements import require_environment
@@ -98,8 +100,6 @@ class GameRecorder:
     """Records an Atari game on the emulator that replays action logs."""
 
     def __init__(self, config: TaskConfig, task: Task) -> None:
-        from lamo_core.tasks.atari.atari_emulator import AtariEmulator
-
         self.task = task
         self._config = config
         self._emulator = AtariEmulator(task.short_name, config.sticky_actions)
@@ -111,8 +111,6 @@ class GameRecorder:
 
     def begin(self, seed: int, policy: str, noise: float = 0.0) -> Array:
         """Start an episode, no-op start included, and return (4, 84, 84) uint8 with three empty frames."""
-        from lamo_core.tasks.atari.atari_batch import noop_start
-
         noops = noop_start(seed, self._config.noop_max)
         self._emulator.reset(seed)
         for _ in range(noops):

@@ -33,7 +33,7 @@ LEVEL = 19
 MAX_FILE_BYTES = 512 * 2**20
 MAX_HEADER_BYTES = 2**20
 MAX_UNPACKED_BYTES = 4 * 2**30
-_RATIO, _ALWAYS = 1_000, 64 * 2**20
+_RATIO, _ALWAYS = 200, 64 * 2**20
 """No more bytes are unpacked from one than this, beyond a size that does no harm; numbers pack to a half or so."""
 MAX_EPISODES = 10_000_000
 MAX_STEPS = 100_000_000

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from lamo_core.config import unknown_key
 from lamo_core.data.sources.download import Resource
-from lamo_core.errors import UsageError
+from lamo_core.errors import MissingError, UsageError
 from lamo_core.places import sources_path
 from lamo_core.settings.presets import read_toml
 
@@ -35,7 +37,41 @@ def published_sets() -> dict[str, PublishedSet]:
 
 def resource(source: str, name: str, largest: int, **places: str) -> Resource:
     """Return the file that `places` picks from the mirrors of `source`: `{game}` and so on in their addresses."""
+    folder = _FOLDER.get()
+    if folder is not None:
+        return Resource(name, _in_folder(folder, places), largest=largest)
     return Resource(name, _addresses(_catalogue()[source]["mirrors"], places), largest=largest)
+
+
+def is_withdrawn(source: str) -> bool:
+    """Return whether a source's own addresses are closed and neither the user's file nor a folder names others."""
+    return bool(_catalogue()[source].get("withdrawn", False)) and _FOLDER.get() is None
+
+
+@contextmanager
+def taken_from(folder: Path | None) -> Iterator[None]:
+    """Take files from a folder in the place of addresses."""
+    token = _FOLDER.set(folder)
+    try:
+        yield
+    finally:
+        _FOLDER.reset(token)
+
+
+_FOLDER: ContextVar[Path | None] = ContextVar("folder of files", default=None)
+
+
+def _in_folder(folder: Path, places: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the address of a file in a folder, or below folders that are named as its places, such as its game.
+
+    Raises `MissingError` where there is none.
+    """
+    name, wanted = unquote(places["file"]), {value for key, value in places.items() if key != "file"}
+    for path in sorted(folder.rglob("*")):
+        inner = set(path.relative_to(folder).parts[:-1])
+        if path.name == name and path.is_file() and (not inner or wanted <= inner | set(folder.parts)):
+            return (path.absolute().as_uri(),)
+    raise MissingError(f"there is no file {name} in {folder}, or below in {'/'.join(sorted(wanted))}; check the folder")
 
 
 def licence(source: str) -> str:
@@ -82,6 +118,8 @@ def _overlay(tables: dict[str, Any], changes: Mapping[str, Any], keys: Mapping[s
             else:
                 _check_value(key, value, path)
                 tables[source][key] = value
+                if key == "mirrors":
+                    tables[source].pop("withdrawn", None)
 
 
 def _check_table(name: str, value: Any, path: Path) -> None:
@@ -105,6 +143,7 @@ def _check_sets(sets: Mapping[str, Any], path: Path | None) -> None:
 def _check_value(key: str, value: Any, path: Path | None) -> None:
     wanted = {
         "mirrors": ("a list of http, https or file addresses", _are_addresses(value)),
+        "withdrawn": ("true or false", isinstance(value, bool)),
         "bytes": ("a whole number", type(value) is int and value > 0),
         "sha256": ("64 hexadecimal digits", isinstance(value, str) and re.fullmatch(r"[0-9a-fA-F]{64}", value)),
     }

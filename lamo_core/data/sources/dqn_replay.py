@@ -14,14 +14,14 @@ from typing import Any
 from urllib.parse import quote
 
 from lamo_core.data.formats.action_log import LogHeader
-from lamo_core.data.sources.catalogue import licence, resource
+from lamo_core.data.sources.catalogue import is_withdrawn, licence, resource
 from lamo_core.data.sources.download import Progress, Resource, download, file_sha256
 from lamo_core.data.sources.dqn_slice import EMPTY_STEPS, PARTS, STEP_LIMIT, Columns, cut_slice, read_columns
 from lamo_core.data.sources.source import Source
 from lamo_core.data.store.cards import frames_card
 from lamo_core.data.store.frame_set import FrameSetWriter
 from lamo_core.data.store.local import ReceivedSet, building, find_received, require_received, write_card
-from lamo_core.errors import DamagedDataError, UsageError
+from lamo_core.errors import DamagedDataError, MissingError, UsageError
 from lamo_core.places import data_dir
 from lamo_core.tasks.registry import get_task
 
@@ -148,6 +148,15 @@ def _facts(
     }
 
 
+def _require_open(name: str) -> None:
+    """Raise `MissingError` at once where nobody answers any more."""
+    if is_withdrawn(NAME):
+        raise MissingError(
+            "DQN-Replay was withdrawn from the public in April 2025; get the same logs, repacked, with: "
+            f"lamo data get {name} --source rl-unplugged, or take files that you have: --from FOLDER"
+        )
+
+
 class DqnReplay:
     """The bucket of DQN-Replay."""
 
@@ -167,14 +176,18 @@ class DqnReplay:
         return parse_slice(name).name
 
     def resources(self, name: str) -> tuple[Resource, ...]:
+        _require_open(name)
         return tuple(parse_slice(name).resources().values())
 
     def get(self, name: str, progress: Progress) -> dict[str, Any]:
         return get_slice(parse_slice(name), progress)
 
     def require(self, name: str, progress: Progress | None) -> ReceivedSet:
+        found = find_received(NAME, parse_slice(name).name)
+        if found is None:
+            _require_open(name)
         # the name that was asked for is the one to say; both work
-        return find_received(NAME, parse_slice(name).name) or require_received(NAME, name)
+        return found or require_received(NAME, name)
 
 
 SOURCE: Source = DqnReplay()

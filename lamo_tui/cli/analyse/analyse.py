@@ -92,14 +92,14 @@ def analyse(
 
 
 def _is_model(name: str) -> bool:
-    """Return whether a name is that of a language model and of no run or checkpoint."""
+    """Return whether a name is that of a language model and of no run; raises `UsageError` for neither."""
     try:
         find_checkpoint(name)
-    except UsageError:
+    except UsageError as no_run:
         try:
             require_model(name)
-        except LamoError:
-            return False
+        except LamoError as no_model:
+            raise UsageError(f"{name} is neither a run nor a model: {no_run}; {no_model}") from no_model
         return True
     return False
 

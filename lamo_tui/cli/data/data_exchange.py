@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from lamo_core.config import unknown_key
-from lamo_core.data.store.local import require_received
 from lamo_core.shares import parse_share
-from lamo_tui.cli.output import emit_json, note, say
 from lamo_tui.cli.parameters import SetArgument
-from lamo_tui.cli.progress import progress
-from lamo_tui.format import counted, file_size
 
 IMPORT_EPILOG = (
     "Examples:  lamo data import hopper_medium-v2.hdf5   ·   "
@@ -45,22 +41,9 @@ def import_set(
 
     Actions are taken in the environment's own bounds and numbering, and structured observations are made flat.
     """
-    from lamo_core.data.checks.plausibility import set_warnings
-    from lamo_core.data.sources.import_set import import_set as import_checked
+    from lamo_tui.cli.data.data_convert import import_file
 
-    with progress() as report:
-        card = import_checked(file, name, task, report, older_layout=older_layout)
-    warnings = set_warnings(require_received("imported", card["name"]))
-    result: dict[str, Any] = {"set": card["name"], "task": card["task"]}
-    result |= {key: card[key] for key in ("episodes", "transitions", "log_sha256")} | {"warnings": warnings}
-    if as_json:
-        emit_json(result)
-    else:
-        counts = f"{counted(card['episodes'], 'episode')} with {counted(card['transitions'], 'transition')}"
-        task, naming = (f" for {card['task']}", "") if card["task"] else ("", " --set task.name=TASK")
-        say(f"{card['name']}: {counts}{task}; train on it with --set data.set={card['name']}{naming}")
-        for remark in [*card["notes"], *(f"warning: {warning}" for warning in warnings)]:
-            note(remark)
+    import_file(file, name, task, older_layout=older_layout, as_json=as_json)
 
 
 def export(
@@ -76,16 +59,9 @@ def export(
 
     Minari reads it with MINARI_DATASETS_PATH set to the folder of --out.
     """
-    from lamo_core.data.sources.minari_export import export_minari
-    from lamo_core.data.sources.resolve import find_anywhere
-
     share = parse_share(ratio)
     if form != "minari":
         raise unknown_key(form, ["minari"], "format")
-    with progress() as report:
-        result = export_minari(find_anywhere(name, source), out, share, seed, report)
-    if as_json:
-        emit_json(result)
-    else:
-        counts = f"{counted(result['episodes'], 'episode')} with {counted(result['transitions'], 'transition')}"
-        say(f"{result['path']}: {counts} ({file_size(result['bytes'])}); Minari's id is {result['id']}")
+    from lamo_tui.cli.data.data_convert import export_set
+
+    export_set(name, source, out, share, seed, as_json=as_json)

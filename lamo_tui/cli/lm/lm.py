@@ -126,16 +126,14 @@ def measure_text(
     as_json: _Json = False,
 ) -> None:
     """Measure a model's perplexity on a text, per token and per word."""
-    from lamo_core.language.card import rounded
-    from lamo_core.language.perplexity import METHOD, measure
-    from lamo_core.model.backbone import load_backbone
+    from lamo_core.language.card import measure_named
 
-    results = rounded(measure(load_backbone(name), text, trained_on))
+    found = measure_named(name, text, trained_on)
     if as_json:
-        emit_json({"text": str(text), "method": METHOD, "models": results})
+        emit_json(found)
         return
-    console().print(METHOD)
-    rows = [(model, row["per_token"], row["per_word"]) for model, row in results.items()]
+    console().print(found["method"])
+    rows = [(model, row["per_token"], row["per_word"]) for model, row in found["models"].items()]
     emit_table(("model", "per token", "per word"), rows, right=("per token", "per word"))
 
 

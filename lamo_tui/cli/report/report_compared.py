@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from lamo_core.evaluation.intervals import spanned
+from lamo_core.reports.comparison import Improvement, fullest, improvements, overall, profiles
+from lamo_core.reports.paired import differences
 from lamo_core.wording import counted, told_apart
 from lamo_tui.cli.report.report_table import Report, Table, between
-
-if TYPE_CHECKING:
-    from lamo_core.reports.comparison import Improvement
-
 
 _NAMED = 12
 """Settings that a note names one by one."""
@@ -18,8 +14,6 @@ _NAMED = 12
 
 def overall_table(report: Report) -> Table:
     """Return the methods over the settings that all of them have."""
-    from lamo_core.reports.comparison import fullest, overall
-
     rows = [
         [
             row.method,
@@ -52,7 +46,6 @@ def _left_out(report: Report, methods: list[str]) -> str:
 
 def improvement_table(report: Report) -> Table:
     """Return the chance that a run of the first method beats one of another."""
-    from lamo_core.reports.comparison import improvements
 
     def row(chance: Improvement) -> list[str]:
         interval = spanned(chance.low, chance.high, lambda end: f"{100 * end:.0f}", " %")
@@ -70,8 +63,6 @@ def improvement_table(report: Report) -> Table:
 
 def paired_table(report: Report) -> Table:
     """Return how much more the first method scores than others with the same seeds, so on the same episodes."""
-    from lamo_core.reports.paired import differences
-
     found = differences(report.cells, report.baseline)
     rows = [
         [row.method, row.other, str(row.tasks), str(row.pairs), between(row.mean, row.low, row.high),
@@ -92,8 +83,6 @@ def paired_table(report: Report) -> Table:
 
 def profiles_table(report: Report) -> Table:
     """Return the share of each method's runs above some scores."""
-    from lamo_core.reports.comparison import profiles
-
     found = profiles(report.cells)
     limits = found[0].thresholds if found else ()
     # where all runs score the same there is a single threshold

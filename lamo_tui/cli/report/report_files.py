@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from lamo_core.errors import MissingError, UsageError
 from lamo_core.evaluation.intervals import without_points
 from lamo_core.files import write_bytes
+from lamo_core.reports.cells import Cell
 from lamo_tui.csv_text import csv_text
 from lamo_tui.figures.drawing import save_sheet
-
-if TYPE_CHECKING:
-    from lamo_core.reports.cells import Cell
+from lamo_tui.figures.report_figures import report_figures
 
 _ELSEWHERE = "another --out FOLDER"
 
@@ -69,8 +67,6 @@ def write_report(folder: Path, markdown: str, cells: Sequence[Cell], baseline: s
 
     PNG figures are left out without pillow. Raises `StorageError`.
     """
-    from lamo_tui.figures.report_figures import report_figures
-
     figures = report_figures(cells, baseline)
     pictures = "\n".join(f"![{sheet.title}]({name}.svg)" for name, sheet in figures.items())
     texts = {"report.md": f"{markdown}\n\n{pictures}\n", "cells.csv": cells_csv(cells), "runs.csv": runs_csv(cells)}

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from lamo_core.analysis.parts import PARTS as SEEN
 from lamo_core.evaluation.intervals import bracketed
+from lamo_core.reports.held_out import UnseenLoss, unseen_losses
+from lamo_core.reports.reliance_table import PartShare, method_reliances
 from lamo_tui.cli.report.report_table import Report, Table
 from lamo_tui.format import known
-
-if TYPE_CHECKING:
-    from lamo_core.reports.held_out import UnseenLoss
-    from lamo_core.reports.reliance_table import PartShare
 
 
 def unseen_table(report: Report) -> Table:
     """Return the losses on episodes that were not trained on."""
-    from lamo_core.reports.held_out import unseen_losses
-
     found = unseen_losses(report.cells, report.baseline)
     other = next((row.other for row in found if row.other), "")
     against = f"Against {other} (95 %)" if other else "Change"
@@ -62,8 +57,6 @@ def _change(row: UnseenLoss) -> str:
 
 def reliance_table(report: Report) -> Table:
     """Return what the decisions of every method are made from."""
-    from lamo_core.reports.reliance_table import method_reliances
-
     rows = [
         [
             row.title,

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from lamo_core.evaluation.intervals import bracketed, known_interval
+from lamo_core.reports.cells import Cell, method_names
+from lamo_core.reports.comparison import curves
+from lamo_core.reports.coverage import coverage
+from lamo_core.reports.rows import ReportRow
 from lamo_core.wording import counted, plural
 from lamo_tui.cli.report.report_table import Report, Table, between
 from lamo_tui.format import duration, known, rate
-
-if TYPE_CHECKING:
-    from lamo_core.reports.cells import Cell
-    from lamo_core.reports.rows import ReportRow
 
 
 def results_table(report: Report) -> Table:
@@ -83,8 +82,6 @@ def scores_table(report: Report) -> Table:
 
 def ratios_table(report: Report) -> Table:
     """Return scores over shares of the data, one column per share."""
-    from lamo_core.reports.comparison import curves
-
     found = curves(report.cells)
     ratios = sorted({cell.ratio for curve in found for cell in curve.points})
     names = tuple(f"{100 * ratio:g} %" for ratio in ratios)
@@ -97,9 +94,6 @@ def ratios_table(report: Report) -> Table:
 
 def coverage_table(report: Report) -> Table:
     """Return how many seeds every method has on every task and share of data."""
-    from lamo_core.reports.cells import method_names
-    from lamo_core.reports.coverage import coverage
-
     methods = tuple(method_names(report.cells))
     rows = [
         [row.title, f"{100 * row.ratio:g} %", *("does not fit" if s is None else str(len(s)) for s in row.seeds)]

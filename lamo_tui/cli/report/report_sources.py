@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lamo_core.errors import UsageError
 from lamo_core.places import studies_dir
+from lamo_core.reports.results import NoResult, gather
+from lamo_core.reports.results_file import as_summary, merge, read_results, write_results
 from lamo_core.runs.directory import find_run
-from lamo_core.runs.index import list_runs, summarise
+from lamo_core.runs.index import RunSummary, list_runs, summarise
+from lamo_core.runs.query import parse_query
 from lamo_core.runs.status import ENDED
+from lamo_core.sweep.folder import find_sweep
+from lamo_core.sweep.plan import read_plan
+from lamo_core.sweep.scheduler import look
 from lamo_core.wording import counted, plural
 from lamo_tui.cli.output import console
 from lamo_tui.format import duration
-
-if TYPE_CHECKING:
-    from lamo_core.runs.index import RunSummary
 
 _NAMED = 10
 """Of runs that are left out, of which there may be thousands."""
@@ -27,10 +31,6 @@ def find_records(texts: list[str], where: list[str], sweep: str | None) -> list[
     `texts` are runs, files of results and names of the studies that ship; without them and without a sweep all runs
     with a final evaluation count. Raises `UsageError`, and `DataError` for a damaged file.
     """
-    from lamo_core.reports.results import NoResult
-    from lamo_core.reports.results_file import as_summary, merge, read_results
-    from lamo_core.runs.query import parse_query
-
     fits = parse_query(where)
     studies = {path.parent.name: path for path in studies_dir().glob("*/results.jsonl")}
     found = {text: Path(text) if Path(text).is_file() else studies.get(text) for text in texts}
@@ -52,8 +52,6 @@ def find_records(texts: list[str], where: list[str], sweep: str | None) -> list[
 
 
 def _gathered(summary: RunSummary) -> dict[str, Any]:
-    from lamo_core.reports.results import NoResult, gather
-
     if summary.status.final is None and summary.state in ENDED:  # its summary knows, no need to open its records
         raise NoResult(f"run {summary.id} has no final evaluation yet")
     return gather(summary.run)
@@ -61,8 +59,6 @@ def _gathered(summary: RunSummary) -> dict[str, Any]:
 
 def save_records(path: Path, records: list[dict[str, Any]]) -> tuple[int, int]:
     """Add results to those that a file holds; returns how many are new and how many it holds now."""
-    from lamo_core.reports.results_file import merge, read_results, write_results
-
     held = read_results(path) if path.exists() else []
     merged = merge([*held, *records])
     write_results(path, merged)
@@ -71,8 +67,6 @@ def save_records(path: Path, records: list[dict[str, Any]]) -> tuple[int, int]:
 
 def origin(records: list[dict[str, Any]], words: list[str]) -> str:
     """Return a sentence on how a report was made; `words` are the arguments of its command."""
-    import shlex
-
     # a folder of this machine says nothing elsewhere
     shown = shlex.join(Path(word).name if Path(word).is_absolute() else word for word in words)
     hours = duration(sum(record["seconds"] for record in records))
@@ -84,10 +78,6 @@ def origin(records: list[dict[str, Any]], words: list[str]) -> str:
 
 
 def _summaries(runs: list[str], sweep: str | None) -> list[RunSummary]:
-    from lamo_core.sweep.folder import find_sweep
-    from lamo_core.sweep.plan import read_plan
-    from lamo_core.sweep.scheduler import look
-
     if sweep is not None:
         if runs:
             raise UsageError("give runs or --sweep, not both; files of results may join either")

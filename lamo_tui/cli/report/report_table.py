@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from lamo_core.evaluation.intervals import bracketed
+from lamo_core.reports.cells import Cell
+from lamo_core.reports.rows import ReportRow
 from lamo_core.untrusted.plain_text import plain_line
-
-if TYPE_CHECKING:
-    from lamo_core.reports.cells import Cell
-    from lamo_core.reports.rows import ReportRow
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from lamo_core.reports.coverage import coverage, is_even
 from lamo_tui.cli.report.report_compared import improvement_table, overall_table, paired_table, profiles_table
 from lamo_tui.cli.report.report_effects import effects_table
 from lamo_tui.cli.report.report_measured import reliance_table, unseen_table
@@ -32,8 +33,6 @@ _ALONE = ("results", "scores", "unseen", "reliance", "ratios")
 
 def tables(report: Report, parts: Sequence[str]) -> list[tuple[str, Table]]:
     """Return the wanted parts that have something to show; with no wish all of them."""
-    from lamo_core.reports.coverage import coverage, is_even
-
     made = [(name, PARTS[name](report)) for name in (parts or PARTS)]
     shown = set(PARTS) - set(_WISHED)
     if len({cell.method for cell in report.cells}) < 2:

@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from lamo_core.errors import LamoError
+from lamo_core.exchange.mirror import bring_up_to_date
+from lamo_core.exchange.trackers import parse_trackers
 from lamo_core.runs.directory import find_run
 from lamo_core.wording import counted
 from lamo_tui.cli.output import emit_json, say
@@ -22,9 +24,6 @@ def mirror(
     as_json: JsonOption = False,
 ) -> None:
     """Copy a run's curves to a tracker. Sends what that lacks, each step once."""
-    from lamo_core.exchange.mirror import bring_up_to_date
-    from lamo_core.exchange.trackers import parse_trackers
-
     trackers, found = parse_trackers(to), find_run(run)
     done = {}
     for tracker in trackers:

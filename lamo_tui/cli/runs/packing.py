@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from lamo_core.runs.directory import find_run
+from lamo_core.runs.pack import add_demo, pack_run
 from lamo_core.wording import counted
 from lamo_tui.cli.output import emit_json, say
 from lamo_tui.cli.runs.steering import JsonOption, RunArgument
@@ -20,8 +21,6 @@ def pack(
     as_json: JsonOption = False,
 ) -> None:
     """Copy a finished run, to look at it elsewhere. Leaves out checkpoints, host name and paths."""
-    from lamo_core.runs.pack import pack_run
-
     packed = pack_run(find_run(run), out, checkpoint=checkpoint)
     size = sum(file.stat().st_size for file in packed.path.rglob("*") if file.is_file())
     if as_json:
@@ -32,8 +31,6 @@ def pack(
 
 def demo(as_json: JsonOption = False) -> None:
     """Put the recorded run that ships with lamo beside yours. It has curves and replays."""
-    from lamo_core.runs.pack import add_demo
-
     added = add_demo()
     if as_json:
         emit_json({"run": added.id, "path": added.path})

@@ -17,7 +17,9 @@ from lamo_core.runs.compare import config_difference
 from lamo_core.runs.directory import find_run
 from lamo_core.runs.index import list_runs, summarise
 from lamo_core.runs.manage import remove_run
+from lamo_core.runs.query import parse_query
 from lamo_core.runs.queue.runner import runner_process
+from lamo_core.runs.reader import read_events
 from lamo_core.runs.status import STATES
 from lamo_core.runs.trash import empty_trash, trashed
 from lamo_core.untrusted.regular_file import open_regular
@@ -104,8 +106,6 @@ def list_command(
     as_json: JsonOption = False,
 ) -> None:
     """List runs, newest first."""
-    from lamo_core.runs.query import parse_query
-
     for word in words or []:
         if word.startswith("--"):
             raise UsageError(f"no such option: {word}; see: lamo runs list --help")
@@ -138,8 +138,6 @@ def list_command(
 @app.command("show", epilog="Examples:  lamo runs show last   ·   lamo runs show 20261121-0144 --json")
 def show(run: RunArgument, as_json: JsonOption = False) -> None:
     """Show one run: state, scores, changed settings, last events."""
-    from lamo_core.runs.reader import read_events
-
     found = find_run(run)
     summary, info, events = summarise(found), found.read_info(), read_events(found.events_file)
     if as_json:

@@ -4,31 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import TYPE_CHECKING
 
 from lamo_core.errors import UsageError
+from lamo_core.sweep.engines import Engine, LocalEngine, Slot, local_slots
+from lamo_core.sweep.folder import SweepFolder
+from lamo_core.sweep.plan import Plan
+from lamo_core.sweep.ray_engine import RayEngine
+from lamo_core.sweep.scheduler import look
+from lamo_core.sweep.slurm_engine import SlurmEngine
 from lamo_tui.train_process import TRAIN
-
-if TYPE_CHECKING:
-    from lamo_core.sweep.engines import Engine, Slot
-    from lamo_core.sweep.folder import SweepFolder
-    from lamo_core.sweep.plan import Plan
-
-
-class EngineChoice(StrEnum):
-    """Where runs work."""
-
-    local = "local"
-    ray = "ray"
-    slurm = "slurm"
 
 
 @dataclass(frozen=True)
 class EngineOptions:
     """The options of `lamo sweep` that choose an engine."""
 
-    kind: EngineChoice
+    kind: str
+    """local, ray or slurm."""
     jobs: int | None
     address: str | None
     gpus: float
@@ -37,36 +29,27 @@ class EngineOptions:
 
     def words(self) -> list[str]:
         """Return the same options for another command line."""
-        words = ["--engine", self.kind.value, "--gpus", str(self.gpus), "--threads", str(self.threads)]
+        words = ["--engine", self.kind, "--gpus", str(self.gpus), "--threads", str(self.threads)]
         words += ["--jobs", str(self.jobs)] if self.jobs else []
         words += ["--address", self.address] if self.address else []
         return words + [word for parameter in self.slurm for word in ("--slurm", parameter)]
 
     def slots(self, plan: Plan) -> list[Slot]:
         """Return the places on this machine; none for an engine that works elsewhere, or with nothing to do."""
-        from lamo_core.sweep.engines import local_slots
-
-        if self.kind is not EngineChoice.local or not plan.open:
+        if self.kind != "local" or not plan.open:
             return []
         return local_slots(plan.grid.device, max(run.room for run in plan.open), len(plan.open), self.jobs)
 
     def make(self, folder: SweepFolder, plan: Plan, slots: Sequence[Slot]) -> Engine:
         """Return the engine; raises `MissingError` when its package is not there."""
         most = self.jobs or max(1, len(plan.open))
-        if self.kind is EngineChoice.ray:
-            from lamo_core.sweep.ray_engine import RayEngine
-
+        if self.kind == "ray":
             return RayEngine(TRAIN, address=self.address, jobs=most, threads=self.threads, gpus=self.gpus)
-        if self.kind is EngineChoice.slurm:
-            from lamo_core.sweep.slurm_engine import SlurmEngine
-
+        if self.kind == "slurm":
             parameters = dict(map(_parameter, self.slurm))
             cluster = parameters.pop("cluster", None)
             named = None if cluster is None else str(cluster)
             return SlurmEngine(TRAIN, folder.path / "slurm", jobs=most, parameters=parameters, cluster=named)
-        from lamo_core.sweep.engines import LocalEngine
-        from lamo_core.sweep.scheduler import look
-
         working = [folder.run(view.record.run) for view in look(folder, plan) if view.state == "working"]
         return LocalEngine(slots, TRAIN, working)
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import typer
 
 from lamo_core.errors import UsageError
 from lamo_core.seeds import parse_seeds
+from lamo_core.sweep.grid import Grid, fits, parse_tasks, widened
+from lamo_core.sweep.named_grids import named_grid
 from lamo_tui.cli.output import console
-
-if TYPE_CHECKING:
-    import typer
-
-    from lamo_core.sweep.grid import Grid
 
 _AXES = ("tasks", "ratios", "methods", "ablations", "seeds")
 _FIXED = {
@@ -44,9 +43,6 @@ class GridOptions:
 
     def grid(self) -> Grid:
         """Return the grid of a new sweep; raises `UsageError`."""
-        from lamo_core.sweep.grid import Grid, parse_tasks
-        from lamo_core.sweep.named_grids import named_grid
-
         if self.tasks is None:
             raise UsageError("say what to run: lamo sweep --tasks breakout,hopper --ratios 1% (or --resume NAME)")
         found = parse_tasks(self.tasks, self.ratios, self.variant)
@@ -70,8 +66,6 @@ class GridOptions:
 
     def wider(self, grid: Grid, given: set[str]) -> Grid:
         """Return a sweep's grid with what the options that were `given` add to it; raises `UsageError`."""
-        from lamo_core.sweep.grid import parse_tasks, widened
-
         fixed = [flag for name, flag in _FIXED.items() if name in given]
         if fixed:
             raise UsageError(f"a sweep keeps its {fixed[0]}; plan another one, which skips what is done already")
@@ -97,8 +91,6 @@ def given_options(context: typer.Context) -> set[str]:
 
 
 def _tell_unfit(grid: Grid) -> None:
-    from lamo_core.sweep.grid import fits
-
     for method in grid.methods:
         unfit = [task for task, _ in grid.tasks if not fits(task, method)]
         if unfit:

@@ -12,8 +12,10 @@ import typer
 
 from lamo_core.engine.run_spec import RunSpec
 from lamo_core.errors import STOPPED_RESUMABLE, UsageError
+from lamo_core.exchange.mirror import enrol
+from lamo_core.exchange.trackers import parse_trackers
 from lamo_core.places import runs_dir
-from lamo_core.runs.queue.detach import adopt, launch
+from lamo_core.runs.queue.detach import launch
 from lamo_core.runs.queue.waiting import enqueue
 from lamo_core.runs.signals import catch_signals
 from lamo_core.seeds import parse_seeds
@@ -22,7 +24,6 @@ from lamo_tui.cli import completion
 from lamo_tui.cli.output import console, emit_json, say
 from lamo_tui.cli.parameters import AblationOption, MethodOption, SettingOption
 from lamo_tui.cli.progress import ProgressLine
-from lamo_tui.cli.train.train_plan import show_plan
 from lamo_tui.train_process import TRAIN, wait_for_device
 
 if TYPE_CHECKING:
@@ -83,18 +84,20 @@ def train(
     background: Annotated[bool, typer.Option("--background", hidden=True)] = False,
 ) -> None:
     """Train a policy; the first Ctrl-C saves a checkpoint and stops, the second leaves at once."""
-    from lamo_core.engine.run_start import new_run, resumed_run, settle
+    from lamo_core.engine.run_start import adopted_run, new_run, resumed_run, settle
 
     trackers = _trackers(log)
     share = parse_share(ratio) if ratio is not None else None
     spec = RunSpec(preset, method, tuple(ablation or ()), config, tuple(setting or ()), seed, share, device, precision)
     if adopt is not None:
-        start = _adopted(adopt)
+        start = adopted_run(adopt)
     elif resume is not None:
         if preset or method or ablation or config or queue or seeds or dry_run:
             raise UsageError("a resumed run keeps its preset and starts at once; change values with --set or flags")
         start = resumed_run(resume, spec.settings, spec.overrides)
     elif dry_run:
+        from lamo_tui.cli.train.train_plan import show_plan
+
         return show_plan(preset, [settle(one) for one in _per_seed(spec, seeds)], as_json)
     elif queue or seeds is not None:
         return _enqueue(_per_seed(spec, seeds), trackers, as_json)
@@ -105,13 +108,6 @@ def train(
         _launch(start, spec, as_json)
     else:
         raise typer.Exit(_train(start, as_json=as_json, background=background))
-
-
-def _adopted(folder: str) -> Start:
-    from lamo_core.engine.run_start import Start
-
-    run = adopt(folder)
-    return Start(run, run.read_config())
 
 
 def _per_seed(spec: RunSpec, seeds: str | None) -> list[RunSpec]:
@@ -125,7 +121,6 @@ def _trackers(log: str | None) -> list[str]:
     """Return the trackers that are asked for; raises `UsageError` or `MissingError` before a run is made."""
     if log is None:
         return []
-    from lamo_core.exchange.trackers import parse_trackers
 
     return parse_trackers(log)
 
@@ -133,8 +128,6 @@ def _trackers(log: str | None) -> list[str]:
 def _enrol(run: RunDirectory, trackers: list[str]) -> None:
     """Have a run mirrored by whatever process trains it, now and when it is resumed."""
     if trackers:
-        from lamo_core.exchange.mirror import enrol
-
         enrol(run, trackers)
 
 

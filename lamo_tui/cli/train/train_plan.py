@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from lamo_core.config import RunConfig
 from lamo_core.runs.compare import effective_settings
 from lamo_core.runs.index import list_runs
+from lamo_core.runs.timing.estimate import disk_bytes, estimate, memory_bytes, sized_for
 from lamo_core.seeds import shown_seeds
+from lamo_core.settings.presets import Resolved
 from lamo_core.settings.unused import idle_settings
 from lamo_core.wording import plural
 from lamo_tui.cli.output import emit_json, say
+from lamo_tui.dashboard.new_run_model import DataFacts, data_facts
 from lamo_tui.format import counted, duration, file_size
-
-if TYPE_CHECKING:
-    from lamo_core.config import RunConfig
-    from lamo_core.settings.presets import Resolved
-    from lamo_tui.dashboard.new_run_model import DataFacts
 
 
 def show_plan(preset: str | None, several: list[Resolved], as_json: bool) -> None:
@@ -23,8 +22,6 @@ def show_plan(preset: str | None, several: list[Resolved], as_json: bool) -> Non
 
     Runs that differ by their seeds alone are told by the first; time and disk are those of each.
     """
-    from lamo_tui.dashboard.new_run_model import data_facts
-
     resolved = several[0]
     config = resolved.config
     facts, idle = data_facts(config.data, config.seed), idle_settings(config)
@@ -46,8 +43,6 @@ def show_plan(preset: str | None, several: list[Resolved], as_json: bool) -> Non
 
 
 def _cost(preset: str | None, config: RunConfig, facts: DataFacts, runs: list[Any]) -> dict[str, Any]:
-    from lamo_core.runs.timing.estimate import disk_bytes, estimate, memory_bytes, sized_for
-
     known, memory = estimate(config, runs), memory_bytes(config)
     sized = sized_for(preset, config) if known is None and preset is not None else None
     return {

@@ -168,11 +168,11 @@ def _card(card: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
 
 def _targets(config: RunConfig, facts: DataFacts) -> list[str]:
     if config.eval.targets:
-        return [f"{target:g}" for target in config.eval.targets]
+        return [figure(target) for target in config.eval.targets]
     if config.data.rewards == "clipped":
         return ["from the clipped returns"]
     found = targets_from_returns(facts.returns, config.eval.target_quantiles)
-    return [part for target in found for part in (f"for {target.value:g}", target.origin)]
+    return [part for target in found for part in (f"for {figure(target.value)}", target.origin)]
 
 
 def _histogram(facts: DataFacts, width: int, height: int, colours: Palette) -> Text:

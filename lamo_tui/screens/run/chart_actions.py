@@ -7,7 +7,7 @@ from pathlib import Path
 from lamo_core.errors import MissingError, UsageError
 from lamo_core.files import write_bytes
 from lamo_core.runs.directory import RunDirectory
-from lamo_core.runs.reader import read_metrics
+from lamo_core.runs.metrics.series import read_metrics
 from lamo_tui.screens.prompts import AskingScreen
 from lamo_tui.screens.run.chart_grid import ChartGrid
 from lamo_tui.state import run_series

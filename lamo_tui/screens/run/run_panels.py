@@ -36,6 +36,7 @@ from lamo_tui.text import (
     size,
     spark,
     state_text,
+    time_left,
 )
 from lamo_tui.themes import LETTERS, Palette
 
@@ -70,8 +71,8 @@ def _progress(run: RunSummary, width: int, colours: Palette) -> Text:
     facts = f"{status.step:,}/{counted(status.total, 'step')}"
     if status.rate is not None:
         facts += f"   {rate(status.rate)} steps/s"
-    if run.derived.active and status.eta is not None:
-        facts += f"   {duration(status.eta)} left"
+    if (left := time_left(run)) is not None:
+        facts += f"   {duration(left)} left"
     facts += f"   {duration(status.seconds)} worked"
     if status.freed:
         facts = f"{FREED}   {facts}"

@@ -12,12 +12,13 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 
 from lamo_tui.dashboard.api import dashboard
+from lamo_tui.resilience import ResilientWidget
 from lamo_tui.screens.picker import Option, Picker
 from lamo_tui.screens.runs.run_columns import CHOOSABLE
 from lamo_tui.widgets.words import Static
 
 
-class ColumnPicker(ModalScreen[tuple[str, ...] | None]):
+class ColumnPicker(ResilientWidget, ModalScreen[tuple[str, ...] | None]):
     """Any number of columns; none leaves the choice to the room that there is."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -14,7 +14,19 @@ from lamo_core.runs.index import RunSummary
 from lamo_core.runs.status import FREED
 from lamo_core.wording import counted
 from lamo_tui.format import duration, rate
-from lamo_tui.text import bar, figure, fit, inked, normalised, share_done, short_id, short_time, spark, state_text
+from lamo_tui.text import (
+    bar,
+    figure,
+    fit,
+    inked,
+    normalised,
+    share_done,
+    short_id,
+    short_time,
+    spark,
+    state_text,
+    time_left,
+)
 from lamo_tui.themes import LETTERS, Palette
 
 _BAR, _PERCENT = 12, 5
@@ -136,7 +148,7 @@ COLUMNS = (
         "left",
         5,
         2,
-        lambda row, width: Text(short_time(row.run.status.eta) if row.run.derived.active else ""),
+        lambda row, width: Text("" if time_left(row.run) is None else short_time(time_left(row.run))),
         right=True,
         text="time left",
     ),

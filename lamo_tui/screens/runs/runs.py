@@ -13,6 +13,7 @@ from textual.widgets import Input
 
 from lamo_core.errors import LamoError
 from lamo_core.runs.index import RunSummary
+from lamo_core.runs.query import parse_query
 from lamo_tui.dashboard import run_actions
 from lamo_tui.keys.bindings import bindings_of, with_keys
 from lamo_tui.screens.dialogs import differences
@@ -192,8 +193,6 @@ class RunsScreen(SteeringScreen):
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Filter while typing; a term that is not complete leaves the list as it is."""
-        from lamo_core.runs.query import parse_query
-
         problem = self.query_one("#filter-problem", Static)
         try:
             self._fits = parse_query([event.value])

@@ -161,7 +161,8 @@ def x_ticks(plot: Plot, window: Window, count: int) -> list[tuple[float, str]]:
     """Return places on the x axis, in axis units, with their labels."""
     start, end = window.start, window.end
     if plot.log_x:
-        return [(math.log10(value), format_value(value)) for value in log_ticks(start, end, count) if value > 0]
+        written = format_duration if plot.x_kind == "seconds" else format_value
+        return [(math.log10(value), written(value)) for value in log_ticks(start, end, count) if value > 0]
     if plot.x_kind == "seconds":
         return [(value, format_duration(value)) for value in clock_ticks(start, end, count)]
     values = linear_ticks(start, end, count)
