@@ -22,7 +22,7 @@ from typing import Any
 
 from lamo_core import __version__
 from lamo_core.runs.index import RunIndex, list_runs
-from lamo_core.runs.reader import MetricsTail
+from lamo_core.runs.metrics.series import MetricsTail
 from lamo_core.wording import counted
 from lamo_tui.benchmarks.session import make_runs
 
