@@ -17,14 +17,14 @@ from lamo_core.config import DataConfig, TaskConfig
 from lamo_core.data.episodes import EpisodeStore
 from lamo_core.data.formats import tf_record
 from lamo_core.data.formats.tf_record import parse_example, read_records
-from lamo_core.data.sources import open_data
+from lamo_core.data.open_data import open_data
 from lamo_core.data.sources.fetch import plan_get, set_source
 from lamo_core.data.sources.rl_unplugged import get_shard, parse_slice, shard_resource
 from lamo_core.data.sources.source import published_source
 from lamo_core.errors import DamagedDataError, MissingError, TaskMismatchError, UnsupportedDataError, UsageError
 from lamo_tui.cli.app import run
-from tests.data.made_sources import dqn_arrays, dqn_files
-from tests.data.web_server import Misbehaviour, Published
+from tests.data.sources.made_sources import dqn_arrays, dqn_files
+from tests.data.sources.web_server import Misbehaviour, Published
 
 BREAKOUT = TaskConfig(name="atari-breakout")
 NAME, FILE = "breakout-medium-v0", "run_1-00010-of-00050"
