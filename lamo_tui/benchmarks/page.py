@@ -20,11 +20,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from lamo_core import __version__
+from lamo_core.evaluation.decision_speed import measure_acting
 from lamo_core.runs.index import RunIndex, list_runs
 from lamo_core.runs.metrics.series import MetricsTail
 from lamo_core.wording import counted
 from lamo_tui.benchmarks.session import make_runs
+from lamo_tui.benchmarks.step import made_up_session, measure_step, step_seconds
 
 NOT_MEASURED = "not measured"
 STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -76,8 +80,6 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 def steps_table(rounds: int) -> str:
     """Return what a training step costs, beside every block for every token and autograd's gradients."""
-    from lamo_tui.benchmarks.step import measure_step
-
     rows = []
     for preset, settings in STEPS:
         cost = measure_step(preset, list(settings), rounds)
@@ -93,8 +95,6 @@ def steps_table(rounds: int) -> str:
 
 def tokens_table(rounds: int) -> str:
     """Return what a step costs by how the policy is told returns, in turn with a token for each."""
-    from lamo_tui.benchmarks.step import made_up_session, step_seconds
-
     rows = []
     for preset in _TOKENS:
         each = step_seconds(made_up_session(preset, []))
@@ -107,9 +107,6 @@ def tokens_table(rounds: int) -> str:
 
 def acting_table(rounds: int) -> str:
     """Return what a decision costs in a cache with merged adapters, beside re-encoding the whole window."""
-    from lamo_core.evaluation.decision_speed import measure_acting
-    from lamo_tui.benchmarks.step import made_up_session
-
     rows = []
     for preset, episodes in _ACTING:
         policy: Any = made_up_session(preset, []).policy
@@ -166,8 +163,6 @@ def growth_table(rounds: int, runs: int = 2_000) -> str:
 
 def gpu_table(rounds: int) -> str:
     """Return what steps and decisions cost on a CUDA device; says that nothing was measured where there is none."""
-    import torch
-
     measure = _on_card if torch.cuda.is_available() else lambda preset, rounds: [NOT_MEASURED] * 5
     rows = [[preset, *measure(preset, rounds)] for preset in _ON_CARD]
     columns = ["step", "fp32, ms", "bf16, ms", "bf16, of floor", "cached decisions/s, 32 episodes", "memory, GB"]
@@ -175,10 +170,6 @@ def gpu_table(rounds: int) -> str:
 
 
 def _on_card(preset: str, rounds: int) -> list[str]:
-    import torch
-
-    from lamo_core.evaluation.decision_speed import measure_acting
-    from lamo_tui.benchmarks.step import made_up_session, measure_step
 
     torch.cuda.reset_peak_memory_stats()
     full, half = (measure_step(preset, [f"precision={kind}", "device=cuda"], rounds) for kind in ("fp32", "bf16"))
@@ -202,8 +193,6 @@ SECTIONS: dict[str, Callable[[int], str]] = {
 
 def conditions() -> str:
     """Return a sentence on the machine that tables were made on."""
-    import torch
-
     load = f", load {os.getloadavg()[0]:.0f}" if hasattr(os, "getloadavg") else ""
     return (
         f"lamo {__version__}, torch {torch.__version__}, {counted(torch.get_num_threads(), 'thread')} of "
