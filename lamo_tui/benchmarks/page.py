@@ -20,8 +20,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from lamo_core import __version__
 from lamo_core.evaluation.decision_speed import measure_acting
 from lamo_core.runs.index import RunIndex, list_runs
@@ -80,6 +78,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 def steps_table(rounds: int) -> str:
     """Return what a training step costs, beside every block for every token and autograd's gradients."""
+
     rows = []
     for preset, settings in STEPS:
         cost = measure_step(preset, list(settings), rounds)
@@ -95,6 +94,7 @@ def steps_table(rounds: int) -> str:
 
 def tokens_table(rounds: int) -> str:
     """Return what a step costs by how the policy is told returns, in turn with a token for each."""
+
     rows = []
     for preset in _TOKENS:
         each = step_seconds(made_up_session(preset, []))
@@ -107,6 +107,7 @@ def tokens_table(rounds: int) -> str:
 
 def acting_table(rounds: int) -> str:
     """Return what a decision costs in a cache with merged adapters, beside re-encoding the whole window."""
+
     rows = []
     for preset, episodes in _ACTING:
         policy: Any = made_up_session(preset, []).policy
@@ -154,7 +155,7 @@ def growth_table(rounds: int, runs: int = 2_000) -> str:
         long.write_text("".join(map(_line, range(1, _LINES + 1))), encoding="utf-8")
         pairs = [
             (f"{counted(runs, 'run')} listed", lambda: RunIndex(root).poll(), lambda: list_runs(root)),
-            (f"{_LINES:,} steps drawn", lambda: read(long, thin=False), lambda: read(long, thin=True)),
+            (f"{counted(_LINES, 'step')} drawn", lambda: read(long, thin=False), lambda: read(long, thin=True)),
         ]
         found = [(name, compared(_timing(plain), _timing(own), rounds)) for name, plain, own in pairs]
     rows = [[name, f"{one.plain:.2f}", f"{one.own:.2f}", one] for name, one in found]
@@ -163,6 +164,8 @@ def growth_table(rounds: int, runs: int = 2_000) -> str:
 
 def gpu_table(rounds: int) -> str:
     """Return what steps and decisions cost on a CUDA device; says that nothing was measured where there is none."""
+    import torch
+
     measure = _on_card if torch.cuda.is_available() else lambda preset, rounds: [NOT_MEASURED] * 5
     rows = [[preset, *measure(preset, rounds)] for preset in _ON_CARD]
     columns = ["step", "fp32, ms", "bf16, ms", "bf16, of floor", "cached decisions/s, 32 episodes", "memory, GB"]
@@ -170,6 +173,7 @@ def gpu_table(rounds: int) -> str:
 
 
 def _on_card(preset: str, rounds: int) -> list[str]:
+    import torch
 
     torch.cuda.reset_peak_memory_stats()
     full, half = (measure_step(preset, [f"precision={kind}", "device=cuda"], rounds) for kind in ("fp32", "bf16"))
@@ -193,6 +197,8 @@ SECTIONS: dict[str, Callable[[int], str]] = {
 
 def conditions() -> str:
     """Return a sentence on the machine that tables were made on."""
+    import torch
+
     load = f", load {os.getloadavg()[0]:.0f}" if hasattr(os, "getloadavg") else ""
     return (
         f"lamo {__version__}, torch {torch.__version__}, {counted(torch.get_num_threads(), 'thread')} of "
