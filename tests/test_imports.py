@@ -29,7 +29,7 @@ FORBIDDEN = {
     "lamo_core/analysis": ["lamo_core.runs", "lamo_core.sweep"],
 }
 
-LIGHT = ("lamo_core.model.shape",)
+LIGHT = ("lamo_core.model.sizing.shape",)
 """Modules of heavy rooms that load nothing heavy themselves."""
 
 

@@ -15,7 +15,7 @@ from lamo_core.model.folder import loaded_files
 from lamo_core.model.gpt2.eight_bit import is_packed, unpack
 from lamo_core.model.hub import Located
 from lamo_core.model.library import without_loading_report
-from lamo_core.model.sizes import check_numbers, stored_numbers, weigh
+from lamo_core.model.sizing.sizes import check_numbers, stored_numbers, weigh
 from lamo_core.wording import counted
 
 _OURS = ("dtype", "torch_dtype", "weights", "quantization_config")

@@ -15,8 +15,6 @@ PLAIN = "embedded"
 """The variant of presets that need nothing from a network."""
 
 _NAME = re.compile(r"(?:(?P<variant>paper|official)-)?(?P<task>.+)")
-_FAMILIES = ("", "atari-", "mujoco-", "kitchen-")
-"""What people leave away from the name of a task."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +49,15 @@ def preset_tasks(variant: str = PLAIN) -> list[str]:
 
 
 def find_task(text: str, variant: str = PLAIN) -> str:
-    """Return the task that `breakout` or `atari-breakout` means; raises `UsageError` with the nearest name."""
+    """Return the task that `breakout` or `atari-breakout` means; raises `UsageError` with the nearest name.
+
+    People leave away the simulator's name, up to the first hyphen.
+    """
     known = preset_tasks(variant)
-    for family in _FAMILIES:
-        if f"{family}{text}" in known:
-            return f"{family}{text}"
+    if text in known:
+        return text
+    if found := next((task for task in known if text == task.partition("-")[2]), None):
+        return found
     raise unknown_key(text, known, f"task with {variant} presets,")
 
 

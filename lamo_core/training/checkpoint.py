@@ -21,7 +21,7 @@ from lamo_core.methods import METHODS
 from lamo_core.model.backbone import Backbone, load_backbone
 from lamo_core.model.lora.adapters import adapt
 from lamo_core.model.policy import Policy, PolicyStatistics
-from lamo_core.model.sizes import outline
+from lamo_core.model.sizing.sizes import outline
 from lamo_core.tasks.registry import task_of
 from lamo_core.untrusted.plain_text import is_plain, one_line, plain_line
 from lamo_core.untrusted.tensor_file import load_tensors

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from lamo_core.config import RunConfig
 from lamo_core.data.episodes import EpisodeStore
-from lamo_core.data.held_out import Segments, split, whole
+from lamo_core.data.held_out import LEAST_EPISODES, Segments, split, whole
 from lamo_core.data.windows import WindowBatch, WindowSampler
 from lamo_core.evaluation.metrics import CONSTANT_LOSS, UNSEEN_LOSS
 from lamo_core.language.blocks import TokenBlocks
@@ -33,6 +33,8 @@ from lamo_core.training.streams import numpy_stream
 
 MOST_UNSEEN, LEAST_UNSEEN = 128, 16
 """Windows of unseen episodes that are measured, the same ones at every evaluation."""
+_HELD_OUT = 64
+"""Windows of what is held out of the training data; they choose a step, so evaluations do not change their number."""
 _UNSEEN_SHARE = 0.02
 """Of the time that training takes from one evaluation to the next."""
 _LANGUAGE = "language"
@@ -58,6 +60,7 @@ class SequenceLearner:
         self.policy, self.blocks, self.device = policy, blocks, device
         self.dtype = resolve_precision(config.precision, device)
         self.backbone = (policy.backbone.name, policy.backbone.content_hash)
+        self._episodes = len(store.lengths)
         trained, held_out = whole(store.lengths), None
         if config.checkpoint.best == "held-out":
             trained, held_out = split(store.lengths, np.arange(len(store.lengths)), config.seed)
@@ -68,10 +71,12 @@ class SequenceLearner:
             self.sampler = Prefetcher(self.sampler, pinned=device.type == "cuda")
         self._unseen: WindowBatch | None = None
         if unseen is not None:
-            self._unseen = _measured(config, policy, unseen, "unseen windows", whole(unseen.lengths))
+            sampler = _sampler(config, policy, unseen, "unseen windows", whole(unseen.lengths), frame_shift=0)
+            self._unseen = sampler.sample(unseen_windows(config))
         self._held_out: WindowBatch | None = None
         if held_out is not None:
-            self._held_out = _measured(config, policy, store, "held-out windows", held_out)
+            sampler = _sampler(config, policy, store, "held-out windows", held_out, frame_shift=0)
+            self._held_out = sampler.sample(_HELD_OUT)
         self._actions_N = store.actions[trained.of_steps(store.lengths)]
         rate = config.optim.adapter_learning_rate
         self.optimiser = build_optimiser(policy, adapted, config.optim, rate=rate, labels=("embeddings", "trunk"))
@@ -79,6 +84,10 @@ class SequenceLearner:
     @property
     def holds_out(self) -> bool:
         return self._held_out is not None
+
+    @property
+    def holds_tails(self) -> bool:
+        return self.holds_out and self._episodes < LEAST_EPISODES
 
     def backward(self, config: RunConfig, step: int, lap: Lap) -> Pending:
         batch = self.sampler.sample(config.optim.batch_size)
@@ -182,10 +191,6 @@ def unseen_windows(config: RunConfig) -> int:
     steps = min(config.eval.every or config.optim.steps, config.optim.steps)
     affordable = int(_UNSEEN_SHARE * _TRAINING * config.optim.batch_size * steps)
     return max(LEAST_UNSEEN, min(MOST_UNSEEN, affordable))
-
-
-def _measured(config: RunConfig, policy: Policy, store: EpisodeStore, stream: str, segments: Segments) -> WindowBatch:
-    return _sampler(config, policy, store, stream, segments, frame_shift=0).sample(unseen_windows(config))
 
 
 def _sampler(

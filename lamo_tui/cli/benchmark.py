@@ -14,6 +14,7 @@ from lamo_core.config import RunConfig, unknown_key
 from lamo_core.errors import DeviceError
 from lamo_core.wording import counted
 from lamo_tui.benchmarks.recipes import RecipePlan, extreme_presets, run_recipes
+from lamo_tui.cli.benchmark_page import GPU_EPILOG, PAGE_EPILOG, gpu, page
 from lamo_tui.cli.output import emit_json, emit_table, note, say
 from lamo_tui.cli.parameters import finite
 from lamo_tui.cli.progress import progress
@@ -125,6 +126,10 @@ def step(
         f"{min(c.gflops for c in costs):.0f} to {max(c.gflops for c in costs):.0f} GFLOP/s; gain: over every block for "
         "every token and autograd's gradients"
     )
+
+
+app.command("page", epilog=PAGE_EPILOG)(page)
+app.command("gpu", epilog=GPU_EPILOG)(gpu)
 
 
 @app.command(

@@ -18,8 +18,8 @@ from lamo_core.config import DataConfig, TaskConfig
 from lamo_core.data.checks import recovery
 from lamo_core.data.formats.vector_file import read_vectors
 from lamo_core.data.open_data import open_data
+from lamo_core.data.sandbox.sandbox import IsolatedReader
 from lamo_core.data.sources.import_set import import_set
-from lamo_core.data.sources.sandbox import IsolatedReader
 from lamo_core.data.store import bundled_vectors
 from lamo_core.data.store.bundled_logs import set_path
 from lamo_core.errors import (
@@ -31,8 +31,8 @@ from lamo_core.errors import (
     UnsupportedDataError,
     UsageError,
 )
-from tests.data.made_sources import box, d4rl_tables, minari_episodes, write_d4rl, write_minari
-from tests.data.web_server import Published
+from tests.data.sources.made_sources import box, d4rl_tables, minari_episodes, write_d4rl, write_minari
+from tests.data.sources.web_server import Published
 
 AGAIN = ("again", "install")
 """Words of the advice for damage, and for nothing else."""

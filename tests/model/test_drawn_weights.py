@@ -9,7 +9,7 @@ from lamo_core.errors import MissingError, UsageError
 from lamo_core.model.backbone import load_backbone
 from lamo_core.model.gpt2.trunk import Gpt2Trunk
 from lamo_core.model.hub import require_model, shape_of
-from lamo_core.model.shape import trunk_shape
+from lamo_core.model.sizing.shape import trunk_shape
 
 
 def test_scaled_weights_keep_the_spread_of_every_matrix_and_nothing_else() -> None:

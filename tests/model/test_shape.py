@@ -13,7 +13,7 @@ import pytest
 from lamo_core.config import LoraProjections, LoraTargets
 from lamo_core.model.backbone import Backbone, load_backbone
 from lamo_core.model.lora.adapters import adapt
-from lamo_core.model.shape import shape_from, trunk_shape
+from lamo_core.model.sizing.shape import shape_from, trunk_shape
 
 LLAMA = {
     "model_type": "llama", "hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4,
@@ -79,7 +79,7 @@ def test_a_config_without_sizes_has_no_shape(config: dict[str, Any]) -> None:
 
 def test_sizes_are_read_without_torch() -> None:
     code = (
-        "import sys; from lamo_core.model.shape import trunk_shape; assert trunk_shape('mini')\n"
+        "import sys; from lamo_core.model.sizing.shape import trunk_shape; assert trunk_shape('mini')\n"
         "sys.exit(int(bool({'torch', 'transformers', 'peft'} & set(sys.modules))))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

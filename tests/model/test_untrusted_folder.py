@@ -15,10 +15,10 @@ from safetensors.torch import load_file, save_file
 
 from lamo_core.errors import DataError, DeviceError, LamoError, MissingError
 from lamo_core.language.tokenizer import load_tokenizer
-from lamo_core.model import sizes
 from lamo_core.model.backbone import load_backbone
 from lamo_core.model.folder import loaded_files, model_file
 from lamo_core.model.hub import locate, read_card
+from lamo_core.model.sizing import sizes
 from tests.families.test_families import FAMILIES
 from tests.families.tiny_models import save_tiny
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from lamo_core.config import unknown_key
 from lamo_core.data.kitchen_rewards import SOLVED_PER_STEP
+from lamo_core.data.sandbox.sandbox import read_isolated
 from lamo_core.data.sources.catalogue import PublishedSet, licence, published_sets
 from lamo_core.data.sources.download import Progress, Resource, download, file_sha256
-from lamo_core.data.sources.sandbox import read_isolated
 from lamo_core.data.sources.source import Source
 from lamo_core.data.store.local import ReceivedSet, building, find_received, require_received
 from lamo_core.errors import DamagedDataError

@@ -26,7 +26,7 @@ class Plan:
     name: str
     """The full one."""
     resources: tuple[Resource, ...]
-    """Files that are fetched; none when the set lies in Minari's own folder."""
+    """Files that are fetched; none when the set lies on this machine and is converted alone."""
     here: bool
     """Whether the set is on this machine already."""
     run: Callable[[Progress], dict[str, Any]]

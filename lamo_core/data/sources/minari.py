@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from lamo_core.data.checks.compatibility import Held, require_suit
+from lamo_core.data.sandbox.sandbox import read_isolated
 from lamo_core.data.sources.catalogue import licence, resource
 from lamo_core.data.sources.download import MAX_BYTES, Progress, Resource, download
 from lamo_core.data.sources.minari_spaces import DATA, METADATA, METADATA_BYTES, MinariFacts, read_metadata
-from lamo_core.data.sources.sandbox import read_isolated
 from lamo_core.data.sources.source import Source
 from lamo_core.data.store.local import ReceivedSet, building, find_received, require_received
 from lamo_core.errors import DamagedDataError, DataError, MissingError, TaskMismatchError, UsageError

@@ -14,7 +14,7 @@ from lamo_core.model.folder import loaded_files
 from lamo_core.model.gpt2.eight_bit import is_packed, read_packed
 from lamo_core.model.gpt2.trunk import Block, Gpt2Shape, Gpt2Trunk, Projection
 from lamo_core.model.hub import Located
-from lamo_core.model.sizes import check_numbers, check_room, outline, stored_numbers
+from lamo_core.model.sizing.sizes import check_numbers, check_room, outline, stored_numbers
 from lamo_core.wording import counted
 
 _PREFIX = "transformer."

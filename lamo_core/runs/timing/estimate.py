@@ -13,7 +13,7 @@ from typing import Any
 
 from lamo_core.config import RunConfig
 from lamo_core.methods import METHODS
-from lamo_core.model.shape import TrunkShape, trunk_shape
+from lamo_core.model.sizing.shape import TrunkShape, trunk_shape
 from lamo_core.runs.compare import flatten
 from lamo_core.runs.evaluations import history
 from lamo_core.runs.index import RunSummary

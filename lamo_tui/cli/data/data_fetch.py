@@ -113,4 +113,4 @@ def say_plan(plan: dict[str, Any]) -> None:
     elif plan["files"]:
         say(f"{plan['set']}: {file_size(plan['bytes'])} to fetch into {plan['into']}")
     else:
-        say(f"{plan['set']} lies in Minari's own folder; nothing to fetch, only to convert into {plan['into']}")
+        say(f"{plan['set']} lies on this machine already; nothing to fetch, only to convert into {plan['into']}")

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from lamo_core.evaluation.intervals import bracketed
-from lamo_core.reports.effects import effects
+from lamo_core.reports.effects import Effect, effects
 from lamo_tui.cli.report.report_table import Report, Table
 from lamo_tui.format import known
-
-if TYPE_CHECKING:
-    from lamo_core.reports.effects import Effect
 
 
 def effects_table(report: Report) -> Table:

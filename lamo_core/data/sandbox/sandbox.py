@@ -19,7 +19,7 @@ class IsolatedReader:
     """One worker for several jobs, started anew after a crash. Use it in a `with` block."""
 
     def __init__(self) -> None:
-        self.worker = JobWorker(["lamo_core.data.sources.hdf5_worker"], errors=subprocess.DEVNULL, patience=SILENCE)
+        self.worker = JobWorker(["lamo_core.data.sandbox.hdf5_worker"], errors=subprocess.DEVNULL, patience=SILENCE)
 
     def __enter__(self) -> IsolatedReader:
         return self

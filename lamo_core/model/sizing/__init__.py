@@ -1,0 +1,1 @@
+"""Sizes of language models, weighed before anything of them is built."""
