@@ -65,7 +65,7 @@ except OSError as error:
     assert "link" in str(error), error
 else:
     raise AssertionError("a link was followed")
-from lamo_core.data.sources import hdf5_worker
+from lamo_core.data.sandbox import hdf5_worker
 from lamo_core.system_parts import limit_memory
 limit_memory(1)
 from lamo_core.doctor import examine_system
