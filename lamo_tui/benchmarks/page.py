@@ -20,10 +20,12 @@ from pathlib import Path
 from typing import Any
 
 from lamo_core import __version__
+from lamo_core.evaluation.decision_speed import measure_acting
 from lamo_core.runs.index import RunIndex, list_runs
 from lamo_core.runs.metrics.series import MetricsTail
 from lamo_core.wording import counted
 from lamo_tui.benchmarks.session import make_runs
+from lamo_tui.benchmarks.step import made_up_session, measure_step, step_seconds
 
 NOT_MEASURED = "not measured"
 STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -75,7 +77,6 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 def steps_table(rounds: int) -> str:
     """Return what a training step costs, beside every block for every token and autograd's gradients."""
-    from lamo_tui.benchmarks.step import measure_step
 
     rows = []
     for preset, settings in STEPS:
@@ -92,7 +93,6 @@ def steps_table(rounds: int) -> str:
 
 def tokens_table(rounds: int) -> str:
     """Return what a step costs by how the policy is told returns, in turn with a token for each."""
-    from lamo_tui.benchmarks.step import made_up_session, step_seconds
 
     rows = []
     for preset in _TOKENS:
@@ -106,8 +106,6 @@ def tokens_table(rounds: int) -> str:
 
 def acting_table(rounds: int) -> str:
     """Return what a decision costs in a cache with merged adapters, beside re-encoding the whole window."""
-    from lamo_core.evaluation.decision_speed import measure_acting
-    from lamo_tui.benchmarks.step import made_up_session
 
     rows = []
     for preset, episodes in _ACTING:
@@ -156,7 +154,7 @@ def growth_table(rounds: int, runs: int = 2_000) -> str:
         long.write_text("".join(map(_line, range(1, _LINES + 1))), encoding="utf-8")
         pairs = [
             (f"{counted(runs, 'run')} listed", lambda: RunIndex(root).poll(), lambda: list_runs(root)),
-            (f"{_LINES:,} steps drawn", lambda: read(long, thin=False), lambda: read(long, thin=True)),
+            (f"{counted(_LINES, 'step')} drawn", lambda: read(long, thin=False), lambda: read(long, thin=True)),
         ]
         found = [(name, compared(_timing(plain), _timing(own), rounds)) for name, plain, own in pairs]
     rows = [[name, f"{one.plain:.2f}", f"{one.own:.2f}", one] for name, one in found]
@@ -175,9 +173,6 @@ def gpu_table(rounds: int) -> str:
 
 def _on_card(preset: str, rounds: int) -> list[str]:
     import torch
-
-    from lamo_core.evaluation.decision_speed import measure_acting
-    from lamo_tui.benchmarks.step import made_up_session, measure_step
 
     torch.cuda.reset_peak_memory_stats()
     full, half = (measure_step(preset, [f"precision={kind}", "device=cuda"], rounds) for kind in ("fp32", "bf16"))

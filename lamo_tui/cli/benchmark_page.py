@@ -8,10 +8,8 @@ from typing import Annotated
 import typer
 
 from lamo_core.config import unknown_key
-from lamo_tui.benchmarks.page import SECTIONS, conditions
 from lamo_tui.cli.output import say
 from lamo_tui.cli.progress import progress
-from lamo_tui.cli.report.report_files import update_block
 
 PAGE_EPILOG = (
     "Examples:  lamo benchmark page   ·   lamo benchmark page --only steps   ·   "
@@ -40,6 +38,9 @@ def page(
 ) -> None:
     """Measure the tables of the page on performance, each row in pairs."""
     import torch
+
+    from lamo_tui.benchmarks.page import SECTIONS, conditions
+    from lamo_tui.cli.report.report_files import update_block
 
     for name in only or []:
         if name not in SECTIONS:
