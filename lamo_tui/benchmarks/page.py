@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import platform
-import resource
 import statistics
 import subprocess
 import sys
@@ -224,6 +223,8 @@ def _timing(work: Callable[[], object]) -> Callable[[], float]:
 def _cpu_of(line: str, places: dict[str, str], before: str) -> float:
     """Return the processor seconds of a command in a process of its own, after a statement."""
     code = f"{before}\nimport sys\nsys.argv = ['lamo', *{line.split()!r}]\nfrom lamo_tui.cli.app import main\nmain()"
+    import resource  # which Windows lacks
+
     start = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, env={**os.environ, **places})
     end = resource.getrusage(resource.RUSAGE_CHILDREN)
