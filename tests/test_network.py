@@ -22,7 +22,7 @@ from lamo_core.network import ENOUGH, NO_NETWORK, PATIENCE, RETRIES, FirstAnswer
 from lamo_core.untrusted.byte_stream import TransferProblem, open_stream
 from lamo_tui.cli.data.data import app
 from lamo_tui.cli.lm import lm
-from tests.data.web_server import Misbehaviour, serving
+from tests.data.sources.web_server import Misbehaviour, serving
 
 LIMIT = 5.0
 """Seconds within which a missing network is said, whatever the source."""

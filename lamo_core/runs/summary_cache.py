@@ -7,7 +7,6 @@ All of it can be made again from the runs; what is damaged, foreign or too old i
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from lamo_core.runs.directory import is_sound
 from lamo_core.runs.labels import Origins
 from lamo_core.runs.records import decode, encode
 from lamo_core.runs.status import ENDED, Status, parse_status, status_values
+from lamo_core.untrusted.parsing import parse_json
 
 _VERSION = 2
 _MOST_BYTES, _MOST_FOLDERS = 64 << 20, 16
@@ -101,7 +101,7 @@ class Remembered:
             ]
             for run_id, run in runs.items()
         }  # fmt: skip
-        self._parts, self._sound, self._origins = [json.loads(part) for part in numbers], set(), {}
+        self._parts, self._sound, self._origins = [parse_json(part) for part in numbers], set(), {}
         path = _file_of(self._root)
         with suppress(StorageError, OSError):
             values = {"version": _VERSION, "folder": str(self._root), "parts": self._parts, "runs": self._rows}

@@ -10,7 +10,6 @@ import typer
 from lamo_core.config import unknown_key
 from lamo_tui.cli.output import say
 from lamo_tui.cli.progress import progress
-from lamo_tui.cli.report.report_files import update_block
 
 PAGE_EPILOG = (
     "Examples:  lamo benchmark page   ·   lamo benchmark page --only steps   ·   "
@@ -41,6 +40,7 @@ def page(
     import torch
 
     from lamo_tui.benchmarks.page import SECTIONS, conditions
+    from lamo_tui.cli.report.report_files import update_block
 
     for name in only or []:
         if name not in SECTIONS:

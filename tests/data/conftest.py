@@ -16,7 +16,7 @@ from lamo_core.data.recipes.collect_atari import Collector
 from lamo_core.data.recipes.mixtures import Mixture
 from lamo_core.data.recipes.pack import pack_set
 from lamo_core.data.store import bundled_logs
-from tests.data.web_server import Published, serving
+from tests.data.sources.web_server import Published, serving
 
 SET = "qbert-medium"
 

@@ -15,8 +15,8 @@ from lamo_core.data.sources.d4rl import convert
 from lamo_core.data.sources.minari_file import convert_minari
 from lamo_core.data.store.local import find_received
 from lamo_core.errors import UnsupportedDataError
-from tests.data.made_sources import box, d4rl_tables, minari_episodes, write_d4rl, write_minari
-from tests.data.web_server import Published
+from tests.data.sources.made_sources import box, d4rl_tables, minari_episodes, write_d4rl, write_minari
+from tests.data.sources.web_server import Published
 
 STEPS = 10
 

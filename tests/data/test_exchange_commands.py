@@ -25,7 +25,7 @@ from lamo_core.training.events import StepDone
 from lamo_tui.cli.data.data import app
 from lamo_tui.cli.data.transfer import TransferLine
 from tests.data.made_records import body_of, made_episode, shard
-from tests.data.made_sources import (
+from tests.data.sources.made_sources import (
     box,
     d4rl_tables,
     dqn_arrays,
@@ -35,7 +35,7 @@ from tests.data.made_sources import (
     write_d4rl,
     write_minari,
 )
-from tests.data.web_server import Misbehaviour, Published
+from tests.data.sources.web_server import Misbehaviour, Published
 
 
 def lamo(*arguments: object) -> str:

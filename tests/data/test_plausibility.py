@@ -15,8 +15,8 @@ from lamo_core.data.checks.plausibility import set_warnings, vector_warnings
 from lamo_core.data.formats.vector_file import VectorHeader, VectorSet
 from lamo_core.data.sources.manage import all_sets
 from lamo_tui.cli.data.data import app
-from tests.data.made_sources import d4rl_tables, write_d4rl
-from tests.data.web_server import Published
+from tests.data.sources.made_sources import d4rl_tables, write_d4rl
+from tests.data.sources.web_server import Published
 
 LENGTHS = (4, 6, 3)
 

@@ -31,8 +31,8 @@ from lamo_core.errors import (
     UnsupportedDataError,
     UsageError,
 )
-from tests.data.made_sources import box, d4rl_tables, minari_episodes, write_d4rl, write_minari
-from tests.data.web_server import Published
+from tests.data.sources.made_sources import box, d4rl_tables, minari_episodes, write_d4rl, write_minari
+from tests.data.sources.web_server import Published
 
 AGAIN = ("again", "install")
 """Words of the advice for damage, and for nothing else."""

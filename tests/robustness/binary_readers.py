@@ -33,8 +33,8 @@ from lamo_core.player.sources import record_label
 from lamo_core.training import session as sessions
 from lamo_core.training.checkpoint import _digest, load_policy, read_checkpoint
 from lamo_core.untrusted.npy_array import map_npy
-from tests.data.made_sources import dqn_arrays, npy_bytes
-from tests.data.test_vector_file import some_set
+from tests.data.formats.test_vector_file import some_set
+from tests.data.sources.made_sources import dqn_arrays, npy_bytes
 from tests.language.conftest import TINY, WORDS
 from tests.robustness.forms import (
     Change,

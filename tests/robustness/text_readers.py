@@ -42,9 +42,9 @@ from lamo_core.sweep.grid import Grid
 from lamo_core.sweep.plan import make_plan, planned_settings, read_plan, write_plan
 from lamo_tui.state.run_reader import Follower
 from lamo_tui.state.settings import read_settings
-from tests.data.made_sources import box, d4rl_tables, minari_episodes, write_d4rl, write_minari
-from tests.data.test_malformed_hdf5 import FACTS, FORGERIES
-from tests.data.test_vector_file import some_set
+from tests.data.formats.test_vector_file import some_set
+from tests.data.sources.made_sources import box, d4rl_tables, minari_episodes, write_d4rl, write_minari
+from tests.data.sources.test_malformed_hdf5 import FACTS, FORGERIES
 from tests.robustness.binary_readers import GIVEN, one_of
 from tests.robustness.mutations import changed_bytes, changed_json, changed_lines, changed_toml
 from tests.robustness.trial import Reader

@@ -18,8 +18,8 @@ from lamo_core.evaluation.replay_file import load_replay
 from lamo_core.runs.directory import RunDirectory, run_ids
 from lamo_core.runs.status import read_state
 from lamo_core.training.checkpoint import read_checkpoint
-from tests.cli.test_killed import told
-from tests.data.made_sources import d4rl_tables, write_d4rl
+from tests.cli.train.test_killed import told
+from tests.data.sources.made_sources import d4rl_tables, write_d4rl
 from tests.language.conftest import WORDS
 
 _TINY = {

@@ -314,7 +314,7 @@ async def test_the_data_screen_shows_what_was_fetched_and_imported(
     made_folder: Path, dashboard: OpenDashboard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from lamo_core.data.sources.import_set import import_set
-    from tests.data.made_sources import d4rl_tables, write_d4rl
+    from tests.data.sources.made_sources import d4rl_tables, write_d4rl
 
     monkeypatch.setenv("LAMO_DATA", str(tmp_path / "data"))
     write_d4rl(tmp_path / "mine.hdf5", d4rl_tables())

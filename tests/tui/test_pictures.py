@@ -61,8 +61,8 @@ async def test_the_replay_looks_as_it_did(size: tuple[int, int], tmp_path: Path)
 
 
 def check(name: str, size: tuple[int, int], text: str) -> None:
-    path = PICTURES / f"{name}-{size[0]}x{size[1]}.txt"
+    path = PICTURES / name / f"{size[0]}x{size[1]}.txt"
     if os.environ.get("LAMO_WRITE_PICTURES"):
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text + "\n", encoding="utf-8")
-    assert text + "\n" == path.read_text(encoding="utf-8"), f"{path.name} looks different"
+    assert text + "\n" == path.read_text(encoding="utf-8"), f"{name}, {path.stem}, looks different"

@@ -27,7 +27,7 @@ from lamo_core.runs.queue.runner import QueueRunner, ensure_runner, runner_proce
 from lamo_core.runs.queue.waiting import dequeue, enqueue, positions, runner_file
 from lamo_core.runs.records import encode
 from lamo_core.runs.status import FREED, Status, own_process, read_state, write_status
-from tests.runs.test_detach import WORK
+from tests.runs.queue.test_detach import WORK
 
 MakeRun = Callable[..., RunDirectory]
 

@@ -21,8 +21,8 @@ from lamo_core.data.sources.minari_spaces import read_metadata
 from lamo_core.data.sources.resolve import find_anywhere
 from lamo_core.data.store.local import find_received
 from lamo_core.errors import DataError, MissingError, UsageError
-from tests.data.made_sources import box, dqn_arrays, dqn_files, minari_episodes, write_minari
-from tests.data.web_server import Published
+from tests.data.sources.made_sources import box, dqn_arrays, dqn_files, minari_episodes, write_minari
+from tests.data.sources.web_server import Published
 
 HOPPER = TaskConfig(name="mujoco-hopper")
 BREAKOUT = TaskConfig(name="atari-breakout")

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from lamo_core.errors import LamoError, MissingError, UsageError
 from lamo_tui.cli.app import app
-from tests.data.made_sources import box, minari_episodes, write_minari
+from tests.data.sources.made_sources import box, minari_episodes, write_minari
 
 SMALL = [
     *("--set", "optim.batch_size=8", "--set", "model.context=5", "--set", "optim.warmup_steps=5"),

@@ -32,9 +32,9 @@ from lamo_core.data.sources.dqn_slice import PARTS, cut_slice, read_columns
 from lamo_core.data.store.frame_set import FrameSetWriter
 from lamo_core.data.store.local import ReceivedSet
 from lamo_core.errors import DataError
-from tests.data.damage import MOST_MEMORY, Read, damaged, refuse
-from tests.data.made_sources import dqn_arrays, npy_bytes
-from tests.data.test_vector_file import some_set
+from tests.data.formats.damage import MOST_MEMORY, Read, damaged, refuse
+from tests.data.formats.test_vector_file import some_set
+from tests.data.sources.made_sources import dqn_arrays, npy_bytes
 
 
 @pytest.fixture(autouse=True)

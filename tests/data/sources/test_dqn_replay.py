@@ -18,8 +18,8 @@ from lamo_core.data.sources import dqn_slice
 from lamo_core.data.sources.dqn_replay import Slice, get_slice, parse_slice
 from lamo_core.data.store.local import find_received, received_sets
 from lamo_core.errors import DataError, MissingError, TaskMismatchError, UsageError
-from tests.data.made_sources import Tables, dqn_arrays, dqn_files, npy_bytes
-from tests.data.web_server import Misbehaviour, Published
+from tests.data.sources.made_sources import Tables, dqn_arrays, dqn_files, npy_bytes
+from tests.data.sources.web_server import Misbehaviour, Published
 
 BREAKOUT = TaskConfig(name="atari-breakout")
 NAME = "breakout-medium-v0"

@@ -15,8 +15,8 @@ import numpy as np
 from lamo_core.data.sandbox.sandbox import IsolatedReader
 from lamo_core.tasks.registry import get_task
 from lamo_core.tasks.task import packed_task
-from tests.data.damage import damaged, refuse
-from tests.data.made_sources import box, d4rl_tables, minari_episodes, write_d4rl, write_minari
+from tests.data.formats.damage import damaged, refuse
+from tests.data.sources.made_sources import box, d4rl_tables, minari_episodes, write_d4rl, write_minari
 
 FACTS = {
     "name": "set",

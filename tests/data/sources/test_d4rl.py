@@ -15,8 +15,8 @@ from lamo_core.data.open_data import open_data
 from lamo_core.data.sources.d4rl import convert, d4rl_name, get_d4rl
 from lamo_core.data.store.local import find_received
 from lamo_core.errors import DataError, MissingError, TaskMismatchError, UsageError
-from tests.data.made_sources import d4rl_tables, kitchen_tables, write_d4rl
-from tests.data.web_server import Published
+from tests.data.sources.made_sources import d4rl_tables, kitchen_tables, write_d4rl
+from tests.data.sources.web_server import Published
 
 HOPPER = TaskConfig(name="mujoco-hopper")
 

@@ -170,7 +170,7 @@ async def test_export_writes_every_number_and_a_picture(
 
 
 async def test_commands_are_left_in_the_control_folder(folder: Path, dashboard: OpenDashboard) -> None:
-    from tests.tui.test_runs_screen import commands
+    from tests.tui.screens.test_runs_screen import commands
 
     async with dashboard(folder, attach=BREAKOUT) as pilot:
         await pilot.press("c", "e", "p")

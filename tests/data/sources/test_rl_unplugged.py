@@ -22,8 +22,8 @@ from lamo_core.data.sources.source import published_source
 from lamo_core.errors import DamagedDataError, MissingError, TaskMismatchError, UnsupportedDataError, UsageError
 from lamo_tui.cli.app import run
 from tests.data.made_records import body_of, field, made_episode, png, shard
-from tests.data.made_sources import dqn_arrays, dqn_files
-from tests.data.web_server import Misbehaviour, Published
+from tests.data.sources.made_sources import dqn_arrays, dqn_files
+from tests.data.sources.web_server import Misbehaviour, Published
 
 BREAKOUT = TaskConfig(name="atari-breakout")
 NAME, FILE = "breakout-medium-v0", "run_1-00010-of-00050"

@@ -19,7 +19,7 @@ from lamo_core.data.sources import download as module
 from lamo_core.data.sources.download import Resource, download, probe_size
 from lamo_core.errors import DataError, MissingError, StorageError, UsageError
 from lamo_core.network import RETRIES
-from tests.data.web_server import Misbehaviour, Site, serving
+from tests.data.sources.web_server import Misbehaviour, Site, serving
 
 CONTENT = np.random.default_rng(0).bytes(3_000_000)
 DIGEST = sha256(CONTENT).hexdigest()

@@ -26,8 +26,8 @@ from lamo_core.errors import TaskMismatchError, UnsupportedDataError
 from lamo_core.tasks.gym_tasks import gym_task, make_gym
 from lamo_core.tasks.registry import get_task
 from lamo_core.tasks.task import packed_task, unpacked_task
-from tests.data.made_sources import box, d4rl_tables, minari_episodes, write_d4rl, write_minari
-from tests.data.web_server import Published
+from tests.data.sources.made_sources import box, d4rl_tables, minari_episodes, write_d4rl, write_minari
+from tests.data.sources.web_server import Published
 
 INF = np.inf
 GOAL = spaces.Dict(
