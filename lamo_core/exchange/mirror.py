@@ -17,6 +17,7 @@ from lamo_core.exchange.metric_rows import Row, RowTail, digest
 from lamo_core.exchange.trackers import NAMES, Mirrored, Tracker, open_tracker
 from lamo_core.files import locked, write_bytes
 from lamo_core.runs.directory import ELSEWHERE, MOST_BYTES, RunDirectory
+from lamo_core.runs.queue.seal import is_sealed, seal_of
 from lamo_core.runs.records import decode, encode
 from lamo_core.training.events import CheckpointSaved, Event, Started, Stopped
 from lamo_core.untrusted.regular_file import read_regular
@@ -39,6 +40,8 @@ class MirrorState:
     """The last step of what is under way."""
     digest: str = ""
     """Of the rows that have arrived."""
+    seal: str = ""
+    """Proof that the run was enrolled here: one that was received sends nothing to this user's trackers by itself."""
 
 
 @dataclass(frozen=True)
@@ -135,8 +138,8 @@ def bring_up_to_date(run: RunDirectory, tracker: str) -> MirrorReport:
 def enrol(run: RunDirectory, trackers: Iterable[str]) -> None:
     """Have a run mirrored whenever it trains from now on; raises `StorageError`."""
     for tracker in trackers:
-        if not _file(run, tracker).exists():
-            write_mirror(run, tracker, MirrorState())
+        if not _is_enrolled(run, tracker):
+            write_mirror(run, tracker, read_mirror(run, tracker))
 
 
 def read_mirror(run: RunDirectory, tracker: str) -> MirrorState:
@@ -149,7 +152,11 @@ def read_mirror(run: RunDirectory, tracker: str) -> MirrorState:
         found = None
     try:
         state = MirrorState(**(found or {}))
-        sound = type(state.copy) is type(state.sent) is int and isinstance(state.digest, str)
+        sound = (
+            type(state.copy) is type(state.sent) is int
+            and isinstance(state.digest, str)
+            and isinstance(state.seal, str)
+        )
         return state if sound else MirrorState(sending=0)
     except TypeError:
         return MirrorState(sending=0)
@@ -157,7 +164,12 @@ def read_mirror(run: RunDirectory, tracker: str) -> MirrorState:
 
 def write_mirror(run: RunDirectory, tracker: str, state: MirrorState) -> None:
     """Note how far a mirror is; raises `StorageError`."""
-    write_bytes(_file(run, tracker), (encode(asdict(state)) + "\n").encode(), ELSEWHERE)
+    sealed = replace(state, seal=seal_of("mirror", run.id, tracker))
+    write_bytes(_file(run, tracker), (encode(asdict(sealed)) + "\n").encode(), ELSEWHERE)
+
+
+def _is_enrolled(run: RunDirectory, tracker: str) -> bool:
+    return is_sealed(read_mirror(run, tracker).seal, "mirror", run.id, tracker)
 
 
 def _file(run: RunDirectory, tracker: str) -> Any:
@@ -225,7 +237,7 @@ class _Worker:
 @contextmanager
 def mirroring(run: RunDirectory, say: Callable[[str], None]) -> Iterator[Callable[[Event], None]]:
     """Keep the mirrors that a run is enrolled in up to date within a block; yields a listener to its events."""
-    workers = [_Worker(run, tracker, say) for tracker in NAMES if _file(run, tracker).exists()]
+    workers = [_Worker(run, tracker, say) for tracker in NAMES if _is_enrolled(run, tracker)]
 
     def listen(event: Event) -> None:
         for worker in workers:

@@ -366,3 +366,11 @@ def printed(code: str) -> Any:
     """Return the JSON that a process prints in its last line."""
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_a_run_that_was_received_sends_nothing_by_itself(run: RunDirectory) -> None:
+    (run.path / "mirror-fake.json").write_text('{"copy": 1, "sent": -1, "digest": "", "seal": "00"}\n')
+    train_through(run, WHOLE, lambda text: None)
+    assert Fake.opened == []
+    enrol(run, ["fake"])
+    assert bring_up_to_date(run, "fake").rows == 10

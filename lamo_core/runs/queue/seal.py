@@ -1,4 +1,4 @@
-"""Proof that an entry of the queue was written on this machine: a run folder that was received starts nothing.
+"""Proof that a file in a run folder was written on this machine: a run that was received starts and sends nothing.
 
 An entry names who is to start it, which a stranger can write as well as we. So it is sealed with a secret that never
 leaves the user's state folder.
