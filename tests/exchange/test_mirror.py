@@ -373,4 +373,4 @@ def test_a_run_that_was_received_sends_nothing_by_itself(run: RunDirectory) -> N
     train_through(run, WHOLE, lambda text: None)
     assert Fake.opened == []
     enrol(run, ["fake"])
-    assert bring_up_to_date(run, "fake").rows == 10
+    assert bring_up_to_date(run, "fake").rows == 8
