@@ -323,7 +323,8 @@ class CheckpointConfig:
     """Numbered checkpoints that are kept, the newest ones; all of them act, the newest of all can be resumed."""
     best: Literal["last", "held-out"] = "last"
     """Which weights act, are evaluated and saved: those of the last step, or of the step with the lowest loss on a
-    `held-out` episode of the training data (with fewer than five episodes: on the last fifth of each)."""
+    `held-out` episode of the training data. Of fewer than five episodes the last fifth of each is held out, and all are
+    then trained on anew for as many steps."""
 
 
 @dataclass(frozen=True)

@@ -171,6 +171,8 @@ _EXTRAS = (
     (("gguf",), "SmolLM2 import", "smollm2"),
     (("datasets",), "WikiText from the hub", "hub"),
     (("stable_baselines3",), "data collect --train", "collect"),
+    (("onnx", "onnxscript", "onnxruntime"), "export to ONNX", "onnx"),
+    (("PIL",), "RL Unplugged", "atari-data"),
 )
 """Modules, what they are for, and the extra that installs them."""
 

@@ -1,7 +1,8 @@
 """Steps of the training data that are held out, to choose when to stop: never of the test environment.
 
 With five episodes or more one of them is held out, drawn by the seed. Fewer are too few to lose one, so the last fifth
-of each is held out instead. Returns-to-go are those of the whole episode either way.
+of each is held out instead, and all are trained on anew for as many steps as that chose. Returns-to-go are those of the
+whole episode either way.
 
 Legend: E episodes, N steps of all.
 """

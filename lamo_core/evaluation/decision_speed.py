@@ -28,6 +28,8 @@ class ActingSpeed:
     seconds: float
     decisions_per_second: float
     milliseconds_per_step: float
+    processor_seconds: float
+    """Of this process, which others on the same cores do not lengthen."""
 
 
 def measure_acting(policy: Policy, mode: ContextMode, *, episodes: int, steps: int) -> ActingSpeed:
@@ -47,11 +49,11 @@ def measure_acting(policy: Policy, mode: ContextMode, *, episodes: int, steps: i
         for _ in range(policy.context - 1):
             context.decide(observations, returns_N, actions)
         _wait(device)
-        start = time.perf_counter()
+        start, processor = time.perf_counter(), time.process_time()
         for _ in range(steps):
             context.decide(observations, returns_N, actions)
         _wait(device)
-        seconds = time.perf_counter() - start
+        seconds, processor = time.perf_counter() - start, time.process_time() - processor
     return ActingSpeed(
         context=played_mode(mode, policy),
         episodes=episodes,
@@ -59,6 +61,7 @@ def measure_acting(policy: Policy, mode: ContextMode, *, episodes: int, steps: i
         seconds=seconds,
         decisions_per_second=episodes * steps / seconds,
         milliseconds_per_step=1000 * seconds / steps,
+        processor_seconds=processor,
     )
 
 

@@ -48,8 +48,8 @@ def parse_repository(text: str) -> tuple[str, str | None] | None:
 
 
 def means_repository(text: str) -> bool:
-    """Return whether a text names a repository and nothing on this machine."""
-    return parse_repository(text) is not None and not os.path.lexists(text)
+    """Return whether a text names a repository and nothing on this machine, nor something missing in a folder here."""
+    return parse_repository(text) is not None and not os.path.lexists(text.partition("/")[0])
 
 
 def check_facts(facts: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -153,10 +154,10 @@ class Opener:
             from lamo_core.training.device import resolve_device
 
             say(f"loading {path.name}")
-            loaded = load_policy(path, resolve_device(self.device))
             while len(self._policies) > 1:  # two side by side, no more
                 self._policies.pop(next(iter(self._policies)))
-            self._policies[key] = loaded
+            gc.collect()  # modules refer to each other in circles, and the size of tensors does not hurry the collector
+            self._policies[key] = load_policy(path, resolve_device(self.device))
         return self._policies[key]
 
     def _pilot(self, policy: Actor, config: RunConfig, wanted: Wanted, seed: int) -> Pilot:

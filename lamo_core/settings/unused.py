@@ -90,7 +90,7 @@ _READ: tuple[tuple[str, Callable[[_Run], bool]], ...] = (
     ("model.frame_layers", lambda run: run.frames and run.memory and run.config.model.embedding == "mlp"),
     ("data.state_scaling", lambda run: not run.frames),
     ("data.windows precision optim.micro_batch_size optim.dropout_stops_at_first_eval", lambda run: run.memory),
-    ("optim.final_rate", lambda run: run.config.optim.schedule not in ("constant", "official-atari")),
+    ("optim.final_rate", lambda run: run.config.optim.schedule not in ("constant", "policy-cosine", "official-atari")),
     ("optim.warmup_steps", lambda run: run.config.optim.schedule != "official-atari"),
     (
         "optim.adapter_learning_rate",

@@ -24,6 +24,8 @@ class BestWeights:
         self._kept: list[Tensor] = []
         """The best weights, or what the policy held before while it holds them."""
         self.step, self.loss = -1, float("inf")
+        self.of_all = False
+        """Whether these are weights of as many steps on all of the data, trained anew."""
 
     def is_due(self, step: int, steps: int) -> bool:
         """Return whether the loss is to be measured after `step` of `steps`."""
@@ -33,8 +35,15 @@ class BestWeights:
     def note(self, step: int, loss: float) -> None:
         """Keep what the policy holds, if this loss is the lowest so far."""
         if loss < self.loss:
-            self.step, self.loss = step, loss
+            self.step, self.loss, self.of_all = step, loss, False
             self._kept = [value.detach().clone() for value in self._named.values()]
+
+    @torch.no_grad()
+    def take(self, policy: nn.Module) -> None:
+        """Keep the weights of a policy that was trained on all of the data for as many steps."""
+        theirs = dict(policy.named_parameters())
+        self._kept = [theirs[name].detach().clone() for name in self._named]
+        self.of_all = True
 
     @contextmanager
     def applied(self) -> Iterator[None]:
@@ -47,11 +56,11 @@ class BestWeights:
 
     def state_dict(self) -> dict[str, Any]:
         """Return which step was best; its weights are those that a checkpoint acts with."""
-        return {"step": self.step, "loss": self.loss}
+        return {"step": self.step, "loss": self.loss, "of_all": self.of_all}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from a `state_dict`, the policy holding the best weights."""
-        self.step, self.loss = int(state["step"]), float(state["loss"])
+        self.step, self.loss, self.of_all = int(state["step"]), float(state["loss"]), bool(state.get("of_all"))
         self._kept = [value.detach().clone() for value in self._named.values()] if self.step >= 0 else []
 
     def _swap(self) -> None:

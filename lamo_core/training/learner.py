@@ -66,6 +66,10 @@ class Learner(Protocol):
     def holds_out(self) -> bool:
         """Whether some of the training data are held out."""
 
+    @property
+    def holds_tails(self) -> bool:
+        """Whether that are the ends of episodes, of which there are too few to leave one out."""
+
     def backward(self, config: RunConfig, step: int, lap: Lap) -> Pending:
         """Draw the next batch and add up the gradient of its loss; nothing is read from the device."""
 

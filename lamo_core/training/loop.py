@@ -29,6 +29,9 @@ from lamo_core.training.events import (
 from lamo_core.training.optimiser import policy_multiplier, rate_multiplier, set_rates
 from lamo_core.training.session import Session
 
+_NOTES = 10
+"""How often a training on all episodes says how far it is, and asks whether to stop."""
+
 Evaluate = Callable[[Session, int], list[TargetScore]]
 """Roll out the session's policy for a number of episodes per target."""
 Save = Callable[[Session, bool], str]
@@ -82,8 +85,33 @@ def training_loop(session: Session, requests: Requests, evaluate: Evaluate, save
     if session.saved_step != session.step:
         yield _saved(session, save)
     if not requests.stop:
+        yield from _train_on_all(session, requests, save)
+    if not requests.stop:
         failed = yield from _evaluation(session, requests, evaluate, save, final=True)
     yield _stopped(session, requests, failed)
+
+
+def _train_on_all(session: Session, requests: Requests, save: Save) -> Iterator[Event]:
+    """Train anew on all of a few episodes, for as many steps as the held-out ends of them chose, and keep the weights.
+
+    Left when the run is asked to stop: whoever resumes it begins this again.
+    """
+    kept = session.kept
+    if session.again is None or kept is None or kept.of_all or kept.step < 1:
+        return
+    with session.same_random_numbers():
+        other = session.again()
+        other.policy.train()
+        while other.step < kept.step and not requests.stop:
+            if other.step % max(1, kept.step // _NOTES) == 0:
+                text = f"training anew on all episodes, step {other.step:,} of the {kept.step:,} that were best"
+                yield Note(session.step, time.time(), text=text)
+            _train_step(other)
+        if requests.stop:
+            return
+        with other.averaged():
+            kept.take(other.policy)
+    yield _saved(session, save)
 
 
 def _between_steps(session: Session, requests: Requests, evaluate: Evaluate, save: Save) -> Iterator[Event]:
@@ -223,7 +251,7 @@ def _train_step(session: Session) -> StepDone:
     if session.average:
         session.average.update(session.step)
     session.whole = True
-    held_out = session.note_held_out()
+    held_out = _note_held_out(session)
     if held_out is not None:
         clock.lap("held-out")
     return StepDone(
@@ -239,6 +267,22 @@ def _train_step(session: Session) -> StepDone:
         parts=losses.parts,
         held_out_loss=held_out,
     )
+
+
+def _note_held_out(session: Session) -> float | None:
+    """Measure the loss on what is held out where it is due, and keep the weights if they are the best; returns it."""
+    if session.kept is None or not session.kept.is_due(session.step, session.config.optim.steps):
+        return None
+    training = session.policy.training
+    session.policy.eval()
+    try:
+        with session.averaged():
+            loss = session.learner.held_out_loss(session.config)
+            if loss is not None:
+                session.kept.note(session.step, loss)
+        return loss
+    finally:
+        session.policy.train(training)
 
 
 def _tokens_per_step(session: Session) -> float:

@@ -12,7 +12,7 @@ from torch import nn
 from lamo_core.baselines.policy import MarkovPolicy
 from lamo_core.config import RunConfig
 from lamo_core.data.episodes import EpisodeStore
-from lamo_core.data.held_out import Segments, split, whole
+from lamo_core.data.held_out import LEAST_EPISODES, Segments, split, whole
 from lamo_core.data.transitions import TransitionBatch, TransitionSampler, chosen_episodes, scaled_rewards
 from lamo_core.evaluation.metrics import CONSTANT_LOSS, UNSEEN_LOSS
 from lamo_core.methods import METHODS
@@ -45,6 +45,7 @@ class MarkovLearner:
             torch.set_num_threads(1)
         returns_E = store.returns(config.data.rewards)
         episodes = chosen_episodes(returns_E, config.markov.filter, config.markov.share, config.markov.least_episodes)
+        self._episodes = len(episodes)
         trained, held_out = None, None
         if config.checkpoint.best == "held-out" and not METHODS[config.method].values:
             trained, held_out = split(store.lengths, episodes, config.seed)
@@ -69,6 +70,10 @@ class MarkovLearner:
     @property
     def holds_out(self) -> bool:
         return self._held_out is not None
+
+    @property
+    def holds_tails(self) -> bool:
+        return self.holds_out and self._episodes < LEAST_EPISODES
 
     def backward(self, config: RunConfig, step: int, lap: Lap) -> Pending:
         batch = self.sampler.sample(config.optim.batch_size)

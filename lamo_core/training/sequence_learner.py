@@ -14,7 +14,7 @@ from torch import Tensor
 
 from lamo_core.config import RunConfig
 from lamo_core.data.episodes import EpisodeStore
-from lamo_core.data.held_out import Segments, split, whole
+from lamo_core.data.held_out import LEAST_EPISODES, Segments, split, whole
 from lamo_core.data.windows import WindowBatch, WindowSampler
 from lamo_core.evaluation.metrics import CONSTANT_LOSS, UNSEEN_LOSS
 from lamo_core.language.blocks import TokenBlocks
@@ -60,6 +60,7 @@ class SequenceLearner:
         self.policy, self.blocks, self.device = policy, blocks, device
         self.dtype = resolve_precision(config.precision, device)
         self.backbone = (policy.backbone.name, policy.backbone.content_hash)
+        self._episodes = len(store.lengths)
         trained, held_out = whole(store.lengths), None
         if config.checkpoint.best == "held-out":
             trained, held_out = split(store.lengths, np.arange(len(store.lengths)), config.seed)
@@ -83,6 +84,10 @@ class SequenceLearner:
     @property
     def holds_out(self) -> bool:
         return self._held_out is not None
+
+    @property
+    def holds_tails(self) -> bool:
+        return self.holds_out and self._episodes < LEAST_EPISODES
 
     def backward(self, config: RunConfig, step: int, lap: Lap) -> Pending:
         batch = self.sampler.sample(config.optim.batch_size)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +75,8 @@ class Session:
     average: WeightAverage | None = None
     kept: BestWeights | None = None
     """The weights of the best step on what is held out, where such a step is kept."""
+    again: Callable[[], Session] | None = None
+    """Begins the same run anew with nothing held out, where the ends of a few episodes are."""
     notes: tuple[str, ...] = ()
     """What a resumed run does otherwise than it did before."""
     whole: bool = True
@@ -98,20 +100,14 @@ class Session:
         """Let the policy hold for a while what acts and is saved: the best step's weights, the average, or its own."""
         return self.kept.applied() if self.kept and self.kept.step >= 0 else self.averaged()
 
-    def note_held_out(self) -> float | None:
-        """Measure the loss on what is held out where it is due, keep the weights if they are the best; returns it."""
-        if self.kept is None or not self.kept.is_due(self.step, self.config.optim.steps):
-            return None
-        training = self.policy.training
-        self.policy.eval()
+    @contextmanager
+    def same_random_numbers(self) -> Iterator[None]:
+        """Let what is done within draw as it likes: the session goes on as if nothing had been drawn."""
+        before = self._random_state()
         try:
-            with self.averaged():
-                loss = self.learner.held_out_loss(self.config)
-                if loss is not None:
-                    self.kept.note(self.step, loss)
-            return loss
+            yield
         finally:
-            self.policy.train(training)
+            self._put_random_state(before)
 
     @contextmanager
     def undone_if_it_fails(self) -> Iterator[Callable[[], None]]:
@@ -358,7 +354,12 @@ def _assemble(config: RunConfig, task: Task, store: EpisodeStore, learner: Learn
         targets=targets,
         average=WeightAverage(learner.policy, config.optim.ema_decay) if config.optim.ema_decay else None,
         kept=BestWeights(learner.policy) if learner.holds_out else None,
+        again=(lambda: session_on(_on_all(config), task, store)) if learner.holds_tails else None,
     )
+
+
+def _on_all(config: RunConfig) -> RunConfig:
+    return replace(config, checkpoint=replace(config.checkpoint, best="last"))
 
 
 def _pixels(config: RunConfig, task: Task, store: EpisodeStore) -> PixelStatistics | None:

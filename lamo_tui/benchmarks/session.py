@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-import pty
 import re
 import select
 import shutil
@@ -14,14 +12,13 @@ import struct
 import subprocess
 import sys
 import tempfile
-import termios
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from lamo_core.errors import LamoError
+from lamo_core.errors import DeviceError, LamoError
 from lamo_core.runs.create import create_run
 from lamo_core.runs.directory import RunDirectory
 from lamo_core.runs.queue.entry import this_host
@@ -117,6 +114,19 @@ def _record(step: int) -> str:
     return json.dumps({"t": time.time(), "step": step, "k": "train", "loss": 1 / step, "grad_norm": 1.0}) + "\n"
 
 
+def _open_terminal() -> tuple[int, int]:
+    """Return both ends of a pseudo-terminal; raises `DeviceError` where a system has none."""
+    try:
+        import fcntl
+        import pty
+        import termios
+    except ImportError as error:
+        raise DeviceError("a dashboard is measured in a pseudo-terminal, which this system does not have") from error
+    terminal, inner = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", *_SIZE, 0, 0))
+    return terminal, inner
+
+
 @contextmanager
 def dashboard(folder: Path, *words: str) -> Iterator[tuple[int, int]]:
     """Run `lamo tui` on the folder `runs` in a folder; yields its process and the terminal's other end."""
@@ -130,8 +140,7 @@ def dashboard(folder: Path, *words: str) -> Iterator[tuple[int, int]]:
         "XDG_CONFIG_HOME": str(folder),
         "XDG_STATE_HOME": str(folder),
     }
-    terminal, inner = pty.openpty()
-    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", *_SIZE, 0, 0))
+    terminal, inner = _open_terminal()
     # not by pty.fork, as NumPy has threads by now, of which a forked copy would have the locks alone
     process = subprocess.Popen(
         [sys.executable, "-c", _START, "tui", *words],

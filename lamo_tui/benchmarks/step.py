@@ -61,6 +61,9 @@ class StepCost:
     """Of the time that the plain algorithm would take at that rate."""
     calls: int
     """Operator calls, views included."""
+    low: float = 0.0
+    high: float = 0.0
+    """The smallest and the largest gain of the steps that were measured in turn."""
 
     @property
     def gain(self) -> float:
@@ -102,6 +105,8 @@ def measure_step(preset: str, settings: list[str], steps: int) -> StepCost:
         gflops=rate,
         share=gflop / rate / (cpu, wall)[clock],
         calls=calls,
+        low=min(other[clock] / one[clock] for one, other in zip(own, plain, strict=True)),
+        high=max(other[clock] / one[clock] for one, other in zip(own, plain, strict=True)),
     )
 
 
@@ -175,6 +180,15 @@ def _steps(session: Session) -> Iterator[None]:
     for event in training_loop(session, Requests(), lambda *_: [], lambda *_: ""):
         if isinstance(event, StepDone):
             yield
+
+
+def step_seconds(session: Session) -> Iterator[float]:
+    """Train a session and yield the processor seconds of every step, without the first ones."""
+    advance = _steps(session)
+    for _ in range(_WARM):
+        next(advance)
+    while True:
+        yield _timed(advance, session.device)[0]
 
 
 def _timed(advance: Iterator[None], device: torch.device) -> tuple[float, float]:

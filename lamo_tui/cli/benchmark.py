@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lamo_core.config import RunConfig, unknown_key
-from lamo_core.errors import DeviceError
 from lamo_core.wording import counted
 from lamo_tui.benchmarks.recipes import RecipePlan, extreme_presets, run_recipes
+from lamo_tui.benchmarks.session import measure_session
+from lamo_tui.benchmarks.watched import measure_watched
+from lamo_tui.cli.benchmark_page import GPU_EPILOG, PAGE_EPILOG, gpu, page
 from lamo_tui.cli.output import emit_json, emit_table, note, say
 from lamo_tui.cli.parameters import finite
 from lamo_tui.cli.progress import progress
@@ -127,6 +129,10 @@ def step(
     )
 
 
+app.command("page", epilog=PAGE_EPILOG)(page)
+app.command("gpu", epilog=GPU_EPILOG)(gpu)
+
+
 @app.command(
     "tui",
     epilog="Examples:  lamo benchmark tui   ·   lamo benchmark tui --runs 100 --json",
@@ -139,11 +145,6 @@ def tui(
     from lamo_tui.benchmarks.replay_frames import measure_replay
     from lamo_tui.benchmarks.tui import measure_tui
 
-    try:
-        from lamo_tui.benchmarks.session import measure_session
-        from lamo_tui.benchmarks.watched import measure_watched
-    except ImportError as error:
-        raise DeviceError("a dashboard is measured in a pseudo-terminal, which this system does not have") from error
     rows, session = [*measure_tui(), *measure_replay(200)], measure_session(runs)
     watched = measure_watched(runs)
     if as_json:

@@ -55,7 +55,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "pretrain": Entry("lm.pretrain", "Train a language model of your own for the trunk"),
     },
     "This machine": {
-        "settings": Entry("settings_command", "Show and change the dashboard's theme, characters and keys"),
+        "settings": Entry("settings.settings_command", "Show and change the dashboard's theme, characters and keys"),
         "doctor": Entry("doctor", "Say what works here and what to install"),
         "benchmark": Entry("benchmark", "Measure how fast the parts are here"),
     },

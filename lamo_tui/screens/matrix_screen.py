@@ -109,7 +109,8 @@ class MatrixScreen(LamoScreen):
             made = replace(made, rows=tuple(row for row in made.rows if row in filled))
         self.matrix = made
         scores = {key: shown for key, cell in made.cells.items() for shown in [_score(cell)]}
-        self.query_one(Heatmap).show(made.rows, made.columns, scores)
+        base = NONE if self.view.rows == "ablation" and NONE in made.rows else None
+        self.query_one(Heatmap).show(made.rows, made.columns, scores, base)
         self._draw_head()
         self._draw_cell()
 
@@ -130,6 +131,9 @@ class MatrixScreen(LamoScreen):
         if others != [NONE]:
             text.append(f"   {view.held} ", dim).append(self.held, Style(bold=True))
             text.append(f"  {others.index(self.held) + 1} of {len(others)}" if len(others) > 1 else "", dim)
+        if view.rows == "ablation":
+            legend = "   shaded: better or worse than none, beyond noise"
+            text.append(legend if text.cell_len + len(legend) <= self.size.width else "", dim)
         scales = ("   normalised: 0 random play, 100 expert", "   0 random play, 100 expert", "   100 is expert")
         text.append(next((scale for scale in scales if text.cell_len + len(scale) <= self.size.width), ""), dim)
         self.query_one("#matrix-head", Static).update(text)

@@ -120,8 +120,11 @@ def mean_curve(
     low, high = np.full(len(places), np.nan), np.full(len(places), np.nan)
     low[several], high[several] = np.nanmin(values[:, several], 0), np.nanmax(values[:, several], 0)
     mean = np.where(counts > 0, np.nansum(values, 0) / np.maximum(1, counts), np.nan)
-    complete = np.where(counts == len(curves), mean, np.nan)
-    return Series(name, places, complete, colour, mean, low, high, marker)
+    whole = counts == len(curves)
+    # one place of the whole on each side, so that both parts join
+    behind = whole & np.append(whole[1:], True) & np.insert(whole[:-1], 0, True)
+    fewer = None if whole.all() else np.where(behind, np.nan, mean)
+    return Series(name, places, np.where(whole, mean, np.nan), colour, fewer, low, high, marker)
 
 
 def abscissa(data: RunData, recorded: Recorded, axis: Axis) -> FloatArray:

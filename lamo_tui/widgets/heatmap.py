@@ -33,7 +33,9 @@ class Score:
 class Heatmap(Drawn, can_focus=True):
     """Cells of two lines, the mean above its interval; better ones have more of the accent colour behind them.
 
-    The shade repeats what the number says. Arrow keys move, Enter chooses; columns that do not fit scroll.
+    With a row to compare with, means say their difference to it and are shaded by it: above it in one colour, below in
+    another, and not at all where it lies within their interval. The shade repeats what the numbers say. Arrow keys
+    move, Enter chooses; columns that do not fit scroll.
     """
 
     DEFAULT_CSS = "Heatmap { height: 1fr; width: 1fr; }"
@@ -54,6 +56,7 @@ class Heatmap(Drawn, can_focus=True):
         self._rows: tuple[str, ...] = ()
         self._columns: tuple[str, ...] = ()
         self._scores: dict[tuple[str, str], Score] = {}
+        self._base: str | None = None
         self._at = (0, 0)
         self._moved = False
         """Whether somebody chose the place of the cursor."""
@@ -66,14 +69,21 @@ class Heatmap(Drawn, can_focus=True):
             return None
         return self._rows[self._at[0]], self._columns[self._at[1]]
 
-    def show(self, rows: Sequence[str], columns: Sequence[str], scores: Mapping[tuple[str, str], Score]) -> None:
-        """Show a matrix; cells missing in `scores` are empty.
+    def show(
+        self,
+        rows: Sequence[str],
+        columns: Sequence[str],
+        scores: Mapping[tuple[str, str], Score],
+        base: str | None = None,
+    ) -> None:
+        """Show a matrix; cells missing in `scores` are empty. `base` is the row that the others are compared with.
 
         The cursor stays on the cell that it was moved to; otherwise it is on the first that has something to show.
         """
         state = tuple(rows), tuple(columns), dict(scores)
-        if state == (self._rows, self._columns, self._scores):
+        if (*state, base) == (self._rows, self._columns, self._scores, self._base):
             return
+        self._base = base
         cell = self.cell
         self._rows, self._columns, self._scores = state
         self._moved = self._moved and cell is not None and cell[0] in rows and cell[1] in columns
@@ -172,14 +182,32 @@ class Heatmap(Drawn, can_focus=True):
         low, high = min(means), max(means)
         return (mean - low) / (high - low) if high > low else 0.5
 
+    def difference(self, row: str, column: str) -> float:
+        """Return how far a cell's mean is above that of the row to compare with; NaN where there are not both."""
+        score, base = self._scores.get((row, column)), self._scores.get((self._base or "", column))
+        return math.nan if score is None or base is None or row == self._base else score.mean - base.mean
+
+    def _paper(self, row: str, column: str) -> Paint:
+        score, by = self._scores[row, column], self.difference(row, column)
+        if self._base is None:
+            return Paint("accent", 0.08 + 0.42 * self._share(score.mean))
+        if not math.isfinite(by) or _within(score, by):
+            return Paint("text", 0.07)
+        every = [abs(self.difference(*place)) for place in self._scores]
+        largest = max((size for size in every if math.isfinite(size)), default=1.0)
+        return Paint("success" if by > 0 else "error", 0.1 + 0.36 * abs(by) / (largest or 1.0))
+
     def _draw_cell(self, cells: Cells, top: int, left: int, wide: int, tall: int, row: int, column: int) -> None:
         score = self._scores.get((self._rows[row], self._columns[column]))
         here = (row, column) == self._at
         lines, paper = ["·", ""], Paint("text", 0.04)
         if score is not None:
             lines = [format_value(score.mean), score.note or _interval(score, wide - 2)]
+            by = self.difference(self._rows[row], self._columns[column])
+            if math.isfinite(by) and len(both := f"{lines[0]} {'+' if by >= 0 else ''}{format_value(by)}") <= wide - 2:
+                lines[0] = both
             if math.isfinite(score.mean):
-                paper = Paint("accent", 0.08 + 0.42 * self._share(score.mean))
+                paper = self._paper(self._rows[row], self._columns[column])
         for line in range(tall):
             text = shorten(lines[line], wide - 2).center(wide)
             if here:
@@ -190,6 +218,13 @@ class Heatmap(Drawn, can_focus=True):
                 edge = ACCENT if self.has_focus else TEXT
                 cells.write(top + line, left, "▌", edge, paper)
                 cells.write(top + line, left + wide - 1, "▐", edge, paper)
+
+
+def _within(score: Score, by: float) -> bool:
+    """Say whether the mean without the difference lies in the interval, which then may be chance."""
+    if score.low is None or score.high is None:
+        return True
+    return score.low <= score.mean - by <= score.high
 
 
 def _scrolled(first: int, at: int, shown: int) -> int:

@@ -85,7 +85,8 @@ def test_the_list_loads_no_command() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = {line for line in done.stdout.splitlines() if line.startswith(("lamo_core.", "lamo_tui.cli."))}
     light = {"errors", "out_of_memory", "untrusted", "untrusted.plain_text", "version"}
-    assert loaded == {f"lamo_core.{name}" for name in light} | {"lamo_tui.cli.app", "lamo_tui.cli.commands"}
+    own = {"lamo_tui.cli.app", "lamo_tui.cli.commands", "lamo_tui.cli.setting_words"}
+    assert loaded == {f"lamo_core.{name}" for name in light} | own
 
 
 def test_a_misspelt_command_is_guessed() -> None:

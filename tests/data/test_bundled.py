@@ -253,7 +253,7 @@ def test_wrong_names(tiny_set: str) -> None:
         open_data(DataConfig(set=tiny_set), TaskConfig(name="atari-pong"), 0)
     with pytest.raises(UsageError, match="data set"):
         open_data(DataConfig(set="../qbert-medium"), TASK, 0)
-    with pytest.raises(MissingError, match="dqn-replay"):
+    with pytest.raises(MissingError, match="DQN-Replay was withdrawn"):
         open_data(DataConfig(source="dqn-replay"), TASK, 0)
     with pytest.raises(UsageError, match="above 0"):
         open_data(DataConfig(set=tiny_set, ratio=0.0), TASK, 0)

@@ -24,6 +24,7 @@ from lamo_core.settings.presets import resolve
 from lamo_core.training.events import StepDone
 from lamo_tui.cli.data.data import app
 from lamo_tui.cli.data.transfer import TransferLine
+from tests.data.made_records import body_of, made_episode, shard
 from tests.data.sources.made_sources import (
     box,
     d4rl_tables,
@@ -100,7 +101,8 @@ def test_a_damaged_set_does_not_hide_the_others_and_can_be_deleted(published: Pu
 
 def test_slices_are_verified_frame_by_frame(published: Published, tmp_path: Path) -> None:
     published.dqn("Breakout", 1, dqn_files(dqn_arrays(), 10))
-    assert lamo_json("get", "breakout-medium-v0", "--dry-run")["source"] == "dqn-replay"
+    plan = lamo_json("get", "breakout-medium-v0", "--source", "dqn-replay", "--dry-run")
+    assert plan["source"] == "dqn-replay"
     lamo("get", "breakout-medium", "--source", "dqn-replay")
     assert lamo_json("verify", "breakout-medium-v0")["cached_checked"] == 4
     frames = tmp_path / "data" / "dqn-replay" / "breakout-medium-v0" / "1.frames"
@@ -119,7 +121,7 @@ def test_names_that_nobody_knows(published: Published) -> None:
         lamo("get", "hopper-mediun")
     with pytest.raises(UsageError, match="source of data"):
         lamo("get", "hopper-medium", "--source", "hub")
-    published.d4rl("hopper-medium-v2", b"")
+    published.d4rl("hopper-medium-v2", b"x")
     published.site.files.clear()
     with pytest.raises(MissingError, match="could not get"):
         lamo("get", "hopper-medium-v2")
@@ -260,8 +262,8 @@ SMALL = (
 @pytest.mark.parametrize(
     ("preset", "command"),
     [
-        ("paper-atari-breakout", "lamo data get breakout-medium --source dqn-replay"),
-        ("official-atari-breakout", "lamo data get breakout-medium --source dqn-replay"),
+        ("paper-atari-breakout", "lamo data get breakout-medium --source rl-unplugged"),
+        ("official-atari-breakout", "lamo data get breakout-medium --source rl-unplugged"),
         ("paper-mujoco-hopper", "lamo data get hopper-medium --source d4rl"),
         ("paper-kitchen-complete", "lamo data get kitchen-complete --source d4rl"),
     ],
@@ -279,7 +281,8 @@ def test_paper_presets_name_the_command_and_train_after_it(
     assert refused.value.exit_code == 3
 
     publish_hopper(published, tmp_path)
-    published.dqn("Breakout", 1, dqn_files(dqn_arrays((4, 7, 5, 6)), 10))
+    episodes = [body_of(made_episode(steps, steps)) for steps in (7, 5)]
+    published.unplugged("Breakout", "run_1-00010-of-00050", shard(episodes))
     write_d4rl(tmp_path / "kitchen.hdf5", kitchen_tables())
     content = (tmp_path / "kitchen.hdf5").read_bytes()
     published.d4rl("kitchen-complete-v0", content, sha256=sha256(content).hexdigest(), bytes=len(content))

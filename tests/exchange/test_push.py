@@ -228,5 +228,7 @@ def test_a_folder_here_comes_before_the_hub(tmp_path: Path, monkeypatch: pytest.
     assert means_repository("runs/mine")
     (tmp_path / "runs" / "mine").mkdir(parents=True)
     assert not means_repository("runs/mine")
+    assert not means_repository("runs/misspelt"), "the folder is here"
+    assert means_repository("hub:runs/misspelt")
     with pytest.raises(UsageError):
         find_checkpoint("runs/mine")

@@ -13,8 +13,8 @@ CANDIDATES, ROWS = 10, 32
 
 
 def noise(size: int) -> Tensor:
-    """Return what stands for normal draws, (C, B, Z); of single ones it is the first candidate."""
-    return 1.5 * stream("noise", CANDIDATES, ROWS, size)
+    """Return what stands for normal draws, (C, B, Z), some beyond all limits; single ones are the first candidate."""
+    return 3 * stream("noise", CANDIDATES, ROWS, size)
 
 
 def uniform(size: int) -> Tensor:

@@ -176,7 +176,7 @@ def _iql(batch: list[Tensor]) -> None:
 def _cql(batch: list[Tensor]) -> None:
     import cql
 
-    policy = cql.TanhGaussianPolicy(OBSERVED, A, 1.0, log_std_offset=0.0)
+    policy = cql.TanhGaussianPolicy(OBSERVED, A, 1.0)
     made = cql.FullyConnectedQFunction(OBSERVED, A), cql.FullyConnectedQFunction(OBSERVED, A)
     learner = cql.ContinuousCQL(
         made[0], Still(), made[1], Still(), policy, Still(), -float(A), bc_steps=0, cql_alpha=5.0

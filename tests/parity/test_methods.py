@@ -59,9 +59,8 @@ def statistics() -> PolicyStatistics:
 
 
 def continuous(method: str) -> MarkovPolicy:
-    """Return a method as lamo's own presets set it, but for CQL's offset, without which its numbers were written."""
-    settings = ["value.log_std_offset=0"]
-    return make_markov_policy(resolve("mujoco-hopper-1pct", settings=settings, method=method).config, statistics())
+    """Return a method as lamo's own presets set it."""
+    return make_markov_policy(resolve("mujoco-hopper-1pct", method=method).config, statistics())
 
 
 def discrete(method: str, quantiles: int) -> MarkovPolicy:

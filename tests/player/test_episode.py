@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import weakref
 from dataclasses import replace
 from pathlib import Path
 
@@ -208,3 +210,12 @@ def test_a_simulated_body_is_played_scrubbed_and_steered(tmp_path: Path, opener:
     assert live.track.rows[5].action.tolist() == [1.0, -1.0, 0.0]
     with pytest.raises(UsageError, match="takes 3 numbers"):
         live.advance([0.0])
+
+
+def test_policies_that_were_played_before_leave_the_memory(tmp_path: Path) -> None:
+    opener, checkpoint = Opener(), make_checkpoint(tmp_path / "a.pt", tiny_config())
+    seen = []
+    for moment in range(4):
+        os.utime(checkpoint, (moment, moment))  # as a training does that goes on
+        seen.append(weakref.ref(opener.load(checkpoint, lambda text: None)[0]))
+    assert [one() is not None for one in seen] == [False, False, True, True]

@@ -161,8 +161,12 @@ def load_modules(folder: Path) -> None:
 
 
 def draw_kill(whole: Ended, largest: int, rng: Random) -> Kill:
-    """Return a kill that will come before a command ends which takes as long as `whole` did."""
-    kind = rng.choice(("moment", "file event", "byte"))
+    """Return a kill that will come before a command ends which takes as long as `whole` did.
+
+    `largest` is the size of the largest file that it writes; 0 where others write for it: what stops them does not stop
+    it.
+    """
+    kind = rng.choice(("moment", "file event", "byte") if largest else ("moment", "file event"))
     if kind == "moment":
         return Kill("moment", rng.uniform(0.02, 1.0) * whole.seconds)
     if kind == "file event":

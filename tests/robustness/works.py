@@ -40,7 +40,7 @@ class Work:
     go_on: list[str] | None = None
     """None where the same words go on."""
     largest: int = 10_000_000
-    """Bytes of the largest file that it writes."""
+    """Bytes of the largest file that it writes; 0 where processes that it starts do."""
     begun: Callable[[Path], bool] = lambda folder: True
     """Whether there is something to go on with."""
     shared: tuple[str, ...] = ()
@@ -125,13 +125,13 @@ WORKS: tuple[Work, ...] = (
     Work("collecting", ["data", "collect", "reacher2d-mixed", "--out", "collected", "--episodes", "4", "--seed", "3"],
          _vectors, largest=60_000),
     Work("importing", ["data", "import", "source.hdf5", "--name", "mine", "--task", "mujoco-hopper"], _vectors,
-         largest=20_000, begun=lambda folder: not (folder / "data/imported/mine").is_dir()),
+         largest=0, begun=lambda folder: not (folder / "data/imported/mine").is_dir()),
     Work("sweeps", ["sweep", "--tasks", "reacher2d", "--ratios", "10%", "--seeds", "2", "--yes", "--name", "trial",
                     "--jobs", "1", "--device", "cpu",
                     *[word for key, value in _TINY.items() for word in ("--set", f"{key}={value}")]],
-         _trained, ["sweep", "--resume", "trial", "--yes", "--jobs", "1"],
+         _trained, ["sweep", "--resume", "trial", "--yes", "--jobs", "1"], 0,
          begun=lambda folder: (folder / "runs/sweeps/trial/plan.json").is_file()),
-    Work("frame caches", ["data", "get", "pong-medium", "--ratio", "0.1%"], _frames),
+    Work("frame caches", ["data", "get", "pong-medium", "--ratio", "0.1%"], _frames, largest=0),
 )  # fmt: skip
 
 

@@ -13,13 +13,15 @@ import torch
 from lamo_core.config import RunConfig
 from lamo_core.data.held_out import LEAST_EPISODES, Segments, split
 from lamo_core.data.windows import WindowSampler, returns_to_go
+from lamo_core.engine.engine import save_checkpoint
 from lamo_core.errors import UsageError
+from lamo_core.evaluation.scores import target_score
 from lamo_core.runs.labels import is_experiment
 from lamo_core.settings.presets import override, resolve
 from lamo_core.settings.unused import idle_settings
 from lamo_core.training.checkpoint import read_checkpoint, trained_weights
-from lamo_core.training.events import EvalDone, StepDone
-from lamo_core.training.loop import _train_step
+from lamo_core.training.events import EvalDone, Note, StepDone
+from lamo_core.training.loop import Requests, _train_step, training_loop
 from lamo_core.training.session import Session, new_session, resume_session
 from tests.training.test_unseen import config as unseen_config
 from tests.training.test_unseen import run
@@ -102,6 +104,35 @@ def test_a_resumed_run_keeps_the_best_step_and_goes_on_exactly(method: str, deca
         assert torch.equal(one, two)
     with resumed.acting(), whole.acting():
         for one, two in zip(parameters(resumed), parameters(whole), strict=True):
+            assert torch.equal(one, two)
+
+
+@pytest.mark.parametrize("method", ["lamo", "bc"])
+def test_of_few_episodes_the_ends_choose_the_steps_and_all_are_trained_on(method: str, tmp_path: Path) -> None:
+    ours = config(method, ratio=0.06, steps=12, learning_rate=0.02)
+    session = new_session(ours)
+    assert session.data["episodes"] == 3
+    events = run(session, tmp_path / "whole")
+    step, loss = best_of(session)
+    assert loss == min(event.held_out_loss for event in events if isinstance(event, StepDone))
+    again = new_session(replace(ours, checkpoint=replace(ours.checkpoint, best="last")))
+    while again.step < step:
+        _train_step(again)
+    with again.averaged(), session.acting():
+        for one, two in zip(parameters(session), parameters(again), strict=True):
+            assert torch.equal(one, two)
+    # stopped in the middle of the second training it is done again, from its beginning
+    requests, parts = Requests(), new_session(ours)
+    score = target_score(parts.task, 1.0, [0.0], [1], steps_per_second=1.0, context="chunked", action="greedy")
+    for event in training_loop(parts, requests, lambda *_: [score], lambda s, best: save_checkpoint(s, tmp_path, best)):
+        if isinstance(event, Note):
+            requests.stop = "test"
+    assert parts.kept is not None
+    assert not parts.kept.of_all
+    resumed = resume_session(tmp_path / "last.pt")
+    run(resumed, tmp_path)
+    with resumed.acting(), session.acting():
+        for one, two in zip(parameters(resumed), parameters(session), strict=True):
             assert torch.equal(one, two)
 
 

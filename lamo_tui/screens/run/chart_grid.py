@@ -129,8 +129,8 @@ class ChartGrid(ResilientWidget, Container, can_focus=True):
         for one in reversed(drawn):
             found = self._curve(one, chart.kind, one.number, colours)
             if found is not None:
-                # behind several curves, records would hide more than they show
-                series.append(found if len(drawn) == 1 else replace(found, raw=None))
+                # behind several curves, records would hide more than they show; the mean of fewer seeds is no record
+                series.append(found if len(drawn) == 1 or len(one.runs) > 1 else replace(found, raw=None))
         if len(drawn) == 1 and series and chart.kind.beside:
             over = self._curve(drawn[0], beside(chart.kind), drawn[0].number + 1, colours)
             if over is not None:

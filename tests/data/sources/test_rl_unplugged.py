@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import gzip
-import io
 import json
 import struct
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +21,14 @@ from lamo_core.data.sources.rl_unplugged import get_shard, parse_slice, shard_re
 from lamo_core.data.sources.source import published_source
 from lamo_core.errors import DamagedDataError, MissingError, TaskMismatchError, UnsupportedDataError, UsageError
 from lamo_tui.cli.app import run
+from tests.data.made_records import body_of, field, made_episode, png, shard
 from tests.data.sources.made_sources import dqn_arrays, dqn_files
 from tests.data.sources.web_server import Misbehaviour, Published
 
 BREAKOUT = TaskConfig(name="atari-breakout")
 NAME, FILE = "breakout-medium-v0", "run_1-00010-of-00050"
-Episode = dict[str, Any]
 
-image = pytest.importorskip("PIL.Image")
+pytest.importorskip("PIL")
 
 
 @pytest.fixture(autouse=True)
@@ -38,64 +36,7 @@ def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAMO_DATA", str(tmp_path / "data"))
 
 
-def png(frame: np.ndarray) -> bytes:
-    file = io.BytesIO()
-    image.fromarray(frame).save(file, "PNG")
-    return file.getvalue()
-
-
-def made_episode(steps: int, seed: int, *, over: bool = True) -> Episode:
-    """Return an episode of so many decisions, with one entry more."""
-    rng = np.random.default_rng(seed)
-    return {
-        "frames": rng.integers(0, 256, (steps + 1, 84, 84), np.uint8),
-        "actions": rng.integers(0, 4, steps + 1),
-        "rewards": rng.integers(-1, 2, steps + 1).astype(np.float32),
-        "discounts": np.array([1.0] * steps + [0.0 if over else 1.0], np.float32),
-    }
-
-
 EPISODES = [made_episode(70, 1), made_episode(3, 2, over=False), made_episode(5, 3)]
-
-
-def varint(value: int) -> bytes:
-    value &= (1 << 64) - 1
-    out = bytearray()
-    while value > 127:
-        out.append(value & 127 | 128)
-        value >>= 7
-    return bytes([*out, value])
-
-
-def field(number: int, content: bytes) -> bytes:
-    return varint(number << 3 | 2) + varint(len(content)) + content
-
-
-def feature(name: str, value: Any) -> bytes:
-    if isinstance(value, list):
-        inner = field(1, b"".join(field(1, one) for one in value))
-    elif value.dtype == np.float32:
-        inner = field(2, field(1, value.astype("<f4").tobytes()))
-    else:
-        inner = field(3, field(1, b"".join(varint(int(one)) for one in value)))
-    return field(1, field(1, name.encode()) + field(2, inner))
-
-
-def body_of(episode: Episode, **changes: Any) -> bytes:
-    features = {
-        "observations": [png(frame) for frame in episode["frames"]],
-        "actions": episode["actions"],
-        "unclipped_rewards": episode["rewards"],
-        "clipped_rewards": episode["rewards"],
-        "discounts": episode["discounts"],
-        "episode_idx": np.array([7]),
-        **changes,
-    }
-    return field(1, b"".join(feature(name, value) for name, value in features.items() if value is not None))
-
-
-def shard(bodies: Sequence[bytes]) -> bytes:
-    return gzip.compress(b"".join(struct.pack("<QI", len(body), 0) + body + b"\0" * 4 for body in bodies))
 
 
 def served(published: Published, content: bytes, file: str = FILE) -> None:
@@ -279,7 +220,7 @@ def test_a_preset_gets_its_data_and_its_model(
     published.unplugged("Breakout", "run_1-00010-of-00050", shard([body_of(made_episode(3, 5))]))
     asked: list[str] = []
     monkeypatch.setattr("lamo_tui.cli.data.preset_parts_get._model_bytes", lambda name: None)
-    monkeypatch.setattr("lamo_core.model.hub.download", lambda name: asked.append(name) or tmp_path)
+    monkeypatch.setattr("lamo_tui.cli.data.preset_parts_get.download", lambda name: asked.append(name) or tmp_path)
     assert run(["data", "get", "paper-atari-breakout", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["data"]["episodes"] == 1
     assert asked == ["gpt2"]

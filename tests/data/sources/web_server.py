@@ -130,6 +130,7 @@ class Published:
         """Serve `content` as the file of a set of D4RL."""
         path = f"d4rl/{name}.hdf5"
         self.site.files[path] = content
+        facts = {"sha256": sha256(content).hexdigest(), "bytes": len(content), **facts}
         lines = [f"[d4rl.sets.{name}]", f'mirrors = ["{self.site.url}/{path}"]']
         lines += [f"{key} = {value!r}" for key, value in facts.items()]
         self._append(lines)

@@ -35,7 +35,7 @@ def compared(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 root, run_id, preset, steps=200, total=200, seed=seed, ending="finished", age=age, ablations=ablations
             )
     make_run(root, "20261129-000000-atari-breakout-10pct+frozen-s0-bbbb", "atari-breakout-10pct", ablations=["frozen"])
-    for method in ("dt", "iql"):
+    for method in ("dt", "wiki-rl"):
         run_id = f"20261101-000000-atari-pong-1pct-{method}-s0-{method}xx"[:-1]
         make_run(root, run_id, "atari-pong-1pct", steps=100, total=100, ending="finished", method=method, age=99_999.0)
     return root
@@ -100,8 +100,8 @@ async def test_axes_and_pages_change(compared: Path, dashboard: OpenDashboard) -
         await pilot.press("v")
         assert (screen.view.rows, screen.view.columns) == ("method", "ratio")
         assert screen.matrix is not None
-        assert screen.matrix.rows == ("lamo", "dt", "iql")[-len(screen.matrix.rows) :]
-        assert {("dt", "1%"), ("iql", "1%")} == set(screen.matrix.cells)
+        assert screen.matrix.rows == ("lamo", "dt", "wiki-rl")[-len(screen.matrix.rows) :]
+        assert {("dt", "1%"), ("wiki-rl", "1%")} == set(screen.matrix.cells)
         await pilot.press("v")
         assert (screen.view.rows, screen.view.page) == ("task", "ratio")
         assert "share of data" in screen_text(pilot.app)
@@ -121,8 +121,8 @@ async def test_no_mean_mixes_methods_or_ablations(compared: Path, dashboard: Ope
         assert (screen.held, screen.matrix.cells["none", "1%"].seeds) == ("dt", 1)
         assert "method dt  1 of 2" in screen_text(pilot.app)
         await pilot.press("m")
-        assert (screen.held, screen.matrix.cells["none", "1%"].seeds) == ("iql", 1)
-        assert screen._choice(("frozen", "10%")).method == "iql"
+        assert (screen.held, screen.matrix.cells["none", "1%"].seeds) == ("wiki-rl", 1)
+        assert screen._choice(("frozen", "10%")).method == "wiki-rl"
         await pilot.press("m", "left_square_bracket")
         assert screen.held == "lamo", "Breakout has runs of lamo alone"
         await pilot.press("v")

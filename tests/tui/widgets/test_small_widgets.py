@@ -229,3 +229,25 @@ async def test_only_the_part_that_changed_is_sent(monkeypatch: pytest.MonkeyPatc
         counter.redraw_changes()
         assert asked == [(Region(8, 1, 1, 1),)]
         assert "before  7" in counter.render_line(1).text
+
+
+def test_a_matrix_says_and_shades_the_difference_to_a_row_unless_it_may_be_chance() -> None:
+    matrix = Heatmap()
+    scores = {
+        ("none", "a"): Score(50.0, 45.0, 55.0, 3),
+        ("better", "a"): Score(60.0, 57.0, 63.0, 3),
+        ("worse", "a"): Score(30.0, 28.0, 32.0, 3),
+        ("alike", "a"): Score(52.0, 47.0, 57.0, 3),
+        ("once", "a"): Score(90.0),
+        ("elsewhere", "b"): Score(10.0, 9.0, 11.0, 3),
+    }
+    matrix.show(["none", "better", "worse", "alike", "once", "elsewhere"], ["a", "b"], scores, "none")
+    assert [matrix._paper(row, "a").colour for row in ("none", "better", "worse", "alike", "once")] == [
+        "text", "success", "error", "text", "text"
+    ]  # fmt: skip
+    assert matrix._paper("worse", "a").strength > matrix._paper("better", "a").strength
+    text = matrix.picture(60, 20).text()
+    assert "60 +10" in text
+    assert "30 -20" in text
+    assert "50 " in text
+    assert math.isnan(matrix.difference("elsewhere", "b"))

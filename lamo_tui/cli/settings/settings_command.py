@@ -22,7 +22,7 @@ def show(context: typer.Context, as_json: Json = False) -> None:
     """Show every setting with its value and its default; * marks what differs."""
     if context.invoked_subcommand is not None:
         return
-    from lamo_tui.cli.settings_change import print_settings
+    from lamo_tui.cli.settings.settings_change import print_settings
 
     print_settings(as_json=as_json)
 
@@ -39,7 +39,7 @@ def set_value(
     as_json: Json = False,
 ) -> None:
     """Change a setting; a dashboard takes it up when it is started."""
-    from lamo_tui.cli.settings_change import change_setting
+    from lamo_tui.cli.settings.settings_change import change_setting
 
     change_setting(name, value, swap=swap, as_json=as_json)
 
@@ -47,6 +47,6 @@ def set_value(
 @app.command("unset", epilog="Examples:  lamo settings unset theme   ·   lamo settings unset runs.stop")
 def unset(name: Name, swap: Swap = False, as_json: Json = False) -> None:
     """Go back to the default of a setting."""
-    from lamo_tui.cli.settings_change import reset_setting
+    from lamo_tui.cli.settings.settings_change import reset_setting
 
     reset_setting(name, swap=swap, as_json=as_json)

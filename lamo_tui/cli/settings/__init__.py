@@ -1,0 +1,1 @@
+"""`lamo settings`: show and change the dashboard's settings."""
