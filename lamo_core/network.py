@@ -13,9 +13,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from lamo_core.errors import UsageError
-from lamo_core.untrusted.byte_stream import TransferProblem, open_stream
+
+if TYPE_CHECKING:
+    from lamo_core.untrusted.byte_stream import TransferProblem
 
 PATIENCE = 3.0
 """Seconds in which the addresses of a file must begin to answer, unless LAMO_PATIENCE says another number."""
@@ -78,6 +81,9 @@ class Persistence:
 def hub_problem() -> str:
     """Return why the Hugging Face hub does not answer, or an empty text when it does, or is switched off."""
     from huggingface_hub import constants
+
+    # HTTP and TLS take long to load, and every command that names models imports this module
+    from lamo_core.untrusted.byte_stream import TransferProblem, open_stream
 
     if constants.HF_HUB_OFFLINE:
         return ""  # its client says so itself

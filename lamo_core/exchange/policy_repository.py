@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from lamo_core.errors import CheckpointError, LamoError, MissingError
-from lamo_core.network import NO_NETWORK, hub_reached
 from lamo_core.runs.records import decode
 
 CHECKPOINT, FACTS, CARD, FILM = "lamo.pt", "lamo.json", "README.md", "replay.gif"
@@ -71,6 +70,9 @@ def fetch_policy(text: str) -> Path:
     Raises `MissingError` (not there, or no network) and `CheckpointError` (no policy of lamo's, or another file than
     its facts say).
     """
+    # here, as HTTP and TLS take long to load and every command that names runs imports this module
+    from lamo_core.network import NO_NETWORK, hub_reached
+
     named = parse_repository(text)
     assert named is not None
     repository, revision = named

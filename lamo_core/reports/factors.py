@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from lamo_core.settings.backbone_name import parse_backbone
+from lamo_core.untrusted.parsing import parse_json
 
 _READ: dict[str, tuple[str, Callable[[Any], str]]] = {
     "pre-training": ("model.backbone", lambda value: parse_backbone(str(value)).weights),
@@ -46,6 +47,6 @@ def other_settings(settings: Mapping[str, str]) -> str:
 def _value(text: str | None) -> Any:
     """Return a setting's value; None where it was changed during the run."""
     try:
-        return None if text is None else json.loads(text)
+        return None if text is None else parse_json(text)
     except ValueError:
         return None

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 
 from lamo_core.config import RunConfig, field_names
 from lamo_core.methods import METHODS
-from lamo_core.model.hub import available_backbones
 from lamo_core.runs.directory import run_ids
 from lamo_core.settings.field_docs import field_docs
 from lamo_core.settings.presets import is_preset, preset_names
@@ -68,6 +67,8 @@ def sets(incomplete: str) -> list[str]:
 
 def models(incomplete: str) -> list[str]:
     """Return the language models that are here or can be got."""
+    from lamo_core.model.hub import available_backbones
+
     return _fitting((row.name for row in available_backbones()), incomplete)
 
 

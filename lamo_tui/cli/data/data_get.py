@@ -11,7 +11,6 @@ from lamo_core.data.source_names import PUBLISHED
 from lamo_core.settings.presets import is_preset
 from lamo_core.shares import parse_share
 from lamo_tui.cli import completion
-from lamo_tui.cli.data.preset_parts_get import get_preset
 
 GET_EPILOG = (
     "Examples:  lamo data get breakout-medium --ratio 1%   ·   lamo data get hopper-medium --source d4rl --dry-run"
@@ -48,6 +47,8 @@ def get(
     such as D4RL/kitchen/complete-v2. Addresses can be changed: see LAMO_SOURCES in the README.
     """
     if source is None and is_preset(name):
+        from lamo_tui.cli.data.preset_parts_get import get_preset
+
         get_preset(name, folder, dry_run=dry_run, as_json=as_json)
         return
     from lamo_tui.cli.data.data_fetch import get_set

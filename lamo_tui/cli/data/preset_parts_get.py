@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from lamo_core.data.source_names import PUBLISHED
+from lamo_core.data.sources.fetch import plan_get
 from lamo_core.errors import MissingError
 from lamo_core.model.hub import download, require_model
 from lamo_core.network import hub_reached
 from lamo_core.settings.presets import resolve
+from lamo_tui.cli.data.data_fetch import dry_run_of, fetch, say_plan
 from lamo_tui.cli.output import emit_json, say
 from lamo_tui.format import file_size
 
@@ -19,9 +21,6 @@ def get_preset(name: str, folder: Path | None, *, dry_run: bool, as_json: bool) 
 
     Raises `MissingError` where something cannot be had, and as fetching does.
     """
-    from lamo_core.data.sources.fetch import plan_get
-    from lamo_tui.cli.data.data_fetch import dry_run_of, fetch, say_plan
-
     config = resolve(name).config
     result: dict[str, Any] = {"preset": name, "data": None, "model": _model_plan(config.model.backbone)}
     if config.data.source in PUBLISHED:

@@ -100,7 +100,7 @@ def train(
 
         return show_plan(preset, [settle(one) for one in _per_seed(spec, seeds)], as_json)
     elif queue or seeds is not None:
-        return _enqueue(_per_seed(spec, seeds), trackers, as_json)
+        return _enqueue([new_run(one, sys.argv).run for one in _per_seed(spec, seeds)], trackers, as_json)
     else:
         start = new_run(spec, sys.argv)
     _enrol(start.run, trackers)
@@ -131,11 +131,8 @@ def _enrol(run: RunDirectory, trackers: list[str]) -> None:
         enrol(run, trackers)
 
 
-def _enqueue(specs: list[RunSpec], trackers: list[str], as_json: bool) -> None:
-    """Make the runs and let them wait for their device."""
-    from lamo_core.engine.run_start import new_run
-
-    runs = [new_run(spec, sys.argv).run for spec in specs]
+def _enqueue(runs: list[RunDirectory], trackers: list[str], as_json: bool) -> None:
+    """Let new runs wait for their device."""
     for run in runs:
         _enrol(run, trackers)
     entries = [enqueue(run) for run in runs]
