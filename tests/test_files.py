@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lamo_core import files
+from lamo_core import files, system_parts
 from lamo_core.errors import StorageError
 from lamo_core.files import clear_abandoned, replace_file, scratch_folder, write_atomically, write_bytes
 
@@ -99,7 +99,7 @@ def test_only_our_own_names_are_cleared_and_nothing_is_followed(tmp_path: Path) 
 def test_whoever_writes_begins_again_when_what_it_has_just_made_is_cleared(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lock, cleared = files.fcntl.flock, []
+    lock, cleared = system_parts.fcntl.flock, []
 
     def cleared_first(descriptor: int, how: int) -> None:
         if not cleared:  # between the making of the file and its lock
@@ -107,7 +107,7 @@ def test_whoever_writes_begins_again_when_what_it_has_just_made_is_cleared(
             cleared[0].unlink()
         lock(descriptor, how)
 
-    monkeypatch.setattr(files.fcntl, "flock", cleared_first)
+    monkeypatch.setattr(system_parts.fcntl, "flock", cleared_first)
     write_bytes(tmp_path / "file", b"whole", "elsewhere")
     assert len(cleared) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
@@ -122,7 +122,7 @@ def test_without_locks_everything_is_written_and_nothing_cleared(
     def none(descriptor: int, how: int) -> None:
         raise OSError(95, "Operation not supported")
 
-    monkeypatch.setattr(files.fcntl, "flock", none)
+    monkeypatch.setattr(system_parts.fcntl, "flock", none)
     left = tmp_path / ".lamo-abcdefgh.part"
     left.write_bytes(b"x")
     write_bytes(tmp_path / "file", b"whole", "elsewhere")

@@ -85,11 +85,17 @@ CODE = """
 import resource, sys
 import lamo_core.training.loop as loop
 train_step, sys.argv = loop._train_step, ["lamo", *sys.argv[1:]]
+ballast = []
 
 def limited(session):
     if session.step == 1:
         used = 1024 * int(next(line for line in open("/proc/self/status") if line.startswith("VmSize")).split()[1])
         resource.setrlimit(resource.RLIMIT_AS, (used + (32 << 20), resource.RLIM_INFINITY))
+        try:  # what the first step has left free would be enough for the next one
+            while True:
+                ballast.append(bytearray(1 << 20))
+        except MemoryError:
+            del ballast[-24:]
     return train_step(session)
 
 loop._train_step = limited

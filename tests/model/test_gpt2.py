@@ -214,7 +214,7 @@ def test_evaluation_under_inference_mode_leaves_training_possible(tmp_path: Path
 def test_a_tap_is_shown_what_is_read(tmp_path: Path) -> None:
     trunk = load_backbone(described(tmp_path / "shape"))
     policy = nn.Module()
-    policy.trunk = trunk.model
+    policy.trunk, policy.step_tokens = trunk.model, 3
     watch = watch_attention(policy)
     assert watch is not None
     assert (watch.layers, watch.heads) == (3, 4)

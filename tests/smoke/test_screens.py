@@ -33,6 +33,7 @@ WAYS: dict[str, tuple[str, ...]] = {
     "HelpScreen": ("app.help",),
     "AskedScreen": ("runs.open", "run.asked"),
     "Question": ("runs.stop",),
+    "ColumnPicker": ("runs.columns",),
     "Reading": ("runs.select", "runs.select", "runs.diff"),
     "Passage": ("runs.open", "run.full", "run.maximise"),
     "Entry": ("app.new", "new.seeds"),
@@ -49,7 +50,7 @@ ELSEWHERE = {"WelcomeScreen"}
 def every_screen() -> set[str]:
     """Return the names of all screens that the program can show: those that no other screen is made from."""
     for module in pkgutil.walk_packages(lamo_tui.__path__, "lamo_tui."):
-        if not module.name.startswith("lamo_tui.benchmarks."):  # which may measure what needs PyTorch
+        if not module.name.startswith(("lamo_tui.benchmarks.", "lamo_tui.cli.")):  # some of which need PyTorch
             importlib.import_module(module.name)
     own = [kind for kind in _below(Screen) if kind.__module__.startswith("lamo_tui.")]
     return {kind.__name__ for kind in own if not any(other is not kind and issubclass(other, kind) for other in own)}

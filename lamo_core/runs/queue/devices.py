@@ -76,7 +76,10 @@ _CARD_FILES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg", "/dev/nvmap")
 
 def _built_for_cards() -> bool:
     """Say whether the PyTorch that is installed can use cards; where that is not found out it may."""
-    found = find_spec("torch")
+    try:
+        found = find_spec("torch")
+    except ImportError:  # some finder refuses it
+        return True
     if found is None or found.origin is None:
         return True
     try:
