@@ -12,13 +12,14 @@ from lamo_core.model.merging import Merging
 
 
 def adapted(projections: LoraProjections) -> Backbone:
+    torch.manual_seed(0)
     backbone = load_backbone("random:mini", dropout=0.1, seed=0)
     adapt(backbone, "lora", rank=4, dropout=0.1, targets="attention", projections=projections, bias=True)
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for name, parameter in backbone.model.named_parameters():
             if ".lora_B." in name:
-                parameter.copy_(torch.randn(parameter.shape, generator=generator))
+                parameter.copy_(0.1 * torch.randn(parameter.shape, generator=generator))
     return backbone
 
 
@@ -56,7 +57,7 @@ def test_nothing_merged_outlives_the_weights(trunk: Backbone) -> None:
     with torch.inference_mode():
         after = trunk.run(tokens_NLD)[0].clone()
     assert not torch.allclose(before, after)
-    weights.data.normal_()
+    weights.data.normal_(std=0.1)
     expected = trunk.run(tokens_NLD)[0].detach()  # training in evaluation mode, without dropout
     with torch.inference_mode():
         torch.testing.assert_close(trunk.run(tokens_NLD)[0], expected, atol=2e-4, rtol=2e-4)
