@@ -10,7 +10,7 @@ import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 from lamo_core.data.formats.action_log import LogHeader
@@ -157,10 +157,11 @@ def _require_open(name: str) -> None:
         )
 
 
-class DqnReplay:
-    """The bucket of DQN-Replay."""
+class SlicedLogs:
+    """What sources whose sets are slices of DQN-Replay's logs have in common."""
 
     converted_when_opened = False
+    name: ClassVar[str]
 
     def knows(self, name: str) -> bool:
         try:
@@ -175,6 +176,16 @@ class DqnReplay:
     def full_name(self, name: str) -> str:
         return parse_slice(name).name
 
+    def require(self, name: str, progress: Progress | None) -> ReceivedSet:
+        # the name that was asked for is the one to say; both work
+        return find_received(self.name, self.full_name(name)) or require_received(self.name, name)
+
+
+class DqnReplay(SlicedLogs):
+    """The bucket of DQN-Replay."""
+
+    name = NAME
+
     def resources(self, name: str) -> tuple[Resource, ...]:
         _require_open(name)
         return tuple(parse_slice(name).resources().values())
@@ -183,11 +194,9 @@ class DqnReplay:
         return get_slice(parse_slice(name), progress)
 
     def require(self, name: str, progress: Progress | None) -> ReceivedSet:
-        found = find_received(NAME, parse_slice(name).name)
-        if found is None:
+        if find_received(NAME, self.full_name(name)) is None:
             _require_open(name)
-        # the name that was asked for is the one to say; both work
-        return found or require_received(NAME, name)
+        return super().require(name, progress)
 
 
 SOURCE: Source = DqnReplay()

@@ -21,12 +21,12 @@ from lamo_core.data.formats.action_log import LogHeader
 from lamo_core.data.formats.tf_record import Feature, parse_example, read_records
 from lamo_core.data.sources.catalogue import licence, resource
 from lamo_core.data.sources.download import Progress, Resource, download, file_sha256
-from lamo_core.data.sources.dqn_replay import Slice, parse_slice
+from lamo_core.data.sources.dqn_replay import Slice, SlicedLogs, parse_slice
 from lamo_core.data.sources.dqn_slice import MOST_ROWS, STEP_LIMIT
 from lamo_core.data.sources.source import Source
 from lamo_core.data.store.cards import frames_card
 from lamo_core.data.store.frame_set import FrameSetWriter
-from lamo_core.data.store.local import ReceivedSet, building, find_received, require_received, write_card
+from lamo_core.data.store.local import building, write_card
 from lamo_core.errors import DamagedDataError, MissingError, TaskMismatchError, UnsupportedDataError, UsageError
 from lamo_core.install_hint import hint
 from lamo_core.places import data_dir
@@ -190,35 +190,23 @@ def _facts(wanted: Slice, path: Path, one: Resource, episodes: int, *, clipped: 
     }
 
 
-class RlUnplugged:
+class RlUnplugged(SlicedLogs):
     """The bucket of RL Unplugged."""
 
-    converted_when_opened = False
+    name = NAME
 
     def knows(self, name: str) -> bool:
         try:
-            wanted = parse_slice(name)
-            get_task(wanted.task)
-            shard_resource(wanted)
+            shard_resource(parse_slice(name))
         except UsageError:
             return False
-        return True
-
-    def names(self) -> list[str]:
-        return []
-
-    def full_name(self, name: str) -> str:
-        return parse_slice(name).name
+        return super().knows(name)
 
     def resources(self, name: str) -> tuple[Resource, ...]:
         return (shard_resource(parse_slice(name)),)
 
     def get(self, name: str, progress: Progress) -> dict[str, Any]:
         return get_shard(parse_slice(name), progress)
-
-    def require(self, name: str, progress: Progress | None) -> ReceivedSet:
-        # the name that was asked for is the one to say; both work
-        return find_received(NAME, parse_slice(name).name) or require_received(NAME, name)
 
 
 SOURCE: Source = RlUnplugged()
